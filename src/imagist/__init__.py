@@ -1,3 +1,65 @@
-"""imagist: understands photographs by putting them into words."""
+"""imagist: understands photographs by putting them into words.
+
+    import imagist
+
+    pipeline = imagist.load()
+    for prediction in pipeline(["cat.jpg", "coffee.jpg"]):
+        print(prediction.label, prediction.probability, prediction.caption.text)
+
+Names are resolved when they are first used: importing imagist loads neither torch, onnxruntime nor pyarrow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagist.errors import ImagistError, ItemError, UsageError
+    from imagist.images import DecodeLimits
+    from imagist.pipeline import Pipeline, load
+    from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Row
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Caption": "records",
+    "DecodeLimits": "images",
+    "Failure": "records",
+    "ImagistError": "errors",
+    "ItemError": "errors",
+    "LabelSet": "records",
+    "Photo": "records",
+    "Pipeline": "pipeline",
+    "Prediction": "records",
+    "Row": "records",
+    "UsageError": "errors",
+    "load": "pipeline",
+}
+
+__all__ = [
+    "Caption",
+    "DecodeLimits",
+    "Failure",
+    "ImagistError",
+    "ItemError",
+    "LabelSet",
+    "Photo",
+    "Pipeline",
+    "Prediction",
+    "Row",
+    "UsageError",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'imagist' has no attribute {name!r}")
+    return getattr(import_module(f"imagist.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

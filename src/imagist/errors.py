@@ -4,6 +4,7 @@
     ├── ItemError                one input failed; the others of its batch go on
     │   ├── SourceNotFound       no such file, or the row names nothing
     │   ├── FetchFailed          an http(s) address did not deliver
+    │   ├── ModelFailed          the picture was decoded, but the model raised on it
     │   └── PictureError         the bytes were read but give no picture
     │       ├── EmptyFile        zero bytes
     │       ├── PictureTooLarge  over the limit on bytes or megapixels
@@ -68,6 +69,10 @@ class SourceNotFound(ItemError):
 
 class FetchFailed(ItemError):
     """An http(s) address did not deliver."""
+
+
+class ModelFailed(ItemError):
+    """The picture was decoded, but the model raised on it."""
 
 
 class PictureError(ItemError):

@@ -1,0 +1,24 @@
+"""Pictures in: sources to rows, rows to photos, photos to what an encoder sees."""
+
+from imagist.images.decode import DecodeLimits, decode
+from imagist.images.fetch import fetch
+from imagist.images.loader import load
+from imagist.images.photo import as_photo, read_file
+from imagist.images.sources import count, rows
+from imagist.images.views import VIEWS, crops, letterbox, square, view
+
+__all__ = [
+    "VIEWS",
+    "DecodeLimits",
+    "as_photo",
+    "count",
+    "crops",
+    "decode",
+    "fetch",
+    "letterbox",
+    "load",
+    "read_file",
+    "rows",
+    "square",
+    "view",
+]

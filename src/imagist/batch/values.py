@@ -1,0 +1,113 @@
+"""Values of carried columns on their way through JSON, which knows fewer types than a Parquet file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+
+def encode(value: object) -> Any:
+    """A value as JSON that `decode` turns back into the same value of the same type.
+
+    JSON's own scalars and lists stand for themselves; every other type becomes an object of one key, its type. A map
+    (a list of pairs under distinct names, as Arrow gives it) and a mapping come back as a dict, NumPy's types as Python's,
+    text without lone surrogates (they are spelled out), and what is of no known type as text.
+    """
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return storable(value)
+        case bytes() | bytearray() | memoryview():
+            return {"bytes": b64encode(value).decode("ascii")}
+        case dt.datetime():
+            return {"datetime": [value.isoformat(), getattr(value.tzinfo, "key", None)]}
+        case dt.date() | dt.time():
+            return {type(value).__name__: value.isoformat()}
+        case dt.timedelta():
+            return {"timedelta": [value.days, value.seconds, value.microseconds]}
+        case Decimal():
+            return {"decimal": str(value)}
+        case Mapping():
+            return {"mapping": {storable(str(k)): encode(v) for k, v in value.items()}}
+        case np.generic() | np.ndarray():
+            return encode(value.tolist())
+        case list() | tuple() | set() | frozenset():
+            items = list(value)
+            return encode(dict(items)) if _is_map(items) else [encode(v) for v in items]
+        case _:
+            return storable(str(value))
+
+
+def decode(value: Any) -> Any:
+    """Undo `encode`."""
+    if isinstance(value, list):
+        return [decode(v) for v in value]
+    if isinstance(value, dict):
+        ((kind, payload),) = value.items()
+        return _DECODERS[kind](payload)
+    return value
+
+
+def plain(value: object) -> Any:
+    """A decoded value as JSON for people: bytes in base64, dates in ISO 8601, timedeltas in seconds, NaN and infinity null."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case bytes():
+            return b64encode(value).decode("ascii")
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return str(value)
+        case dict():
+            return {k: plain(v) for k, v in value.items()}
+        case list():
+            return [plain(v) for v in value]
+        case _:
+            return value
+
+
+def cell(value: object) -> str | None:
+    """A decoded value as the text of one table cell: as `plain`, with lists and mappings in JSON."""
+    value = plain(value) if not isinstance(value, float) else value
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
+
+
+def storable(text: str) -> str:
+    """The text with lone surrogates (file names that are not UTF-8, say) spelled out, so that any format can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_map(items: list[object]) -> bool:
+    keys = [item[0] for item in items if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)]
+    return 0 < len(items) == len(set(keys))
+
+
+def _datetime(payload: list[str | None]) -> dt.datetime:
+    text, zone = payload
+    moment = dt.datetime.fromisoformat(str(text))
+    return moment.astimezone(ZoneInfo(zone)) if zone else moment
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "bytes": b64decode,
+    "datetime": _datetime,
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "timedelta": lambda parts: dt.timedelta(*parts),
+    "decimal": Decimal,
+    "mapping": lambda items: {k: decode(v) for k, v in items.items()},
+}

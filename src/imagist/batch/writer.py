@@ -1,0 +1,91 @@
+"""From the journal to the finished table: CSV, JSON lines or Parquet, in constant memory and at one stroke.
+
+The command's own columns come first, then the carried ones. CSV follows RFC 4180 in UTF-8, with JSON in the cells that
+hold a mapping or a list, nothing in those that hold null, and bytes in base64. JSON lines hold null where CSV holds nothing,
+and for NaN and infinity, which JSON does not know. Parquet keeps the types of the carried columns: a column gets the
+one type that all its values share, or is written as text where there is none.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from imagist.batch.columns import Kind, carried_names
+from imagist.batch.journal import Record
+from imagist.batch.values import cell, plain
+from imagist.errors import OutputError
+from imagist.report.files import check_folder, replacing
+
+Chunks = Iterable[list[Record]]
+"""Rows in lists of bounded size; read more than once, so not an iterator."""
+
+
+def check_output(path: Path) -> None:
+    """See that a table can be written there, before anything starts.
+
+    Raises:
+        OutputError: The suffix is of no known format, or the folder is missing or may not be written to.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise OutputError("is of no format that can be written", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}")
+    check_folder(path)
+
+
+def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+    """Write all rows, in the format that the suffix names.
+
+    Args:
+        path: The table; replaced where it exists.
+        chunks: The rows, in order.
+        columns: The command's own columns.
+
+    Raises:
+        OutputError: The disk is full, say; what was at the path before is untouched.
+    """
+    with replacing(path) as scratch:
+        _WRITERS[path.suffix.lower()](scratch, chunks, columns)
+
+
+def _carried(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
+    """All carried columns, in order of first appearance, with their names in the output."""
+    seen = dict.fromkeys(name for chunk in chunks for _, carried in chunk for name in carried)
+    return carried_names(seen, columns)
+
+
+def _write_csv(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+    names = _carried(chunks, columns)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow([*columns, *names.values()])
+        for chunk in chunks:
+            for own, carried in chunk:
+                table.writerow([cell(own[n]) for n in columns] + [cell(carried.get(n)) for n in names])
+
+
+def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+    names = _carried(chunks, columns)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for chunk in chunks:
+            for own, carried in chunk:
+                row = {n: own[n] for n in columns} | {new: carried.get(n) for n, new in names.items()}
+                file.write(json.dumps(plain(row), ensure_ascii=False) + "\n")
+
+
+def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = _carried(chunks, columns)
+    types = {name: _common_type(chunks, name) for name in names}
+    schema = pa.schema([(name, _own_type(kind)) for name, kind in columns.items()])
+    schema = pa.unify_schemas([schema, pa.schema([(new, types[name]) for name, new in names.items()])])
+    with pq.ParquetWriter(path, schema) as table:
+        for chunk in chunks:
+            arrays = [pa.array([_items(own[n]) for own, _ in chunk], schema.field(n).type) for n in columns]
+            arrays += [_array([carried.get(n) for _, carried in chunk], types[n]) for n in names]
+            table.write_table(pa.Table.from_arrays(arrays, schema=schema))

@@ -1,0 +1,93 @@
+"""`attention`: a grid of CNN features, soft attention and an LSTM (Xu et al. 2015, "Show, Attend and Tell"), in ONNX.
+
+Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, H state, T words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imagist.bundle import Bundle
+from imagist.decoding import Decoding, Ints, Sentence, beam_search
+from imagist.encoder import Encoder
+from imagist.records import Array, Caption, Hypothesis, Photo
+
+
+class AttentionCaptioner:
+    """Implements `imagist.protocols.Captioner` over a bundle's ``captioner-begin.onnx`` and ``captioner-step.onnx``.
+
+    Of several views of a photo it describes the first, the whole picture.
+
+    Args:
+        bundle: The model folder.
+        encoder: Gives the grids; shared with the image classifier.
+        decoding: How to search.
+        threads: Threads within one run.
+    """
+
+    def __init__(self, bundle: Bundle, encoder: Encoder, decoding: Decoding, threads: int = 1) -> None:
+        self._encoder = encoder
+        self._decoding = decoding
+        self._words = bundle.lines("vocabulary.txt")
+        self._begin = bundle.session("captioner-begin.onnx", threads)
+        self._step = bundle.session("captioner-step.onnx", threads)
+        settings = f"beam={decoding.beam},nbest={decoding.nbest},power={decoding.length_power},views={encoder.views}"
+        self.id = f"{bundle.name}-{bundle.version}/attention({settings})"
+
+    def caption(self, photos: Sequence[Photo]) -> list[Caption]:
+        """One caption a photo, in order, with attention maps over the grid."""
+        if not photos:
+            return []
+        grids = np.stack([views[0] for views in self._encoder.grids(photos)])
+        return [self._caption(found) for found in self.sentences(grids)]
+
+    def sentences(self, grids: Array) -> list[list[Sentence]]:
+        """The n best sentences from float32 ``[N, L, D]``."""
+        model = _Beams(self, grids)
+        return beam_search(model, len(grids), self._decoding)
+
+    def _caption(self, found: list[Sentence]) -> Caption:
+        texts = [tuple(self._words[i] for i in sentence.words) for sentence in found]
+        side = round(found[0].attention.shape[1] ** 0.5)
+        return Caption(
+            text=" ".join(texts[0]),
+            logprob=found[0].logprob,
+            tokens=texts[0],
+            nbest=tuple(Hypothesis(" ".join(t), s.logprob) for t, s in zip(texts, found, strict=True)),
+            attention=found[0].attention.reshape(-1, side, side),
+        )
+
+    def _first(self, grids: Array) -> list[Array]:
+        return self._begin.run(None, {"grid": grids})  # type: ignore[no-any-return]
+
+    def _next(self, words: Ints, candidates: int, values: Array, keys: Array, state: Array, cell: Array) -> list[Array]:
+        inputs = {"word": words, "values": values, "keys": keys, "state": state, "cell": cell}
+        return self._step.run(None, inputs | {"candidates": np.array([candidates])})  # type: ignore[no-any-return]
+
+
+class _Beams:
+    """The model's states over one batch: `imagist.decoding.NextWord`."""
+
+    def __init__(self, captioner: AttentionCaptioner, grids: Array) -> None:
+        self._captioner = captioner
+        self._values, self._keys, state, cell = captioner._first(grids)
+        beams = captioner._decoding.beam
+        self._state, self._cell = (np.repeat(x[:, None], beams, 1) for x in (state, cell))
+
+    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array]:
+        logprobs, ids, attention, self._state, self._cell = self._captioner._next(
+            words, candidates, self._values, self._keys, self._state, self._cell
+        )
+        return logprobs, ids.astype(np.int64, copy=False), attention
+
+    def keep(self, photos: Ints, beams: Ints) -> None:
+        if len(photos) < len(self._values):
+            self._values, self._keys = self._values[photos], self._keys[photos]
+        self._state, self._cell = (x[photos[:, None], beams] for x in (self._state, self._cell))
+
+
+def from_bundle(bundle: Bundle, encoder: Encoder, decoding: Decoding, threads: int = 1) -> AttentionCaptioner:
+    """The registry's door."""
+    return AttentionCaptioner(bundle, encoder, decoding, threads)

@@ -1,0 +1,189 @@
+"""Encoded bytes to a Photo: bounded before pixels are allocated, upright, RGB on white, scaled to a working size.
+
+No file can crash, hang or flood a run. What a thread cannot interrupt is bounded by design instead: few formats, sizes
+checked in headers, one frame, no more scans and tiles than pictures have, and a clock in the file that decoders read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from imagist.errors import CorruptPicture, EmptyFile, ItemError, PictureTooLarge
+from imagist.images.flatten import flatten
+from imagist.images.formats import Format, Size, recognise, unknown
+from imagist.images.guarded import TimedBytes, quiet
+from imagist.records import Photo
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {5, 6, 7, 8}
+_LONGEST_ASPECT = 8
+_SCAN_MEGAPIXELS = 10_000
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """How much one picture may cost.
+
+    Attributes:
+        max_bytes: Largest encoded size, in bytes. Bytes of formats that are slow to decode count for more: WebP and
+            HEIC twice, AVIF three times, JPEG 2000 four times.
+        max_megapixels: Largest picture, in millions of pixels, as its header states. Pixels of formats that need more
+            memory count for more: WebP, AVIF, HEIC and TIFF twice, JPEG 2000 four times.
+        timeout_s: Processor time that decoding may take, in seconds.
+        work_side: The short side of the photo that comes out, in pixels, where the picture is larger; the long side
+            is at most eight times that. Smaller pictures are left as they are.
+    """
+
+    max_bytes: int = 64 << 20
+    max_megapixels: float = 100.0
+    timeout_s: float = 4.0
+    work_side: int = 640
+
+    def check_bytes(self, size: int, source: str, kind: Format | None = None) -> None:
+        """Raises PictureTooLarge, naming the source, for an encoded size, in bytes, over the limit."""
+        weight = kind.byte_weight if kind else 1
+        if size * weight > self.max_bytes:
+            counted = f" of {kind.name}, which count {weight:g} times" if kind and weight > 1 else ""
+            limit = f"{self.max_bytes / 2**20:g} MiB"
+            raise PictureTooLarge(
+                f"{size / 2**20:.1f} MiB{counted}, over the limit of {limit}", item=source, remedy="raise max_bytes"
+            )
+
+    def check_size(self, size: Size, kind: Format) -> None:
+        """Raises PictureTooLarge for a ``(width, height)`` over the limit."""
+        megapixels = size[0] * size[1] / 1e6
+        if megapixels * kind.weight > self.max_megapixels:
+            counted = f" of {kind.name}, which count {kind.weight:g} times" if kind.weight > 1 else ""
+            stated = f"{size[0]} x {size[1]} is {megapixels:.1f} megapixels{counted}"
+            raise PictureTooLarge(f"{stated}, over the limit of {self.max_megapixels:g}", remedy="raise max_megapixels")
+
+    def work_size(self, size: Size) -> Size:
+        """The ``(width, height)`` at which a picture is handed on."""
+        scale = min(1.0, self.work_side / min(size), _LONGEST_ASPECT * self.work_side / max(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+DEFAULT_LIMITS = DecodeLimits()
+
+
+def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
+    """Decodes a picture.
+
+    Takes the first frame of an animation, applies the EXIF orientation, puts what is transparent on white, and scales
+    down (JPEG while decoding) to the working size. Colour profiles are not applied.
+
+    Args:
+        content: The encoded file.
+        source: How the photo and any error name it.
+        limits: What it may cost.
+
+    Returns:
+        A Photo whose pixels are read-only and whose ``size`` is the upright picture's before scaling.
+
+    Raises:
+        EmptyFile: There are no bytes.
+        PictureTooLarge: Over a limit, or out of memory.
+        UnknownFormat: Not one of the formats that are decoded; the message lists these.
+        CorruptPicture: Truncated, damaged, or of a kind within its format that is not supported.
+        DecodeTimeout: The time is spent.
+    """
+    with quiet(), _typed(source):
+        if not content:
+            raise EmptyFile("the file is empty")
+        limits.check_bytes(len(content), source)
+        kind = recognise(content)
+        if kind is None:
+            raise unknown(content)
+        limits.check_bytes(len(content), source, kind)
+        if size := kind.peek(content):
+            limits.check_size(size, kind)
+        file = TimedBytes(content, limits.timeout_s)
+        with kind.opener()(file) as image:
+            limits.check_size(image.size, kind)
+            if kind.name == "JPEG":
+                _check_scans(content, file.tell(), image)
+            return _upright(image, source, limits)
+
+
+def from_image(image: Image.Image, *, source: str = "<image>", limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
+    """As ``decode``, of a Pillow image, which is not changed (but loaded, where it was not yet).
+
+    Raises:
+        PictureTooLarge: Out of memory.
+        CorruptPicture: It has no pixels, or its file is damaged.
+    """
+    with quiet(), _typed(source):
+        image.load()
+        return _upright(image, source, limits)
+
+
+def _upright(image: Image.Image, source: str, limits: DecodeLimits) -> Photo:
+    size = image.size
+    target = limits.work_size(size)
+    image.draft(None, target)
+    image.load()
+    small = flatten(image, target)
+    orientation = _orientation(image)
+    if orientation in _UPRIGHT:
+        small = small.transpose(_UPRIGHT[orientation])
+    pixels = np.asarray(small)
+    pixels.flags.writeable = False
+    return Photo(pixels, source, size[::-1] if orientation in _SIDEWAYS else size)
+
+
+def _orientation(image: Image.Image) -> int | None:
+    if not image.info:
+        return None
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # whatever is wrong with the EXIF block, the picture itself was decoded
+        return None
+
+
+def _check_scans(content: bytes, first_scan: int, image: Image.Image) -> None:
+    """Refuses a JPEG with more scans than its size excuses: each costs a pass over the picture, and as little as 10 B.
+
+    Args:
+        content: The encoded file.
+        first_scan: Where the header of the first scan ends.
+        image: The opened picture.
+    """
+    bands = len(image.getbands())
+    header = content[first_scan - 8 - 2 * bands : first_scan]
+    in_one_scan = header[:2] == b"\xff\xda" and header[4:5] == bytes([bands])
+    if in_one_scan and not image.info.get("progressive"):
+        return
+    scans = content.count(b"\xff\xda")
+    if scans * image.width * image.height > _SCAN_MEGAPIXELS * 1e6:
+        raise CorruptPicture(f"{image.width} x {image.height} JPEG with {scans:,} scans is not decoded")
+
+
+@contextmanager
+def _typed(source: str) -> Iterator[None]:
+    """Whatever goes wrong inside comes out as an ItemError that names the source."""
+    try:
+        yield
+    except ItemError as error:
+        error.item = error.item or source
+        raise
+    except MemoryError as error:
+        raise PictureTooLarge("out of memory", item=source, remedy="lower max_megapixels") from error
+    except Image.DecompressionBombError as error:
+        raise PictureTooLarge(str(error), item=source, remedy="raise PIL.Image.MAX_IMAGE_PIXELS") from error
+    except Exception as error:  # decoders raise all kinds on damaged bytes, and one file must not end a run
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise CorruptPicture(f"cannot be decoded: {reason}", item=source) from error

@@ -1,0 +1,200 @@
+"""The formats that are decoded, how they are recognised, and what is checked in a header before Pillow sees it.
+
+Formats that photographs rarely come in (EPS, PSD, ICNS, DDS, ...) are left out on purpose: each is one more parser
+for a hostile file to reach. Recognition is by content; names and declared types are never trusted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from imagist.errors import CorruptPicture, UnknownFormat
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format that is decoded.
+
+    Attributes:
+        name: As users know it.
+        plugin: ``module:class`` of the Pillow plugin.
+        suffixes: Of its file names, lower case.
+        weight: What a pixel costs to decode, in memory or time, relative to JPEG and PNG.
+        byte_weight: What an encoded byte costs to decode, in time, relative to the same.
+        peek: Reads the header: gives ``(width, height)`` where that must be known before the plugin is called, or None;
+            raises CorruptPicture for a header that would exhaust the plugin.
+    """
+
+    name: str
+    plugin: str
+    suffixes: tuple[str, ...]
+    weight: float = 1.0
+    byte_weight: float = 1.0
+    peek: Callable[[bytes], Size | None] = lambda content: None
+
+    def opener(self) -> Callable[..., ImageFile]:
+        """The plugin's class; calling it with a file reads the header only.
+
+        Raises:
+            UnknownFormat: The plugin is not installed; the message says how to get it.
+        """
+        module, _, name = self.plugin.partition(":")
+        try:
+            return cast("Callable[..., ImageFile]", getattr(importlib.import_module(module), name))
+        except ImportError as error:
+            remedy = "pip install 'imagist[heic]'" if self.name == "HEIC" else None
+            raise UnknownFormat(f"{self.name} cannot be decoded: {error}", remedy=remedy) from error
+
+
+def _webp_size(content: bytes) -> Size | None:
+    """The canvas of an extended WebP, which libwebp would allocate on opening."""
+    if content[12:16] != b"VP8X" or len(content) < 30:
+        return None
+    return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+
+
+_BYTE_TYPES = {1, 2, 6, 7}
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_MOST_NUMBERS = 1 << 18
+_LARGEST_TILE = 1 << 25
+
+
+def _check_tiff(content: bytes) -> None:
+    """Refuses a TIFF whose first directory holds endless lists (strip offsets, say) or vast tiles.
+
+    Pillow turns each number into a Python object and each strip into a tuple, so 64 MiB of numbers need gigabytes.
+    """
+    order = "<" if content[:2] == b"II" else ">"
+    offset_at, offset, total, entry = (8, "Q", "Q", "HHQ8s") if content[2] == 43 else (4, "I", "H", "HHI4s")
+    size = struct.calcsize(order + entry)
+    tile = {}
+    try:
+        (start,) = struct.unpack_from(order + offset, content, offset_at)
+        (entries,) = struct.unpack_from(order + total, content, start)
+        start += struct.calcsize(order + total)
+        table = content[start : start + min(entries, len(content) // size) * size]
+        for tag, kind, count, value in struct.iter_unpack(order + entry, table[: len(table) // size * size]):
+            if kind not in _BYTE_TYPES and count > _MOST_NUMBERS:
+                raise CorruptPicture(f"a TIFF list of {count:,} numbers (tag {tag}) is not read")
+            if tag in (_TILE_WIDTH, _TILE_LENGTH):
+                (tile[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)
+    except (struct.error, OverflowError) as error:
+        raise CorruptPicture("a TIFF header that points outside the file") from error
+    if tile.get(_TILE_WIDTH, 0) * tile.get(_TILE_LENGTH, 0) > _LARGEST_TILE:
+        raise CorruptPicture(f"TIFF tiles of {tile[_TILE_WIDTH]} x {tile[_TILE_LENGTH]} pixels are not read")
+
+
+# Weights keep what is decoded in one call into C, and so cannot be interrupted, within the time and memory of the rest.
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("AVIF", "PIL.AvifImagePlugin:AvifImageFile", (".avif", ".avifs"), weight=2, byte_weight=3),
+        Format("BMP", "PIL.BmpImagePlugin:BmpImageFile", (".bmp", ".dib")),
+        Format("GIF", "PIL.GifImagePlugin:GifImageFile", (".gif",)),
+        Format(
+            "HEIC", "pillow_heif:HeifImageFile", (".heic", ".heics", ".heif", ".heifs", ".hif"), weight=2, byte_weight=2
+        ),
+        Format("JPEG", "PIL.JpegImagePlugin:JpegImageFile", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
+        Format(
+            "JPEG 2000",
+            "PIL.Jpeg2KImagePlugin:Jpeg2KImageFile",
+            (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+            weight=4,
+            byte_weight=4,
+        ),
+        Format("PNG", "PIL.PngImagePlugin:PngImageFile", (".png", ".apng")),
+        Format("PPM", "PIL.PpmImagePlugin:PpmImageFile", (".ppm", ".pgm", ".pbm", ".pnm")),
+        Format("TIFF", "PIL.TiffImagePlugin:TiffImageFile", (".tif", ".tiff"), weight=2, peek=_check_tiff),
+        Format("WebP", "PIL.WebPImagePlugin:WebPImageFile", (".webp",), weight=2, byte_weight=2, peek=_webp_size),
+    )
+}
+
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"MM*\0": "TIFF",
+    b"II\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
+    **{b"P%d%c" % (kind, space): "PPM" for kind in range(1, 7) for space in b" \t\r\n"},
+}
+_REFUSED = {
+    b"8BPS": "PSD",
+    b"icns": "ICNS",
+    b"\0\0\1\0": "ICO",
+    b"%!PS": "EPS",
+    b"DDS ": "DDS",
+    b"BLP1": "BLP",
+    b"BLP2": "BLP",
+    b"\x01\xda": "SGI",
+    b"%PDF": "PDF",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"<svg": "SVG",
+    b"<!DOC": "HTML",
+    b"<!doc": "HTML",
+    b"<html": "HTML",
+    b"PK\3\4": "ZIP",
+}
+
+
+_DECODED_SUFFIXES = tuple(suffix for each in FORMATS.values() for suffix in each.suffixes)
+# Pictures, too, though not decoded: in a folder they come out as errors and are not silently left out.
+_REFUSED_SUFFIXES = (
+    *(".ai", ".blp", ".dcx", ".dds", ".emf", ".eps", ".fli", ".flc", ".icns", ".ico", ".jxl", ".pcx", ".psd", ".sgi"),
+    *(".svg", ".svgz", ".tga", ".wmf", ".xcf"),
+    *(".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+)
+
+
+def has_picture_suffix(name: str) -> bool:
+    """Whether a file name has the suffix of a picture, in any case."""
+    return name.lower().endswith(_DECODED_SUFFIXES + _REFUSED_SUFFIXES)
+
+
+def recognise(content: bytes) -> Format | None:
+    """The format of encoded bytes, by their first few; None where it is none of ``FORMATS``."""
+    for magic, name in _MAGIC.items():
+        if content.startswith(magic):
+            return FORMATS[name]
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return FORMATS["WebP"]
+    if content[4:8] == b"ftyp":
+        return _iso_media(content)
+    return None
+
+
+def _iso_media(content: bytes) -> Format | None:
+    """AVIF and HEIC share a container: the brands after ``ftyp`` tell them apart."""
+    length = min(int.from_bytes(content[:4], "big"), 256)
+    brands = {content[8:12], *(content[at : at + 4] for at in range(16, length, 4))}
+    if brands & {b"avif", b"avis"}:
+        return FORMATS["AVIF"]
+    if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}:
+        return FORMATS["HEIC"]
+    return None
+
+
+def unknown(content: bytes) -> UnknownFormat:
+    """The error for bytes that ``recognise`` does not know; says what they look like where that is plain."""
+    looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)
+    return UnknownFormat(
+        f"a file of type {looks} is not decoded" if looks else "not a picture in a format that is decoded",
+        remedy=f"convert it to one of {', '.join(sorted(FORMATS))}",
+    )

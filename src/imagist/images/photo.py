@@ -1,0 +1,91 @@
+"""Whatever a user hands over as one picture, to a Photo."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagist.errors import SourceNotFound, UnknownFormat
+from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits, decode, from_image
+from imagist.images.fetch import fetch, is_url
+from imagist.records import Photo, Row
+
+Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
+
+
+def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
+    """Reads and decodes one picture, given in any of the usual ways.
+
+    Args:
+        item: A row, a path, an http(s) address, encoded bytes, a Pillow image, an array (uint8 or floats in 0..1;
+            ``[H, W]`` or ``[H, W, 1|3|4]``), or a Photo, which is returned as it is.
+        limits: What it may cost.
+
+    Raises:
+        ItemError: What is wrong with the picture, naming it; a row's own error where it has one.
+        UnknownFormat: Also for an item of any other type, shape or range.
+    """
+    match item:
+        case Photo():
+            return item
+        case Row():
+            if item.error is not None:
+                raise item.error
+            content = item.content if item.content is not None else _read(item.source, limits)
+            return decode(content, source=item.source, limits=limits)
+        case str() | os.PathLike():
+            return decode(_read(item, limits), source=os.fspath(item), limits=limits)
+        case bytes() | bytearray() | memoryview():
+            return decode(bytes(item), limits=limits)
+        case Image.Image():
+            return from_image(item, source=str(getattr(item, "filename", "") or "<image>"), limits=limits)
+        case np.ndarray():
+            return from_image(_image(item), source="<array>", limits=limits)
+    raise UnknownFormat(f"not a picture: {type(item).__name__}", remedy="pass a path, bytes, Pillow image or array")
+
+
+def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
+    return fetch(source, limits) if is_url(source) else read_file(source, limits)
+
+
+def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+    """The bytes of a regular file, whose size is checked before it is read.
+
+    Raises:
+        SourceNotFound: There is no such file, it cannot be opened, or it is a folder, device or pipe.
+        PictureTooLarge: Over ``limits.max_bytes``.
+    """
+    name = os.fspath(path)
+    try:
+        status = os.stat(name)  # noqa: PTH116  (a Path would be built for every picture of a run)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceNotFound("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file", item=name)
+        limits.check_bytes(status.st_size, name)
+        with Path(name).open("rb") as file:
+            content = file.read(limits.max_bytes + 1)
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        raise SourceNotFound(reason.lower(), item=name) from error
+    except ValueError as error:  # a NUL in the name
+        raise SourceNotFound("not a file name", item=ascii(name)) from error
+    limits.check_bytes(len(content), name)
+    return content
+
+
+def _image(array: NDArray[np.generic]) -> Image.Image:
+    unit_floats = array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1
+    shaped = array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
+    if not shaped or not (unit_floats or array.dtype == np.uint8):
+        raise UnknownFormat(
+            f"an array of {array.dtype} {list(array.shape)} is not a picture",
+            item="<array>",
+            remedy="pass uint8, or floats in 0..1, as [H, W] or [H, W, 1|3|4]",
+        )
+    if unit_floats:
+        array = (array.astype(np.float32) * 255).round().astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))

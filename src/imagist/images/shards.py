@@ -1,0 +1,106 @@
+"""WebDataset shards to rows: tar files in which the parts of one sample follow each other and share their key.
+
+A member's key is its path up to the first dot of its name. Members with the suffix of a picture become rows; ``.json``
+objects of the same key become carried columns, and ``.txt``, ``.cls`` and other JSON one column each, named after the
+suffix.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import zlib
+from collections.abc import Iterator
+from lzma import LZMAError
+from pathlib import Path
+
+from imagist.errors import ManifestError, PictureTooLarge
+from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
+from imagist.images.formats import has_picture_suffix
+from imagist.records import Row
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_SIDECARS = ("json", "txt", "cls")
+_LARGEST_SIDECAR = 1 << 20
+_LARGEST_SAMPLE = 32
+_UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError)
+
+
+def is_shard(path: Path) -> bool:
+    """Whether the suffix is that of a shard."""
+    return path.name.lower().endswith(_SUFFIXES)
+
+
+def check_shard(path: Path) -> None:
+    """Raises ManifestError where nothing can be read from the shard."""
+    try:
+        with tarfile.open(path, "r|*"):
+            pass
+    except _UNREADABLE as error:
+        raise ManifestError(f"not a readable tar file: {error}", item=str(path)) from error
+
+
+def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
+    """The pictures of a shard, in order, named ``shard.tar#member``, in constant memory.
+
+    A shard that is damaged on the way gives the rows before the damage, then one whose ``error`` says so.
+    """
+    sample = _Sample(path, "")
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            for member in tar:
+                if not member.isreg():
+                    continue
+                folder, slash, name = member.name.rpartition("/")
+                stem, _, suffix = name.partition(".")
+                key = folder + slash + stem
+                if key != sample.key or len(sample.pictures) == _LARGEST_SAMPLE:
+                    yield from sample.rows()
+                    sample = _Sample(path, key)
+                sample.add(tar, member, suffix.lower(), limits)
+    except _UNREADABLE as error:
+        yield from sample.rows()
+        yield Row(str(path), error=ManifestError(f"not a readable tar file: {error}", item=str(path)))
+        return
+    yield from sample.rows()
+
+
+class _Sample:
+    """The members of one key: pictures and what is told of them."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+        self.pictures: list[Row] = []
+        self.columns: dict[str, object] = {}
+
+    def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str, limits: DecodeLimits) -> None:
+        if has_picture_suffix(member.name):
+            name = f"{self.path}#{member.name}"
+            try:
+                limits.check_bytes(member.size, name)
+            except PictureTooLarge as error:
+                self.pictures.append(Row(name, error=error))
+            else:
+                self.pictures.append(Row(name, _content(tar, member)))
+        elif suffix in _SIDECARS and member.size <= _LARGEST_SIDECAR:
+            self.columns |= _columns(suffix, _content(tar, member).decode("utf-8", "replace").strip())
+
+    def rows(self) -> Iterator[Row]:
+        for row in self.pictures:
+            yield Row(row.source, row.content, self.columns, row.error)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""
+
+
+def _columns(suffix: str, text: str) -> dict[str, object]:
+    if suffix == "json":
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return {suffix: text}
+        return value if isinstance(value, dict) else {suffix: value}
+    is_class = suffix == "cls" and text.isdecimal()
+    return {suffix: int(text) if is_class else text}

@@ -1,0 +1,120 @@
+"""From a photo's pixels to the squares that an encoder sees.
+
+Shapes: H, W the photo's height and width; V views, at most 6; S the encoder's side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image
+
+from imagist.errors import UnknownName
+from imagist.records import Pixels
+
+View = Callable[[Pixels, int], Pixels]
+
+MOST_VIEWS = 6
+_NEUTRAL = (124, 116, 104)  # the mean colour of ImageNet: what encoders see as nothing
+_NEARLY_SQUARE = 1.25
+_STEP = 0.75  # of the short side, between neighbouring crops: they share a quarter or more
+_DETAIL = 0.6  # side of a detail crop, as a share of the short side
+_REDUCING_GAP = 2.0
+
+
+def square(pixels: Pixels, side: int) -> Pixels:
+    """The whole picture, squashed.
+
+    Args:
+        pixels: uint8 ``[H, W, 3]``.
+        side: S, in pixels.
+
+    Returns:
+        uint8 ``[1, S, S, 3]``; the very pixels where they are S x S already.
+    """
+    return _cut(pixels, (0, 0, pixels.shape[1], pixels.shape[0]), (side, side))[None]
+
+
+def letterbox(pixels: Pixels, side: int) -> Pixels:
+    """The whole picture in its own proportions, centred on a neutral colour.
+
+    Args:
+        pixels: uint8 ``[H, W, 3]``.
+        side: S, in pixels.
+
+    Returns:
+        uint8 ``[1, S, S, 3]``; the very pixels where they are S x S already.
+    """
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    fit = max(1, round(width * scale)), max(1, round(height * scale))
+    if fit == (side, side):
+        return square(pixels, side)
+    left, top = (side - fit[0]) // 2, (side - fit[1]) // 2
+    out = np.full((1, side, side, 3), _NEUTRAL, np.uint8)
+    out[0, top : top + fit[1], left : left + fit[0]] = _cut(pixels, (0, 0, width, height), fit)
+    return out
+
+
+def crops(pixels: Pixels, side: int) -> Pixels:
+    """The whole picture, then parts of it, for tall, wide and crowded pictures.
+
+    After the squashed whole come square crops along the long side, as many as overlap by a quarter or more (up to
+    five). A picture of at least twice the encoder's side gets detail crops besides: four quarters where it is nearly
+    square, else as many along its middle as there is room for. A small, nearly square picture has the one view.
+
+    Args:
+        pixels: uint8 ``[H, W, 3]``.
+        side: S, in pixels.
+
+    Returns:
+        uint8 ``[V, S, S, 3]``, 1 <= V <= 6, the whole first.
+    """
+    boxes = _boxes(pixels.shape[1], pixels.shape[0], side)
+    return np.concatenate([square(pixels, side), *(_cut(pixels, box, (side, side))[None] for box in boxes)])
+
+
+Box = tuple[float, float, float, float]
+
+
+def _boxes(width: int, height: int, side: int) -> list[Box]:
+    """``(left, top, right, bottom)`` of the parts, after the whole."""
+    short, long = sorted((width, height))
+    detail = _DETAIL * short
+    large = short >= 2 * side
+    if long <= _NEARLY_SQUARE * short:
+        corners = [(x, y) for y in (0.0, height - detail) for x in (0.0, width - detail)] if large else []
+        return [(x, y, x + detail, y + detail) for x, y in corners]
+    room = MOST_VIEWS - 1
+    count = min(room, 1 + math.ceil((long / short - 1) / _STEP))
+    spans = [(start, 0.0, float(short)) for start in np.linspace(0, long - short, count)]
+    if large:
+        middle = (short - detail) / 2
+        spans += [(start, middle, detail) for start in np.linspace(0, long - detail, room - count + 2)[1:-1]]
+    boxes = [(along, across, along + size, across + size) for along, across, size in spans]
+    return boxes if width >= height else [(top, left, bottom, right) for left, top, right, bottom in boxes]
+
+
+def _cut(pixels: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
+    if box == (0, 0, *size) and pixels.shape[:2] == size[::-1]:
+        return pixels
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP))
+
+
+VIEWS: Mapping[str, View] = MappingProxyType({"square": square, "letterbox": letterbox, "crops": crops})
+
+
+def view(name: str) -> View:
+    """A way of looking, by its name.
+
+    Raises:
+        UnknownName: There is none of that name; the message lists those there are.
+    """
+    try:
+        return VIEWS[name]
+    except KeyError:
+        raise UnknownName(f"no view {name!r}", remedy=f"one of {', '.join(VIEWS)}") from None

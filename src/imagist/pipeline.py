@@ -1,0 +1,187 @@
+"""Photos to predictions: caption, words' verdict, picture's verdict, fusion.
+
+Shapes: N photos, F fine classes of the classifiers, C categories of the taxonomy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagist import registry
+from imagist.bundle import Bundle, open_bundle
+from imagist.calibration import Temperature
+from imagist.decoding import Decoding
+from imagist.encoder import Encoder
+from imagist.errors import UsageError
+from imagist.fusion import ScoreFusion
+from imagist.images import DecodeLimits
+from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
+from imagist.records import Array, Failure, LabelSet, Photo, Prediction
+from imagist.stream import Source, run
+from imagist.taxonomy import Taxonomy, built_in, from_toml
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """The parts in a row; each is replaceable by anything of its protocol.
+
+    Attributes:
+        captioner: Writes the words.
+        texts: Classifies the words over F fine classes.
+        pictures: Classifies the picture over the same.
+        taxonomy: From the fine classes to the categories asked for.
+        fusion: Joins the two opinions.
+        temperature: Calibrates the joint opinion.
+        abstain_below: Below this top probability no category is named, 0 to 1.
+        lanes: Batches worked on at a time.
+    """
+
+    captioner: Captioner
+    texts: TextClassifier
+    pictures: ImageClassifier
+    taxonomy: Taxonomy
+    fusion: Fusion
+    temperature: Temperature = Temperature(1.0)
+    abstain_below: float = 0.0
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.abstain_below <= 1:
+            raise UsageError(f"a probability lies in 0..1, not {self.abstain_below}", item="abstain_below")
+        if self.texts.labels != self.pictures.labels:
+            raise UsageError("the two classifiers speak of different classes", remedy="train both on the same labels")
+
+    @property
+    def id(self) -> str:
+        """Everything that a prediction depends on but the photo."""
+        return (
+            f"{self.captioner.id}/{self.taxonomy.name}[{','.join(self.labels)}]/{self.fusion}/{self.temperature}"
+            f"/abstain<{self.abstain_below}"
+        )
+
+    @property
+    def labels(self) -> LabelSet:
+        """The C categories, in a fixed order."""
+        return self.taxonomy.labels
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        """One prediction a photo, in order."""
+        if not photos:
+            return []
+        captions = self.captioner.caption(photos)
+        image = self.taxonomy.project(self.pictures.scores(photos), self.pictures.labels)
+        text = self.taxonomy.project(self.texts.scores([caption.text for caption in captions]), self.texts.labels)
+        joint: Array = self.temperature.apply(self.fusion.fuse(image, text)).astype(np.float32)
+        return [
+            Prediction(photo.source, caption, self.labels, *rows, abstained=bool(rows[0].max() < self.abstain_below))
+            for photo, caption, *rows in zip(photos, captions, joint, image, text, strict=True)
+        ]
+
+    def __call__(
+        self,
+        images: Iterable[Source],
+        *,
+        batch_size: int = 32,
+        workers: int = 2,
+        limits: DecodeLimits | None = None,
+    ) -> Iterator[Prediction | Failure]:
+        """One result an image, in order, in constant memory.
+
+        Args:
+            images: Paths, bytes, PIL images, uint8 arrays ``[H, W, 3]``, photos or rows.
+            batch_size: Images worked on together.
+            workers: Threads that read and decode.
+            limits: Bounds on what is decoded.
+        """
+        batches = run(images, self.predict, batch_size=batch_size, workers=workers, limits=limits, lanes=self.lanes)
+        for outcomes in batches:
+            for outcome in outcomes:
+                yield outcome.result
+
+
+def load(
+    model: str | os.PathLike[str] = "embedded",
+    *,
+    taxonomy: str | os.PathLike[str] = "photos15",
+    views: str = "square",
+    weight: float | None = None,
+    beam: int = 3,
+    nbest: int = 1,
+    abstain_below: float = 0.0,
+    threads: int | None = None,
+) -> Pipeline:
+    """The pipeline of a model folder.
+
+    Args:
+        model: A shipped model by name, or a model folder.
+        taxonomy: A built-in taxonomy by name, or a TOML file over the model's classes.
+        views: ``square``, ``letterbox`` or ``crops``.
+        weight: Of the words in the fusion, 0 to 1; by default what the model's card found best for the taxonomy.
+        beam: Hypotheses that the captioner follows.
+        nbest: Captions kept a photo, up to ``beam``.
+        abstain_below: Below this top probability no category is named.
+        threads: Processor cores to use; by default all that this process may.
+
+    Raises:
+        BundleError: The model cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    bundle = open_bundle(model)
+    cores = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
+    if cores < 1:
+        raise UsageError(f"at least one thread is needed, not {cores}", item="threads")
+    encoder = Encoder(bundle, views=views)
+    captioner, texts, pictures = _parts(bundle, encoder, decoding(bundle, beam, nbest))
+    chosen = from_toml(taxonomy) if Path(taxonomy).suffix == ".toml" else built_in(str(taxonomy))
+    fusion = _fusion(bundle.card["fusion"], chosen.name)
+    used = fusion.weight if weight is None else weight
+    return Pipeline(
+        captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=cores
+    )
+
+
+def decoding(bundle: Bundle, beam: int, nbest: int) -> Decoding:
+    """How the bundle's captioner is to search.
+
+    Raises:
+        UsageError: ``beam`` < 1, or ``nbest`` not in 1..beam.
+    """
+    if beam < 1:
+        raise UsageError(f"at least one hypothesis must be followed, not {beam}", item="beam")
+    if not 1 <= nbest <= beam:
+        raise UsageError(f"{nbest} captions cannot come of {beam} hypotheses", item="nbest", remedy="widen the beam")
+    settings = bundle.card["captioner"]
+    return Decoding(beam, nbest, settings["longest"], settings["length_power"])
+
+
+def _parts(bundle: Bundle, encoder: Encoder, settings: Decoding) -> tuple[Captioner, TextClassifier, ImageClassifier]:
+    card = bundle.card
+    return (
+        registry.find("captioners", card["captioner"]["kind"])(bundle, encoder, settings),
+        registry.find("texts", card["texts"]["kind"])(bundle),
+        registry.find("pictures", card["pictures"]["kind"])(bundle, encoder),
+    )
+
+
+@dataclass(frozen=True)
+class _FusionCard:
+    """The weight that dev liked best and the temperatures for weights spread evenly over 0..1."""
+
+    weight: float
+    temperatures: tuple[float, ...]
+
+    def temperature(self, weight: float) -> Temperature:
+        places = np.linspace(0, 1, len(self.temperatures))
+        return Temperature(float(np.interp(weight, places, self.temperatures)))
+
+
+def _fusion(card: Mapping[str, Any], taxonomy: str) -> _FusionCard:
+    """What the card says for a taxonomy; for one that it does not know, what it says for all fine classes."""
+    entry = card.get(taxonomy, card["photos15"])
+    return _FusionCard(float(entry["weight"]), tuple(entry["temperatures"]))

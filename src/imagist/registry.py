@@ -1,0 +1,47 @@
+"""Name to part: built-ins and plugins come through the same door.
+
+A plugin names itself in its own package's metadata, as the entry point of a group such as ``imagist.captioners``:
+
+    [project.entry-points."imagist.captioners"]
+    mine = "my_package.captioner:load"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from imagist.errors import UnknownName
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "captioners": {"attention": "imagist.captioners.attention:from_bundle"},
+    "texts": {"bag": "imagist.texts.bag:from_bundle"},
+    "pictures": {"linear": "imagist.pictures.linear:from_bundle"},
+}
+
+
+def names(kind: str) -> list[str]:
+    """Every name of a kind (``captioners``, ``texts``, ``pictures``), built-ins and plugins, sorted."""
+    return sorted({*BUILT_IN[kind], *(point.name for point in _plugins(kind))})
+
+
+def find(kind: str, name: str) -> Callable[..., Any]:
+    """The factory that a name stands for; its module is imported now and not before.
+
+    Raises:
+        UnknownName: Nothing of that name; the remedy lists what there is.
+    """
+    for point in _plugins(kind):
+        if point.name == name:
+            return point.load()  # type: ignore[no-any-return]
+    target = BUILT_IN[kind].get(name)
+    if target is None:
+        raise UnknownName(f"no {kind} of that name", item=name, remedy=f"one of {', '.join(names(kind))}")
+    module, attribute = target.split(":")
+    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def _plugins(kind: str) -> list[EntryPoint]:
+    return [point for point in entry_points(group=f"imagist.{kind}") if point.name not in BUILT_IN[kind]]

@@ -1,0 +1,57 @@
+"""`bag`: TF-IDF over words and pairs of words, then a linear layer, in ONNX: the honest baseline."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from imagist.bundle import Bundle
+from imagist.records import Array, LabelSet
+
+_WORD = re.compile(r"[\w'-]+")
+
+
+def terms(text: str) -> Iterator[str]:
+    """The words of a sentence in lower case, then each pair of neighbours, joined by a space."""
+    words = _WORD.findall(text.lower())
+    yield from words
+    yield from map(" ".join, zip(words, words[1:], strict=False))
+
+
+def counts(texts: Sequence[str], places: Mapping[str, int]) -> Array:
+    """How often each known term occurs: float32 ``[N, len(places)]``."""
+    table = np.zeros((len(texts), len(places)), np.float32)
+    for row, text in zip(table, texts, strict=True):
+        for term, number in Counter(terms(text)).items():
+            if (place := places.get(term)) is not None:
+                row[place] = number
+    return table
+
+
+class BagClassifier:
+    """Implements `imagist.protocols.TextClassifier` over a bundle's ``texts.onnx`` and ``terms.txt``.
+
+    Args:
+        bundle: The model folder.
+        threads: Threads within one run.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self.labels = LabelSet(tuple(bundle.card["labels"]))
+        self._places = {term: place for place, term in enumerate(bundle.lines("terms.txt"))}
+        self._session = bundle.session("texts.onnx", threads)
+
+    def scores(self, texts: Sequence[str]) -> Array:
+        """float32 ``[N, C]``, calibrated, rows sum to 1. A text without a known word gets the base rates."""
+        if not texts:
+            return np.zeros((0, len(self.labels)), np.float32)
+        scores: Array = self._session.run(None, {"counts": counts(texts, self._places)})[0]
+        return scores
+
+
+def from_bundle(bundle: Bundle, threads: int = 1) -> BagClassifier:
+    """The registry's door."""
+    return BagClassifier(bundle, threads)
