@@ -23,7 +23,8 @@ from imagist.fusion import ScoreFusion
 from imagist.images import DecodeLimits
 from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
 from imagist.records import Array, Failure, LabelSet, Photo, Prediction
-from imagist.stream import Source, run
+from imagist.images.photo import Item
+from imagist.stream import run
 from imagist.taxonomy import Taxonomy, built_in, from_toml
 
 
@@ -85,7 +86,7 @@ class Pipeline:
 
     def __call__(
         self,
-        images: Iterable[Source],
+        images: Iterable[Item],
         *,
         batch_size: int = 32,
         workers: int = 2,

@@ -1,0 +1,1 @@
+"""Runs that outlive their process: a journal of what is done, and tables written from it."""

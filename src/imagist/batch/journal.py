@@ -156,7 +156,9 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
     file.seek(0)
     start = file.read(len(_MAGIC))
     if not _MAGIC.startswith(start):
-        raise OutputError("is there, and is not a progress journal", item=str(path), remedy="move it or choose another --out")
+        raise OutputError(
+            "is there, and is not a progress journal", item=str(path), remedy="give the output another name"
+        )
     header = start + file.readline()
     if not header.endswith(b"\n"):
         return {}, 0, 0
@@ -169,7 +171,7 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Refuse a journal that another process is writing. The system drops the lock when its holder dies, however it dies."""
+    """Refuse a journal that another process is writing. The system drops the lock when its holder dies."""
     if sys.platform == "win32":
         return
     import fcntl

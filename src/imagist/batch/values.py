@@ -17,9 +17,9 @@ import numpy as np
 def encode(value: object) -> Any:
     """A value as JSON that `decode` turns back into the same value of the same type.
 
-    JSON's own scalars and lists stand for themselves; every other type becomes an object of one key, its type. A map
-    (a list of pairs under distinct names, as Arrow gives it) and a mapping come back as a dict, NumPy's types as Python's,
-    text without lone surrogates (they are spelled out), and what is of no known type as text.
+    JSON's own scalars and lists stand for themselves; every other type becomes an object of one key, its type. A
+    mapping and a map (a list of pairs under distinct names, as Arrow gives it) come back as a dict, NumPy's types as
+    Python's, text without lone surrogates (they are spelled out), and what is of no known type as text.
     """
     match value:
         case None | bool() | int() | float():
@@ -58,7 +58,7 @@ def decode(value: Any) -> Any:
 
 
 def plain(value: object) -> Any:
-    """A decoded value as JSON for people: bytes in base64, dates in ISO 8601, timedeltas in seconds, NaN and infinity null."""
+    """A decoded value as JSON for others: bytes in base64, dates in ISO 8601, durations in seconds, NaN as null."""
     match value:
         case float() if not math.isfinite(value):
             return None
@@ -87,7 +87,7 @@ def cell(value: object) -> str | None:
 
 
 def storable(text: str) -> str:
-    """The text with lone surrogates (file names that are not UTF-8, say) spelled out, so that any format can hold it."""
+    """The text with lone surrogates (as in file names that are not UTF-8) spelled out; any format can hold it."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -1,25 +1,29 @@
 """From the journal to the finished table: CSV, JSON lines or Parquet, in constant memory and at one stroke.
 
 The command's own columns come first, then the carried ones. CSV follows RFC 4180 in UTF-8, with JSON in the cells that
-hold a mapping or a list, nothing in those that hold null, and bytes in base64. JSON lines hold null where CSV holds nothing,
-and for NaN and infinity, which JSON does not know. Parquet keeps the types of the carried columns: a column gets the
-one type that all its values share, or is written as text where there is none.
+hold a mapping or a list, nothing in those that hold null, and bytes in base64. JSON lines hold null where CSV holds
+nothing, and for NaN and infinity, which JSON does not know. Parquet keeps the types of the carried columns: a column
+gets the one type that all its values share, or is written as text where there is none.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagist.batch.columns import Kind, carried_names
 from imagist.batch.journal import Record
+from imagist.batch.types import carried_types
 from imagist.batch.values import cell, plain
 from imagist.errors import OutputError
 from imagist.report.files import check_folder, replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Chunks = Iterable[list[Record]]
 """Rows in lists of bounded size; read more than once, so not an iterator."""
@@ -32,7 +36,9 @@ def check_output(path: Path) -> None:
         OutputError: The suffix is of no known format, or the folder is missing or may not be written to.
     """
     if path.suffix.lower() not in _WRITERS:
-        raise OutputError("is of no format that can be written", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}")
+        raise OutputError(
+            "is of no format that can be written", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}"
+        )
     check_folder(path)
 
 
@@ -49,6 +55,8 @@ def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
     """
     with replacing(path) as scratch:
         _WRITERS[path.suffix.lower()](scratch, chunks, columns)
+        with scratch.open("rb+") as file:
+            os.fsync(file.fileno())  # the journal is deleted next: a power cut must not take both
 
 
 def _carried(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
@@ -81,11 +89,31 @@ def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> N
     import pyarrow.parquet as pq
 
     names = _carried(chunks, columns)
-    types = {name: _common_type(chunks, name) for name in names}
-    schema = pa.schema([(name, _own_type(kind)) for name, kind in columns.items()])
-    schema = pa.unify_schemas([schema, pa.schema([(new, types[name]) for name, new in names.items()])])
+    types = carried_types(chunks, names)
+    own = {"text": pa.string(), "number": pa.float64(), "probabilities": pa.map_(pa.string(), pa.float64())}
+    own["hypotheses"] = pa.list_(pa.struct([("text", pa.string()), ("logprob", pa.float64())]))
+    schema = pa.schema([(n, own[kind]) for n, kind in columns.items()] + [(names[n], types[n]) for n in names])
     with pq.ParquetWriter(path, schema) as table:
         for chunk in chunks:
-            arrays = [pa.array([_items(own[n]) for own, _ in chunk], schema.field(n).type) for n in columns]
-            arrays += [_array([carried.get(n) for _, carried in chunk], types[n]) for n in names]
+            arrays = [_own_array([row[n] for row, _ in chunk], own[kind]) for n, kind in columns.items()]
+            arrays += [_carried_array([row.get(n) for _, row in chunk], types[n]) for n in names]
             table.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _own_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([list(v.items()) if isinstance(v, dict) else v for v in values], kind)
+
+
+def _carried_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(map(cell, values) if kind == pa.string() else values, kind)
+
+
+_WRITERS: dict[str, Callable[[Path, Chunks, Mapping[str, Kind]], None]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}

@@ -6,8 +6,10 @@ A picture of 100 megapixels is worked on in bands, so that at no time a second w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imagist.records import Pixels
@@ -68,12 +70,14 @@ def _span(image: Image.Image) -> tuple[float, float]:
     return 0.0, next((top for top in (*depths, 255.0, 1023.0, 4095.0, 16383.0, 65535.0) if high <= top), high)
 
 
-def _finite_ends(values: np.ndarray) -> tuple[float, float]:
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+def _finite_ends(values: NDArray[Any]) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def _to_bytes(values: np.ndarray, span: tuple[float, float]) -> Pixels:
+def _to_bytes(values: NDArray[Any], span: tuple[float, float]) -> Pixels:
     low, high = span
-    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-300))
-    return np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
+    with np.errstate(all="ignore"):  # floats may be anything
+        shares = (values.astype(np.float64) - low) / max(high - low, 1e-300)
+        pixels: Pixels = np.nan_to_num(shares.clip(0, 1) * 255).round().astype(np.uint8)
+    return pixels

@@ -65,10 +65,14 @@ def _row(path: Path, record: Record, column: str) -> Row:
         return Row(name, cell, carried)
     if isinstance(cell, str) and cell.strip():
         source = cell.strip()
-        return Row(source if is_url(source) else os.path.join(path.parent, source), columns=carried)  # noqa: PTH118
+        return Row(source if is_url(source) else _beside(path, source), columns=carried)
     empty = not cell or cell != cell or isinstance(cell, str)
     problem = "is empty" if empty else f"holds {type(cell).__name__}, not a picture"
     return Row(name, columns=carried, error=SourceNotFound(f"column {column!r} {problem}", item=name))
+
+
+def _beside(path: Path, source: str) -> str:
+    return os.path.join(os.path.dirname(str(path)), source)  # noqa: PTH118, PTH120  (a Path would add "./")
 
 
 def _choose(path: Path, wanted: str | None) -> str:

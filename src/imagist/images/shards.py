@@ -7,11 +7,12 @@ suffix.
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
 import zlib
 from collections.abc import Iterator
-from lzma import LZMAError
+from contextlib import contextmanager
 from pathlib import Path
 
 from imagist.errors import ManifestError, PictureTooLarge
@@ -23,7 +24,7 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _SIDECARS = ("json", "txt", "cls")
 _LARGEST_SIDECAR = 1 << 20
 _LARGEST_SAMPLE = 32
-_UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError)
+_UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error)
 
 
 def is_shard(path: Path) -> bool:
@@ -34,7 +35,7 @@ def is_shard(path: Path) -> bool:
 def check_shard(path: Path) -> None:
     """Raises ManifestError where nothing can be read from the shard."""
     try:
-        with tarfile.open(path, "r|*"):
+        with _opened(path):
             pass
     except _UNREADABLE as error:
         raise ManifestError(f"not a readable tar file: {error}", item=str(path)) from error
@@ -47,7 +48,7 @@ def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Ro
     """
     sample = _Sample(path, "")
     try:
-        with tarfile.open(path, "r|*") as tar:
+        with _opened(path) as tar:
             for member in tar:
                 if not member.isreg():
                     continue
@@ -63,6 +64,18 @@ def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Ro
         yield Row(str(path), error=ManifestError(f"not a readable tar file: {error}", item=str(path)))
         return
     yield from sample.rows()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    # tarfile unpacks gzip streams, too, but takes a truncated one for a whole one
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with (
+        gzip.GzipFile(path) if packed else path.open("rb") as content,
+        tarfile.open(fileobj=content, mode="r|") as tar,
+    ):
+        yield tar
 
 
 class _Sample:

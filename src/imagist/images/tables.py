@@ -54,7 +54,7 @@ def open_table(path: Path) -> Table:
     """
     try:
         return _READERS[path.suffix.lower()](path)
-    except (OSError, csv.Error) as error:
+    except (OSError, csv.Error, ValueError) as error:  # ValueError: names of columns that are not UTF-8
         raise ManifestError(f"cannot be read: {error}", item=str(path)) from error
 
 
@@ -128,7 +128,7 @@ def _parquet_records(path: Path) -> Iterator[Record]:
                 for cells in batch.to_pylist():
                     yield number, cells
                     number += 1
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
         yield number, ManifestError(f"cannot be read from row {number} on: {error}", item=str(path))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from imagist.errors import UsageError
 from imagist.metrics.cider import CiderD, cider
-from imagist.metrics.ngrams import ORDERS, Ints, NGrams, References
+from imagist.metrics.ngrams import ORDERS, Ints, NGrams, References, check_references
 from imagist.metrics.ptb import tokenize
 
 __all__ = [
@@ -50,6 +50,7 @@ def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]
     Raises:
         UsageError: No items, an item without a reference, or not one hypothesis an item.
     """
+    _check(hypotheses, references)
     hypotheses = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
     references = [[" ".join(tokenize(sentence)) for sentence in item] for item in references]
     counted, against = _counted(hypotheses, references)
@@ -89,7 +90,7 @@ def _bleu_rows(hypotheses: NGrams, references: References) -> Ints:
     rows[:, 1] = _closest(hypotheses.lengths, references)
     rows[:, 2 + ORDERS :] = np.maximum(0, hypotheses.lengths[:, None] - np.arange(ORDERS))
     matches = zip(hypotheses.orders, references.ngrams.orders, references.matches(hypotheses, items), strict=True)
-    for column, runs, (own, theirs, (_, run)) in zip(range(2, 2 + ORDERS), references.runs, matches, strict=True):
+    for column, runs, (own, theirs, run) in zip(range(2, 2 + ORDERS), references.runs, matches, strict=True):
         # An n-gram counts at most as often as any one reference of the item has it.
         allowed = np.maximum.reduceat(theirs.count, runs) if len(runs) else theirs.count
         matched = np.flatnonzero(run >= 0)
@@ -112,7 +113,8 @@ def _closest(length: Ints, references: References) -> Ints:
     """For each hypothesis the length, of its references', closest to its own; the shorter of two as close."""
     others, owner = references.ngrams.lengths, references.owner
     by_distance = np.lexsort((others, np.abs(others - length[owner]), owner))
-    return others[by_distance[np.cumsum(references.of_item) - references.of_item]]
+    closest: Ints = others[by_distance[np.cumsum(references.of_item) - references.of_item]]
+    return closest
 
 
 def rouge_l(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -161,13 +163,13 @@ def _common_length(where: dict[str, int], length: int, other: list[str]) -> int:
 
 
 def _counted(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[NGrams, References]:
-    against = References(references)
     _check(hypotheses, references)
-    return NGrams(hypotheses), against
+    return NGrams(hypotheses), References(references)
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    if not references or len(hypotheses) != len(references):
+    check_references(references)
+    if len(hypotheses) != len(references):
         raise UsageError(
             f"{len(hypotheses)} hypotheses for {len(references)} items with references",
             remedy="give one hypothesis, and one list of references, for each item",

@@ -1,14 +1,15 @@
 """CIDEr-D (Vedantam, Zitnick and Parikh 2015, section 7), as pycocoevalcap's ``Cider`` computes it.
 
-That class's figure is what captioning papers report as CIDEr: consensus by tf-idf weighted n-grams of 1 to 4 words, with
-counts clipped to the reference's and a Gaussian penalty on the difference of lengths. It ranges over 0..10.
+That class's figure is what captioning papers report as CIDEr: the cosine of tf-idf weighted counts of n-grams of 1 to 4
+words, clipped to the reference's, with a Gaussian penalty on the difference of lengths. It ranges over 0..10.
 
-Shapes: N items; M hypotheses; R references of all items; K distinct n-grams of one order; E entries of one order.
+Shapes: N items; M hypotheses; R references of all items; K distinct n-grams of one order of the documents; E
+entries of one order, U runs of them (see `ngrams`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,11 @@ class _Vectors:
     """The references' tf-idf vectors over the n-grams of one order.
 
     Attributes:
-        idf: float64 ``[K + 1]``, log inverse document frequency; the last is that of an n-gram no document has.
         tfidf: float64 ``[E]``, in the order of the references' entries.
         norm: float64 ``[R]``, length of each vector; 1 where that is 0.
         run_end: int64 ``[U]``, where the references' runs of entries end.
     """
 
-    idf: Floats
     tfidf: Floats
     norm: Floats
     run_end: Ints
@@ -54,23 +53,26 @@ class CiderD:
         self, references: Sequence[Sequence[str]] | References, corpus: Sequence[Sequence[str]] | None = None
     ) -> None:
         self._references = references if isinstance(references, References) else References(references)
-        documents = self._references if corpus is None else References(corpus)
-        self._vectors = [self._weigh(order, idf) for order, idf in enumerate(self._inverse_frequencies(documents))]
+        self._documents = self._references if corpus is None else References(corpus)
+        self._idf = [self._inverse_frequency(order) for order in range(ORDERS)]
+        self._vectors = list(map(self._weigh, range(ORDERS), self._tfidf(self._references.ngrams)))
 
-    def _inverse_frequencies(self, documents: References) -> list[Floats]:
-        """For each order, float64 ``[K + 1]`` as in `_Vectors`."""
-        inverse = []
-        numbers = documents.ngrams.numbers_of(self._references.ngrams)
-        for order, runs, number in zip(documents.ngrams.orders, documents.runs, numbers, strict=True):
-            frequency = np.append(np.bincount(order.gram[runs], minlength=len(order.keys)), 0)
-            inverse.append(np.log(len(documents)) - np.log(np.maximum(1, frequency[np.append(number, -1)])))
-        return inverse
+    def _inverse_frequency(self, order: int) -> Floats:
+        """Log inverse document frequency of the documents' n-grams, and last that of one that none has: ``[K + 1]``."""
+        grams, runs = self._documents.ngrams.orders[order], self._documents.runs[order]
+        frequency = np.bincount(grams.gram[runs], minlength=len(grams.keys) + 1)
+        return np.asarray(np.log(len(self._documents)) - np.log(np.maximum(1, frequency)))
 
-    def _weigh(self, order: int, idf: Floats) -> _Vectors:
-        entries = self._references.ngrams.orders[order]
-        tfidf = entries.count * idf[entries.gram]
+    def _tfidf(self, ngrams: NGrams) -> Iterator[Floats]:
+        """For each order, float64 ``[E]``: the weight of each entry."""
+        numbers = self._documents.ngrams.numbers_of(ngrams)
+        for order, idf, number in zip(ngrams.orders, self._idf, numbers, strict=True):
+            yield order.count * idf[number][order.gram]
+
+    def _weigh(self, order: int, tfidf: Floats) -> _Vectors:
+        entries, runs = self._references.ngrams.orders[order], self._references.runs[order]
         norm = _norms(entries.sentence, tfidf, len(self._references.owner))
-        return _Vectors(idf, tfidf, norm, np.append(self._references.runs[order][1:], len(tfidf)))
+        return _Vectors(tfidf, norm, np.append(runs[1:], len(tfidf)))
 
     def scores(self, hypotheses: Sequence[str] | NGrams, items: Sequence[int] | Ints | None = None) -> Floats:
         """CIDEr-D of each hypothesis, float64 ``[M]``, 0..10.
@@ -90,18 +92,17 @@ class CiderD:
             raise UsageError(f"{len(ngrams.lengths)} hypotheses for {len(item)} items", remedy="give one for each")
         if len(item) and not 0 <= item.min() <= item.max() < len(references):
             raise UsageError(f"an item is not in 0..{len(references) - 1}")
-        length, reference_length = _penalised(ngrams), _penalised(references.ngrams)
         total = np.zeros(len(item))
-        matches = zip(ngrams.orders, references.ngrams.orders, references.matches(ngrams, item), strict=True)
-        for vectors, runs, (own, theirs, (gram, run)) in zip(self._vectors, references.runs, matches, strict=True):
-            tfidf = own.count * vectors.idf[gram]
+        for order, (run, tfidf) in enumerate(zip(references.matches(ngrams, item), self._tfidf(ngrams), strict=True)):
+            own, theirs, vectors = ngrams.orders[order], references.ngrams.orders[order], self._vectors[order]
             norm = _norms(own.sentence, tfidf, len(item))
             matched = np.flatnonzero(run >= 0)
-            entry, of = _ranges(runs[run[matched]], vectors.run_end[run[matched]])
+            entry, of = _ranges(references.runs[order][run[matched]], vectors.run_end[run[matched]])
             hypothesis, reference = own.sentence[matched][of], theirs.sentence[entry]
             product = np.minimum(tfidf[matched][of], vectors.tfidf[entry]) * vectors.tfidf[entry]
             cosine = product / (norm[hypothesis] * vectors.norm[reference])
-            penalty = np.exp(-((length[hypothesis] - reference_length[reference]) ** 2) / (2 * SIGMA**2))
+            apart = ngrams.lengths[hypothesis] - references.ngrams.lengths[reference]
+            penalty = np.exp(-(apart**2) / (2 * SIGMA**2))
             total += np.bincount(hypothesis, cosine * penalty, len(item))
         return np.asarray(10 * total / ORDERS / references.of_item[item])
 
@@ -113,11 +114,6 @@ def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> flo
         UsageError: No items, an item without a reference, or not one hypothesis an item.
     """
     return float(CiderD(references).scores(hypotheses).mean())
-
-
-def _penalised(ngrams: NGrams) -> Ints:
-    """The length that the penalty compares: a sentence's bigrams, as in pycocoevalcap."""
-    return np.maximum(0, ngrams.lengths - 1)
 
 
 def _norms(sentence: Ints, tfidf: Floats, sentences: int) -> Floats:

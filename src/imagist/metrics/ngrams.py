@@ -3,8 +3,8 @@
 An n-gram's number is its rank among those of its corpus by (number of its first n-1 words, number of its last word),
 so it is exact: nothing is hashed.
 
-Shapes: S sentences; N items; R references of all items; K distinct n-grams of one order; E entries of one order, one for
-each distinct n-gram of each sentence; U runs of entries, one for each distinct n-gram of each item.
+Shapes: S sentences; N items; R references of all items; K distinct n-grams of one order; E entries of one order,
+one for each distinct n-gram of each sentence; U runs of entries, one for each distinct n-gram of each item.
 """
 
 from __future__ import annotations
@@ -109,11 +109,7 @@ class References:
     """
 
     def __init__(self, references: Sequence[Sequence[str]]) -> None:
-        for index, item in enumerate(references):
-            if isinstance(item, str) or not item:
-                raise UsageError("needs a list of one or more reference sentences", item=f"item {index}")
-        if not references:
-            raise UsageError("there are no references to compare with", remedy="give one list of sentences an item")
+        check_references(references)
         self.of_item: Ints = np.fromiter(map(len, references), np.int64, len(references))
         self.owner: Ints = np.repeat(np.arange(len(references)), self.of_item)
         self.ngrams = NGrams([sentence for item in references for sentence in item])
@@ -124,12 +120,27 @@ class References:
     def __len__(self) -> int:
         return len(self.of_item)
 
-    def matches(self, hypotheses: NGrams, item: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """For each order, ``[E]`` of the hypotheses: each entry's number among the references' n-grams, and its run.
+    def matches(self, hypotheses: NGrams, item: Ints) -> Iterator[Ints]:
+        """For each order, ``[E]`` of the hypotheses: each entry's run; -1 where no reference of its item has it.
 
-        Either is -1 where no reference, or none of the hypothesis's own item, has the n-gram.
+        Args:
+            hypotheses: The n-grams of M sentences.
+            item: int64 ``[M]``, what each is about.
         """
         numbers = self.ngrams.numbers_of(hypotheses)
         for order, keys, number in zip(hypotheses.orders, self._keys, numbers, strict=True):
             gram = number[order.gram]
-            yield gram, np.where(gram < 0, -1, find(keys, gram * len(self) + item[order.sentence]))
+            yield np.where(gram < 0, -1, find(keys, gram * len(self) + item[order.sentence]))
+
+
+def check_references(references: Sequence[Sequence[str]]) -> None:
+    """Makes sure that there are items, each with a list of sentences.
+
+    Raises:
+        UsageError: There are none, or one has no sentence, or one sentence instead of a list.
+    """
+    if not references:
+        raise UsageError("there are no references to compare with", remedy="give one list of sentences an item")
+    for index, item in enumerate(references):
+        if isinstance(item, str) or not item:
+            raise UsageError("needs a list of one or more reference sentences", item=f"item {index}")

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagist.decoding import END, START, Decoding, Ints, beam_search
-from imagist.metrics.captions import bleu, cider
+from imagist.metrics.captions import bleu
+from imagist.metrics.cider import CiderD, cider
 from imagist.metrics.ptb import tokenize
 from imagist.records import Array
 from imagist.training import checkpoint
 from imagist.training.distil import set_rate
-from imagist.training.features import Grids
+from imagist.training.features import Halves
 from imagist.training.networks import Decoder
 from imagist.training.photographs import PhotoSet
 from imagist.training.progress import Progress
@@ -90,7 +91,7 @@ class Captioned:
     """
 
     photos: PhotoSet
-    grids: Grids
+    grids: Halves
 
 
 def vocabulary(captions: Sequence[Sequence[str]], labels: LabelSentences, least: int) -> tuple[str, ...]:
@@ -223,8 +224,6 @@ def self_critical(
 
     The labelled sets go on with cross-entropy beside it, or their words would be lost.
     """
-    from imagist.metrics.captions import CiderD
-
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=config.critical_rate, weight_decay=0.0)
     run = Run(decoder, optimiser, folder / "critical.pt")
     if run.step == 0:

@@ -2,9 +2,10 @@
 
 Two phases. *Units*: each of the 19 units learns, in turn, to give what the teacher's unit gives, fed by the student's own
 units before it, so that it also mends their errors (blockwise distillation; Shen et al. 2021, "Progressive Network
-Grafting for Few-Shot Knowledge Distillation"). *Whole*: all units together match the last map and a few on the way, on
-freshly varied photographs (Romero et al. 2015, "FitNets"; Beyer et al. 2022, "Knowledge distillation: a good teacher is
-patient and consistent"), and the teacher's own verdict on the pooled map.
+Grafting for Few-Shot Knowledge Distillation"). *Tail*: the last five units, where meaning is, learn together to give the
+teacher's last two maps and its verdict from what the first fourteen make of many varied views (Romero et al. 2015,
+"FitNets"; Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). The first fourteen
+hold nine tenths of the time that a step takes, so leaving them out buys ten times the views.
 
 The teacher's weights are read, matched and left behind: nothing of them is copied into the student.
 """
@@ -13,20 +14,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagist.training import checkpoint
+from imagist.training.features import Halves, Kept, fill, views
 from imagist.training.networks import Encoder, InvertedResidual, last_norm, teacher_units
-from imagist.training.photographs import PhotoSet, normalised, varied
+from imagist.training.photographs import PhotoSet, normalised
 from imagist.training.progress import Progress
 
 log = logging.getLogger("imagist.training")
@@ -41,10 +44,10 @@ class DistilConfig:
         unit_photos: Photographs that the units phase looks at.
         unit_steps: Steps a unit, by the side of its input in pixels.
         unit_rate: Peak learning rate of the units phase.
-        steps: Steps of the whole phase.
-        batch: Photographs a step of the whole phase.
-        rate: Peak learning rate of the whole phase.
-        shares: Chance that a photograph of the whole phase comes from each set, summing to 1.
+        steps: Steps of the tail phase.
+        batch: Views a step of the tail phase.
+        rate: Peak learning rate of the tail phase.
+        shares: Chance that a photograph comes from each set, summing to 1.
         keep_every: Steps between checkpoints.
     """
 
@@ -52,11 +55,14 @@ class DistilConfig:
     unit_photos: int = 2000
     unit_steps: tuple[tuple[int, int], ...] = ((224, 1000), (112, 700), (56, 800), (28, 1000), (14, 1500), (7, 1500))
     unit_rate: float = 5e-3
-    steps: int = 2600
-    batch: int = 24
-    rate: float = 1.5e-3
-    shares: tuple[float, ...] = (0.55, 0.2, 0.25)
-    keep_every: int = 100
+    steps: int = 2000
+    batch: int = 32
+    rate: float = 2e-3
+    shares: tuple[float, ...] = (0.5, 0.25, 0.25)
+    keep_every: int = 250
+
+
+CUT = 14  # units before the tail; their last map is 14 x 14 x 96
 
 
 def teacher(weights: Path) -> nn.Module:
@@ -66,11 +72,14 @@ def teacher(weights: Path) -> nn.Module:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
 
 
-def distil(sets: Sequence[PhotoSet], judge: PhotoSet, weights: Path, folder: Path, config: DistilConfig) -> Encoder:
+def distil(
+    sets: Sequence[PhotoSet], views_each: Sequence[int], judge: PhotoSet, weights: Path, folder: Path, config: DistilConfig
+) -> Encoder:
     """Trains the encoder, or goes on where ``folder`` says an earlier run stood.
 
     Args:
         sets: The training photographs, one set for each of ``config.shares``.
+        views_each: Views of each photograph of a set.
         judge: Photographs of no training set, on which fidelity is reported.
         weights: The teacher's safetensors.
         folder: Receives ``encoder.pt`` and the checkpoints.
@@ -81,12 +90,14 @@ def distil(sets: Sequence[PhotoSet], judge: PhotoSet, weights: Path, folder: Pat
     """
     torch.manual_seed(config.seed)
     student = Encoder().to(memory_format=torch.channels_last)
-    model = teacher(weights)
     finished = checkpoint.load(folder / "encoder.pt")
     if finished is None:
-        if (folder / "whole.pt").exists() is False:
-            train_units(student, model, sets, folder, config)
-        train_whole(student, model, sets, judge, folder, config)
+        model = teacher(weights)
+        train_units(student, model, sets, folder, config)
+        log.info("units  R2 %.3f  cosine of pooled %.3f", *fidelity(student, model, judge))
+        seen = [see(p, number, student, model, folder) for p, number in zip(sets, views_each, strict=True)]
+        train_tail(student, model, seen, folder, config)
+        log.info("tail  R2 %.3f  cosine of pooled %.3f", *fidelity(student, model, judge))
         checkpoint.save(folder / "encoder.pt", {"weights": student.state_dict(), "config": str(asdict(config))})
     else:
         student.load_state_dict(finished["weights"])
@@ -98,11 +109,12 @@ def distil(sets: Sequence[PhotoSet], judge: PhotoSet, weights: Path, folder: Pat
 
 def train_units(student: Encoder, model: nn.Module, sets: Sequence[PhotoSet], folder: Path, config: DistilConfig) -> None:
     """The units phase; keeps a checkpoint after each unit."""
-    target = input_maps(sets, config)
-    given = target
     kept = checkpoint.load(folder / "units.pt")
     if kept:
         student.load_state_dict(kept["weights"])
+        if kept["done"] == len(student.units):
+            return
+    given = target = input_maps(sets, config)
     for number, (learner, example) in enumerate(zip(student.units, teacher_units(model), strict=True)):
         wanted = mapped(example, target)
         if kept is None or number >= kept["done"]:
@@ -168,74 +180,122 @@ def mapped(unit: nn.Module, maps: Tensor) -> Tensor:
     return torch.cat([unit(m.float().contiguous(memory_format=torch.channels_last)).half() for m in maps.split(50)])
 
 
-# ---------------------------------------------------------------------------------------------------- all together
+# ------------------------------------------------------------------------------------------------------------ the tail
 
 
-def train_whole(
-    student: Encoder, model: nn.Module, sets: Sequence[PhotoSet], judge: PhotoSet, folder: Path, config: DistilConfig
-) -> None:
-    """The whole phase. The views of a step depend on the seed and the step alone, so a resumed run sees the same."""
-    optimiser = torch.optim.AdamW(student.parameters(), lr=config.rate, weight_decay=1e-4, betas=(0.9, 0.99))
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Views of the photographs of one set, as the student's stem and as the teacher see them.
+
+    Attributes:
+        photos: The N photographs.
+        stems: float16 ``[N, V, 96, 14, 14]``, what the student's first `CUT` units give.
+        goals: float16 ``[N, V, 320, 7, 7]``, what the teacher gives before its last unit.
+    """
+
+    photos: PhotoSet
+    stems: Halves
+    goals: Halves
+
+
+def see(photos: PhotoSet, number: int, student: Encoder, model: nn.Module, folder: Path) -> Views:
+    """V = ``number`` views of each photograph, computed once; a killed run goes on where it stood."""
+    stem, before = nn.Sequential(*student.units[:CUT]).eval(), nn.Sequential(*teacher_units(model)[:-1])
+
+    def by(network: nn.Module) -> Callable[[int, int], NDArray[np.float32]]:
+        def compute(start: int, end: int) -> NDArray[np.float32]:
+            with torch.no_grad():
+                return brain_float(network, views(photos, start, end, number)).numpy()  # type: ignore[no-any-return]
+
+        return compute
+
+    stems = fill(kept_stems(photos, number, folder), by(stem), f"stems of {photos.name}")
+    kept = Kept(folder / f"goals-{photos.name.replace('/', '-')}.npy", (len(photos), number, 320, 7, 7))
+    goals = fill(kept, by(before), f"goals of {photos.name}")
+    return Views(photos, stems, goals)
+
+
+def kept_stems(photos: PhotoSet, number: int, folder: Path) -> Kept:
+    """Where the student's stems of a set are kept."""
+    return Kept(folder / f"stems-{photos.name.replace('/', '-')}.npy", (len(photos), number, 96, 14, 14))
+
+
+def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halves:
+    """The trained student's last maps of V = ``number`` views of each photograph: float16 ``[N, V, 49, 1280]``."""
+    stem, tail = (nn.Sequential(*units).eval() for units in (student.units[:CUT], student.units[CUT:]))
+
+    @torch.no_grad()
+    def stems(start: int, end: int) -> NDArray[np.float32]:
+        return brain_float(stem, views(photos, start, end, number)).numpy()  # type: ignore[no-any-return]
+
+    seen = fill(kept_stems(photos, number, folder), stems, f"stems of {photos.name}")
+
+    @torch.no_grad()
+    def last(start: int, end: int) -> NDArray[np.float32]:
+        x = torch.from_numpy(seen[start:end].astype(np.float32)).flatten(0, 1)
+        y = brain_float(tail, x.contiguous(memory_format=torch.channels_last))
+        return y.flatten(2).transpose(1, 2).numpy()  # type: ignore[no-any-return]
+
+    name = photos.name.replace("/", "-")
+    shape = (len(photos), number, 49, student.channels)
+    return fill(Kept(folder / f"grids-{name}.npy", shape), last, f"grids of {photos.name}")
+
+
+def train_tail(student: Encoder, model: nn.Module, sets: Sequence[Views], folder: Path, config: DistilConfig) -> None:
+    """The tail phase: the last units as one network; batches depend on the seed and the step alone."""
+    tail, last = nn.Sequential(*student.units[CUT:]), teacher_units(model)[-1]
+    optimiser = torch.optim.AdamW(tail.parameters(), lr=config.rate, weight_decay=1e-2, betas=(0.9, 0.99))
     average = torch.optim.swa_utils.AveragedModel(
-        student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
+        tail, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
-    kept = checkpoint.load(folder / "whole.pt")
+    kept = checkpoint.load(folder / "tail.pt")
     first = 0
     if kept:
-        student.load_state_dict(kept["weights"])
+        tail.load_state_dict(kept["weights"])
         average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
         first = kept["step"]
-    examples = teacher_units(model)
-    progress = Progress("encoder", config.steps, first)
+    progress = Progress("tail", config.steps, first)
     for step in range(first, config.steps):
-        set_rate(optimiser, config.rate, step, config.steps, warm=100)
-        x = mixed_batch(sets, np.random.default_rng((config.seed, 1, step)), config)
-        student.train()
-        loss = whole_loss(student, examples, model, x)
+        set_rate(optimiser, config.rate, step, config.steps, warm=200)
+        stems, goals = mixed_batch(sets, np.random.default_rng((config.seed, 1, step)), config)
+        tail.train()
+        loss = tail_loss(tail, last, model, stems, goals)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(tail.parameters(), 5.0)
         optimiser.step()
-        average.update_parameters(student)
+        average.update_parameters(tail)
         progress.step(config.batch, loss=float(loss.detach()), rate=optimiser.param_groups[0]["lr"])
         if (step + 1) % config.keep_every == 0 or step + 1 == config.steps:
-            state = {"weights": student.state_dict(), "average": average.state_dict(), "step": step + 1}
-            checkpoint.save(folder / "whole.pt", {**state, "optimiser": optimiser.state_dict()})
-        if (step + 1) % (5 * config.keep_every) == 0 or step + 1 == config.steps:
-            log.info("encoder %d  R2 %.3f  cosine of pooled %.3f", step + 1, *fidelity(average.module, model, judge))
-    student.load_state_dict(average.module.state_dict())
+            state = {"weights": tail.state_dict(), "average": average.state_dict(), "step": step + 1}
+            checkpoint.save(folder / "tail.pt", {**state, "optimiser": optimiser.state_dict()})
+    tail.load_state_dict(average.module.state_dict())
 
 
-def mixed_batch(sets: Sequence[PhotoSet], rng: np.random.Generator, config: DistilConfig) -> Tensor:
-    """float32 ``[batch, 3, 224, 224]``: photographs drawn from the sets by their shares, each varied."""
-    views = []
+def mixed_batch(sets: Sequence[Views], rng: np.random.Generator, config: DistilConfig) -> tuple[Tensor, Tensor]:
+    """Stems ``[batch, 96, 14, 14]`` and goals ``[batch, 320, 7, 7]``: views drawn from the sets by their shares."""
+    pairs = []
     for number in rng.choice(len(sets), config.batch, p=config.shares):
-        photos = sets[number]
-        views.append(varied(photos.pixels[rng.integers(len(photos))], rng))
-    return torch.cat(views).contiguous(memory_format=torch.channels_last)
+        item = sets[number]
+        photo, view = rng.integers(item.stems.shape[0]), rng.integers(item.stems.shape[1])
+        pairs.append((item.stems[photo, view], item.goals[photo, view]))
+    stems, goals = (torch.from_numpy(np.stack(maps).astype(np.float32)) for maps in zip(*pairs, strict=True))
+    return stems.contiguous(memory_format=torch.channels_last), goals.contiguous(memory_format=torch.channels_last)
 
 
-_WAYPOINTS = {4: 0.3, 10: 0.3, 13: 0.3, 17: 0.5, 18: 2.0}  # unit -> weight of its squared error
-
-
-def whole_loss(student: Encoder, examples: Sequence[nn.Module], model: nn.Module, x: Tensor) -> Tensor:
-    """Squared error of the maps at the waypoints in units of their variance, and the verdicts' divergence."""
+def tail_loss(tail: nn.Sequential, last: nn.Module, model: nn.Module, stems: Tensor, goals: Tensor) -> Tensor:
+    """Squared errors of the last two maps in units of their variance, and the verdicts' divergence."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.no_grad():
-            wanted, y = {}, x
-            for number, unit in enumerate(examples):
-                y = unit(y)
-                if number in _WAYPOINTS:
-                    wanted[number] = y.float()
-        given = {n: y.float() for n, y in enumerate(student.outputs(x)) if n in _WAYPOINTS}
+            wanted = last(goals)
+        before = tail[:-1](stems)
+        given = tail[-1](before)
     loss = torch.zeros(())
-    for number, weight in _WAYPOINTS.items():
-        goal = wanted[number]
-        loss = loss + weight * F.mse_loss(given[number], goal) / goal.var((0, 2, 3)).mean().clamp_min(1e-4)
-    last = max(_WAYPOINTS)
-    verdicts = [F.log_softmax(model.classifier(m[last].mean((2, 3))), -1) for m in (given, wanted)]  # type: ignore[operator]
-    return loss + 0.3 * F.kl_div(*verdicts, reduction="batchmean", log_target=True)
+    for weight, ours, theirs in ((0.5, before.float(), goals), (1.0, given.float(), wanted.float())):
+        loss = loss + weight * F.mse_loss(ours, theirs) / theirs.var((0, 2, 3)).mean().clamp_min(1e-4)
+    verdicts = [F.log_softmax(model.classifier(m.float().mean((2, 3))), -1) for m in (given, wanted)]  # type: ignore[operator]
+    return loss + 0.2 * F.kl_div(*verdicts, reduction="batchmean", log_target=True)
 
 
 @torch.no_grad()

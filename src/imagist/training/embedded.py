@@ -1,49 +1,154 @@
 """Trains the embedded bundle from nothing: ``python -m imagist.training.embedded [STAGE ...]``, behind ``make train-embedded``.
 
-Stages, in order: encoder, captioner, heads, export. Each leaves its result in the run's folder and is skipped when that is
-there; a killed run goes on from its last checkpoint.
+Stages, in order: encoder, grids, captioner, heads, bundle, card. Each leaves its result in the run's folder and is skipped
+when that is there; a killed run goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from imagist.errors import ImagistError
-from imagist.training import distil
-from imagist.training.photographs import flickr8k, labelled
+import numpy as np
+import torch
+
+from imagist.bundle import MODEL_CARD, SHIPPED
+from imagist.decoding import Decoding
+from imagist.errors import DataError, ImagistError
+from imagist.pipeline import load
+from imagist.records import LabelSet
+from imagist.taxonomy import built_in
+from imagist.training import assemble, checkpoint, distil, heads, measure, modelcard
+from imagist.training.caption import CaptionConfig, Captioned, Judge, Sentences, captions_of, train_captioner
+from imagist.training.networks import Decoder, Encoder
+from imagist.training.photographs import PhotoSet, flickr8k, labelled
+
+log = logging.getLogger("imagist.training")
 
 WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
+VIEWS = (3, 3, 1)  # of each photograph of Flickr8k, photos15 and tiny_imagenet
+TAXONOMIES = ("photos15", "sns4", "social12")
 
 
-def encoder(data: Path, folder: Path) -> None:
-    """Stage 1: the encoder."""
-    sets = [flickr8k(data, "train"), labelled(data, "photos15", "train"), labelled(data, "tiny_imagenet", "train")]
-    judge = flickr8k(data, "dev").fraction(0.2)
-    distil.distil(sets, judge, data / WEIGHTS, folder, distil.DistilConfig())
+class Training:
+    """One run: the data, the folder of its checkpoints, and where the bundle goes."""
+
+    def __init__(self, data: Path, folder: Path, bundle: Path) -> None:
+        self.data, self.folder, self.bundle_folder = data, folder, bundle
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def encoder(self) -> Encoder:
+        """The encoder, distilled now or before."""
+        sets, judge = self._train_sets(), flickr8k(self.data, "dev").fraction(0.2)
+        return distil.distil(sets, VIEWS, judge, self.data / WEIGHTS, self.folder, distil.DistilConfig())
+
+    def grids(self) -> list[Captioned]:
+        """The training sets and both dev sets with their grids: Flickr8k, photos15, tiny_imagenet, then the devs."""
+        encoder = self.encoder()
+        sets = [*self._train_sets(), flickr8k(self.data, "dev"), labelled(self.data, "photos15", "dev")]
+        return [
+            Captioned(photos, distil.grids(photos, number, encoder, self.folder))
+            for photos, number in zip(sets, (*VIEWS, 1, 1), strict=True)
+        ]
+
+    def captioner(self) -> tuple[Decoder, Sentences, list[Captioned]]:
+        """The captioner, trained now or before, with its words and the sets."""
+        sets = self.grids()
+        config = CaptionConfig()
+        return train_captioner(sets[:3], sets[3], self.folder, config), Sentences(sets[:3], config), sets
+
+    def heads(self) -> assemble.Parts:
+        """Everything trained; the two heads and the fusion are fitted anew, in minutes."""
+        decoder, sentences, sets = self.captioner()
+        decoding = self._decoding(decoder, sentences, sets[3])
+        labels = LabelSet(tuple(sorted(set(sets[1].photos.labels))))
+        train = heads.training_examples(sets[:3], labels, lambda grids: captions_of(decoder, grids, sentences, decoding))
+        dev = sets[4]
+        names = dev.photos.labels
+        goal = np.array([labels.index(name) for name in names])
+        features = dev.grids[:, 0].astype(np.float32).mean(1)
+        said = captions_of(decoder, dev.grids[:, 0], sentences, decoding)
+        picture = heads.best_linear("pictures", train.pictures(), (features, goal), len(labels))
+        terms = heads.best_terms(train.captions)
+        places = {term: place for place, term in enumerate(terms)}
+        table = heads.counts(train.captions, places)
+        idf = heads.inverse_frequency(table)
+        told = heads.weighed(heads.counts(said, places), idf)
+        text = heads.best_linear("texts", train.texts(heads.weighed(table, idf)), (told, goal), len(labels))
+        image_scores, text_scores = picture.scores(features), text.scores(told)
+        fusion = {t: heads.fit_fusion(built_in(t), labels, image_scores, text_scores, names) for t in TAXONOMIES}
+        return assemble.Parts(
+            self.encoder(), decoder, sentences.words, heads.PictureHead(picture), heads.TextHead(text, idf), terms,
+            labels.names, decoding, fusion,
+        )  # fmt: skip
+
+    def bundle(self) -> None:
+        """Writes the bundle and proves it: the float export against torch, and what storing halves costs."""
+        parts = self.heads()
+        photos = flickr8k(self.data, "dev").fraction(0.2)
+        plain = self.folder / "bundle-float"
+        assemble.write_bundle(parts, plain, half=False)
+        proof = {"float": assemble.parity(parts, plain, photos)}
+        if proof["float"]["equal_captions"] < 1 or proof["float"]["scores"] > 1e-4:
+            raise DataError(f"the export differs from torch: {proof['float']}", item=str(plain))
+        assemble.write_bundle(parts, self.bundle_folder)
+        proof["half"] = assemble.parity(parts, self.bundle_folder, photos)
+        figures = {name: self._figures(folder) for name, folder in (("float", plain), ("half", self.bundle_folder))}
+        (self.folder / "measured.json").write_text(json.dumps({"parity": proof, "dev": figures}, indent=1, default=vars))
+        log.info("parity %s", json.dumps(proof))
+
+    def card(self) -> None:
+        """Writes the model card from what was measured."""
+        measured = json.loads((self.folder / "measured.json").read_text())
+        (self.bundle_folder / MODEL_CARD).write_text(modelcard.model_card(measured, self.bundle_folder), "utf-8")
+
+    def _figures(self, folder: Path) -> dict[str, object]:
+        found: dict[str, object] = {
+            "captions": measure.captions(load(folder), [self.data / "flickr8k" / "dev.parquet"], "dev")
+        }
+        for name in TAXONOMIES:
+            found[name] = measure.classes(load(folder, taxonomy=name), [self.data / "photos15.parquet"], "dev")
+        return found
+
+    def _decoding(self, decoder: Decoder, sentences: Sentences, dev: Captioned) -> Decoding:
+        """The length power that dev likes best, for a beam of 3."""
+        judge = Judge(dev, sentences)
+        tried = [replace(Decoding(), length_power=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
+        figures = [judge.figures(decoder, decoding) for decoding in tried]
+        for decoding, figure in zip(tried, figures, strict=True):
+            log.info("length power %.1f  %s", decoding.length_power, figure)
+        return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
+
+    def _train_sets(self) -> list[PhotoSet]:
+        sets = (labelled(self.data, name, "train") for name in ("photos15", "tiny_imagenet"))
+        return [flickr8k(self.data, "train"), *sets]
 
 
-STAGES = {"encoder": encoder}
+STAGES = ("encoder", "grids", "captioner", "heads", "bundle", "card")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the stages asked for, or all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(STAGES)}; all by default")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", choices=[[], *STAGES], help=f"of {', '.join(STAGES)}")
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"), help="folder of photographs")
     parser.add_argument("--folder", type=Path, default=Path("runs/embedded"), help="checkpoints and results")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "embedded", help="where the bundle goes")
     args = parser.parse_args(argv)
     if args.data is None:
         parser.error("name the photographs with --data or IMAGIST_DATA")
-    args.folder.mkdir(parents=True, exist_ok=True)
+    training = Training(args.data, args.folder, args.bundle)
     handlers = [logging.StreamHandler(), logging.FileHandler(args.folder / "train.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    torch.set_num_threads(os.cpu_count() or 1)
     try:
-        for stage in args.stages or STAGES:
-            STAGES[stage](args.data, args.folder)
+        for stage in args.stages or ("bundle", "card"):  # each stage runs those that it stands on
+            getattr(training, stage)()
     except ImagistError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -1,61 +1,85 @@
-"""Grids of a frozen encoder over varied views of the training photographs, computed once and kept on disk as float16."""
+"""What frozen networks make of varied views of the training photographs, computed once and kept on disk as float16."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from imagist.training.distil import brain_float
-from imagist.training.networks import Encoder
 from imagist.training.photographs import PhotoSet, normalised, varied
 from imagist.training.progress import Progress
 
-Grids = NDArray[np.float16]
+Halves = NDArray[np.float16]
+
+AT_ONCE = 16  # photographs
 
 
-def views_of(photos: PhotoSet, encoder: Encoder, views: int, folder: Path, *, seed: int = 0) -> Grids:
-    """The grids of V views of each photograph: the first as it is, the others varied.
+@dataclass(frozen=True)
+class Kept:
+    """An array on disk that is filled row by row and remembers how far it is.
 
-    Args:
-        photos: N photographs.
-        encoder: In eval mode.
-        views: V >= 1.
-        folder: Where the file is kept; a later call with the same arguments goes on or only opens it.
-        seed: Of the variations.
+    Attributes:
+        path: The ``.npy`` file; a ``.json`` beside it says how many rows are done.
+        shape: ``[N, ...]``.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+
+    @property
+    def done(self) -> int:
+        """Rows that are filled."""
+        place = self.path.with_suffix(".json")
+        return int(json.loads(place.read_text())["done"]) if place.exists() and self.path.exists() else 0
+
+    def open(self) -> Halves:
+        """The array, mapped for reading and writing."""
+        if self.done:
+            return np.load(self.path, mmap_mode="r+")  # type: ignore[no-any-return]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=self.shape)  # type: ignore[no-untyped-call, no-any-return]
+
+    def mark(self, array: Halves, done: int) -> None:
+        """Writes what was filled and says so, in this order."""
+        array.flush()  # type: ignore[attr-defined]
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps({"done": done}))
+        os.replace(draft, self.path.with_suffix(".json"))
+
+
+def fill(kept: Kept, compute: Callable[[int, int], NDArray[np.float32]], name: str) -> Halves:
+    """Computes the rows that are missing, ``compute(start, end)`` at a time, and returns the whole."""
+    array, done = kept.open(), kept.done
+    progress = Progress(name, kept.shape[0], done)
+    while done < kept.shape[0]:
+        end = min(done + AT_ONCE, kept.shape[0])
+        array[done:end] = compute(done, end).reshape(end - done, *kept.shape[1:])
+        for _ in range(done, end):
+            progress.step(1)
+        done = end
+        if done % (32 * AT_ONCE) == 0 or done == kept.shape[0]:
+            kept.mark(array, done)
+    return array
+
+
+def views(photos: PhotoSet, start: int, end: int, number: int, seed: int = 0) -> Tensor:
+    """The first view of each photograph as it is, the others varied, always the same for a seed.
 
     Returns:
-        float16 ``[N, V, L, D]``, mapped from disk.
+        float32 ``[(end - start) * number, 3, 224, 224]``, the views of one photograph together.
     """
-    path = folder / f"grids-{photos.name.replace('/', '-')}-{views}.npy"
-    shape = (len(photos), views, 49, encoder.channels)
-    place = path.with_suffix(".json")
-    done = json.loads(place.read_text())["done"] if place.exists() and path.exists() else 0
-    grids: Grids = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-        path, mode="r+" if done else "w+", dtype=np.float16, shape=None if done else shape
-    )
-    progress = Progress(f"grids of {photos.name}", len(photos), done)
-    while done < len(photos):
-        end = min(done + 16, len(photos))
-        batch = [
-            normalised(photos.pixels[i : i + 1]) if v == 0 else varied(photos.pixels[i], np.random.default_rng((seed, i, v)))
-            for i in range(done, end)
-            for v in range(views)
-        ]
-        with torch.no_grad():
-            x = torch.cat(batch).contiguous(memory_format=torch.channels_last)
-            maps = brain_float(encoder, x).flatten(2).transpose(1, 2)
-        grids[done:end] = maps.reshape(end - done, *shape[1:]).numpy()
-        for _ in range(done, end):
-            progress.step(views)
-        done = end
-        if done % 512 == 0 or done == len(photos):
-            grids.flush()  # type: ignore[attr-defined]
-            draft = place.with_suffix(".draft")
-            draft.write_text(json.dumps({"done": done}))
-            os.replace(draft, place)
-    return grids
+
+    def made() -> Iterator[Tensor]:
+        for i in range(start, end):
+            yield normalised(photos.pixels[i : i + 1])
+            for view in range(1, number):
+                yield varied(photos.pixels[i], np.random.default_rng((seed, i, view)))
+
+    return torch.cat(list(made())).contiguous(memory_format=torch.channels_last)

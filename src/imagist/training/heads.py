@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,16 +32,16 @@ from imagist.training.caption import Captioned
 
 log = logging.getLogger("imagist.training")
 
-Floats = NDArray[np.float64]
+KIN_MASS = 80.0  # photographs' worth of weight for all kin of a class in one set
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled photographs for the heads.
+    """Labelled views of photographs for the heads.
 
     Attributes:
-        features: float32 ``[N, D]``, a grid's mean for one view of each.
-        captions: What the captioner says of that view.
+        features: float32 ``[N, D]``, the mean of a view's grid.
+        captions: What the captioner says of it.
         targets: Class indices ``[N]``.
         weights: float32 ``[N]``, how much each counts.
     """
@@ -50,6 +50,41 @@ class Examples:
     captions: tuple[str, ...]
     targets: NDArray[np.int64]
     weights: Array
+
+    def pictures(self) -> tuple[Array, NDArray[np.int64], Array]:
+        """What the picture's head learns from."""
+        return self.features, self.targets, self.weights
+
+    def texts(self, told: Array) -> tuple[Array, NDArray[np.int64], Array]:
+        """What the words' head learns from, ``told`` being the captions' TF-IDF ``[N, W]``."""
+        return told, self.targets, self.weights
+
+
+def training_examples(
+    sets: Sequence[Captioned], labels: LabelSet, captions_of: Callable[[NDArray[np.float16]], list[str]]
+) -> Examples:
+    """Every view of photos15, and of each other set the photographs that `kin.toml` counts to a class.
+
+    Kin count at most half as much as the class's own photographs, and all kin of a class in one set at most `KIN_MASS`.
+    """
+    parts: list[Examples] = []
+    for item in sets:
+        own = set(item.photos.labels) == set(labels)
+        chosen = dict(enumerate(map(labels.index, item.photos.labels))) if own else kin(item, labels)
+        photos, classes = list(chosen), np.array([*chosen.values()], np.int64)
+        size = np.bincount(classes, minlength=len(labels))[classes]
+        weight = np.ones(len(classes)) if own else np.minimum(0.5, KIN_MASS / size)
+        for view in range(item.grids.shape[1]):
+            grids = item.grids[photos, view]
+            features = grids.astype(np.float32).mean(1)
+            parts.append(Examples(features, tuple(captions_of(grids)), classes, weight.astype(np.float32)))
+        log.info("heads learn from %d photographs of %s", len(photos), item.photos.name)
+    return Examples(
+        np.concatenate([p.features for p in parts]),
+        tuple(caption for p in parts for caption in p.captions),
+        np.concatenate([p.targets for p in parts]),
+        np.concatenate([p.weights for p in parts]),
+    )
 
 
 @dataclass(frozen=True, eq=False)

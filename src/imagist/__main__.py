@@ -1,0 +1,5 @@
+"""``python -m imagist``: the command line."""
+
+from imagist.cli.main import main
+
+raise SystemExit(main())

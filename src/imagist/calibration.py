@@ -1,0 +1,103 @@
+"""Temperature scaling: makes a classifier's probabilities honest without changing what it says.
+
+Shapes: N items; C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, isfinite, log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.errors import UsageError
+from imagist.records import Array
+
+LEAST_PROBABILITY = 1e-12  # what a probability of 0 counts as in a loss
+_HALVINGS = 50  # of the range of log temperature: to the last bits of a double
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Sharpens (below 1) or flattens (above 1) probabilities (Guo et al. 2017).
+
+    Attributes:
+        value: T, > 0; 1 changes nothing.
+
+    Raises:
+        UsageError: Not a finite number above 0.
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.value) and self.value > 0):
+            raise UsageError(f"a temperature is a finite number above 0, got {self.value}", remedy="1 changes nothing")
+
+    def apply(self, probabilities: NDArray[Any]) -> Array:
+        """p^(1/T), normalised: float32 ``[N, C]``, rows sum to 1; what was 0 stays 0, and the order stays.
+
+        Raises:
+            UsageError: A row that is not a distribution: negative, not finite, or all 0.
+        """
+        p = np.asarray(probabilities)
+        if not ((p >= 0) & np.isfinite(p)).all() or not p.any(axis=-1).all():
+            raise UsageError("each row of probabilities must be finite, >= 0, and not all 0")
+        if self.value == 1:
+            return p.astype(np.float32)
+        with np.errstate(divide="ignore"):
+            scaled = np.log(p, dtype=np.float64) / self.value
+        powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def fit_temperature(
+    probabilities: NDArray[Any], targets: NDArray[Any], *, bounds: tuple[float, float] = (0.05, 20.0)
+) -> Temperature:
+    """The temperature of least negative log-likelihood on held-out items.
+
+    The loss is convex in 1/T, so that its slope changes sign once; halving the range finds where. A set on which the
+    classifier makes no mistake has no such place and gives the lower bound: such a set is too small to calibrate on.
+
+    Args:
+        probabilities: ``[N, C]``, rows sum to 1.
+        targets: Integers ``[N]``, 0..C-1.
+        bounds: Least and greatest temperature, 0 < least < greatest.
+
+    Raises:
+        UsageError: Shapes, targets or bounds that make no sense.
+    """
+    p, t = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
+    check_targets(p, t)
+    if not 0 < bounds[0] < bounds[1]:
+        raise UsageError(f"the bounds must be 0 < least < greatest, got {bounds}")
+    logs = np.log(np.maximum(p, LEAST_PROBABILITY))
+    of_target = logs[np.arange(len(t)), t].mean()
+
+    def too_hot(temperature: float) -> bool:
+        scaled = logs / temperature
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        expected = ((powers * logs).sum(axis=1) / powers.sum(axis=1)).mean()
+        return bool(expected < of_target)
+
+    low, high = log(bounds[0]), log(bounds[1])
+    if too_hot(bounds[0]) or not too_hot(bounds[1]):
+        return Temperature(bounds[0] if too_hot(bounds[0]) else bounds[1])
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if too_hot(exp(middle)) else (middle, high)
+    return Temperature(exp((low + high) / 2))
+
+
+def check_targets(scores: NDArray[Any], targets: NDArray[Any]) -> None:
+    """Makes sure that there is one class, 0..C-1, for each row of scores ``[N, C]``.
+
+    Raises:
+        UsageError: There is not, or there are no rows.
+    """
+    if scores.ndim != 2 or targets.shape != scores.shape[:1] or 0 in scores.shape:
+        raise UsageError(f"needs scores [N, C] and targets [N], got {list(scores.shape)} and {list(targets.shape)}")
+    if targets.dtype.kind not in "iu" or not 0 <= targets.min() <= targets.max() < scores.shape[1]:
+        raise UsageError(f"targets must be integers 0..{scores.shape[1] - 1}")

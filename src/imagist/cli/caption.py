@@ -1,0 +1,91 @@
+"""``imagist caption``: sentences alone, with the runners-up and where the captioner looked for each word."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagist.cli.parser import Parser, add_inputs, add_model, add_outputs, add_speed, positive
+from imagist.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from imagist.records import Caption, Photo
+
+
+def configure(parser: Parser) -> None:
+    """Declares the arguments."""
+    add_inputs(parser)
+    add_outputs(parser)
+    parser.add_argument("--nbest", type=positive, default=1, metavar="N", help="captions a picture (default: 1)")
+    parser.add_argument(
+        "--attention",
+        type=Path,
+        metavar="DIR",
+        help="draw one sheet a picture into DIR: for each word, the picture under a map of where the captioner looked",
+    )
+    add_model(parser)
+    add_speed(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    from rich.console import Console
+
+    from imagist import pipeline
+    from imagist.batch.columns import CAPTIONED, captioned
+    from imagist.cli.job import Job, check_paths, inputs, run_job
+    from imagist.records import Failure
+    from imagist.report.table import add_caption, captioned_table, show
+
+    check_paths(args)
+    found = inputs(args)
+    if args.attention:
+        _make_folder(args.attention, args.sources)
+    loaded = pipeline.load(args.model, beam=args.beam or max(3, args.nbest), nbest=args.nbest, threads=args.threads)
+    table = None if args.out else captioned_table()
+
+    def each(number: int, source: str, photo: Photo | None, result: Caption | Failure) -> None:
+        if args.attention and photo and not isinstance(result, Failure):
+            _draw(args.attention / sheet_name(number, source), photo, result)
+        if table:
+            add_caption(table, source, result)
+
+    def finish(_: int) -> None:
+        if table:
+            show(table, Console())
+
+    settings = {"command": "caption", "captioner": loaded.captioner.id, "nbest": args.nbest}
+    job = Job(loaded.captioner.caption, CAPTIONED, captioned, settings, each, finish, loaded.lanes)
+    return run_job(args, found, job)
+
+
+def sheet_name(number: int, source: str) -> str:
+    """A file name that any system takes: the row's number, from 0, keeps it unlike all others of the run."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(source).stem).strip("-")[:60]
+    return f"{number:06d}-{stem}.png" if stem else f"{number:06d}.png"
+
+
+def _make_folder(folder: Path, sources: list[str]) -> None:
+    for source in map(Path, sources):
+        if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+            raise OutputError(
+                f"lies in the input {source}, and what is drawn there would be read",
+                item=str(folder),
+                remedy="choose a folder elsewhere",
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made: {error.strerror}", item=str(folder)) from error
+
+
+def _draw(path: Path, photo: Photo, caption: Caption) -> None:
+    from imagist.report.attention import contact_sheet
+    from imagist.report.files import replacing
+
+    if caption.attention is None:
+        raise UsageError("this model has no attention to draw", item="--attention")
+    with replacing(path) as scratch:
+        contact_sheet(photo, caption).save(scratch, "png")

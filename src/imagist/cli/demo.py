@@ -1,0 +1,69 @@
+"""``imagist demo``: real photographs, whole and at once, for a first look."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from imagist.cli.parser import Parser
+from imagist.errors import MissingExtra, OutputError
+
+PHOTOGRAPHS = {
+    "astronaut.png": ("skimage", "data/astronaut.png"),
+    "cat.png": ("skimage", "data/chelsea.png"),
+    "china.jpg": ("sklearn", "datasets/images/china.jpg"),
+    "coffee.png": ("skimage", "data/coffee.png"),
+    "flower.jpg": ("sklearn", "datasets/images/flower.jpg"),
+    "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
+    "photographer.png": ("skimage", "data/camera.png"),
+    "rocket.jpg": ("skimage", "data/rocket.jpg"),
+}
+"""Those that lie inside the installed packages, under the names they get here: package, and path in it."""
+
+
+def configure(parser: Parser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--photos", metavar="FOLDER", help="your own photographs instead (a folder, or any source)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="where report.html goes (default: demo)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    from imagist.cli.main import main
+
+    found = None if args.photos else _photographs()
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        photos = args.photos or _copied(found or {}, args.out / "photos")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", item=str(args.out)) from error
+    report = args.out / "report.html"
+    return main(["classify", str(photos), "--top", "3", "--report", str(report)])
+
+
+def _photographs() -> dict[str, Path]:
+    """The photographs by name; the packages are found without being imported."""
+    found = {}
+    for name, (package, path) in PHOTOGRAPHS.items():
+        spec = find_spec(package)
+        folders = (spec and spec.submodule_search_locations) or []
+        file = next((Path(folder, path) for folder in folders if Path(folder, path).is_file()), None)
+        if file is None:
+            raise MissingExtra(
+                "its photographs are not installed",
+                item=package,
+                remedy="pip install 'imagist[demo]', or give --photos",
+            )
+        found[name] = file
+    return found
+
+
+def _copied(photographs: dict[str, Path], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, file in photographs.items():
+        shutil.copyfile(file, folder / name)
+    return folder

@@ -1,0 +1,97 @@
+"""Where the captioner looked for each word: heat maps over the picture, one panel a word.
+
+Shapes: T words; h, w cells of the attention map; W, H a panel's width and height in pixels.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from imagist.records import Array, Caption, Photo
+
+PANEL = 220  # longest side of a panel, in pixels
+COLUMNS = 5
+MARGIN = 14
+TEXT = 19  # font size, in pixels
+PAPER, INK, FAINT = (250, 249, 246), (28, 28, 30), (122, 122, 128)
+
+# Unattended cells are darkened and the attended ones tinted, through red to yellow, thinly enough to see the picture.
+_HEAT = np.array([0.0, 0.35, 0.7, 1.0])
+_RGBA = np.array([[12, 10, 30, 176], [90, 16, 60, 120], [226, 70, 30, 84], [255, 214, 60, 104]])
+
+
+def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
+    """One word's attention as a translucent picture to lay over the photo.
+
+    Args:
+        attention: float32 ``[h, w]``, >= 0; only its relative heights matter.
+        size: ``(W, H)`` of the result.
+
+    Returns:
+        RGBA of that size: dark where the model did not look, clear and warm where it did.
+    """
+    smooth = Image.fromarray(np.ascontiguousarray(attention, np.float32)).resize(size, Image.Resampling.BICUBIC)
+    levels = np.clip(np.asarray(smooth), 0, None)
+    levels = levels / max(float(levels.max()), 1e-12)
+    channels = [np.interp(levels, _HEAT, column) for column in _RGBA.T]
+    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
+
+
+def contact_sheet(photo: Photo, caption: Caption) -> Image.Image:
+    """The photo, then one panel a word: the word, and the photo under the word's heat map.
+
+    Args:
+        photo: What was described.
+        caption: With attention ``[T, h, w]``; without, the sheet holds the photo alone.
+    """
+    picture = Image.fromarray(photo.pixels)
+    picture = picture.resize(fit(picture.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
+    maps = () if caption.attention is None else caption.attention
+    panels = [(picture, "")]
+    panels += [(overlaid(picture, cells), word) for cells, word in zip(maps, caption.tokens, strict=False)]
+    columns = min(COLUMNS, len(panels))
+    cell = (PANEL + MARGIN, picture.height + TEXT + 2 * MARGIN)
+    lines = wrapped(caption.text, columns * cell[0] - MARGIN)
+    top = 2 * MARGIN + len(lines) * (TEXT + 8)
+    rows = -(-len(panels) // columns)
+    sheet = Image.new("RGB", (columns * cell[0] + MARGIN, top + rows * cell[1]), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN + number * (TEXT + 8)), line, INK, _font())
+    for number, (panel, word) in enumerate(panels):
+        x, y = MARGIN + number % columns * cell[0], top + number // columns * cell[1]
+        sheet.paste(panel, (x, y))
+        place = f"{number} " if word else ""
+        draw.text((x, y + picture.height + 5), place, FAINT, _font())
+        draw.text((x + draw.textlength(place, _font()), y + picture.height + 5), word, INK, _font())
+    return sheet
+
+
+def fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """The largest ``(width, height)`` of the same shape that lies in the box; at least one pixel each way."""
+    scale = min(box[0] / size[0], box[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def overlaid(picture: Image.Image, attention: Array) -> Image.Image:
+    """The picture, RGB, under one word's heat map ``[h, w]``."""
+    return Image.alpha_composite(picture.convert("RGBA"), heat(attention, picture.size)).convert("RGB")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many pixels; a longer word stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and _font().getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(TEXT)

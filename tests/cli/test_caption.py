@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+
+import fake_pipeline
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from imagist.batch.columns import CAPTIONED
+from imagist.cli.caption import sheet_name
+
+
+def test_captions_alone_on_stdout(fake, photos, capsys):
+    assert fake(["caption", str(photos)]) == 0
+    out = capsys.readouterr().out
+    assert "red 180 green 80 blue 90" in out
+    assert "-1.50" in out
+    assert "says" not in out
+
+
+def test_nbest_lists_the_runners_up(fake, photos, tmp_path, capsys):
+    assert fake(["caption", str(photos / "0.png"), "--nbest", "2"]) == 0
+    assert "blue 90 or so" in capsys.readouterr().out
+    out = tmp_path / "x.parquet"
+    assert fake(["caption", str(photos), "--nbest", "3", "--out", str(out)]) == 0
+    rows = pq.read_table(out).to_pylist()
+    assert list(rows[0]) == list(CAPTIONED)
+    assert [len(row["nbest"]) for row in rows] == [3] * 7
+    assert rows[0]["nbest"][0] == {"text": rows[0]["caption"], "logprob": rows[0]["caption_logprob"]}
+
+
+@pytest.mark.parametrize(("argv", "beam"), [([], 3), (["--nbest", "5"], 5), (["--nbest", "2", "--beam", "7"], 7)])
+def test_the_beam_is_wide_enough_for_what_is_asked(fake, photos, monkeypatch, argv, beam):
+    asked = {}
+    monkeypatch.setattr("imagist.pipeline.load", lambda *_, **k: asked.update(k) or fake_pipeline.FakePipeline())
+    assert fake(["caption", str(photos / "0.png"), *argv]) == 0
+    assert asked["beam"] == beam
+
+
+def test_failures_are_rows_and_exit_code_three(fake, photos, tmp_path):
+    out = tmp_path / "x.csv"
+    assert fake(["caption", str(photos), "missing.jpg", "--out", str(out)]) == 3
+    assert pd.read_csv(out)["error_kind"].tolist()[-1] == "source_not_found"
+
+
+def test_attention_draws_one_sheet_a_picture(fake, photos, tmp_path):
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    (photos / "0.png").rename(twin / "1.png")
+    (photos / "2.png").write_bytes(b"broken")
+    sheets = tmp_path / "deep" / "sheets"
+    assert fake(["caption", str(twin), str(photos), "--attention", str(sheets), "--batch-size", "2"]) == 3
+    names = sorted(p.name for p in sheets.iterdir())
+    assert names == ["000000-1.png", "000001-1.png", "000003-3.png", "000004-4.png", "000005-5.png", "000006-6.png"]
+    with Image.open(sheets / names[0]) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 1000
+
+
+def test_sheets_among_the_inputs_are_refused(fake, photos, capsys):
+    assert fake(["caption", str(photos), "--attention", str(photos / "sheets")]) == 2
+    assert "what is drawn there would be read" in capsys.readouterr().err
+    assert not (photos / "sheets").exists()
+
+
+def test_a_folder_for_sheets_that_cannot_be_made(fake, photos, capsys):
+    assert fake(["caption", str(photos / "1.png"), "--attention", str(photos / "0.png" / "x")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+def test_a_model_without_attention_says_so(fake, photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("imagist.pipeline.load", lambda *_, **__: fake_pipeline.FakePipeline(attention=False))
+    assert fake(["caption", str(photos), "--attention", str(tmp_path / "sheets")]) == 2
+    assert "this model has no attention to draw" in capsys.readouterr().err
+
+
+def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
+    from imagist.batch.journal import Journal
+    from imagist.images import DecodeLimits
+
+    out, bounds = tmp_path / "x.csv", DecodeLimits()
+    made = {"command": "classify", "sources": [str(photos)], "column": None}
+    made |= {"max_bytes": bounds.max_bytes, "max_megapixels": bounds.max_megapixels}
+    journal = Journal(out, made, resume=False)
+    journal.append([({"source": "x"}, {})])
+    journal.close()
+    assert fake(["caption", str(photos), "--out", str(out), "--resume"]) == 2
+    err = capsys.readouterr().err
+    assert "command was 'classify' and is now 'caption'" in err
+    assert "max_bytes" not in err
+
+
+@given(st.integers(0, 10**7), st.text())
+def test_sheet_names_are_safe_and_start_with_their_number(number, source):
+    name = sheet_name(number, source)
+    assert re.fullmatch(r"\d{6,}(-[A-Za-z0-9-]{1,60})?\.png", name)
+    assert int(name.split("-")[0].removesuffix(".png")) == number

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import imagist
+from imagist.cli import main as main_module
+from imagist.cli.main import COMMANDS, command_parser, main
+from imagist.errors import BundleTampered
+
+HEAVY = ["numpy", "PIL", "rich", "pyarrow", "onnxruntime", "torch", "imagist.pipeline", "imagist.images"]
+
+
+def outcome(capsys, *argv):
+    code = main(argv)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def loaded_by(code):
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(ended.stderr.split()), ended.stdout
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["clasify"], []])
+def test_what_needs_no_command_imports_nothing_heavy(argv):
+    modules, _ = loaded_by(f"from imagist.cli.main import main\nmain({argv})")
+    assert "imagist.cli.main" in modules
+    assert modules.isdisjoint({*HEAVY, *(module for module, _ in COMMANDS.values())})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_imports_that_command_alone(name):
+    modules, text = loaded_by(f"from imagist.cli.main import main\nmain([{name!r}, '--help'])")
+    assert modules.isdisjoint({*HEAVY, *(module for other, (module, _) in COMMANDS.items() if other != name)})
+    assert text.startswith(f"usage: imagist {name}")
+
+
+def test_help_lists_every_command(capsys):
+    code, out, _ = outcome(capsys, "--help")
+    assert code == 0
+    assert all(f"{name} " in out and summary in out for name, (_, summary) in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_both_functions_and_explains_every_argument(name):
+    module = import_module(COMMANDS[name][0])
+    assert callable(module.configure)
+    assert callable(module.run)
+    assert all(
+        action.help for action in command_parser(name)._actions if action.dest != "command" and action.option_strings
+    )
+
+
+def test_version(capsys):
+    assert outcome(capsys, "--version") == (0, f"imagist {imagist.__version__}\n", "")
+
+
+def test_no_command_is_a_usage_error_with_the_help(capsys):
+    code, out, err = outcome(capsys)
+    assert (code, out) == (2, "")
+    assert "commands:" in err
+
+
+@pytest.mark.parametrize(("name", "hint"), [("clasify", "did you mean classify?"), ("xyz", "there are classify, ")])
+def test_an_unknown_command_gets_a_hint(capsys, name, hint):
+    code, _, err = outcome(capsys, name)
+    assert code == 2
+    assert hint in err
+    assert err.count("\n") == 1
+
+
+def raising(monkeypatch, error):
+    def run(args):
+        raise error
+
+    monkeypatch.setattr("imagist.cli.models.run", run)
+
+
+def test_any_error_of_ours_is_one_line(capsys, monkeypatch):
+    raising(monkeypatch, BundleTampered("differs\nfrom its card", item="é\x1b[31m", remedy="install anew"))
+    code, out, err = outcome(capsys, "models", "list")
+    assert (code, out) == (2, "")
+    assert err == "imagist: é\\x1b[31m: differs\\nfrom its card (install anew)\n"
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+    raising(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main(["models", "list"])
+
+
+def test_an_interrupt_is_130_and_one_line(capsys, monkeypatch):
+    raising(monkeypatch, KeyboardInterrupt())
+    assert outcome(capsys, "models", "list") == (130, "", "imagist: interrupted\n")
+
+
+def test_a_reader_that_goes_away_is_no_fault_to_speak_of():
+    script = "from imagist.cli import main\nmain.HELP = 'x' * 10**7\nraise SystemExit(main.main(['--help']))"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+def test_python_m_imagist_is_the_same():
+    ended = subprocess.run([sys.executable, "-m", "imagist", "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"imagist {imagist.__version__}\n"
+
+
+def test_a_narrow_locale_cannot_stop_the_output(tmp_path):
+    script = "import sys\nfrom imagist.cli import main, models\n"
+    script += "models.run = lambda args: sys.stdout.write('caf\\u00e9 \\U0001f408\\n') and 0\n"
+    script += "raise SystemExit(main.main(['models', 'list']))"
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, env={"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True)
+    assert ended.stdout == "caf\\xe9 \\U0001f408\n"
+
+
+def test_the_reference_holds_the_help_of_every_command():
+    from imagist.cli.reference import reference
+
+    text = reference()
+    assert main_module.HELP in text
+    assert all(f"\n## imagist {name}\n" in text for name in COMMANDS)
+    assert text == reference()

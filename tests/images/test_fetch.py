@@ -1,0 +1,193 @@
+import contextlib
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from imagist import __version__
+from imagist.errors import FetchFailed, PictureTooLarge
+from imagist.images import DecodeLimits, fetch
+from imagist.images.fetch import is_url
+
+BODY = b"picture " * 20_000
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def _start(self, status=200, **headers):
+        self.send_response(status)
+        for name, value in {"Connection": "close", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def do_GET(self):
+        name = self.path.strip("/").split("?")[0]
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            getattr(self, f"get_{name}", self.get_other)()
+
+    def get_other(self):
+        self.server.seen.append(self)
+        self._start(Content_Length=len(BODY))
+        self.wfile.write(BODY)
+
+    def get_chunked(self):
+        self._start(Transfer_Encoding="chunked")
+        for at in range(0, len(BODY), 50_000):
+            part = BODY[at : at + 50_000]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def get_missing(self):
+        self.send_error(404)
+
+    def get_short(self):
+        self._start(Content_Length=len(BODY) * 2)
+        self.wfile.write(BODY)
+
+    def get_endless(self):
+        self._start()
+        while True:
+            self.wfile.write(BODY)
+
+    def get_vast(self):
+        self._start(Content_Length=1 << 40)
+        self.server.release.wait(30)
+
+    def get_silent(self):
+        self.server.release.wait(30)
+
+    def get_dripping(self):
+        self._start(Content_Length=1000)
+        while not self.server.release.wait(0.02):
+            self.wfile.write(b".")
+            self.wfile.flush()
+
+    def get_dripping_headers(self):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while not self.server.release.wait(0.02):
+            self.wfile.write(b".")
+            self.wfile.flush()
+
+    def get_junk(self):
+        self.wfile.write(b"\x00\x01 not http\r\n\r\n")
+
+    def get_moved(self):
+        self._start(302, Location="/there", Content_Length=0)
+
+    def get_loop(self):
+        self._start(302, Location="/loop", Content_Length=0)
+
+    def get_tofile(self):
+        self._start(302, Location="file:///etc/hostname", Content_Length=0)
+
+    def get_toftp(self):
+        self._start(302, Location="ftp://127.0.0.1/a.jpg", Content_Length=0)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = False
+    httpd.seen, httpd.release = [], threading.Event()
+    httpd.url = f"http://127.0.0.1:{httpd.server_port}"
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield httpd
+    httpd.release.set()
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("path", ["there", "chunked", "moved"])
+def test_what_is_delivered(server, path):
+    assert fetch(f"{server.url}/{path}") == BODY
+
+
+def test_who_asks(server):
+    fetch(f"{server.url}/a")
+    assert server.seen[0].headers["User-Agent"] == f"imagist/{__version__}"
+    assert server.seen[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_spaces_and_letters_of_other_alphabets_are_encoded(server):
+    fetch(f"{server.url}/für dich/%41.jpg?a=ü b#part")
+    assert server.seen[0].path == "/f%C3%BCr%20dich/%41.jpg?a=%C3%BC%20b"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("missing", "HTTP 404 Not Found"),
+        ("short", "IncompleteRead"),
+        ("junk", "BadStatusLine|not http"),
+        ("loop", "redirect"),
+        ("tofile", "302"),
+        ("toftp", "unknown url type: ftp"),
+    ],
+)
+def test_what_is_not_delivered(server, path, message):
+    url = f"{server.url}/{path}"
+    with pytest.raises(FetchFailed, match=message) as caught:
+        fetch(url)
+    assert caught.value.item == url
+
+
+@pytest.mark.parametrize("path", ["there", "chunked", "endless", "vast"])
+def test_too_many_bytes_whatever_is_announced(server, path):
+    with pytest.raises(PictureTooLarge, match="MiB") as caught:
+        fetch(f"{server.url}/{path}", DecodeLimits(max_bytes=100_000))
+    assert caught.value.item == f"{server.url}/{path}"
+
+
+def test_each_read_has_its_time(server):
+    with pytest.raises(FetchFailed, match="timed out"):
+        fetch(f"{server.url}/silent", timeout_s=0.1)
+
+
+@pytest.mark.parametrize("path", ["dripping", "dripping_headers"])
+def test_the_whole_has_its_time(server, path):
+    with pytest.raises(FetchFailed, match="timed out"):
+        fetch(f"{server.url}/{path}", deadline_s=0.3)
+
+
+def test_time_is_spent_before_it_begins(server):
+    with pytest.raises(FetchFailed, match="timed out"):
+        fetch(f"{server.url}/there", deadline_s=-1)
+
+
+def test_nobody_listens():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(FetchFailed, match="refused"):
+            fetch(f"http://127.0.0.1:{taken.getsockname()[1]}/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://[::1", "http://a:port/", "http://a b/", "http://" + "x" * 300 + "/", "ftp://a/b", "a.jpg"],
+)
+def test_what_is_no_address(url):
+    with pytest.raises(FetchFailed):
+        fetch(url)
+
+
+def test_connections_are_closed(server, recwarn):
+    for path in ("there", "missing", "short"):
+        with contextlib.suppress(FetchFailed):
+            fetch(f"{server.url}/{path}")
+    time.sleep(0)
+    assert not [warning for warning in recwarn if issubclass(warning.category, ResourceWarning)]
+
+
+def test_addresses():
+    assert is_url("http://a/b")
+    assert is_url("HTTPS://a/b")
+    assert not any(is_url(source) for source in ("a.jpg", "ftp://a", "file:///a", "http:/a", ""))

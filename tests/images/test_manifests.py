@@ -1,0 +1,143 @@
+import json
+import os
+
+import pytest
+
+from imagist.errors import ManifestError, SourceNotFound
+from imagist.images.manifests import check_manifest, manifest_rows
+
+
+def csv(folder, *lines):
+    path = folder / "posts.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def parquet(folder, **columns):
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    path = folder / "posts.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["image", "Path", "URL", "media link", "Media_Link", "MEDIA-LINK", "image_path", "ImageURL", "file name", "Photo"],
+)
+def test_the_column_is_found_by_its_name(tmp_path, name):
+    (row,) = manifest_rows(csv(tmp_path, f"id,{name},likes", "7,a.jpg,3"))
+    assert row.source == str(tmp_path / "a.jpg")
+    assert row.columns == {"id": "7", "likes": "3"}
+
+
+def test_the_best_of_several_names(tmp_path):
+    (row,) = manifest_rows(csv(tmp_path, "url,path,image", "http://a/b,c,d"))
+    assert row.source.endswith("d")
+    assert row.columns == {"url": "http://a/b", "path": "c"}
+
+
+@pytest.mark.parametrize("column", ["shot", "SHOT"])
+def test_the_column_is_given(tmp_path, column):
+    (row,) = manifest_rows(csv(tmp_path, "image,shot", "a,b"), column)
+    assert row.source.endswith("b")
+    assert row.columns == {"image": "a"}
+
+
+def test_no_such_column_lists_those_there_are(tmp_path):
+    path = csv(tmp_path, "id,shot", "1,a")
+    with pytest.raises(ManifestError, match=r"no column of pictures; it has id, shot .*--column"):
+        check_manifest(path)
+    with pytest.raises(ManifestError, match="no column 'frame'; it has id, shot"):
+        list(manifest_rows(path, "frame"))
+    check_manifest(path, "shot")
+
+
+def test_an_empty_table_has_no_column(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("")
+    with pytest.raises(ManifestError, match="it has none"):
+        check_manifest(path)
+
+
+def test_paths_are_relative_to_the_table_and_addresses_are_left(tmp_path):
+    rows = manifest_rows(csv(tmp_path, "path", "sub/a.jpg", "/abs/b.jpg", "https://c/d.jpg", " e.jpg "))
+    assert [row.source for row in rows] == [
+        os.path.join(tmp_path, "sub/a.jpg"),  # noqa: PTH118
+        "/abs/b.jpg",
+        "https://c/d.jpg",
+        os.path.join(tmp_path, "e.jpg"),  # noqa: PTH118
+    ]
+
+
+def test_an_empty_cell_is_a_row_with_an_error(tmp_path):
+    path = csv(tmp_path, "path,n", "a.jpg,1", ",2", "  ,3")
+    rows = list(manifest_rows(path))
+    assert [row.source for row in rows] == [str(tmp_path / "a.jpg"), f"{path}#3", f"{path}#4"]
+    assert [row.columns["n"] for row in rows] == ["1", "2", "3"]
+    for row in rows[1:]:
+        assert isinstance(row.error, SourceNotFound)
+        assert "column 'path' is empty" in str(row.error)
+
+
+def test_a_line_that_cannot_be_read_is_a_row_with_an_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"path": "a"}\n{oops\n{"path": 5}\n{"other": 1}\n')
+    rows = list(manifest_rows(path))
+    assert [row.source for row in rows] == [str(tmp_path / "a"), f"{path}#2", f"{path}#3", f"{path}#4"]
+    assert isinstance(rows[1].error, ManifestError)
+    assert "line 2 is not JSON" in str(rows[1].error)
+    assert "column 'path' holds int, not a picture" in str(rows[2].error)
+    assert "column 'path' is empty" in str(rows[3].error)
+
+
+def test_the_struct_of_hugging_face(tmp_path):
+    struct = [
+        {"bytes": b"one", "path": "a.jpg"},
+        {"bytes": b"two", "path": None},
+        {"bytes": None, "path": "c.jpg"},
+        {"bytes": b"", "path": ""},
+        None,
+    ]
+    path = parquet(tmp_path, image=struct, label=list("abcde"))
+    rows = list(manifest_rows(path))
+    assert [row.source for row in rows] == [
+        "a.jpg",
+        f"{path}#1",
+        str(tmp_path / "c.jpg"),
+        f"{path}#3",
+        f"{path}#4",
+    ]
+    assert [row.content for row in rows] == [b"one", b"two", None, None, None]
+    assert [row.error is None for row in rows] == [True, True, True, False, False]
+    assert [row.columns for row in rows] == [{"label": label} for label in "abcde"]
+
+
+def test_a_struct_in_json(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"image": {"path": "a.jpg"}, "n": 1}))
+    (row,) = manifest_rows(path)
+    assert (row.source, row.columns) == (str(tmp_path / "a.jpg"), {"n": 1})
+
+
+def test_a_column_of_bytes(tmp_path):
+    path = parquet(tmp_path, jpg=[b"one", None, b""], n=[1, 2, 3])
+    rows = list(manifest_rows(path))
+    assert [(row.source, row.content) for row in rows] == [
+        (f"{path}#0", b"one"),
+        (f"{path}#1", None),
+        (f"{path}#2", None),
+    ]
+    assert [isinstance(row.error, SourceNotFound) for row in rows] == [False, True, True]
+
+
+def test_not_a_number_is_empty(tmp_path):
+    (row,) = manifest_rows(parquet(tmp_path, shot=[float("nan")]), "shot")
+    assert "is empty" in str(row.error)
+
+
+def test_a_column_of_numbers_is_no_column_of_pictures(tmp_path):
+    (row,) = manifest_rows(parquet(tmp_path, image=[7], url=["http://a/b"]))
+    assert row.source == "http://a/b"
+    assert row.columns == {"image": 7}

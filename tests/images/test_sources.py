@@ -1,0 +1,189 @@
+import io
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from imagist.errors import ManifestError, SourceNotFound
+from imagist.images import count, rows
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(300)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to stand in, with pictures and others in it."""
+    for name in ("b.JPG", "a.png", "note.txt", "sub/d.webp", "sub/deep/e.jpeg", "sub/c.Gif", "z.psd", "posts.csv"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"x")
+    (tmp_path / "in/download").write_bytes(PNG)
+    (tmp_path / "in/README").write_bytes(b"text")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+PICTURES = ["in/a.png", "in/b.JPG", "in/download", "in/sub/c.Gif", "in/sub/d.webp", "in/sub/deep/e.jpeg", "in/z.psd"]
+
+
+def names(*sources, **options):
+    return [row.source for row in rows(sources, **options)]
+
+
+def only_error(*sources, **options):
+    (row,) = rows(sources, **options)
+    assert row.source == sources[0]
+    assert count(sources) == 1
+    return row.error
+
+
+def test_a_file_is_a_row_whatever_its_name(folder):
+    assert names("in/note.txt", "./in/a.png") == ["in/note.txt", "./in/a.png"]
+    assert count(["in/note.txt", "in/a.png"]) == 2
+
+
+def test_a_folder_gives_its_pictures_sorted_and_below(folder):
+    assert names("in") == PICTURES
+    assert names(str(folder / "in")) == [str(folder / name) for name in PICTURES]
+    assert count(["in"]) == len(PICTURES)
+
+
+def test_a_folder_without_pictures(folder):
+    error = only_error("empty")
+    assert isinstance(error, SourceNotFound)
+    assert "no pictures in this folder" in str(error)
+
+
+def test_a_folder_that_holds_itself(folder):
+    (folder / "in/sub/loop").symlink_to(folder / "in")
+    (folder / "in/gone.jpg").symlink_to(folder / "nowhere")
+    assert names("in") == sorted([*PICTURES, "in/gone.jpg"])
+
+
+def test_a_pipe_without_a_suffix_in_a_folder_is_not_waited_for(folder):
+    os.mkfifo(folder / "in/pipe")
+    assert names("in") == PICTURES
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list anything")
+def test_a_folder_that_cannot_be_listed(folder):
+    (folder / "in/sub").chmod(0)
+    assert [row.source for row in rows(["in"]) if row.error] == ["in/sub"]
+    (folder / "in/sub").chmod(0o700)
+
+
+def test_globs(folder):
+    assert names("in/*.[jJ]*") == ["in/b.JPG"]
+    assert names("in/**/*.jpeg") == ["in/sub/deep/e.jpeg"]
+    assert names("in/s*") == ["in/sub/c.Gif", "in/sub/d.webp", "in/sub/deep/e.jpeg"]
+    assert names("in/sub/**") == ["in/sub/c.Gif", "in/sub/d.webp", "in/sub/deep/e.jpeg"]
+    assert count(["in/sub/**"]) == 3
+    assert "matches no file" in str(only_error("in/*.tiff"))
+
+
+def test_a_file_whose_name_looks_like_a_glob(folder):
+    (folder / "a[1].png").write_bytes(b"x")
+    assert names("a[1].png") == ["a[1].png"]
+
+
+@pytest.mark.parametrize("source", ["nowhere.jpg", "nowhere/", "", "a\0b", "posts.csv", "shard.tar"])
+def test_what_does_not_exist_comes_out_once(folder, source):
+    error = only_error(source)
+    assert isinstance(error, SourceNotFound)
+    assert "no such file" in str(error)
+
+
+def test_addresses_are_not_looked_at(folder):
+    assert names("http://a/b*.jpg", "HTTPS://c/d.csv") == ["http://a/b*.jpg", "HTTPS://c/d.csv"]
+    assert count(["http://a/b.csv"]) == 1
+
+
+def test_a_list_on_stdin(folder):
+    listed = io.StringIO("in/a.png\r\n\n  \nhttp://a/b\nin/sub\nnowhere\n-\n")
+    expected = ["x.jpg", "in/a.png", "http://a/b", *PICTURES[3:6], "nowhere", "-", "in/b.JPG"]
+    (folder / "x.jpg").touch()
+    assert names("x.jpg", "-", "in/b.JPG", stdin=listed) == expected
+    assert count(["-"]) is None
+
+
+def test_stdin_is_read_as_it_comes():
+    def lines():
+        yield "http://a/1\n"
+        yield pytest.fail("read ahead")
+
+    assert next(rows(["-"], stdin=lines())).source == "http://a/1"
+
+
+def test_stdin_of_the_process(folder):
+    code = "from imagist.images import rows; print([row.source for row in rows(['-'])])"
+    out = subprocess.check_output([sys.executable, "-c", code], input="in/a.png\n", text=True)
+    assert out == "['in/a.png']\n"
+
+
+def test_tables_and_shards(folder):
+    (folder / "posts.csv").write_text("path,likes\nin/a.png,3\n,4\n")
+    with tarfile.open(folder / "s.tar", "w") as tar:
+        info = tarfile.TarInfo("k.jpg")
+        info.size = 2
+        tar.addfile(info, io.BytesIO(b"ab"))
+    first, second, third = rows(["posts.csv", "s.tar"])
+    assert (first.source, first.columns) == ("in/a.png", {"likes": "3"})
+    assert isinstance(second.error, SourceNotFound)
+    assert (third.source, third.content) == ("s.tar#k.jpg", b"ab")
+    assert count(["posts.csv"]) is None
+    assert count(["s.tar"]) is None
+
+
+def test_the_rows_of_parquet_are_counted(folder):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"path": ["a", "b", "c"]}), folder / "t.parquet")
+    assert count(["t.parquet", "in/a.png"]) == 4
+    assert names("t.parquet") == ["a", "b", "c"]
+
+
+def test_a_table_that_cannot_be_used_is_refused_before_anything_is_read(folder):
+    (folder / "bad.csv").write_text("id,shot\n1,a\n")
+    (folder / "bad.tar").write_bytes(b"junk")
+    for bad in ("bad.csv", "bad.tar"):
+        with pytest.raises(ManifestError, match=bad):
+            rows(["in/a.png", bad])
+    assert [row.source for row in rows(["bad.csv"], column="shot")] == ["a"]
+
+
+def test_a_table_that_cannot_be_used_is_a_row_where_it_is_met_later(folder):
+    (folder / "bad.csv").write_text("id,shot\n1,a\n")
+    (folder / "bad.parquet").write_bytes(b"junk")
+    found = list(rows(["bad.*", "in/a.png"]))
+    assert [row.source for row in found] == ["bad.csv", "bad.parquet", "in/a.png"]
+    assert [type(row.error) for row in found] == [ManifestError, ManifestError, type(None)]
+    assert count(["bad.parquet"]) == 1
+
+
+_FOOTPRINT = """
+import re, sys
+from pathlib import Path
+from imagist.images import rows
+print(sum(len(row.content) for row in rows([sys.argv[1]])))
+print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_parquet_is_read_in_constant_memory(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    blob = os.urandom(100_000)
+    peaks = []
+    for length in (100, 1000):
+        path = tmp_path / f"{length}.parquet"
+        table = pa.table({"image": [{"bytes": i.to_bytes(4, "big") + blob, "path": str(i)} for i in range(length)]})
+        parquet.write_table(table, path, row_group_size=50)
+        total, peak = subprocess.check_output([sys.executable, "-c", _FOOTPRINT, str(path)], text=True).split()
+        assert int(total) == length * 100_004
+        peaks.append(int(peak))
+    assert peaks[1] < 1.2 * peaks[0]
