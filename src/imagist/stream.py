@@ -15,17 +15,15 @@ from typing import Generic, TypeVar
 
 from imagist.errors import ImagistError, ItemError, ModelFailed
 from imagist.images import DecodeLimits
-from imagist.images.loader import load
-from imagist.images.photo import Item
+from imagist.images.loader import AnyItem, load
 from imagist.records import Failure, Photo
 
 T = TypeVar("T")
-Loaded = tuple[Item, Photo | Failure]
 Work = Callable[[Sequence[Photo]], Sequence[T]]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome(Generic[T]):
+class Outcome(Generic[AnyItem, T]):
     """What became of one image.
 
     Attributes:
@@ -34,20 +32,20 @@ class Outcome(Generic[T]):
         result: What the work returned for the photo, or why there is nothing.
     """
 
-    source: Item
+    source: AnyItem
     photo: Photo | None
     result: T | Failure
 
 
 def run(
-    images: Iterable[Item],
+    images: Iterable[AnyItem],
     work: Work[T],
     *,
     batch_size: int = 32,
     workers: int = 2,
     lanes: int = 1,
     limits: DecodeLimits | None = None,
-) -> Iterator[list[Outcome[T]]]:
+) -> Iterator[list[Outcome[AnyItem, T]]]:
     """Decodes images in the background and works through them batch by batch.
 
     Args:
@@ -65,7 +63,7 @@ def run(
         ImagistError: The work cannot be done at all (anything but an `ItemError`).
     """
     loaded = load(images, limits=limits or DecodeLimits(), workers=workers, ahead=2 * batch_size)
-    pending: deque[Future[list[Outcome[T]]]] = deque()
+    pending: deque[Future[list[Outcome[AnyItem, T]]]] = deque()
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="imagist-lane")
     try:
         while batch := list(islice(loaded, batch_size)):
@@ -79,7 +77,7 @@ def run(
         loaded.close()
 
 
-def _outcomes(work: Work[T], batch: list[Loaded]) -> list[Outcome[T]]:
+def _outcomes(work: Work[T], batch: list[tuple[AnyItem, Photo | Failure]]) -> list[Outcome[AnyItem, T]]:
     results = iter(_attempt(work, [photo for _, photo in batch if isinstance(photo, Photo)]))
     return [
         Outcome(source, item, next(results)) if isinstance(item, Photo) else Outcome(source, None, item)

@@ -142,11 +142,11 @@ def _resumed(journal: Journal, found: Iterator[Row], failures: _Failures, args: 
     return journal.skip_done(found)
 
 
-def _batches(args: argparse.Namespace, found: Iterable[Row], job: Job[T]) -> Iterator[list[Outcome[T]]]:
+def _batches(args: argparse.Namespace, found: Iterable[Row], job: Job[T]) -> Iterator[list[Outcome[Row, T]]]:
     return run(found, job.work, batch_size=args.batch_size, workers=args.workers, lanes=job.lanes, limits=limits(args))
 
 
-def _finish(number: int, outcome: Outcome[T], job: Job[T]) -> Record:
+def _finish(number: int, outcome: Outcome[Row, T], job: Job[T]) -> Record:
     row = cast(Row, outcome.source)
     job.each(number, row.source, outcome.photo, outcome.result)
     return job.flatten(row.source, outcome.result), dict(row.columns)

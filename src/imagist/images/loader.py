@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from imagist.errors import CorruptPicture, ImagistError, PictureTooLarge
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
-from imagist.images.photo import as_photo
-from imagist.records import Failure, Photo, Row
+from imagist.images.photo import Item, as_photo, name_of
+from imagist.records import Failure, Photo
 
-Loaded = tuple[Row, Photo | Failure]
+AnyItem = TypeVar("AnyItem", bound=Item)
 
 
 def load(
-    rows: Iterable[Row], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
-) -> Iterator[Loaded]:
-    """Reads and decodes rows, each of which comes out once, in order, as a Photo or a Failure.
+    rows: Iterable[AnyItem], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
+) -> Generator[tuple[AnyItem, Photo | Failure]]:
+    """Reads and decodes rows, or pictures given in any other way, each of which comes out once, in order, as a Photo or a Failure.
 
     Decoding runs in C without the interpreter's lock, so threads are enough. At most ``ahead`` rows are held. When the
     consumer stops early, rows not yet begun are dropped and those being decoded are waited for. When ``rows`` itself
@@ -30,7 +31,7 @@ def load(
         workers: Threads, at least 1.
         ahead: Rows held at once, at least 1.
     """
-    pending: deque[tuple[Row, Future[Photo | Failure]]] = deque()
+    pending: deque[tuple[AnyItem, Future[Photo | Failure]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="imagist-load")
     try:
         try:
@@ -48,17 +49,17 @@ def load(
         pool.shutdown(cancel_futures=True)
 
 
-def _next(pending: deque[tuple[Row, Future[Photo | Failure]]]) -> Loaded:
+def _next(pending: deque[tuple[AnyItem, Future[Photo | Failure]]]) -> tuple[AnyItem, Photo | Failure]:
     row, future = pending.popleft()
     return row, future.result()
 
 
-def _photo(row: Row, limits: DecodeLimits) -> Photo | Failure:
+def _photo(row: Item, limits: DecodeLimits) -> Photo | Failure:
     try:
         return as_photo(row, limits=limits)
     except ImagistError as error:
-        return Failure(row.source, copy.copy(error))  # the copy has no traceback, which would hold on to the bytes
+        return Failure(name_of(row), copy.copy(error))  # the copy has no traceback, which would hold on to the bytes
     except MemoryError:
-        return Failure(row.source, PictureTooLarge("out of memory", item=row.source))
+        return Failure(name_of(row), PictureTooLarge("out of memory", item=name_of(row)))
     except Exception as error:  # a fault of ours, too, must cost one row and not the run
-        return Failure(row.source, CorruptPicture(f"{type(error).__name__}: {error}", item=row.source))
+        return Failure(name_of(row), CorruptPicture(f"{type(error).__name__}: {error}", item=name_of(row)))

@@ -49,6 +49,16 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
     raise UnknownFormat(f"not a picture: {type(item).__name__}", remedy="pass a path, bytes, Pillow image or array")
 
 
+def name_of(item: Item) -> str:
+    """What to call a picture before it is read."""
+    match item:
+        case Photo() | Row():
+            return item.source
+        case str() | os.PathLike():
+            return os.fspath(item)
+    return f"<{type(item).__name__}>"
+
+
 def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
     return fetch(source, limits) if is_url(source) else read_file(source, limits)
 

@@ -66,7 +66,7 @@ class CaptionConfig:
     seed: int = 0
     least_count: int = 4
     longest: int = 20
-    epochs: int = 12
+    epochs: int = 9
     batch: tuple[int, ...] = (24, 6, 6)
     sentences: int = 5
     rate: float = 1.2e-3
@@ -76,7 +76,7 @@ class CaptionConfig:
     embedding: int = 256
     attention: int = 128
     dropout: float = 0.4
-    critical_steps: int = 600
+    critical_steps: int = 400
     critical_rate: float = 5e-5
     critical_samples: int = 5
 
@@ -135,10 +135,11 @@ class Sentences:
         ids[: len(words) + 1] = [START, *words]
         return ids
 
-    def decode(self, ids: Sequence[int] | Ints) -> str:
-        """Ids to words parted by spaces, up to the end."""
-        ids = list(ids)
-        return " ".join(self.words[i] for i in (ids[: ids.index(END)] if END in ids else ids))
+    def decode(self, ids: Sequence[int] | Ints, *, with_end: bool = False) -> str:
+        """Ids (but for the start) to words parted by spaces, up to the end, or with it where there is one."""
+        ids = [i for i in ids if i != START]
+        stop = ids.index(END) + with_end if END in ids else len(ids)
+        return " ".join(self.words[i] for i in ids[:stop])
 
 
 def train_captioner(sets: Sequence[Captioned], dev: Captioned, folder: Path, config: CaptionConfig) -> Decoder:
@@ -188,7 +189,7 @@ def cross_entropy(
         loss = word_loss(logits.float(), attention.float(), words[:, :, 1:], config)
         run.learn(loss)
         progress.step(words[:, :, 0].numel(), loss=float(loss.detach()))
-        if (step + 1) % epoch_steps == 0:
+        if (step + 1) % epoch_steps == 0 and 2 * step > steps:
             run.judge(judge)
         elif (step + 1) % 100 == 0:
             run.keep()
@@ -222,13 +223,14 @@ def self_critical(
 ) -> None:
     """Phase 2: sampled sentences, each weighed by how much its CIDEr-D is above that of the photo's other samples.
 
+    The end counts as a word of the reward; without it, sentences learn to break off after an article.
     The labelled sets go on with cross-entropy beside it, or their words would be lost.
     """
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=config.critical_rate, weight_decay=0.0)
     run = Run(decoder, optimiser, folder / "critical.pt")
     if run.step == 0:
         run.judge(judge)
-    reward = CiderD(sentences.references(0))
+    reward = CiderD([[f"{text} {SPECIAL[END]}" for text in of] for of in sentences.references(0)])
     progress = Progress("captioner, CIDEr", config.critical_steps, run.step)
     samples = config.critical_samples
     for step in range(run.step, config.critical_steps):
@@ -238,7 +240,7 @@ def self_critical(
         photos, grid = some_grids(sets[0], config.batch[0], rng)
         decoder.eval()  # sampled without dropout, learnt without dropout
         sampled = sample(decoder, grid, samples, config.longest)
-        texts = [sentences.decode(ids) for ids in sampled.flatten(0, 1).tolist()]
+        texts = [sentences.decode(ids, with_end=True) for ids in sampled.flatten(0, 1).tolist()]
         scores = torch.from_numpy(reward.scores(texts, np.repeat(photos, samples)).reshape(len(photos), samples)).float()
         others = (scores.sum(1, keepdim=True) - scores) / (samples - 1)
         with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -32,7 +32,7 @@ from imagist.training.caption import Captioned
 
 log = logging.getLogger("imagist.training")
 
-KIN_MASS = 80.0  # photographs' worth of weight for all kin of a class in one set
+KIN_WEIGHT, KIN_MOST = 0.4, 200  # of one photograph; photographs a class and set
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +65,14 @@ def training_examples(
 ) -> Examples:
     """Every view of photos15, and of each other set the photographs that `kin.toml` counts to a class.
 
-    Kin count at most half as much as the class's own photographs, and all kin of a class in one set at most `KIN_MASS`.
+    Kin count less than the class's own photographs, and only the first `KIN_MOST` of a class in a set count at all.
     """
     parts: list[Examples] = []
     for item in sets:
         own = set(item.photos.labels) == set(labels)
         chosen = dict(enumerate(map(labels.index, item.photos.labels))) if own else kin(item, labels)
         photos, classes = list(chosen), np.array([*chosen.values()], np.int64)
-        size = np.bincount(classes, minlength=len(labels))[classes]
-        weight = np.ones(len(classes)) if own else np.minimum(0.5, KIN_MASS / size)
+        weight = np.full(len(classes), 1.0 if own else KIN_WEIGHT)
         for view in range(item.grids.shape[1]):
             grids = item.grids[photos, view]
             features = grids.astype(np.float32).mean(1)
@@ -109,7 +108,13 @@ def kin(item: Captioned, labels: LabelSet) -> dict[int, int]:
         known = [home.get(label) for label in item.photos.labels]
     else:
         known = [_spoken_of(captions, table["words"]) for captions in item.photos.captions]
-    return {photo: labels.index(name) for photo, name in enumerate(known) if name}
+    counted: Counter[str] = Counter()
+    chosen = {}
+    for photo, name in enumerate(known):
+        if name and counted[name] < KIN_MOST:
+            counted[name] += 1
+            chosen[photo] = labels.index(name)
+    return chosen
 
 
 def _spoken_of(captions: Sequence[str], words: dict[str, list[str]]) -> str | None:
