@@ -1,11 +1,11 @@
 """A model folder: ``card.toml``, ONNX graphs and word lists, each file checked against the sha256 on the card.
 
-    name = "embedded"
-    description = "..."
-    [files]
-    "encoder.onnx" = "<sha256>"
-    [captioner]            # which part of the registry reads it, and its settings
-    kind = "attention"
+name = "embedded"
+description = "..."
+[files]
+"encoder.onnx" = "<sha256>"
+[captioner]            # which part of the registry reads it, and its settings
+kind = "attention"
 """
 
 from __future__ import annotations

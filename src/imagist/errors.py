@@ -1,25 +1,25 @@
 """Every error that imagist raises on purpose.
 
-    ImagistError
-    ├── ItemError                one input failed; the others of its batch go on
-    │   ├── SourceNotFound       no such file, or the row names nothing
-    │   ├── FetchFailed          an http(s) address did not deliver
-    │   ├── ModelFailed          the picture was decoded, but the model raised on it
-    │   └── PictureError         the bytes were read but give no picture
-    │       ├── EmptyFile        zero bytes
-    │       ├── PictureTooLarge  over the limit on bytes or megapixels
-    │       ├── UnknownFormat    not an image format that can be decoded here
-    │       ├── CorruptPicture   truncated or damaged
-    │       └── DecodeTimeout    decoding did not end in time
-    ├── UsageError               the call itself is wrong; nothing was started
-    │   ├── UnknownName          a name that the registry does not hold
-    │   ├── ManifestError        a table or archive of inputs that cannot be read
-    │   └── OutputError          the result cannot be written there
-    ├── BundleError              a model folder that cannot be used
-    │   ├── BundleNotFound
-    │   └── BundleTampered       a file differs from the sha256 on its card
-    ├── DataError                training or evaluation data at fault
-    └── MissingExtra             an optional library is not installed
+ImagistError
+├── ItemError                one input failed; the others of its batch go on
+│   ├── SourceNotFound       no such file, or the row names nothing
+│   ├── FetchFailed          an http(s) address did not deliver
+│   ├── ModelFailed          the picture was decoded, but the model raised on it
+│   └── PictureError         the bytes were read but give no picture
+│       ├── EmptyFile        zero bytes
+│       ├── PictureTooLarge  over the limit on bytes or megapixels
+│       ├── UnknownFormat    not an image format that can be decoded here
+│       ├── CorruptPicture   truncated or damaged
+│       └── DecodeTimeout    decoding did not end in time
+├── UsageError               the call itself is wrong; nothing was started
+│   ├── UnknownName          a name that the registry does not hold
+│   ├── ManifestError        a table or archive of inputs that cannot be read
+│   └── OutputError          the result cannot be written there
+├── BundleError              a model folder that cannot be used
+│   ├── BundleNotFound
+│   └── BundleTampered       a file differs from the sha256 on its card
+├── DataError                training or evaluation data at fault
+└── MissingExtra             an optional library is not installed
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ from imagist.encoder import Encoder
 from imagist.errors import UsageError
 from imagist.fusion import ScoreFusion
 from imagist.images import DecodeLimits
+from imagist.images.photo import Item
 from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
 from imagist.records import Array, Failure, LabelSet, Photo, Prediction
-from imagist.images.photo import Item
 from imagist.stream import run
 from imagist.taxonomy import Taxonomy, built_in, from_toml
 
@@ -61,10 +61,9 @@ class Pipeline:
     @property
     def id(self) -> str:
         """Everything that a prediction depends on but the photo."""
-        return (
-            f"{self.captioner.id}/{self.taxonomy.name}[{','.join(self.labels)}]/{self.fusion}/{self.temperature}"
-            f"/abstain<{self.abstain_below}"
-        )
+        categories = ";".join(f"{label}={'+'.join(self.taxonomy.members[label])}" for label in self.labels)
+        settings = f"{self.fusion}/{self.temperature}/abstain<{self.abstain_below}"
+        return f"{self.captioner.id}/{self.taxonomy.name}[{categories}]/{settings}"
 
     @property
     def labels(self) -> LabelSet:
@@ -134,17 +133,24 @@ def load(
         UsageError: A setting is out of its range, or a name is unknown.
     """
     bundle = open_bundle(model)
-    cores = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
-    if cores < 1:
-        raise UsageError(f"at least one thread is needed, not {cores}", item="threads")
+    lanes = _cores() if threads is None else threads
+    if lanes < 1:
+        raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
     encoder = Encoder(bundle, views=views)
     captioner, texts, pictures = _parts(bundle, encoder, decoding(bundle, beam, nbest))
     chosen = from_toml(taxonomy) if Path(taxonomy).suffix == ".toml" else built_in(str(taxonomy))
     fusion = _fusion(bundle.card["fusion"], chosen.name)
     used = fusion.weight if weight is None else weight
     return Pipeline(
-        captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=cores
+        captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=lanes
     )
+
+
+def _cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def decoding(bundle: Bundle, beam: int, nbest: int) -> Decoding:

@@ -34,7 +34,12 @@ class Photo:
     size: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or 0 in self.pixels.shape:
+        if (
+            self.pixels.dtype != np.uint8
+            or self.pixels.ndim != 3
+            or self.pixels.shape[2] != 3
+            or 0 in self.pixels.shape
+        ):
             raise UsageError(
                 f"a photo needs uint8 pixels [H, W, 3], got {self.pixels.dtype} {list(self.pixels.shape)}",
                 item=self.source,
@@ -84,7 +89,9 @@ class LabelSet:
     def __post_init__(self) -> None:
         twice = sorted({n for n in self.names if self.names.count(n) > 1})
         if not self.names or twice or not all(n.strip() for n in self.names):
-            raise UsageError(f"a label set needs distinct, non-empty names{': twice ' + ', '.join(twice) if twice else ''}")
+            raise UsageError(
+                f"a label set needs distinct, non-empty names{': twice ' + ', '.join(twice) if twice else ''}"
+            )
 
     def __len__(self) -> int:
         return len(self.names)

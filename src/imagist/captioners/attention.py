@@ -12,6 +12,7 @@ import numpy as np
 from imagist.bundle import Bundle
 from imagist.decoding import Decoding, Ints, Sentence, beam_search
 from imagist.encoder import Encoder
+from imagist.images.views import covered
 from imagist.records import Array, Caption, Hypothesis, Photo
 
 
@@ -37,26 +38,28 @@ class AttentionCaptioner:
         self.id = f"{bundle.name}-{bundle.version}/attention({settings})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
-        """One caption a photo, in order, with attention maps over the grid."""
+        """One caption a photo, in order, with attention maps over the picture (padding is cut off)."""
         if not photos:
             return []
         grids = np.stack([views[0] for views in self._encoder.grids(photos)])
-        return [self._caption(found) for found in self.sentences(grids)]
+        return [self._caption(photo, found) for photo, found in zip(photos, self.sentences(grids), strict=True)]
 
     def sentences(self, grids: Array) -> list[list[Sentence]]:
         """The n best sentences from float32 ``[N, L, D]``."""
         model = _Beams(self, grids)
         return beam_search(model, len(grids), self._decoding)
 
-    def _caption(self, found: list[Sentence]) -> Caption:
+    def _caption(self, photo: Photo, found: list[Sentence]) -> Caption:
         texts = [tuple(self._words[i] for i in sentence.words) for sentence in found]
         side = round(found[0].attention.shape[1] ** 0.5)
+        rows, columns = covered(self._encoder.views, photo.pixels, side)
+        maps = found[0].attention.reshape(-1, side, side)[:, rows, columns]
         return Caption(
             text=" ".join(texts[0]),
             logprob=found[0].logprob,
             tokens=texts[0],
             nbest=tuple(Hypothesis(" ".join(t), s.logprob) for t, s in zip(texts, found, strict=True)),
-            attention=found[0].attention.reshape(-1, side, side),
+            attention=maps / maps.sum((1, 2), keepdims=True),
         )
 
     def _first(self, grids: Array) -> list[Array]:

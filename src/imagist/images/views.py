@@ -108,6 +108,23 @@ def _cut(pixels: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
 VIEWS: Mapping[str, View] = MappingProxyType({"square": square, "letterbox": letterbox, "crops": crops})
 
 
+def covered(name: str, pixels: Pixels, cells: int) -> tuple[slice, slice]:
+    """Which cells of a grid over the first view lie on the picture, and not on padding alone.
+
+    Args:
+        name: Of the view.
+        pixels: uint8 ``[H, W, 3]``.
+        cells: Cells a side.
+
+    Returns:
+        Rows and columns.
+    """
+    long = max(pixels.shape[:2]) if name == "letterbox" else 0
+    spans = [cells * side / long if long else cells for side in pixels.shape[:2]]
+    rows, columns = (slice(math.floor((cells - span) / 2), math.ceil((cells + span) / 2)) for span in spans)
+    return rows, columns
+
+
 def view(name: str) -> View:
     """A way of looking, by its name.
 

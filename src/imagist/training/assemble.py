@@ -19,9 +19,9 @@ from imagist.bundle import CARD, open_bundle
 from imagist.captioners.attention import AttentionCaptioner
 from imagist.decoding import Decoding, beam_search
 from imagist.encoder import Encoder as GraphEncoder
+from imagist.pictures.linear import LinearClassifier
 from imagist.records import Photo
 from imagist.texts.bag import BagClassifier, counts
-from imagist.pictures.linear import LinearClassifier
 from imagist.training import export
 from imagist.training.caption import TorchBeams
 from imagist.training.heads import PictureHead, TextHead

@@ -241,7 +241,9 @@ def self_critical(
         decoder.eval()  # sampled without dropout, learnt without dropout
         sampled = sample(decoder, grid, samples, config.longest)
         texts = [sentences.decode(ids, with_end=True) for ids in sampled.flatten(0, 1).tolist()]
-        scores = torch.from_numpy(reward.scores(texts, np.repeat(photos, samples)).reshape(len(photos), samples)).float()
+        scores = torch.from_numpy(
+            reward.scores(texts, np.repeat(photos, samples)).reshape(len(photos), samples)
+        ).float()
         others = (scores.sum(1, keepdim=True) - scores) / (samples - 1)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, _ = decoder(grid, sampled[:, :, :-1])
@@ -420,6 +422,6 @@ def next_words(
     """
     logits, attention, state, cell = decoder.step(word, values, keys, state, cell)
     banned = torch.zeros(logits.shape[-1])
-    banned[[START, UNKNOWN]] = -1e9
+    banned[[START, UNKNOWN]] = -1e4  # within float16, in which it is stored
     best, ids = torch.log_softmax(logits.float() + banned, -1).topk(candidates, -1)
     return best, ids, attention, state, cell

@@ -73,7 +73,12 @@ def teacher(weights: Path) -> nn.Module:
 
 
 def distil(
-    sets: Sequence[PhotoSet], views_each: Sequence[int], judge: PhotoSet, weights: Path, folder: Path, config: DistilConfig
+    sets: Sequence[PhotoSet],
+    views_each: Sequence[int],
+    judge: PhotoSet,
+    weights: Path,
+    folder: Path,
+    config: DistilConfig,
 ) -> Encoder:
     """Trains the encoder, or goes on where ``folder`` says an earlier run stood.
 
@@ -107,7 +112,9 @@ def distil(
 # ---------------------------------------------------------------------------------------------------- units, in turn
 
 
-def train_units(student: Encoder, model: nn.Module, sets: Sequence[PhotoSet], folder: Path, config: DistilConfig) -> None:
+def train_units(
+    student: Encoder, model: nn.Module, sets: Sequence[PhotoSet], folder: Path, config: DistilConfig
+) -> None:
     """The units phase; keeps a checkpoint after each unit."""
     kept = checkpoint.load(folder / "units.pt")
     if kept:

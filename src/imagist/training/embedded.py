@@ -23,7 +23,7 @@ from imagist.errors import DataError, ImagistError
 from imagist.pipeline import load
 from imagist.records import LabelSet
 from imagist.taxonomy import built_in
-from imagist.training import assemble, checkpoint, distil, heads, measure, modelcard
+from imagist.training import assemble, distil, heads, measure, modelcard
 from imagist.training.caption import CaptionConfig, Captioned, Judge, Sentences, captions_of, train_captioner
 from imagist.training.networks import Decoder, Encoder
 from imagist.training.photographs import PhotoSet, flickr8k, labelled
@@ -67,7 +67,9 @@ class Training:
         decoder, sentences, sets = self.captioner()
         decoding = self._decoding(decoder, sentences, sets[3])
         labels = LabelSet(tuple(sorted(set(sets[1].photos.labels))))
-        train = heads.training_examples(sets[:3], labels, lambda grids: captions_of(decoder, grids, sentences, decoding))
+        train = heads.training_examples(
+            sets[:3], labels, lambda grids: captions_of(decoder, grids, sentences, decoding)
+        )
         dev = sets[4]
         names = dev.photos.labels
         goal = np.array([labels.index(name) for name in names])
@@ -99,7 +101,9 @@ class Training:
         assemble.write_bundle(parts, self.bundle_folder)
         proof["half"] = assemble.parity(parts, self.bundle_folder, photos)
         figures = {name: self._figures(folder) for name, folder in (("float", plain), ("half", self.bundle_folder))}
-        (self.folder / "measured.json").write_text(json.dumps({"parity": proof, "dev": figures}, indent=1, default=vars))
+        (self.folder / "measured.json").write_text(
+            json.dumps({"parity": proof, "dev": figures}, indent=1, default=vars)
+        )
         log.info("parity %s", json.dumps(proof))
 
     def card(self) -> None:

@@ -105,7 +105,9 @@ def graphs(encoder: Encoder, decoder: Decoder, pictures: PictureHead, texts: Tex
     return {
         "encoder.onnx": Graph(EncoderGraph(encoder), [pixels], ["grid"]),
         "captioner-begin.onnx": Graph(BeginGraph(decoder), [grid], ["values", "keys", "state", "cell"]),
-        "captioner-step.onnx": Graph(StepGraph(decoder), step, ["logprobs", "ids", "attention", "new_state", "new_cell"]),
+        "captioner-step.onnx": Graph(
+            StepGraph(decoder), step, ["logprobs", "ids", "attention", "new_state", "new_cell"]
+        ),
         "pictures.onnx": Graph(pictures, [grid], ["probabilities"]),
         "texts.onnx": Graph(texts, [counted], ["probabilities"]),
     }
@@ -113,14 +115,18 @@ def graphs(encoder: Encoder, decoder: Decoder, pictures: PictureHead, texts: Tex
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
     """The module as an ONNX model in float32."""
-    axes = {name: torch.export.Dim(name, min=1, max=65536) for _, _, dynamic in graph.inputs for name in dynamic.values()}
+    axes = {
+        name: torch.export.Dim(name, min=1, max=65536) for _, _, dynamic in graph.inputs for name in dynamic.values()
+    }
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own, on names of axes
         program = torch.onnx.export(
             graph.module.eval(),
             tuple(example for _, example, _ in graph.inputs),
             dynamo=True,
-            dynamic_shapes=tuple({axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs),
+            dynamic_shapes=tuple(
+                {axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs
+            ),
             input_names=[name for name, _, _ in graph.inputs],
             output_names=list(graph.outputs),
             opset_version=OPSET,
@@ -132,7 +138,28 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
         del node.metadata_props[:]  # stack traces of this machine
         node.doc_string = ""
     del model.graph.value_info[:]
+    name_transposed(model, graph.module)
     return model
+
+
+TRANSPOSED = ".T"
+
+
+def name_transposed(model: onnx.ModelProto, module: nn.Module) -> None:
+    """Gives weights that the exporter turned over and renamed their names back, with ``.T``, so that `restore` finds them."""
+    known = {p.detach().T.contiguous().numpy().tobytes(): name for name, p in module.named_parameters() if p.ndim == 2}
+    names = {}
+    for weight in model.graph.initializer:
+        name = known.get(numpy_helper.to_array(weight).tobytes())
+        if name and len(weight.dims) == 2 and weight.name not in dict(module.named_parameters()):
+            names[weight.name] = name + TRANSPOSED
+            weight.name = name + TRANSPOSED
+    for node in model.graph.node:
+        for place, used in enumerate(node.input):
+            node.input[place] = names.get(used, used)
+
+
+HALVED = "_half"
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -143,8 +170,8 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 256:
             continue
         name, values = weight.name, numpy_helper.to_array(weight).astype(np.float16)
-        weight.CopyFrom(numpy_helper.from_array(values, f"{name}_half"))
-        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+        weight.CopyFrom(numpy_helper.from_array(values, name + HALVED))
+        casts.append(helper.make_node("Cast", [name + HALVED], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
         small.graph.node.insert(0, cast)
     onnx.checker.check_model(small)

@@ -27,7 +27,7 @@ from imagist.fusion import ScoreFusion, fit_weight
 from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import Array, LabelSet
 from imagist.taxonomy import Taxonomy
-from imagist.texts.bag import counts, terms
+from imagist.texts.bag import terms
 from imagist.training.caption import Captioned
 
 log = logging.getLogger("imagist.training")
@@ -124,7 +124,9 @@ def _spoken_of(captions: Sequence[str], words: dict[str, list[str]]) -> str | No
     return next(iter(votes)) if len(votes) == 1 and votes.total() >= 4 else None
 
 
-def fit_linear(x: Array, targets: NDArray[np.int64], weights: Array, classes: int, penalty: float) -> tuple[Array, Array]:
+def fit_linear(
+    x: Array, targets: NDArray[np.int64], weights: Array, classes: int, penalty: float
+) -> tuple[Array, Array]:
     """Weighted multinomial logistic regression by L-BFGS; returns matrix ``[D, C]`` and bias ``[C]``.
 
     Args:
@@ -162,7 +164,14 @@ def best_linear(
         fit = Linear(matrix, bias, temperature)
         scores = fit.scores(dev[0])
         loss = -float(np.log(scores[np.arange(len(dev[1])), dev[1]] + 1e-12).mean())
-        log.info("%s  penalty %.0e  T %.2f  dev loss %.4f  accuracy %.4f", name, penalty, temperature, loss, accuracy(scores, dev[1]))
+        log.info(
+            "%s  penalty %.0e  T %.2f  dev loss %.4f  accuracy %.4f",
+            name,
+            penalty,
+            temperature,
+            loss,
+            accuracy(scores, dev[1]),
+        )
         fits.append((loss, penalty, fit))
     return min(fits, key=lambda entry: entry[:2])[2]
 
@@ -188,7 +197,9 @@ def weighed(table: Array, idf: Array) -> Array:
 WEIGHT_GRID = 11
 
 
-def fit_fusion(taxonomy: Taxonomy, fine: LabelSet, image: Array, text: Array, names: Sequence[str]) -> dict[str, object]:
+def fit_fusion(
+    taxonomy: Taxonomy, fine: LabelSet, image: Array, text: Array, names: Sequence[str]
+) -> dict[str, object]:
     """Weight, its interval and the temperature after fusion at 11 weights, for one taxonomy, all on dev.
 
     Args:
@@ -203,7 +214,9 @@ def fit_fusion(taxonomy: Taxonomy, fine: LabelSet, image: Array, text: Array, na
     image, text = (taxonomy.project(scores[rows], fine) for scores in (image, text))
     fitted = fit_weight(image, text, targets)
     weights = np.linspace(0, 1, WEIGHT_GRID)
-    temperatures = [1.0 if w in (0, 1) else fit_temperature(ScoreFusion(float(w)).fuse(image, text), targets).value for w in weights]
+    temperatures = [
+        1.0 if w in (0, 1) else fit_temperature(ScoreFusion(float(w)).fuse(image, text), targets).value for w in weights
+    ]
     fused = ScoreFusion(fitted.weight).fuse(image, text)
     log.info(
         "%s  image %.4f  text %.4f  fused %.4f  w %.2f  ECE before temperature %.4f",
@@ -242,5 +255,3 @@ class TextHead(nn.Module):
         rows = counted * self.idf
         rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-9)
         return torch.softmax(self.layer(rows), -1)
-
-

@@ -72,4 +72,6 @@ def _results(pipeline: Pipeline, tables: Iterable[Path], split: str, work: Any) 
             number += 1
             yield outcome.source, outcome.result
     if not number:
-        raise DataError(f"no photographs of the split {split!r}", remedy="name the data folder with --data or IMAGIST_DATA")
+        raise DataError(
+            f"no photographs of the split {split!r}", remedy="name the data folder with --data or IMAGIST_DATA"
+        )

@@ -106,6 +106,9 @@ def class_table(taxonomies: Mapping[str, Any]) -> str:
     """Markdown: for each taxonomy the accuracies in percent with their intervals, and the calibration error."""
     lines = ["| taxonomy | photographs | image | words | fused | ECE |", "|---|---|---|---|---|---|"]
     for name, figures in taxonomies.items():
-        cells = [f"{100 * (f := figures[k])['value']:.1f} [{100 * f['low']:.1f}, {100 * f['high']:.1f}]" for k in ("image", "text", "fused")]
+        cells = [
+            f"{100 * (f := figures[k])['value']:.1f} [{100 * f['low']:.1f}, {100 * f['high']:.1f}]"
+            for k in ("image", "text", "fused")
+        ]
         lines.append(f"| {name} | {figures['photos']} | {' | '.join(cells)} | {figures['ece']:.3f} |")
     return "\n".join(lines)

@@ -109,8 +109,6 @@ def teacher_units(teacher: nn.Module) -> list[nn.Module]:
     return [ends[0], *blocks, ends[1]]
 
 
-
-
 class Decoder(nn.Module):
     """Grid to words: an LSTM that looks at the grid anew for each word.
 
@@ -127,7 +125,13 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, words: int, channels: int, hidden: int = 512, embedding: int = 256, attention: int = 256, dropout: float = 0.4
+        self,
+        words: int,
+        channels: int,
+        hidden: int = 512,
+        embedding: int = 256,
+        attention: int = 256,
+        dropout: float = 0.4,
     ) -> None:
         super().__init__()
         self.reduce = nn.Linear(channels, hidden)

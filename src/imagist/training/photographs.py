@@ -71,12 +71,16 @@ def _rows(file: Path, columns: list[str]) -> list[dict[str, object]]:
     try:
         return pq.read_table(file, columns=columns).to_pylist()  # type: ignore[no-any-return]
     except (OSError, ValueError) as error:
-        raise DataError(str(error), item=str(file), remedy="name the data folder with --data or IMAGIST_DATA") from error
+        raise DataError(
+            str(error), item=str(file), remedy="name the data folder with --data or IMAGIST_DATA"
+        ) from error
 
 
 def _pixels(rows: Sequence[dict[str, object]], data: Path) -> NDArray[np.uint8]:
     if not rows:
-        raise DataError("no photographs found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA")
+        raise DataError(
+            "no photographs found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA"
+        )
     pictures = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]  # type: ignore[index]
     return np.stack(pictures)
 

@@ -33,5 +33,7 @@ class Progress:
         rate = (self.done - self._first) / max(now - self._began, 1e-9)
         shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         left = (self.total - self.done) / rate / 60
-        log.info("%s %d/%d  %s  %.1f items/s  %.1f min left", self.name, self.done, self.total, shown, rate * items, left)
+        log.info(
+            "%s %d/%d  %s  %.1f items/s  %.1f min left", self.name, self.done, self.total, shown, rate * items, left
+        )
         return True

@@ -1,0 +1,59 @@
+"""Quality of a bundle: captions on Flickr8k, classes on photos15, with 95% intervals.
+
+python benchmarks/embedded_quality.py --data FOLDER            # dev, into benchmarks/results/embedded_quality.md
+python benchmarks/embedded_quality.py --captions test.parquet --classes photos15-test.parquet --split test --print
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from imagist.bundle import open_bundle
+from imagist.pipeline import load
+from imagist.training.measure import captions, classes
+from imagist.training.modelcard import caption_table, class_table
+
+RESULT = Path(__file__).parent / "results" / "embedded_quality.md"
+TAXONOMIES = ("photos15", "sns4", "social12")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
+    parser.add_argument("--captions", type=Path, help="Parquet with `captions`; flickr8k/dev.parquet by default")
+    parser.add_argument("--classes", type=Path, help="Parquet with `label`; photos15.parquet by default")
+    parser.add_argument("--split", default="dev")
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--beam", type=int, default=3)
+    parser.add_argument("--print", action="store_true", help="print only, write no result")
+    args = parser.parse_args()
+    if args.data is None and not (args.captions and args.classes):
+        parser.error("name the photographs with --data or IMAGIST_DATA, or both tables")
+    said = args.captions or args.data / "flickr8k" / "dev.parquet"
+    seen = args.classes or args.data / "photos15.parquet"
+    bundle = open_bundle(args.model)
+    words = {k: vars(v) for k, v in captions(load(args.model, beam=args.beam), [said], args.split).items()}
+    found = {name: classes(load(args.model, taxonomy=name, beam=args.beam), [seen], args.split) for name in TAXONOMIES}
+    tables = {name: {k: v if k in ("ece", "photos") else vars(v) for k, v in of.items()} for name, of in found.items()}
+    text = "\n".join(
+        [
+            f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
+            "",
+            "`python benchmarks/embedded_quality.py`; values x 100 with 95% intervals (bootstrap over photographs, Wilson).",
+            "Weights, temperatures, penalties and epochs were chosen on dev. See the model card for what the sets are.",
+            "",
+            caption_table(words),
+            "",
+            class_table(tables),
+            "",
+        ]
+    )
+    print(text)
+    if not args.print:
+        RESULT.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Speed of the embedded bundle against its limits and against the plain way, and its memory, in one run.
+
+    python benchmarks/throughput.py --data FOLDER       # into benchmarks/results/throughput.md
+
+Limits on this machine's cores: decoding alone; the encoder alone; all networks without decoding. Peer: the same weights
+in a plain PyTorch loop, one picture at a time, eager, greedy, as tutorials do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+
+from imagist.bundle import open_bundle
+from imagist.decoding import END, START
+from imagist.images import load as load_photos
+from imagist.images import rows
+from imagist.pipeline import load
+from imagist.records import Photo
+from imagist.texts.bag import BagClassifier
+from imagist.training.caption import UNKNOWN
+from imagist.training.export import SIDE
+from imagist.training.restore import restore
+
+RESULT = Path(__file__).parent / "results" / "throughput.md"
+BATCH = 32
+REPEATS = 3
+PLAIN = 100  # pictures of the plain loop
+
+
+def best(measured: Callable[[], int]) -> float:
+    """Images/s of the fastest of a few runs: other work on the machine only ever slows one down."""
+    rates = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        number = measured()
+        rates.append(number / (time.perf_counter() - began))
+    return max(rates)
+
+
+def batches(photos: list[Photo]) -> list[list[Photo]]:
+    return [photos[i : i + BATCH] for i in range(0, len(photos), BATCH)]
+
+
+def fresh(photos: list[Photo]) -> list[Photo]:
+    """The same pictures as new photos, for which nothing is remembered."""
+    return [Photo(photo.pixels, photo.source) for photo in photos]
+
+
+def classify(table: Path, out: Path, *extra: str) -> None:
+    command = [sys.executable, "-m", "imagist", "classify", str(table), "--out", str(out), "--quiet", *extra]
+    subprocess.run(command, check=True)
+
+
+def plain_loop(table: Path, number: int) -> int:
+    """What a tutorial does: read, decode, encode, classify, greedy words, classify them; one picture at a time."""
+    bundle = open_bundle("embedded")
+    networks, texts = restore(bundle), BagClassifier(bundle, threads=torch.get_num_threads())
+    words = bundle.lines("vocabulary.txt")
+    head = bundle.session("pictures.onnx", torch.get_num_threads())
+    encoded = pq.read_table(table, columns=["image"]).slice(0, number)["image"].to_pylist()
+
+    def loop() -> int:
+        for row in encoded:
+            with torch.no_grad():
+                picture = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
+                grid = networks.encoder(torch.from_numpy(np.array(picture))[None])
+                head.run(None, {"grid": grid.numpy()})
+                values, keys, state, cell = networks.decoder.begin(grid)
+                state, cell, word, said = state[:, None], cell[:, None], START, []
+                for _ in range(20):
+                    logits, _, state, cell = networks.decoder.step(torch.tensor([[word]]), values, keys, state, cell)
+                    logits[..., [START, UNKNOWN]] = -torch.inf
+                    word = int(logits.argmax())
+                    if word == END:
+                        break
+                    said.append(words[word])
+                texts.scores([" ".join(said)])
+        return len(encoded)
+
+    return best(loop)  # type: ignore[return-value]
+
+
+def peak_memory(table: Path, times: int, folder: Path) -> float:
+    """Peak resident MB of ``imagist classify`` over a table given ``times`` times."""
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    out = folder / f"{times}.csv"
+    command = [sys.executable, "-m", "imagist", "classify", *[str(table)] * times, "--out", str(out), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
+    parser.add_argument("--no-memory", action="store_true", help="leave out the runs over 700 and 7,000 pictures")
+    args = parser.parse_args()
+    if args.data is None:
+        parser.error("name the photographs with --data or IMAGIST_DATA")
+    table = args.data / "flickr8k" / "dev.parquet"
+    cores = len(os.sched_getaffinity(0))
+    pipeline = load()
+    photos = [photo for _, photo in load_photos(rows([str(table)])) if isinstance(photo, Photo)]
+    pixels = [np.stack([photo.pixels for photo in batch]) for batch in batches(photos)]
+    encoder = open_bundle("embedded").session("encoder.onnx", 1)
+    found: dict[str, float] = {}
+    with ThreadPoolExecutor(cores) as pool:
+        found["decode alone"] = best(lambda: sum(1 for _ in load_photos(rows([str(table)]), workers=cores)))
+        found["encoder alone"] = best(
+            lambda: len([*pool.map(lambda x: encoder.run(None, {"pixels": x}), pixels)]) and len(photos)
+        )
+        found["all networks, no decoding"] = best(
+            lambda: sum(map(len, pool.map(pipeline.predict, batches(fresh(photos)))))
+        )
+    found["pipeline over the table"] = best(lambda: sum(1 for _ in pipeline(rows([str(table)]))))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def whole() -> int:
+            classify(table, folder / "whole.csv")
+            return len(photos)
+
+        found["imagist classify, start to file"] = best(whole)
+        found["plain PyTorch loop, greedy"] = plain_loop(table, PLAIN)
+        memory = {}
+        if not args.no_memory:
+            small = folder / "700.parquet"
+            pq.write_table(pq.read_table(table).slice(0, 700), small)
+            memory = {700: peak_memory(small, 1, folder), 7000: peak_memory(small, 10, folder)}
+    text = report(found, memory, len(photos), cores)
+    print(text)
+    RESULT.write_text(text, "utf-8")
+
+
+def report(found: dict[str, float], memory: dict[int, float], photos: int, cores: int) -> str:
+    whole = found["pipeline over the table"]
+    slower = min(found["decode alone"], found["encoder alone"])
+    compute = found["all networks, no decoding"]
+    shared = 1 / (1 / found["decode alone"] + 1 / compute)
+    plain = found["plain PyTorch loop, greedy"]
+    lines = [
+        "# Throughput of the embedded bundle",
+        "",
+        f"`python benchmarks/throughput.py`: {photos} pictures of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3, {cores} cores,"
+        f" {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; best of {REPEATS} runs.",
+        "",
+        "| what | images/s |",
+        "|---|---|",
+        *[f"| {name} | {rate:.0f} |" for name, rate in found.items()],
+        "",
+        "| ratio | |",
+        "|---|---|",
+        f"| pipeline to the slower of decode and encoder ({slower:.0f}/s) | {whole / slower:.2f} |",
+        f"| pipeline to the compute limit: all networks without decoding ({compute:.0f}/s) | {whole / compute:.2f} |",
+        f"| pipeline to decoding and networks sharing the cores ({shared:.0f}/s) | {whole / shared:.2f} |",
+        f"| pipeline to the plain PyTorch loop | {whole / plain:.1f}x |",
+    ]
+    if memory:
+        small, large = memory.values()
+        lines += [
+            "",
+            f"Peak memory of `imagist classify`: {small:.0f} MB for 700 pictures, {large:.0f} MB for 7,000 "
+            f"({100 * (large / small - 1):+.1f}%).",
+        ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
