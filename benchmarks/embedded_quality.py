@@ -41,7 +41,7 @@ def main() -> None:
         [
             f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
             "",
-            "`python benchmarks/embedded_quality.py`; values x 100 with 95% intervals (bootstrap over photographs, Wilson).",
+            "`python benchmarks/embedded_quality.py`; x 100, with 95% intervals (bootstrap over photographs, Wilson).",
             "Weights, temperatures, penalties and epochs were chosen on dev. See the model card for what the sets are.",
             "",
             caption_table(words),

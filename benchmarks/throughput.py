@@ -33,7 +33,7 @@ from imagist.images import rows
 from imagist.pipeline import load
 from imagist.records import Photo
 from imagist.texts.bag import BagClassifier
-from imagist.training.caption import UNKNOWN
+from imagist.training.captioning import UNKNOWN
 from imagist.training.export import SIDE
 from imagist.training.restore import restore
 
@@ -160,8 +160,8 @@ def report(found: dict[str, float], memory: dict[int, float], photos: int, cores
     lines = [
         "# Throughput of the embedded bundle",
         "",
-        f"`python benchmarks/throughput.py`: {photos} pictures of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3, {cores} cores,"
-        f" {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; best of {REPEATS} runs.",
+        f"`python benchmarks/throughput.py`: {photos} pictures of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3,"
+        f" {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; best of {REPEATS} runs.",
         "",
         "| what | images/s |",
         "|---|---|",

@@ -127,7 +127,17 @@ def open_bundle(name: str | os.PathLike[str]) -> Bundle:
             raise TypeError("name or files are not what they should be")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"the card cannot be understood: {error!r}", item=str(folder / CARD)) from error
-    return Bundle(folder, card)
+    return Bundle(folder, _Card(card))
+
+
+class _Card(dict[str, Any]):
+    """A table of a card: what it lacks is the model's fault, not the caller's."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        super().__init__({key: _Card(value) if isinstance(value, dict) else value for key, value in table.items()})
+
+    def __missing__(self, key: str) -> Any:
+        raise BundleError(f"the model's card lacks {key!r}", item=CARD, remedy="install the model anew")
 
 
 def list_bundles() -> Iterator[Bundle]:

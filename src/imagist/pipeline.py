@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Pipeline:
     pictures: ImageClassifier
     taxonomy: Taxonomy
     fusion: Fusion
-    temperature: Temperature = Temperature(1.0)
+    temperature: Temperature = field(default_factory=Temperature)
     abstain_below: float = 0.0
     lanes: int = 1
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
-from imagist.errors import ImagistError, ItemError, ModelFailed
+from imagist.errors import ImagistError, ItemError, ModelFailed, UsageError
 from imagist.images import DecodeLimits
 from imagist.images.loader import AnyItem, load
 from imagist.records import Failure, Photo
@@ -60,8 +60,12 @@ def run(
         One list a batch; over all of them, one outcome for each image, in order.
 
     Raises:
+        UsageError: A setting below 1.
         ImagistError: The work cannot be done at all (anything but an `ItemError`).
     """
+    for name, value in (("batch_size", batch_size), ("workers", workers), ("lanes", lanes)):
+        if value < 1:
+            raise UsageError(f"must be at least 1, not {value}", item=name)
     loaded = load(images, limits=limits or DecodeLimits(), workers=workers, ahead=2 * batch_size)
     pending: deque[Future[list[Outcome[AnyItem, T]]]] = deque()
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="imagist-lane")

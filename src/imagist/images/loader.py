@@ -19,7 +19,7 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 def load(
     rows: Iterable[AnyItem], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
 ) -> Generator[tuple[AnyItem, Photo | Failure]]:
-    """Reads and decodes rows, or pictures given in any other way, each of which comes out once, in order, as a Photo or a Failure.
+    """Reads and decodes rows, or pictures given in any other way; each comes out once, in order, as Photo or Failure.
 
     Decoding runs in C without the interpreter's lock, so threads are enough. At most ``ahead`` rows are held. When the
     consumer stops early, rows not yet begun are dropped and those being decoded are waited for. When ``rows`` itself

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def terms(text: str) -> Iterator[str]:
     """The words of a sentence in lower case, then each pair of neighbours, joined by a space."""
     words = _WORD.findall(text.lower())
     yield from words
-    yield from map(" ".join, zip(words, words[1:], strict=False))
+    yield from map(" ".join, pairwise(words))
 
 
 def counts(texts: Sequence[str], places: Mapping[str, int]) -> Array:

@@ -1,0 +1,1 @@
+"""Recipes that make the models; they need the torch extra."""

@@ -1,11 +1,10 @@
-"""From trained parts to the folder that ships: graphs, word lists, card with sha256, proof of the export, model card."""
+"""From trained parts to the folder that ships: graphs, word lists, card with sha256; and the proof of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,8 +22,8 @@ from imagist.pictures.linear import LinearClassifier
 from imagist.records import Photo
 from imagist.texts.bag import BagClassifier, counts
 from imagist.training import export
-from imagist.training.caption import TorchBeams
 from imagist.training.heads import PictureHead, TextHead
+from imagist.training.judge import TorchBeams
 from imagist.training.networks import Decoder, Encoder
 from imagist.training.photographs import PhotoSet
 
@@ -76,7 +75,7 @@ def write_bundle(parts: Parts, folder: Path, *, half: bool = True) -> None:
     (draft / "terms.txt").write_text("\n".join(parts.terms) + "\n", "utf-8")
     (draft / CARD).write_text(card(parts, draft), "utf-8")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(draft, folder)
+    draft.replace(folder)
 
 
 def card(parts: Parts, folder: Path) -> str:
@@ -114,8 +113,8 @@ def parity(parts: Parts, folder: Path, photos: PhotoSet) -> dict[str, float]:
         photos: On which both are run.
 
     Returns:
-        ``photographs``; ``equal_captions``: share, 0..1; ``scores``, ``logprobs``: largest absolute differences of class
-        probabilities and of captions' log-probabilities.
+        ``photographs``; ``equal_captions``: share, 0..1; ``scores``, ``logprobs``: largest absolute differences of
+        class probabilities and of captions' log-probabilities.
     """
     bundle = open_bundle(folder)
     encoder = GraphEncoder(bundle)

@@ -1,9 +1,9 @@
 """Recipe: the embedded encoder, from random weights, by matching the feature maps of a teacher.
 
-Two phases. *Units*: each of the 19 units learns, in turn, to give what the teacher's unit gives, fed by the student's own
-units before it, so that it also mends their errors (blockwise distillation; Shen et al. 2021, "Progressive Network
-Grafting for Few-Shot Knowledge Distillation"). *Tail*: the last five units, where meaning is, learn together to give the
-teacher's last two maps and its verdict from what the first fourteen make of many varied views (Romero et al. 2015,
+Two phases. *Units*: each of the 19 units learns, in turn, to give what the teacher's unit gives, fed by the student's
+own units before it, so that it also mends their errors (blockwise distillation; Shen et al. 2021, "Progressive Network
+Grafting for Few-Shot Knowledge Distillation"). *Tail*: the last five units, where meaning is, learn together to give
+the teacher's last two maps and its verdict from what the first fourteen make of many varied views (Romero et al. 2015,
 "FitNets"; Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). The first fourteen
 hold nine tenths of the time that a step takes, so leaving them out buys ten times the views.
 

@@ -1,7 +1,7 @@
-"""Trains the embedded bundle from nothing: ``python -m imagist.training.embedded [STAGE ...]``, behind ``make train-embedded``.
+"""Trains the embedded bundle from nothing: ``python -m imagist.training.embedded``, behind ``make train-embedded``.
 
-Stages, in order: encoder, grids, captioner, heads, bundle, card. Each leaves its result in the run's folder and is skipped
-when that is there; a killed run goes on from its last checkpoint.
+Stages, in order: encoder, grids, captioner, heads, bundle, card. Each leaves its result in the run's folder and is
+skipped when that is there; a killed run goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from imagist.pipeline import load
 from imagist.records import LabelSet
 from imagist.taxonomy import built_in
 from imagist.training import assemble, distil, heads, measure, modelcard
-from imagist.training.caption import CaptionConfig, Captioned, Judge, Sentences, captions_of, train_captioner
+from imagist.training.caption import train_captioner
+from imagist.training.captioning import CaptionConfig, Captioned, Sentences
+from imagist.training.judge import Judge, captions_of
 from imagist.training.networks import Decoder, Encoder
 from imagist.training.photographs import PhotoSet, flickr8k, labelled
 

@@ -19,8 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from imagist.training.caption import next_words
 from imagist.training.heads import PictureHead, TextHead
+from imagist.training.judge import next_words
 from imagist.training.networks import ConvUnit, Decoder, Encoder
 from imagist.training.photographs import SIDE
 
@@ -56,7 +56,7 @@ class BeginGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """`imagist.training.caption.next_words`, the number of candidates being an input."""
+    """`imagist.training.judge.next_words`, the number of candidates being an input."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ TRANSPOSED = ".T"
 
 
 def name_transposed(model: onnx.ModelProto, module: nn.Module) -> None:
-    """Gives weights that the exporter turned over and renamed their names back, with ``.T``, so that `restore` finds them."""
+    """Gives weights that the exporter turned over their names back, with ``.T``, so that `restore` finds them."""
     known = {p.detach().T.contiguous().numpy().tobytes(): name for name, p in module.named_parameters() if p.ndim == 2}
     names = {}
     for weight in model.graph.initializer:

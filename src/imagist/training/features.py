@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ class Kept:
         array.flush()  # type: ignore[attr-defined]
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps({"done": done}))
-        os.replace(draft, self.path.with_suffix(".json"))
+        draft.replace(self.path.with_suffix(".json"))
 
 
 def fill(kept: Kept, compute: Callable[[int, int], NDArray[np.float32]], name: str) -> Halves:

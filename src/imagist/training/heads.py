@@ -1,4 +1,4 @@
-"""Recipe: the two classifiers over `photos15` and what joins them; regularisation, temperatures and weight chosen on dev.
+"""Recipe: the two classifiers over `photos15` and what joins them; penalties, temperatures and weight chosen on dev.
 
 Each class of photos15 comes mostly from one source, so a classifier can learn the source instead of the class. Against
 that, photographs of other sets whose labels or captions say that they belong to a class are added at a lower weight
@@ -28,7 +28,7 @@ from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import Array, LabelSet
 from imagist.taxonomy import Taxonomy
 from imagist.texts.bag import terms
-from imagist.training.caption import Captioned
+from imagist.training.captioning import Captioned
 
 log = logging.getLogger("imagist.training")
 

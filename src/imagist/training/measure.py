@@ -1,4 +1,4 @@
-"""What a pipeline is worth on labelled and captioned tables, with intervals: behind the model card and the benchmarks."""
+"""What a pipeline is worth on labelled and captioned tables: behind the model card and the benchmarks."""
 
 from __future__ import annotations
 

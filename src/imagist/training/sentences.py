@@ -16,8 +16,8 @@ from imagist.metrics.ptb import tokenize
 
 _FRAMES = {
     "animal": (
-        "{a}", "a close up of {a}", "{a} looking around", "{a} is in the picture", "{a} out in nature", "a photo of {a}",
-        "there is {a} here", "{a} seen from nearby", "an animal , {a} , up close", "one animal in the picture , {a}",
+        "{a}", "a close up of {a}", "{a} looking around", "{a} is in the picture", "{a} out in nature",
+        "a photo of {a}",        "there is {a} here", "{a} seen from nearby", "an animal , {a} , up close", "one animal in the picture , {a}",
     ),
     "food": (
         "{a}", "a close up of {a}", "some food , {a}", "{a} ready to eat", "a photo of food showing {a}", "{a} is food",
@@ -28,10 +28,12 @@ _FRAMES = {
         "{a} on the road", "the picture shows {a}",
     ),
     "wear": (
-        "{a}", "a photo of {a}", "somebody wearing {a}", "{a} worn as clothing", "the picture shows {a}", "clothes with {a}",
+        "{a}", "a photo of {a}", "somebody wearing {a}", "{a} worn as clothing", "the picture shows {a}",
+        "clothes with {a}",
     ),
     "place": (
-        "{a}", "a view of {a}", "a wide view of {a}", "{a} seen from a distance", "a photo of {a} outdoors", "the scene is {a}",
+        "{a}", "a view of {a}", "a wide view of {a}", "{a} seen from a distance", "a photo of {a} outdoors",
+        "the scene is {a}",
     ),
     "thing": (
         "{a}", "a close up of {a}", "a photo of {a}", "there is {a} in the picture", "{a} seen up close",

@@ -1,0 +1,117 @@
+"""The house of docs/architecture.md: who may import whom, and how large a module may grow."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import imagist
+
+SOURCE = Path(imagist.__file__).parent
+FLOORS = (
+    "__init__ errors records protocols registry bundle images taxonomy matching encoder decoding captioners texts pictures"
+    " calibration fusion stream pipeline metrics training explain report study accounts batch server cli __main__"
+).split()
+BACKENDS = {"captioners", "texts", "pictures"}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
+MOST_LINES = 400
+MODULES = {".".join(file.relative_to(SOURCE).with_suffix("").parts): file for file in sorted(SOURCE.rglob("*.py"))}
+
+
+def imports(module):
+    """The modules of this package that a module imports when it runs, at the top or inside a function."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    checked_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in checked_only:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if known(name) else str(node.module) for name in submodules}
+    return {known(name) for name in found} - {None, module}
+
+
+def known(name):
+    """The module of this package that an imported name is, or None."""
+    parts = name.split(".")
+    if parts[0] != "imagist":
+        return None
+    inner = ".".join(parts[1:])
+    return inner if inner in MODULES else ".".join(filter(None, [inner, "__init__"])) if inner in _PACKAGES else None
+
+
+_PACKAGES = {module.removesuffix("__init__").removesuffix(".") for module in MODULES if module.endswith("__init__")}
+GRAPH = {module: imports(module) for module in MODULES}
+
+
+def floor(module):
+    return module.split(".")[0]
+
+
+def test_the_graph_is_not_empty():
+    assert {"errors", "records"} <= GRAPH["protocols"] | GRAPH["records"]
+    assert "metrics.captions" in GRAPH["training.caption"]
+    assert "pipeline" not in GRAPH["__init__"]
+    assert sum(map(len, GRAPH.values())) > 100
+
+
+def test_every_module_has_its_floor():
+    assert sorted({floor(module) for module in MODULES} - {*FLOORS, "models", "taxonomies"}) == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if floor(module) in FLOORS])
+def test_a_module_imports_only_from_above(module):
+    place = FLOORS.index(floor(module))
+    wrong = [other for other in GRAPH[module] if floor(other) not in FLOORS[: place + 1]]
+    assert wrong == []
+
+
+def test_backends_do_not_know_their_siblings():
+    pairs = [(m, o) for m in MODULES for o in GRAPH[m] if floor(m) in BACKENDS and floor(o) in BACKENDS]
+    assert pairs == []
+
+
+def test_there_are_no_cycles():
+    assert len([*TopologicalSorter(GRAPH).static_order()]) == len(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_small_and_has_a_telling_name(module):
+    assert not VAGUE & set(module.split("."))
+    assert len(MODULES[module].read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+def test_no_source_names_a_folder_of_this_machine():
+    for file in (f for f in SOURCE.rglob("*") if f.suffix in {".py", ".toml", ".md", ".html", ".css", ".js"}):
+        text = file.read_text("utf-8")
+        assert not [word for word in ("shared/data", "/work/", "/home/", "/root/") if word in text], file
+
+
+def test_nothing_is_pickled():
+    for module, file in MODULES.items():
+        names = {
+            alias.name
+            for n in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(n, ast.Import)
+            for alias in n.names
+        }
+        assert not names & {"pickle", "dill", "joblib", "marshal", "shelve"}, module
+
+
+def test_tests_have_names_of_their_own():
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    assert len({file.name for file in files}) == len(files)
+    assert not [*Path(__file__).parent.rglob("__init__.py")]

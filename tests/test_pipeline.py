@@ -1,0 +1,274 @@
+"""Photos to predictions: with parts that say what they are told, then with the shipped model."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import imagist
+from imagist.bundle import open_bundle
+from imagist.calibration import Temperature
+from imagist.errors import BundleError, BundleNotFound, ImagistError, UnknownName, UsageError
+from imagist.fusion import ScoreFusion
+from imagist.images import VIEWS
+from imagist.pipeline import Pipeline, load
+from imagist.records import Caption, Failure, LabelSet, Photo, Row
+from imagist.taxonomy import Taxonomy, built_in, identity
+
+FINE = LabelSet(("cat", "dog", "car"))
+PETS = Taxonomy("pets", LabelSet(("pet", "machine")), {"pet": ("cat", "dog"), "machine": ("car",)})
+
+
+class Recites:
+    """Says the first pixel's red, green and blue, as words and as scores."""
+
+    id = "recites"
+    labels = FINE
+
+    def caption(self, photos):
+        return [Caption(" ".join(map(str, photo.pixels[0, 0])), -1.0) for photo in photos]
+
+    def scores(self, items):
+        rows = [item.split() if isinstance(item, str) else item.pixels[0, 0] for item in items]
+        table = np.array(rows, np.float32).reshape(len(items), 3)
+        if items and isinstance(items[0], str):
+            table = table[:, ::-1]
+        return (table / table.sum(1, keepdims=True)).astype(np.float32)
+
+
+def made(**changes):
+    part = Recites()
+    return replace(Pipeline(part, part, part, identity(FINE), ScoreFusion(0.25)), **changes)
+
+
+def coloured(*color):
+    return Photo(np.full((2, 2, 3), color, np.uint8), str(color))
+
+
+def test_opinions_are_kept_and_joined():
+    (prediction,) = made().predict([coloured(60, 30, 10)])
+    np.testing.assert_allclose(prediction.image_probabilities, [0.6, 0.3, 0.1], atol=1e-6)
+    np.testing.assert_allclose(prediction.text_probabilities, [0.1, 0.3, 0.6], atol=1e-6)
+    np.testing.assert_allclose(prediction.probabilities, [0.475, 0.3, 0.225], atol=1e-6)
+    assert (prediction.label, prediction.image_label, prediction.text_label) == ("cat", "cat", "car")
+    assert prediction.caption.text == "60 30 10"
+    assert prediction.source == "(60, 30, 10)"
+
+
+def test_fine_classes_become_categories_before_they_are_joined():
+    (prediction,) = made(taxonomy=PETS).predict([coloured(60, 30, 10)])
+    np.testing.assert_allclose(prediction.image_probabilities, [0.9, 0.1], atol=1e-6)
+    np.testing.assert_allclose(prediction.probabilities, [0.775, 0.225], atol=1e-6)
+    assert prediction.labels == PETS.labels
+
+
+def test_the_temperature_sharpens_the_joint_opinion_only():
+    (plain,), (sharp,) = (made(temperature=Temperature(t)).predict([coloured(60, 30, 10)]) for t in (1.0, 0.5))
+    np.testing.assert_allclose(sharp.probabilities, plain.probabilities**2 / (plain.probabilities**2).sum(), atol=1e-6)
+    np.testing.assert_array_equal(sharp.image_probabilities, plain.image_probabilities)
+
+
+@pytest.mark.parametrize(("threshold", "label"), [(0.0, "cat"), (0.47, "cat"), (0.48, None), (1.0, None)])
+def test_below_the_threshold_nothing_is_named(threshold, label):
+    (prediction,) = made(abstain_below=threshold).predict([coloured(60, 30, 10)])
+    assert prediction.label == label
+    assert prediction.abstained is (label is None)
+
+
+def test_no_photos_give_no_predictions():
+    assert made().predict([]) == []
+    assert list(made()([])) == []
+
+
+def test_classifiers_of_different_classes_do_not_go_together():
+    other = Recites()
+    other.labels = LabelSet(("cat", "dog", "bus"))
+    with pytest.raises(UsageError, match="different classes"):
+        made(texts=other)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_is_a_probability(threshold):
+    with pytest.raises(UsageError, match="abstain_below"):
+        made(abstain_below=threshold)
+
+
+def test_a_taxonomy_over_other_classes_stops_the_run_and_names_them():
+    stranger = Taxonomy("farm", LabelSet(("animal",)), {"animal": ("cow", "hen")})
+    with pytest.raises(UsageError, match="cow.*hen"):
+        list(made(taxonomy=stranger)([coloured(1, 2, 3)]))
+
+
+def test_the_id_changes_with_every_setting():
+    captioner = Recites()
+    captioner.id = "other"
+    moved = Taxonomy("pets", PETS.labels, {"pet": ("cat",), "machine": ("dog", "car")})
+    changes = [
+        {},
+        {"captioner": captioner},
+        {"taxonomy": PETS},
+        {"taxonomy": moved},
+        {"fusion": ScoreFusion(0.5)},
+        {"temperature": Temperature(2.0)},
+        {"abstain_below": 0.5},
+    ]
+    assert len({made(**change).id for change in changes}) == len(changes)
+    assert made().id == made(lanes=4).id
+
+
+def test_a_part_that_fails_on_one_photo_costs_one_photo():
+    class Moody(Recites):
+        def caption(self, photos):
+            if any(photo.pixels[0, 0, 0] == 0 for photo in photos):
+                raise RuntimeError("too dark")
+            return super().caption(photos)
+
+    images = [coloured(red, 1, 1) for red in (1, 0, 2)]
+    before, failed, after = made(captioner=Moody())(images)
+    assert isinstance(failed, Failure)
+    assert failed.error.kind == "model_failed"
+    assert (before.source, after.source) == ("(1, 1, 1)", "(2, 1, 1)")
+
+
+def test_images_are_taken_one_batch_after_another():
+    taken = []
+
+    def images():
+        for red in range(1, 200):
+            taken.append(red)
+            yield coloured(red, 1, 1)
+
+    results = made()(images(), batch_size=4)
+    next(results)
+    assert len(taken) < 60
+    results.close()
+
+
+# ------------------------------------------------------------------------------------------------- the shipped model
+
+
+@pytest.mark.parametrize(("weight", "single"), [(0.0, "image_probabilities"), (1.0, "text_probabilities")])
+def test_at_either_end_of_the_weight_one_opinion_rules(photos, weight, single):
+    alone = load(threads=1, weight=weight)
+    for prediction in alone.predict(photos[:4]):
+        expected = alone.temperature.apply(getattr(prediction, single)[None])[0]
+        np.testing.assert_array_equal(prediction.probabilities, expected)
+        assert prediction.label == prediction.labels.names[int(getattr(prediction, single).argmax())]
+
+
+@pytest.mark.parametrize("name", ["photos15", "sns4", "social12"])
+def test_built_in_taxonomies(photos, name):
+    chosen = load(threads=1, taxonomy=name)
+    assert chosen.labels == built_in(name).labels
+    for prediction in chosen.predict(photos[:4]):
+        assert prediction.label in chosen.labels.names
+        for row in (prediction.probabilities, prediction.image_probabilities, prediction.text_probabilities):
+            assert row.dtype == np.float32
+            assert row.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_taxonomy_of_your_own(photos, tmp_path):
+    file = tmp_path / "living.toml"
+    file.write_text('[labels]\nliving = ["cat", "dog", "bird"]\nother = ["car", "sky"]\n')
+    chosen = load(threads=1, taxonomy=file)
+    assert chosen.taxonomy.name == "living"
+    for prediction in chosen.predict(photos[:2]):
+        assert prediction.label in {"living", "other"}
+    assert load(threads=1, taxonomy=str(file)).id == chosen.id
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_ways_of_looking(photos, views):
+    chosen = load(threads=1, views=views)
+    assert f"views={views}" in chosen.id
+    assert all(prediction.caption.text for prediction in chosen.predict(photos[:5]))
+
+
+def test_more_captions_where_they_are_wanted(photos):
+    for prediction in load(threads=1, beam=4, nbest=4).predict(photos[:3]):
+        assert len(prediction.caption.nbest) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"model": "nothing"}, BundleNotFound),
+        ({"taxonomy": "nothing"}, UnknownName),
+        ({"taxonomy": "missing.toml"}, UsageError),
+        ({"views": "sideways"}, UnknownName),
+        ({"weight": 1.5}, UsageError),
+        ({"weight": -0.1}, UsageError),
+        ({"beam": 0}, UsageError),
+        ({"nbest": 0}, UsageError),
+        ({"beam": 2, "nbest": 3}, UsageError),
+        ({"abstain_below": 2.0}, UsageError),
+        ({"threads": 0}, UsageError),
+        ({"threads": -1}, UsageError),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be(settings, expected):
+    with pytest.raises(expected) as caught:
+        load(**settings)
+    assert isinstance(caught.value, ImagistError)
+    assert str(caught.value)
+
+
+@pytest.mark.parametrize("section", ["captioner", "texts", "pictures", "fusion", "labels"])
+def test_a_card_that_lacks_a_part_is_a_broken_model(tmp_path, section):
+    bundle = open_bundle("embedded")
+    for name in bundle.card["files"]:
+        (tmp_path / name).symlink_to(bundle.folder / name)
+    text = (bundle.folder / "card.toml").read_text("utf-8")
+    (tmp_path / "card.toml").write_text(text.replace(f"[{section}", f"[no{section}").replace(f"{section} =", "no ="))
+    with pytest.raises(BundleError):
+        load(tmp_path, threads=1)
+
+
+def test_every_setting_makes_an_id_of_its_own(tmp_path):
+    changes = [{}, {"taxonomy": "sns4"}, {"views": "crops"}, {"weight": 0.33}, {"beam": 2}, {"nbest": 2}]
+    changes += [{"abstain_below": 0.1}]
+    assert len({load(threads=1, **change).id for change in changes}) == len(changes)
+    assert load(threads=1).id == load(threads=2).id
+
+
+def test_the_same_picture_in_any_form_gets_the_same_answer(pipeline, photos, tmp_path):
+    image = Image.fromarray(photos[0].pixels)
+    path = tmp_path / "a.png"
+    image.save(path)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    forms = [path, str(path), file.getvalue(), image, photos[0].pixels, photos[0], Row("t#1", file.getvalue()), Row(str(path))]
+    results = list(pipeline(forms))
+    for result in results:
+        assert result.caption.text == results[0].caption.text
+        np.testing.assert_allclose(result.probabilities, results[0].probabilities, atol=1e-5)
+    assert [results[i].source for i in (0, 1, 5, 6, 7)] == [str(path), str(path), "noise", "t#1", str(path)]
+
+
+def test_more_threads_give_the_same_answers(pipeline, photos):
+    many = load(threads=3)
+    assert many.lanes == 3
+    images = photos * 3
+    for one, other in zip(pipeline(images), many(images, batch_size=2), strict=True):
+        assert one.source == other.source
+        assert one.caption.text == other.caption.text
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_it_ends_without_threads(pipeline, photos):
+    results = pipeline(photos * 5, batch_size=1)
+    next(results)
+    results.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("imagist-")]
+
+
+def test_the_door_of_the_package(photos):
+    (prediction,) = imagist.load(threads=1)([photos[0]])
+    assert isinstance(prediction, imagist.Prediction)
+    assert prediction.label in built_in("photos15").labels.names

@@ -1,0 +1,210 @@
+"""The ONNX graphs say what the torch modules say."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+
+import onnxruntime  # noqa: E402
+
+from imagist.bundle import open_bundle  # noqa: E402
+from imagist.decoding import Decoding, beam_search  # noqa: E402
+from imagist.errors import BundleTampered  # noqa: E402
+from imagist.pipeline import load  # noqa: E402
+from imagist.training import assemble, export  # noqa: E402
+from imagist.training.heads import Linear, PictureHead, TextHead  # noqa: E402
+from imagist.training.judge import TorchBeams, next_words  # noqa: E402
+from imagist.training.networks import Decoder, Encoder  # noqa: E402
+from imagist.training.photographs import PhotoSet  # noqa: E402
+
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+WORDS = ("<end>", "<start>", "<unknown>", *(f"w{i}" for i in range(37)))
+TERMS = ("w1", "w2", "w3", "w1 w2")
+LABELS = ("cat", "dog", "car")
+SPREAD = {"weight": 0.25, "interval": [0.0, 0.5], "temperatures": [1.0] * 11}
+
+
+def linear(inputs, seed):
+    rng = np.random.default_rng(seed)
+    return Linear(rng.normal(size=(inputs, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32), 0.7)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(1)
+    encoder = Encoder().eval()
+    with torch.no_grad():
+        for norm in (m for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+            norm.weight.uniform_(1, 1.5)
+    idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
+    return assemble.Parts(
+        encoder, Decoder(len(WORDS), 1280, 16, 24, 8).eval(), WORDS, PictureHead(linear(1280, 2)),
+        TextHead(linear(len(TERMS), 3), idf), TERMS, LABELS, Decoding(3, 1, 8, 0.7), {"photos15": SPREAD},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(parts):
+    """The five graphs in float32."""
+    graphs = export.graphs(parts.encoder, parts.decoder, parts.pictures, parts.texts)
+    return {name: export.to_onnx(graph) for name, graph in graphs.items()}
+
+
+def run(model, **inputs):
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    arrays = {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
+    return session.run(None, arrays)
+
+
+def assert_close(found, expected, tolerance=1e-4):
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=tolerance)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_encoder(parts, models, n):
+    pixels = torch.randint(0, 256, (n, 224, 224, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = parts.encoder(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).flatten(2).transpose(1, 2)
+    (found,) = run(models["encoder.onnx"], pixels=pixels)
+    assert found.shape == (n, 49, 1280)
+    assert_close([found], [expected])
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_captioner_s_first_step(parts, models, n):
+    grid = torch.randn(n, 49, 1280)
+    with torch.no_grad():
+        assert_close(run(models["captioner-begin.onnx"], grid=grid), parts.decoder.begin(grid))
+
+
+@pytest.mark.parametrize(("n", "beams", "candidates"), [(1, 1, 3), (2, 3, 7), (3, 5, 40)])
+def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
+    given = {
+        "word": torch.randint(0, len(WORDS), (n, beams)),
+        "values": torch.randn(n, 49, 16),
+        "keys": torch.randn(n, 49, 8),
+        "state": torch.randn(n, beams, 16),
+        "cell": torch.randn(n, beams, 16),
+    }
+    with torch.no_grad():
+        expected = next_words(parts.decoder, *given.values(), candidates)
+    found = run(models["captioner-step.onnx"], **given, candidates=np.array([candidates]))
+    assert found[0].shape == (n, beams, candidates)
+    usable = min(candidates, len(WORDS) - 2)  # the last two are the banned ones, at the same chance
+    np.testing.assert_array_equal(found[1][..., :usable], expected[1][..., :usable])
+    assert not {1, 2} & {*found[1][..., :usable].flatten().tolist()}
+    assert_close([found[0][..., :usable], *found[2:]], [expected[0][..., :usable], *expected[2:]])
+
+
+def test_the_heads(parts, models):
+    grid, counted = torch.randn(3, 49, 1280), torch.tensor([[0.0, 0, 0, 0], [1, 2, 0, 1]])
+    with torch.no_grad():
+        for name, inputs, expected in (
+            ("pictures.onnx", {"grid": grid}, parts.pictures(grid)),
+            ("texts.onnx", {"counts": counted}, parts.texts(counted)),
+        ):
+            (found,) = run(models[name], **inputs)
+            assert_close([found], [expected])
+            np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+
+
+def test_the_heads_say_what_was_fitted(parts):
+    fitted, grid = linear(1280, 2), torch.randn(3, 49, 1280)
+    with torch.no_grad():
+        np.testing.assert_allclose(parts.pictures(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
+
+
+def test_folding_leaves_the_encoder_alone(parts):
+    before = copy.deepcopy(parts.encoder.state_dict())
+    export.EncoderGraph(parts.encoder)
+    after = parts.encoder.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_halves_are_half_the_size_and_nearly_the_same(models):
+    whole = models["captioner-begin.onnx"]
+    half = export.halved(whole)
+    assert half.ByteSize() < 0.6 * whole.ByteSize()
+    grid = np.random.default_rng(0).normal(size=(2, 49, 1280)).astype(np.float32)
+    for ours, theirs in zip(run(half, grid=grid), run(whole, grid=grid), strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=5e-3)
+        assert not np.array_equal(ours, theirs)
+
+
+def test_nothing_of_this_machine_is_in_a_graph(models):
+    for model in models.values():
+        assert b"/site-packages/" not in model.SerializeToString()
+        assert b"imagist/training" not in model.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def bundle(parts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "embedded"
+    assemble.write_bundle(parts, folder, half=False)
+    return folder
+
+
+def test_a_written_bundle_runs_and_is_held_to_the_modules(parts, bundle):
+    rng = np.random.default_rng(5)
+    photos = PhotoSet("noise", rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
+    proof = assemble.parity(parts, bundle, photos)
+    assert proof["photographs"] == 4
+    assert proof["equal_captions"] == 1
+    assert proof["scores"] < 1e-4
+    assert proof["logprobs"] < 1e-3
+
+
+def test_a_written_bundle_has_a_card_for_each_file(parts, bundle):
+    opened = open_bundle(bundle)
+    assert {*opened.card["files"]} == {file.name for file in bundle.iterdir()} - {"card.toml"}
+    assert opened.lines("vocabulary.txt") == WORDS
+    assert tuple(opened.card["labels"]) == LABELS
+    (bundle.parent / "copy").mkdir()
+    for file in bundle.iterdir():
+        (bundle.parent / "copy" / file.name).write_bytes(file.read_bytes())
+    (bundle.parent / "copy" / "terms.txt").write_text("w9\n")
+    with pytest.raises(BundleTampered, match=r"terms\.txt"):
+        open_bundle(bundle.parent / "copy").lines("terms.txt")
+
+
+def test_it_loads_as_a_pipeline(bundle, tmp_path):
+    file = tmp_path / "three.toml"
+    file.write_text('[labels]\npets = ["cat", "dog"]\nmachines = ["car"]\n')
+    (prediction,) = load(bundle, taxonomy=file, threads=1)([np.zeros((9, 9, 3), np.uint8)])
+    assert prediction.label in {"pets", "machines"}
+
+
+def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
+    before = open_bundle(bundle).version
+    monkeypatch.setattr(export, "to_onnx", lambda graph: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        assemble.write_bundle(parts, bundle)
+    assert open_bundle(bundle).version == before
+    assert open_bundle(bundle).read("encoder.onnx")
+
+
+def test_torch_and_onnx_give_the_same_captions(parts, bundle):
+    from imagist.captioners.attention import from_bundle
+    from imagist.encoder import Encoder as GraphEncoder
+
+    opened, settings = open_bundle(bundle), Decoding(3, 3, 8, 0.7)
+    captioner = from_bundle(opened, GraphEncoder(opened), settings)
+    grids = np.random.default_rng(8).normal(size=(5, 49, 1280)).astype(np.float32)
+    expected = beam_search(TorchBeams(parts.decoder, torch.from_numpy(grids), 3), 5, settings)
+    for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
+        assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
+        for a, b in zip(ours, theirs, strict=True):
+            assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
+            np.testing.assert_allclose(a.attention, b.attention, atol=1e-5)
