@@ -161,7 +161,8 @@ def report(found: dict[str, float], memory: dict[int, float], photos: int, cores
         "# Throughput of the embedded bundle",
         "",
         f"`python benchmarks/throughput.py`: {photos} pictures of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3,"
-        f" {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__}; best of {REPEATS} runs.",
+        f" {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__};"
+        f" best of {REPEATS} runs.",
         "",
         "| what | images/s |",
         "|---|---|",

@@ -40,7 +40,7 @@ def tiny():
         captioned("tiny_imagenet/train", 3, labels=("banana", "bee", "barn")),
     ]
     config = CaptionConfig(
-        least_count=1, longest=6, epochs=6, batch=(4, 2, 2), sentences=3, hidden=8, embedding=8, attention=5, dropout=0.0,
+        least_count=1, longest=12, epochs=6, batch=(4, 2, 2), sentences=3, hidden=8, embedding=8, attention=5, dropout=0.0,
         critical_steps=3, critical_samples=3, critical_rate=1e-3,
     )  # fmt: skip
     sentences = Sentences(sets, config)

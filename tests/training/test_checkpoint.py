@@ -51,7 +51,7 @@ class Evil:
 def test_garbage_is_refused_by_name_with_the_remedy(tmp_path, content, capsys):
     path = tmp_path / "run.pt"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"run\.pt: unreadable checkpoint.*delete it"):
+    with pytest.raises(DataError, match=r"(?s)run\.pt: unreadable checkpoint.*delete it"):
         checkpoint.load(path)
     assert "run!" not in capsys.readouterr().out
 

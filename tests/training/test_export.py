@@ -208,3 +208,16 @@ def test_torch_and_onnx_give_the_same_captions(parts, bundle):
         for a, b in zip(ours, theirs, strict=True):
             assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
             np.testing.assert_allclose(a.attention, b.attention, atol=1e-5)
+
+
+def test_a_bundle_gives_its_modules_back(parts, bundle):
+    from imagist.training.restore import restore
+
+    restored = restore(open_bundle(bundle))
+    expected = parts.decoder.state_dict()
+    assert restored.decoder.state_dict().keys() == expected.keys()
+    for name, weight in restored.decoder.state_dict().items():
+        torch.testing.assert_close(weight, expected[name])
+    pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(restored.encoder(pixels), export.EncoderGraph(parts.encoder)(pixels))

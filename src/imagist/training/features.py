@@ -43,7 +43,7 @@ class Kept:
         if self.done:
             return np.load(self.path, mmap_mode="r+")  # type: ignore[no-any-return]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=self.shape)  # type: ignore[no-untyped-call, no-any-return]
+        return np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=self.shape)
 
     def mark(self, array: Halves, done: int) -> None:
         """Writes what was filled and says so, in this order."""

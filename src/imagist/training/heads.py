@@ -97,7 +97,7 @@ class Linear:
     def scores(self, x: Array) -> Array:
         """float32 ``[N, C]``."""
         logits = torch.from_numpy((x @ self.matrix + self.bias) / self.temperature)
-        return torch.softmax(logits, -1).numpy()  # type: ignore[no-any-return]
+        return torch.softmax(logits, -1).numpy()
 
 
 def kin(item: Captioned, labels: LabelSet) -> dict[int, int]:

@@ -73,7 +73,7 @@ class TorchBeams:
 
 
 def next_words(
-    decoder: Decoder, word: Tensor, values: Tensor, keys: Tensor, state: Tensor, cell: Tensor, candidates: int | Tensor
+    decoder: Decoder, word: Tensor, values: Tensor, keys: Tensor, state: Tensor, cell: Tensor, candidates: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """One step of decoding as it is exported: the K best words, never the start or the unknown one.
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,7 +68,7 @@ def labelled(data: Path, name: str, split: str) -> PhotoSet:
     return PhotoSet(f"{name}/{split}", _pixels(rows, data), labels=tuple(r["label"] for r in rows))
 
 
-def _rows(file: Path, columns: list[str]) -> list[dict[str, object]]:
+def _rows(file: Path, columns: list[str]) -> list[dict[str, Any]]:
     try:
         return pq.read_table(file, columns=columns).to_pylist()  # type: ignore[no-any-return]
     except (OSError, ValueError) as error:
@@ -76,12 +77,12 @@ def _rows(file: Path, columns: list[str]) -> list[dict[str, object]]:
         ) from error
 
 
-def _pixels(rows: Sequence[dict[str, object]], data: Path) -> NDArray[np.uint8]:
+def _pixels(rows: Sequence[dict[str, Any]], data: Path) -> NDArray[np.uint8]:
     if not rows:
         raise DataError(
             "no photographs found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA"
         )
-    pictures = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]  # type: ignore[index]
+    pictures = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
     return np.stack(pictures)
 
 

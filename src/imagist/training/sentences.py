@@ -17,10 +17,12 @@ from imagist.metrics.ptb import tokenize
 _FRAMES = {
     "animal": (
         "{a}", "a close up of {a}", "{a} looking around", "{a} is in the picture", "{a} out in nature",
-        "a photo of {a}",        "there is {a} here", "{a} seen from nearby", "an animal , {a} , up close", "one animal in the picture , {a}",
+        "a photo of {a}",        "there is {a} here", "{a} seen from nearby", "an animal , {a} , up close",
+        "one animal in the picture , {a}",
     ),
     "food": (
-        "{a}", "a close up of {a}", "some food , {a}", "{a} ready to eat", "a photo of food showing {a}", "{a} is food",
+        "{a}", "a close up of {a}", "some food , {a}", "{a} ready to eat", "a photo of food showing {a}",
+        "{a} is food",
         "food in the form of {a}", "there is {a} to eat",
     ),
     "vehicle": (
