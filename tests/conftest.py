@@ -37,7 +37,7 @@ def pipeline():
 
 @pytest.fixture(scope="session")
 def photos():
-    """About ten pictures that have nothing to do with each other, of many sizes; some are real where scikit-image is."""
+    """About ten pictures of many sizes that have nothing in common; some are real where scikit-image is installed."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:120, :160]
     disc = np.where((x - 80) ** 2 + (y - 60) ** 2 < 40**2, 230, 30)

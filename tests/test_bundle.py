@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from imagist.bundle import CARD, SHIPPED, open_bundle, list_bundles
+from imagist.bundle import CARD, SHIPPED, list_bundles, open_bundle
 from imagist.errors import BundleError, BundleNotFound, BundleTampered
 
 
@@ -68,7 +68,7 @@ def test_a_changed_graph_is_refused_before_it_runs(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "", "embedded/nothing", "/nowhere"])
 def test_an_unknown_name_lists_what_ships(name):
-    with pytest.raises(BundleNotFound, match="shipped: .*embedded"):
+    with pytest.raises(BundleNotFound, match=r"shipped: .*embedded"):
         open_bundle(name)
 
 
@@ -87,7 +87,7 @@ def test_what_a_card_lacks_is_the_model_s_fault(folder):
         card.write("[captioner]\n")
     bundle = open_bundle(folder)
     for look in (lambda: bundle.card["texts"], lambda: bundle.card["captioner"]["kind"]):
-        with pytest.raises(BundleError, match="lacks '(texts|kind)'"):
+        with pytest.raises(BundleError, match=r"lacks '(texts|kind)'"):
             look()
 
 

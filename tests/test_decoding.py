@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def search(table, settings_):
 
 def logprob(table, words, longest):
     path = [START, *words] + ([END] if len(words) < longest else [])
-    return float(sum(table[a, b] for a, b in zip(path, path[1:], strict=False)))
+    return float(sum(table[a, b] for a, b in pairwise(path)))
 
 
 def every_sentence(table, settings_):
@@ -60,7 +60,7 @@ def every_sentence(table, settings_):
         words
         for length in range(1, settings_.longest + 1)
         for words in product(vocabulary, repeat=length)
-        if all(a != b for a, b in zip(words, words[1:], strict=False))
+        if all(a != b for a, b in pairwise(words))
     ]
     ranked = [(logprob(table, w, settings_.longest) / len(w) ** settings_.length_power, w) for w in said]
     return sorted(ranked, reverse=True)
@@ -78,7 +78,7 @@ def test_a_beam_as_wide_as_the_space_searches_all_of_it(seed, power):
     (found,) = search(table, wide)
     expected = every_sentence(table[0], wide)
     assert len(found) == len(expected) == 21
-    for sentence, (rank, words) in zip(found, expected, strict=True):
+    for sentence, (rank, _) in zip(found, expected, strict=True):
         assert sentence.logprob / len(sentence.words) ** power == pytest.approx(rank, abs=1e-4)
         assert sentence.logprob == pytest.approx(logprob(table[0], tuple(sentence.words), 3), abs=1e-4)
     assert {tuple(s.words) for s in found} == {words for _, words in expected}
@@ -111,7 +111,7 @@ def test_every_sentence_is_sound(seed, beam, longest, power):
             words = sentence.words.tolist()
             assert 1 <= len(words) <= longest
             assert not {END, START} & set(words)
-            assert all(a != b for a, b in zip(words, words[1:], strict=False))
+            assert all(a != b for a, b in pairwise(words))
             assert sentence.logprob == pytest.approx(logprob(table[photo], words, longest), abs=1e-4)
         assert len({tuple(s.words) for s in found}) == len(found)
         ranks = [s.logprob / len(s.words) ** power for s in found]

@@ -80,13 +80,13 @@ def test_a_label_set_finds_its_names(names):
 
 
 def test_an_unknown_label_lists_those_there_are():
-    with pytest.raises(UsageError, match="'cow'.*one of cat, dog, food"):
+    with pytest.raises(UsageError, match=r"'cow'.*one of cat, dog, food"):
         LABELS.index("cow")
 
 
 def test_scores_as_a_mapping():
     assert LABELS.as_mapping([0.5, 0.25, 0.25]) == {"cat": 0.5, "dog": 0.25, "food": 0.25}
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         LABELS.as_mapping([0.5, 0.5])
 
 

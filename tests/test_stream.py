@@ -162,6 +162,26 @@ def test_an_endless_source_is_read_only_so_far_ahead(lanes):
     outcomes.close()
 
 
+def test_a_slow_model_holds_the_source_back():
+    release, taken = threading.Event(), 0
+
+    def work(photos):
+        assert release.wait(30)
+        return numbers(photos)
+
+    def images():
+        nonlocal taken
+        for i in range(1000):
+            taken += 1
+            yield photo(i)
+
+    outcomes = run(images(), work, batch_size=2, lanes=2)
+    threading.Timer(0.3, release.set).start()
+    next(outcomes)
+    assert taken <= 2 * (2 + 1) + 2 * 2 + 1
+    outcomes.close()
+
+
 def test_nothing_is_read_before_the_first_result_is_wanted():
     def images():
         pytest.fail("read")

@@ -70,6 +70,8 @@ def beam_search(model: NextWord, photos: int, settings: Decoding) -> list[list[S
         photos: N.
         settings: How wide and how long to search.
     """
+    if not photos:
+        return []
     trace = _Trace(photos, settings)
     rows = np.arange(photos)
     words: Ints = np.full((photos, settings.beam), START)

@@ -28,6 +28,9 @@ from imagist.stream import run
 from imagist.taxonomy import Taxonomy, built_in, from_toml
 
 
+FINE = "photos15"  # the taxonomy of a card that stands for all the fine classes
+
+
 @dataclass(frozen=True, eq=False)
 class Pipeline:
     """The parts in a row; each is replaceable by anything of its protocol.
@@ -57,6 +60,7 @@ class Pipeline:
             raise UsageError(f"a probability lies in 0..1, not {self.abstain_below}", item="abstain_below")
         if self.texts.labels != self.pictures.labels:
             raise UsageError("the two classifiers speak of different classes", remedy="train both on the same labels")
+        self.taxonomy.project(np.zeros((0, len(self.texts.labels))), self.texts.labels)  # refuses unknown members
 
     @property
     def id(self) -> str:
@@ -138,8 +142,9 @@ def load(
         raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
     encoder = Encoder(bundle, views=views)
     captioner, texts, pictures = _parts(bundle, encoder, decoding(bundle, beam, nbest))
-    chosen = from_toml(taxonomy) if Path(taxonomy).suffix == ".toml" else built_in(str(taxonomy))
-    fusion = _fusion(bundle.card["fusion"], chosen.name)
+    own = Path(taxonomy).suffix == ".toml"
+    chosen = from_toml(taxonomy) if own else built_in(str(taxonomy))
+    fusion = _fusion(bundle.card["fusion"], FINE if own else chosen.name)
     used = fusion.weight if weight is None else weight
     return Pipeline(
         captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=lanes
@@ -189,6 +194,6 @@ class _FusionCard:
 
 
 def _fusion(card: Mapping[str, Any], taxonomy: str) -> _FusionCard:
-    """What the card says for a taxonomy; for one that it does not know, what it says for all fine classes."""
-    entry = card.get(taxonomy, card["photos15"])
+    """What the card says for a taxonomy, or for the fine classes where it says nothing."""
+    entry = card.get(taxonomy, card[FINE])
     return _FusionCard(float(entry["weight"]), tuple(entry["temperatures"]))

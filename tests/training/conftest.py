@@ -23,7 +23,7 @@ def _one_thread():
 
 @pytest.fixture
 def tiny():
-    """A captioned set, two labelled ones and a dev set, with grids, sentences, settings and a decoder that fits them."""
+    """A captioned set, two labelled ones and a dev set, with their sentences, settings and a decoder that fits."""
     from imagist.training.captioning import CaptionConfig, Captioned, Sentences
     from imagist.training.networks import Decoder
     from imagist.training.photographs import PhotoSet
@@ -40,13 +40,14 @@ def tiny():
         captioned("tiny_imagenet/train", 3, labels=("banana", "bee", "barn")),
     ]
     config = CaptionConfig(
-        least_count=1, longest=12, epochs=6, batch=(4, 2, 2), sentences=3, hidden=8, embedding=8, attention=5, dropout=0.0,
-        critical_steps=3, critical_samples=3, critical_rate=1e-3,
+        least_count=1, longest=12, epochs=6, batch=(4, 2, 2), sentences=3, hidden=8, embedding=8, attention=5,
+        dropout=0.0, critical_steps=3, critical_samples=3, critical_rate=1e-3,
     )  # fmt: skip
     sentences = Sentences(sets, config)
 
     def decoder():
-        return Decoder(len(sentences.words), CHANNELS, config.hidden, config.embedding, config.attention, config.dropout)
+        widths = config.hidden, config.embedding, config.attention
+        return Decoder(len(sentences.words), CHANNELS, *widths, config.dropout)
 
     dev = captioned("flickr8k/dev", 3, captions=(SAID,) * 3)
     return SimpleNamespace(sets=sets, dev=dev, config=config, sentences=sentences, decoder=decoder)

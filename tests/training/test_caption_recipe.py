@@ -95,7 +95,9 @@ def test_behind_the_end_and_at_unknown_words_nothing_counts():
 def test_a_perfect_guess_costs_nothing():
     goal = torch.tensor([[[5, END]]])
     logits = torch.nn.functional.one_hot(goal, 10).float() * 100
-    assert float(crossentropy.word_loss(logits, torch.full((1, 1, 2, 2), 0.5), goal, plain())) == pytest.approx(0, abs=1e-5)
+    assert float(crossentropy.word_loss(logits, torch.full((1, 1, 2, 2), 0.5), goal, plain())) == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 def test_looking_everywhere_alike_costs_nothing_and_staring_does():
@@ -106,7 +108,9 @@ def test_looking_everywhere_alike_costs_nothing_and_staring_does():
     base = crossentropy.word_loss(logits, fair, goal, plain())
     assert float(crossentropy.word_loss(logits, fair, goal, plain(attend_all=1.0))) == pytest.approx(float(base))
     # four counted words on two cells: seen 4 and 0 where 2 and 2 are fair
-    assert float(crossentropy.word_loss(logits, staring, goal, plain(attend_all=1.0)) - base) == pytest.approx(8, rel=1e-5)
+    assert float(crossentropy.word_loss(logits, staring, goal, plain(attend_all=1.0)) - base) == pytest.approx(
+        8, rel=1e-5
+    )
 
 
 def test_samples_are_sentences(tiny):
@@ -116,8 +120,9 @@ def test_samples_are_sentences(tiny):
     assert sampled.dtype == torch.int64
     assert (sampled[..., 0] == START).all()
     assert (sampled[..., -1] == END).all()
-    assert not ((sampled[..., 1:] == START) | (sampled == UNKNOWN)).any()
-    assert (sampled[..., 1:][~until_end(sampled[..., 1:])] == END).all()
+    said = sampled[..., 1:]
+    assert not ((said == START) | (said == UNKNOWN)).any()
+    assert (said[~until_end(said)] == END).all()
     assert len({tuple(s) for s in sampled.flatten(0, 1).tolist()}) > 1
 
 
@@ -214,4 +219,6 @@ def test_the_recipe_ends_with_a_captioner_and_does_not_train_twice(tiny, tmp_pat
     assert tuple(words) == tiny.sentences.words
     monkeypatch.setattr(caption, "cross_entropy", lambda *_: pytest.fail("trained again"))
     again = caption.train_captioner(tiny.sets, tiny.dev, tmp_path, tiny.config)
-    assert all(torch.equal(a, b) for a, b in zip(trained.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(trained.state_dict().values(), again.state_dict().values(), strict=True)
+    )

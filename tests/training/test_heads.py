@@ -114,7 +114,9 @@ def test_kin_by_label():
 
 def test_kin_by_what_four_of_five_say_while_none_says_another():
     dog, other = "a dog runs", "an animal runs"
-    item = spoken((dog,) * 5, (dog,) * 4 + (other,), (dog,) * 3 + (other,) * 2, (dog,) * 4 + ("a dog and a man",), (other,) * 5)
+    item = spoken(
+        (dog,) * 5, (dog,) * 4 + (other,), (dog,) * 3 + (other,) * 2, (dog,) * 4 + ("a dog and a man",), (other,) * 5
+    )
     assert heads.kin(item, LABELS) == {0: 2, 1: 2}
 
 

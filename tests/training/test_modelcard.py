@@ -13,13 +13,23 @@ def figure(value):
 
 
 def classes(value):
-    return {"image": figure(value), "text": figure(value - 0.1), "fused": figure(value + 0.1), "ece": 0.0213, "photos": 77}
+    return {
+        "image": figure(value),
+        "text": figure(value - 0.1),
+        "fused": figure(value + 0.1),
+        "ece": 0.0213,
+        "photos": 77,
+    }
 
 
 @pytest.fixture
 def measured():
     def runs(cider):
-        return {"captions": {"BLEU-4": figure(0.2134), "CIDEr": figure(cider)}, "photos15": classes(0.6), "sns4": classes(0.7)}
+        return {
+            "captions": {"BLEU-4": figure(0.2134), "CIDEr": figure(cider)},
+            "photos15": classes(0.6),
+            "sns4": classes(0.7),
+        }
 
     parity = {"photographs": 200, "equal_captions": 1.0, "scores": 3e-6, "logprobs": 2e-5}
     return {

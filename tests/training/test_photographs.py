@@ -27,7 +27,10 @@ def png(value):
 
 def test_a_fraction_keeps_labels_and_captions_together():
     photos = PhotoSet(
-        "x", np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(3, 3), tuple("abcdefghij"), tuple((c,) for c in "abcdefghij")
+        "x",
+        np.arange(10, dtype=np.uint8)[:, None, None, None].repeat(3, 3),
+        tuple("abcdefghij"),
+        tuple((c,) for c in "abcdefghij"),
     )
     few = photos.fraction(0.25)
     assert len(few) == len(few.labels) == len(few.captions) == 3

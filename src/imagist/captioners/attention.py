@@ -34,8 +34,8 @@ class AttentionCaptioner:
         self._words = bundle.lines("vocabulary.txt")
         self._begin = bundle.session("captioner-begin.onnx", threads)
         self._step = bundle.session("captioner-step.onnx", threads)
-        settings = f"beam={decoding.beam},nbest={decoding.nbest},power={decoding.length_power},views={encoder.views}"
-        self.id = f"{bundle.name}-{bundle.version}/attention({settings})"
+        search = f"beam={decoding.beam},nbest={decoding.nbest},longest={decoding.longest},power={decoding.length_power}"
+        self.id = f"{bundle.name}-{bundle.version}/attention({search},views={encoder.views})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order, with attention maps over the picture (padding is cut off)."""

@@ -147,5 +147,5 @@ def batch(
         grids.append(grid)
         words += [sentences.draw(number, photo, rng) for photo in photos]
     drawn = torch.from_numpy(np.stack(words))
-    longest = int(until_end(drawn).sum(-1).max()) + 1
+    longest = int(until_end(drawn).sum(-1).max())
     return torch.cat(grids), drawn[:, :, :longest]

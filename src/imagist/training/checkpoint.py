@@ -29,5 +29,7 @@ def load(path: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
-        raise DataError(f"unreadable checkpoint: {error}", item=str(path), remedy="delete it to begin anew") from error
+        raise DataError(
+            f"unreadable checkpoint ({type(error).__name__})", item=str(path), remedy="delete it to begin anew"
+        ) from error
     return state

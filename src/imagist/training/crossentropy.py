@@ -32,7 +32,9 @@ def cross_entropy(
     progress = Progress("captioner, words", steps, run.step)
     for step in range(run.step, steps):
         set_rate(optimiser, config.rate, step, steps, warm=200)
-        grid, words = batch(sets, sentences, np.random.default_rng((config.seed, step)), config)
+        rng = np.random.default_rng((config.seed, step))
+        torch.manual_seed(int(rng.integers(2**31)))  # of the dropout, so that a resumed run equals an unbroken one
+        grid, words = batch(sets, sentences, rng, config)
         decoder.train()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, attention = decoder(grid, words[:, :, :-1])

@@ -1,0 +1,74 @@
+"""What the readme shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagist.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    lines = [line.split(" #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("imagist ")]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A working folder with what the examples name: a folder of photos and a table that points to them."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for name in ("cat.jpg", "dog.jpg"):
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / "photos" / name)
+    (tmp_path / "posts.csv").write_text("image,likes\nphotos/cat.jpg,3\nphotos/dog.jpg,5\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_there_is_something_to_check():
+    assert commands()
+    assert blocks("python")
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_does_what_it_says(desk, line, capsys):
+    words = shlex.split(line)[1:]
+    assert main(words) == 0, capsys.readouterr().err
+    printed = capsys.readouterr()
+    for option in ("--out", "--report", "--attention"):
+        if option in words:
+            assert Path(words[words.index(option) + 1]).exists()
+    assert printed.out or "--out" in words
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs(desk, code, capsys):
+    exec(compile(code, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize("target", sorted({*re.findall(r"\bmake ([a-z][a-z-]*)", README)}))
+def test_a_target_is_in_the_makefile(target):
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", sorted({*re.findall(r"\]\((?!https?:|#)([^)#]+)", README)}))
+def test_a_link_leads_somewhere(link):
+    assert (ROOT / link).exists()
