@@ -27,7 +27,6 @@ from imagist.records import Array, Failure, LabelSet, Photo, Prediction
 from imagist.stream import run
 from imagist.taxonomy import Taxonomy, built_in, from_toml
 
-
 FINE = "photos15"  # the taxonomy of a card that stands for all the fine classes
 
 
