@@ -82,8 +82,8 @@ class Pipeline:
         text = self.taxonomy.project(self.texts.scores([caption.text for caption in captions]), self.texts.labels)
         joint: Array = self.temperature.apply(self.fusion.fuse(image, text)).astype(np.float32)
         return [
-            Prediction(photo.source, caption, self.labels, *rows, abstained=bool(rows[0].max() < self.abstain_below))
-            for photo, caption, *rows in zip(photos, captions, joint, image, text, strict=True)
+            Prediction(photo.source, caption, self.labels, both, seen, said, bool(both.max() < self.abstain_below))
+            for photo, caption, both, seen, said in zip(photos, captions, joint, image, text, strict=True)
         ]
 
     def __call__(
@@ -142,7 +142,7 @@ def load(
     encoder = Encoder(bundle, views=views)
     captioner, texts, pictures = _parts(bundle, encoder, decoding(bundle, beam, nbest))
     own = Path(taxonomy).suffix == ".toml"
-    chosen = from_toml(taxonomy) if own else built_in(str(taxonomy))
+    chosen = from_toml(Path(taxonomy)) if own else built_in(str(taxonomy))
     fusion = _fusion(bundle.card["fusion"], FINE if own else chosen.name)
     used = fusion.weight if weight is None else weight
     return Pipeline(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from imagist.batch.columns import Kind
 from imagist.batch.journal import Journal, Record
@@ -147,7 +147,7 @@ def _batches(args: argparse.Namespace, found: Iterable[Row], job: Job[T]) -> Ite
 
 
 def _finish(number: int, outcome: Outcome[Row, T], job: Job[T]) -> Record:
-    row = cast(Row, outcome.source)
+    row = outcome.source
     job.each(number, row.source, outcome.photo, outcome.result)
     return job.flatten(row.source, outcome.result), dict(row.columns)
 

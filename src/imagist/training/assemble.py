@@ -125,7 +125,7 @@ def parity(parts: Parts, folder: Path, photos: PhotoSet) -> dict[str, float]:
     text = BagClassifier(bundle).scores([caption.text for caption in said])
     with torch.no_grad():
         pixels = torch.from_numpy(np.concatenate([encoder._view(p.pixels, encoder.side) for p in given]))
-        grid = torch.cat([export.EncoderGraph(parts.encoder)(x) for x in pixels.split(50)])
+        grid = torch.cat([export.EncoderGraph(parts.encoder)(x) for x in torch.split(pixels, 50)])
         found = [s[0] for s in beam_search(TorchBeams(parts.decoder.eval(), grid, settings.beam), len(grid), settings)]
         texts = [" ".join(parts.words[i] for i in sentence.words) for sentence in found]
         places = {term: place for place, term in enumerate(parts.terms)}

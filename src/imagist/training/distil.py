@@ -69,7 +69,7 @@ def teacher(weights: Path) -> nn.Module:
     """MobileNetV2 1.0 with the ImageNet weights at hand, for reading only (`timm`, padding as TensorFlow)."""
     model = timm.create_model("mobilenetv2_100", pretrained=False, num_classes=1000, pad_type="same")
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[no-any-return]
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def distil(
@@ -184,7 +184,9 @@ def match_scale(unit: nn.Module, given: Tensor, wanted: Tensor) -> float:
 @torch.no_grad()
 def mapped(unit: nn.Module, maps: Tensor) -> Tensor:
     """A unit over many maps, kept as float16."""
-    return torch.cat([unit(m.float().contiguous(memory_format=torch.channels_last)).half() for m in maps.split(50)])
+    return torch.cat(
+        [unit(m.float().contiguous(memory_format=torch.channels_last)).half() for m in torch.split(maps, 50)]
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ the tail
@@ -212,7 +214,7 @@ def see(photos: PhotoSet, number: int, student: Encoder, model: nn.Module, folde
     def by(network: nn.Module) -> Callable[[int, int], NDArray[np.float32]]:
         def compute(start: int, end: int) -> NDArray[np.float32]:
             with torch.no_grad():
-                return brain_float(network, views(photos, start, end, number)).numpy()  # type: ignore[no-any-return]
+                return brain_float(network, views(photos, start, end, number)).numpy()
 
         return compute
 
@@ -233,7 +235,7 @@ def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halv
 
     @torch.no_grad()
     def stems(start: int, end: int) -> NDArray[np.float32]:
-        return brain_float(stem, views(photos, start, end, number)).numpy()  # type: ignore[no-any-return]
+        return brain_float(stem, views(photos, start, end, number)).numpy()
 
     seen = fill(kept_stems(photos, number, folder), stems, f"stems of {photos.name}")
 
@@ -241,7 +243,7 @@ def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halv
     def last(start: int, end: int) -> NDArray[np.float32]:
         x = torch.from_numpy(seen[start:end].astype(np.float32)).flatten(0, 1)
         y = brain_float(tail, x.contiguous(memory_format=torch.channels_last))
-        return y.flatten(2).transpose(1, 2).numpy()  # type: ignore[no-any-return]
+        return y.flatten(2).transpose(1, 2).numpy()
 
     name = photos.name.replace("/", "-")
     shape = (len(photos), number, 49, student.channels)
@@ -253,7 +255,9 @@ def train_tail(student: Encoder, model: nn.Module, sets: Sequence[Views], folder
     tail, last = nn.Sequential(*student.units[CUT:]), teacher_units(model)[-1]
     optimiser = torch.optim.AdamW(tail.parameters(), lr=config.rate, weight_decay=1e-2, betas=(0.9, 0.99))
     average = torch.optim.swa_utils.AveragedModel(
-        tail, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+        tail,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998),  # type: ignore[no-untyped-call]
+        use_buffers=True,
     )
     kept = checkpoint.load(folder / "tail.pt")
     first = 0
@@ -301,8 +305,8 @@ def tail_loss(tail: nn.Sequential, last: nn.Module, model: nn.Module, stems: Ten
     loss = torch.zeros(())
     for weight, ours, theirs in ((0.5, before.float(), goals), (1.0, given.float(), wanted.float())):
         loss = loss + weight * F.mse_loss(ours, theirs) / theirs.var((0, 2, 3)).mean().clamp_min(1e-4)
-    verdicts = [F.log_softmax(model.classifier(m.float().mean((2, 3))), -1) for m in (given, wanted)]  # type: ignore[operator]
-    return loss + 0.2 * F.kl_div(*verdicts, reduction="batchmean", log_target=True)
+    ours, theirs = (F.log_softmax(model.classifier(m.float().mean((2, 3))), -1) for m in (given, wanted))  # type: ignore[operator]
+    return loss + 0.2 * F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
 
 
 @torch.no_grad()

@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.data is None:
         parser.error("name the photographs with --data or IMAGIST_DATA")
     training = Training(args.data, args.folder, args.bundle)
-    handlers = [logging.StreamHandler(), logging.FileHandler(args.folder / "train.log")]
+    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(args.folder / "train.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
     torch.set_num_threads(os.cpu_count() or 1)
     for chatty in ("onnxscript", "onnx_ir"):

@@ -92,14 +92,14 @@ def graphs(encoder: Encoder, decoder: Decoder, pictures: PictureHead, texts: Tex
     cells, hidden, attention = 49, decoder.keys.in_features, decoder.keys.out_features
     grid = ("grid", torch.zeros(2, cells, encoder.channels), {0: "n"})
     beams = {0: "n", 1: "b"}
-    step = (
+    step: list[tuple[str, Tensor, Mapping[int, str]]] = [
         ("word", torch.zeros(2, 3, dtype=torch.int64), beams),
         ("values", torch.zeros(2, cells, hidden), {0: "n"}),
         ("keys", torch.zeros(2, cells, attention), {0: "n"}),
         ("state", torch.zeros(2, 3, hidden), beams),
         ("cell", torch.zeros(2, 3, hidden), beams),
         ("candidates", torch.tensor([5]), {}),
-    )
+    ]
     pixels = ("pixels", torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), {0: "n"})
     counted = ("counts", torch.zeros(2, texts.idf.numel()), {0: "n"})
     return {

@@ -20,7 +20,8 @@ class Run:
     def __init__(self, decoder: nn.Module, optimiser: torch.optim.Optimizer, path: Path) -> None:
         self._decoder, self._optimiser, self._path = decoder, optimiser, path
         self._average = torch.optim.swa_utils.AveragedModel(
-            decoder, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
+            decoder,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995),  # type: ignore[no-untyped-call]
         )
         self._best: dict[str, Tensor] = {}
         self._figure = -1.0
