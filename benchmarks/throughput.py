@@ -120,14 +120,19 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     pipeline = load()
     photos = [photo for _, photo in load_photos(rows([str(table)])) if isinstance(photo, Photo)]
-    pixels = [np.stack([photo.pixels for photo in batch]) for batch in batches(photos)]
     encoder = open_bundle("embedded").session("encoder.onnx", 1)
+
+    def encode(batch: list[Photo]) -> int:
+        return len([encoder.run(None, {"pixels": photo.pixels[None]}) for photo in batch])
+
+    def encode_stacked(batch: list[Photo]) -> int:
+        return len(encoder.run(None, {"pixels": np.stack([photo.pixels for photo in batch])})[0])
+
     found: dict[str, float] = {}
     with ThreadPoolExecutor(cores) as pool:
         found["decode alone"] = best(lambda: sum(1 for _ in load_photos(rows([str(table)]), workers=cores)))
-        found["encoder alone"] = best(
-            lambda: len([*pool.map(lambda x: encoder.run(None, {"pixels": x}), pixels)]) and len(photos)
-        )
+        found["encoder alone"] = best(lambda: sum(pool.map(encode, batches(photos))))
+        found["encoder alone, by batches"] = best(lambda: sum(pool.map(encode_stacked, batches(photos))))
         found["all networks, no decoding"] = best(
             lambda: sum(map(len, pool.map(pipeline.predict, batches(fresh(photos)))))
         )

@@ -45,6 +45,9 @@ class Encoder:
         return [grid for photo in photos if (grid := known[photo]) is not None]
 
     def encode(self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Array:
-        """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``."""
-        grid: Array = self._session.run(None, {"pixels": pixels})[0]
-        return grid
+        """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``.
+
+        One picture at a time: its activations stay in the processor's cache, those of a batch would not. On two cores
+        that is 288 images/s instead of 249 by batches of 32, and a third of the memory (`benchmarks/throughput.py`).
+        """
+        return np.concatenate([self._session.run(None, {"pixels": one[None]})[0] for one in pixels])

@@ -22,7 +22,7 @@ from imagist.records import Row
 Record = tuple[dict[str, Any], dict[str, Any]]
 """One finished row: the command's own columns, and the carried ones under their names in the input."""
 
-CHUNK = 8 << 20
+CHUNK = 1 << 20
 """Bytes of journal that are in memory at a time while it is read back."""
 
 SYNC_EVERY = 1.0
