@@ -18,6 +18,7 @@ from imagist.bundle import CARD, open_bundle
 from imagist.captioners.attention import AttentionCaptioner
 from imagist.decoding import Decoding, beam_search
 from imagist.encoder import Encoder as GraphEncoder
+from imagist.images.views import square
 from imagist.pictures.linear import LinearClassifier
 from imagist.records import Photo
 from imagist.texts.bag import BagClassifier, counts
@@ -124,7 +125,7 @@ def parity(parts: Parts, folder: Path, photos: PhotoSet) -> dict[str, float]:
     image = LinearClassifier(bundle, encoder).scores(given)
     text = BagClassifier(bundle).scores([caption.text for caption in said])
     with torch.no_grad():
-        pixels = torch.from_numpy(np.concatenate([encoder._view(p.pixels, encoder.side) for p in given]))
+        pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in given]))
         grid = torch.cat([export.EncoderGraph(parts.encoder)(x) for x in torch.split(pixels, 50)])
         found = [s[0] for s in beam_search(TorchBeams(parts.decoder.eval(), grid, settings.beam), len(grid), settings)]
         texts = [" ".join(parts.words[i] for i in sentence.words) for sentence in found]

@@ -209,45 +209,47 @@ class Views:
 
 def see(photos: PhotoSet, number: int, student: Encoder, model: nn.Module, folder: Path) -> Views:
     """V = ``number`` views of each photograph, computed once; a killed run goes on where it stood."""
-    stem, before = nn.Sequential(*student.units[:CUT]).eval(), nn.Sequential(*teacher_units(model)[:-1])
-
-    def by(network: nn.Module) -> Callable[[int, int], NDArray[np.float32]]:
-        def compute(start: int, end: int) -> NDArray[np.float32]:
-            with torch.no_grad():
-                return brain_float(network, views(photos, start, end, number)).numpy()
-
-        return compute
-
-    stems = fill(kept_stems(photos, number, folder), by(stem), f"stems of {photos.name}")
-    kept = Kept(folder / f"goals-{photos.name.replace('/', '-')}.npy", (len(photos), number, 320, 7, 7))
-    goals = fill(kept, by(before), f"goals of {photos.name}")
-    return Views(photos, stems, goals)
-
-
-def kept_stems(photos: PhotoSet, number: int, folder: Path) -> Kept:
-    """Where the student's stems of a set are kept."""
-    return Kept(folder / f"stems-{photos.name.replace('/', '-')}.npy", (len(photos), number, 96, 14, 14))
+    before = nn.Sequential(*teacher_units(model)[:-1])
+    shape = (len(photos), number, 320, 7, 7)
+    goals = fill(maps_at("goals", photos, shape, folder), seen_by(before, photos, number), f"goals of {photos.name}")
+    return Views(photos, stems_of(photos, number, student, folder), goals)
 
 
 def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halves:
     """The trained student's last maps of V = ``number`` views of each photograph: float16 ``[N, V, 49, 1280]``."""
-    stem, tail = (nn.Sequential(*units).eval() for units in (student.units[:CUT], student.units[CUT:]))
-
-    @torch.no_grad()
-    def stems(start: int, end: int) -> NDArray[np.float32]:
-        return brain_float(stem, views(photos, start, end, number)).numpy()
-
-    seen = fill(kept_stems(photos, number, folder), stems, f"stems of {photos.name}")
+    tail = nn.Sequential(*student.units[CUT:]).eval()
+    stems = stems_of(photos, number, student, folder)
 
     @torch.no_grad()
     def last(start: int, end: int) -> NDArray[np.float32]:
-        x = torch.from_numpy(seen[start:end].astype(np.float32)).flatten(0, 1)
+        x = torch.from_numpy(stems[start:end].astype(np.float32)).flatten(0, 1)
         y = brain_float(tail, x.contiguous(memory_format=torch.channels_last))
         return y.flatten(2).transpose(1, 2).numpy()
 
-    name = photos.name.replace("/", "-")
     shape = (len(photos), number, 49, student.channels)
-    return fill(Kept(folder / f"grids-{name}.npy", shape), last, f"grids of {photos.name}")
+    return fill(maps_at("grids", photos, shape, folder), last, f"grids of {photos.name}")
+
+
+def stems_of(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halves:
+    """What the student's first `CUT` units give for V = ``number`` views: float16 ``[N, V, 96, 14, 14]``."""
+    stem = nn.Sequential(*student.units[:CUT]).eval()
+    shape = (len(photos), number, 96, 14, 14)
+    return fill(maps_at("stems", photos, shape, folder), seen_by(stem, photos, number), f"stems of {photos.name}")
+
+
+def seen_by(network: nn.Module, photos: PhotoSet, number: int) -> Callable[[int, int], NDArray[np.float32]]:
+    """What a network makes of the views of photographs ``start`` to ``end``, for `fill`."""
+
+    @torch.no_grad()
+    def compute(start: int, end: int) -> NDArray[np.float32]:
+        return brain_float(network, views(photos, start, end, number)).numpy()
+
+    return compute
+
+
+def maps_at(kind: str, photos: PhotoSet, shape: tuple[int, ...], folder: Path) -> Kept:
+    """Where the maps of one kind of a set are kept."""
+    return Kept(folder / f"{kind}-{photos.name.replace('/', '-')}.npy", shape)
 
 
 def train_tail(student: Encoder, model: nn.Module, sets: Sequence[Views], folder: Path, config: DistilConfig) -> None:

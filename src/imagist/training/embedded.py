@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +50,17 @@ class Training:
 
     def encoder(self) -> Encoder:
         """The encoder, distilled now or before."""
-        sets, judge = self._train_sets(), flickr8k(self.data, "dev").fraction(0.2)
+        return self._encoder
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        sets, judge = self._train_sets, flickr8k(self.data, "dev").fraction(0.2)
         return distil.distil(sets, VIEWS, judge, self.data / WEIGHTS, self.folder, distil.DistilConfig())
 
     def grids(self) -> list[Captioned]:
         """The training sets and both dev sets with their grids: Flickr8k, photos15, tiny_imagenet, then the devs."""
         encoder = self.encoder()
-        sets = [*self._train_sets(), flickr8k(self.data, "dev"), labelled(self.data, "photos15", "dev")]
+        sets = [*self._train_sets, flickr8k(self.data, "dev"), labelled(self.data, "photos15", "dev")]
         return [
             Captioned(photos, distil.grids(photos, number, encoder, self.folder))
             for photos, number in zip(sets, (*VIEWS, 1, 1), strict=True)
@@ -147,6 +152,7 @@ class Training:
             log.info("length power %.1f  %s", decoding.length_power, figure)
         return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
 
+    @cached_property
     def _train_sets(self) -> list[PhotoSet]:
         sets = (labelled(self.data, name, "train") for name in ("photos15", "tiny_imagenet"))
         return [flickr8k(self.data, "train"), *sets]
