@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagist.decoding import END, START, Decoding, beam_search
+from imagist.decoding import END, START, Decoding, generate
+from imagist.errors import UsageError
 
 FIRST_WORD = 2
 
@@ -22,7 +23,10 @@ class Markov:
     is given another's attention is caught.
     """
 
+    start, end = START, END
+
     def __init__(self, tables, beams, longest):
+        self.words = tables.shape[2]
         self.tables = tables
         self.state = np.zeros((len(tables), beams, longest), np.float32)
 
@@ -45,7 +49,7 @@ def tables(seed, photos=1, words=3):
 
 
 def search(table, settings_):
-    return beam_search(Markov(table, settings_.beam, settings_.longest), len(table), settings_)
+    return generate(Markov(table, settings_.beam, settings_.longest), len(table), settings_)
 
 
 def logprob(table, words, longest):
@@ -160,3 +164,84 @@ def test_the_length_power_decides_between_short_and_long():
     table[0, 2, END], table[0, 2, 3] = np.log(0.6), np.log(0.4)
     short, long = (search(table, Decoding(2, 1, 4, power))[0][0].words.tolist() for power in (0.0, 2.0))
     assert (short, long) == ([2], [2, 3])
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 3))
+def test_no_run_of_words_comes_twice_where_it_may_not(seed, beam, no_repeat):
+    chosen = Decoding(beam=beam, nbest=beam, longest=12, no_repeat=no_repeat)
+    table = tables(seed, photos=2, words=14)
+    table[:, :, END] -= 4
+    for found in search(table, chosen):
+        for sentence in found:
+            words = sentence.words.tolist()
+            runs = [tuple(words[i : i + no_repeat]) for i in range(len(words) - no_repeat + 1)]
+            assert len(set(runs)) == len(runs)
+
+
+def test_a_model_with_nothing_left_to_say_repeats_itself_rather_than_fail():
+    table = tables(0, words=1)
+    table[:, :, END] = -np.inf
+    ((found,),) = search(table, Decoding(beam=2, longest=4, no_repeat=1))
+    assert len(found.words) >= 1
+
+
+@settings(max_examples=20)
+@given(seeds, st.sampled_from([0.3, 0.8, 1.0]), st.sampled_from([0.5, 1.0]))
+def test_what_is_drawn_lies_in_the_nucleus_and_is_drawn_again_under_the_same_seed(seed, top_p, temperature):
+    chosen = Decoding(beam=4, nbest=4, longest=6, top_p=top_p, temperature=temperature, seed=seed % 7)
+    table = tables(seed, photos=2, words=6)
+    one, two = (
+        generate(Markov(table, 4, 6), 2, chosen, seeds=[seed, seed + 1]),
+        generate(Markov(table[1:], 4, 6), 1, chosen, seeds=[seed + 1]),
+    )
+    assert [s.words.tolist() for s in one[1]] == [s.words.tolist() for s in two[0]]
+    for photo, found in enumerate(one):
+        for sentence in found:
+            assert sentence.logprob == pytest.approx(logprob(table[photo], tuple(sentence.words), 6), abs=1e-4)
+            for before, word in pairwise([START, *sentence.words.tolist()]):
+                assert word in nucleus(table[photo, before], before, top_p, temperature)
+
+
+def nucleus(row, before, top_p, temperature):
+    """The words that may be drawn after ``before``, by their definition."""
+    row = row.astype(np.float64)
+    row[before] = -np.inf
+    if before == START:
+        row[END] = -np.inf
+    chances = np.exp(row / temperature)
+    order = np.argsort(-chances, kind="stable")
+    chances = chances[order] / chances.sum()
+    return set(order[np.cumsum(chances) - chances < top_p + 1e-9].tolist())
+
+
+def test_what_is_drawn_follows_the_model_s_chances():
+    table = np.full((1, 5, 5), -np.inf, np.float32)
+    table[0, START, 2:] = np.log([0.5, 0.3, 0.2])
+    table[0, 2:, END] = 0
+    chosen = Decoding(beam=1, longest=2, top_p=1.0)
+    photos = 3000
+    found = generate(Markov(table.repeat(photos, 0), 1, 2), photos, chosen, seeds=list(range(photos)))
+    shares = np.bincount([int(f[0].words[0]) for f in found], minlength=5)[2:] / photos
+    np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.04)
+
+
+def test_closing_early_changes_nothing_of_what_is_found():
+    """Of a wide search, which goes on until B have ended, the best is what a search for the best alone finds."""
+    for seed in range(40):
+        table = tables(seed, photos=4, words=8)
+        short = search(table, Decoding(beam=4, nbest=1, longest=9))
+        whole = search(table, Decoding(beam=4, nbest=4, longest=9))
+        assert [f[0].words.tolist() for f in short] == [f[0].words.tolist() for f in whole]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"beam": 0}, {"nbest": 4}, {"longest": 0}, {"no_repeat": -1}, {"length_power": -1.0}),
+        *({"top_p": 0.0}, {"top_p": 1.1}, {"temperature": 0.0}),
+    ],
+)
+def test_settings_out_of_their_range_are_refused_by_name(wrong):
+    with pytest.raises(UsageError) as caught:
+        Decoding(**wrong)
+    assert caught.value.item == next(iter(wrong))

@@ -158,15 +158,7 @@ def _cores() -> int:
 
 
 def decoding(bundle: Bundle, beam: int, nbest: int) -> Decoding:
-    """How the bundle's captioner is to search.
-
-    Raises:
-        UsageError: ``beam`` < 1, or ``nbest`` not in 1..beam.
-    """
-    if beam < 1:
-        raise UsageError(f"at least one hypothesis must be followed, not {beam}", item="beam")
-    if not 1 <= nbest <= beam:
-        raise UsageError(f"{nbest} captions cannot come of {beam} hypotheses", item="nbest", remedy="widen the beam")
+    """How the bundle's captioner is to search."""
     settings = bundle.card["captioner"]
     return Decoding(beam, nbest, settings["longest"], settings["length_power"])
 

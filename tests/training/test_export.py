@@ -14,7 +14,7 @@ pytest.importorskip("onnxscript")
 import onnxruntime  # noqa: E402
 
 from imagist.bundle import open_bundle  # noqa: E402
-from imagist.decoding import Decoding, beam_search  # noqa: E402
+from imagist.decoding import Decoding, generate  # noqa: E402
 from imagist.errors import BundleTampered  # noqa: E402
 from imagist.pipeline import load  # noqa: E402
 from imagist.training import assemble, export  # noqa: E402
@@ -152,7 +152,7 @@ def test_nothing_of_this_machine_is_in_a_graph(models):
 @pytest.fixture(scope="module")
 def bundle(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "embedded"
-    assemble.write_bundle(parts, folder, half=False)
+    assemble.write_bundle(parts, folder)
     return folder
 
 
@@ -202,7 +202,7 @@ def test_torch_and_onnx_give_the_same_captions(parts, bundle):
     opened, settings = open_bundle(bundle), Decoding(3, 3, 8, 0.7)
     captioner = from_bundle(opened, GraphEncoder(opened), settings)
     grids = np.random.default_rng(8).normal(size=(5, 49, 1280)).astype(np.float32)
-    expected = beam_search(TorchBeams(parts.decoder, torch.from_numpy(grids), 3), 5, settings)
+    expected = generate(TorchBeams(parts.decoder, torch.from_numpy(grids), 3), 5, settings)
     for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
         assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
         for a, b in zip(ours, theirs, strict=True):

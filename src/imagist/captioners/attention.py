@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imagist.bundle import Bundle
-from imagist.decoding import Decoding, Ints, Sentence, beam_search
+from imagist.decoding import END, START, Decoding, Ints, Sentence, generate, seeds_of
 from imagist.encoder import Encoder
 from imagist.images.views import covered
 from imagist.records import Array, Caption, Hypothesis, Photo
@@ -34,26 +34,29 @@ class AttentionCaptioner:
         self._words = bundle.lines("vocabulary.txt")
         self._begin = bundle.session("captioner-begin.onnx", threads)
         self._step = bundle.session("captioner-step.onnx", threads)
-        search = f"beam={decoding.beam},nbest={decoding.nbest},longest={decoding.longest},power={decoding.length_power}"
-        self.id = f"{bundle.name}-{bundle.version}/attention({search},views={encoder.views})"
+        self.id = f"{bundle.name}-{bundle.version}/attention({decoding},views={encoder.views})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order, with attention maps over the picture (padding is cut off)."""
         if not photos:
             return []
         grids = np.stack([views[0] for views in self._encoder.grids(photos)])
-        return [self._caption(photo, found) for photo, found in zip(photos, self.sentences(grids), strict=True)]
+        return [
+            self._caption(photo, found)
+            for photo, found in zip(photos, self.sentences(grids, seeds_of(photos)), strict=True)
+        ]
 
-    def sentences(self, grids: Array) -> list[list[Sentence]]:
+    def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:
         """The n best sentences from float32 ``[N, L, D]``."""
-        model = _Beams(self, grids)
-        return beam_search(model, len(grids), self._decoding)
+        return generate(_Beams(self, grids), len(grids), self._decoding, seeds)
 
     def _caption(self, photo: Photo, found: list[Sentence]) -> Caption:
         texts = [tuple(self._words[i] for i in sentence.words) for sentence in found]
-        side = round(found[0].attention.shape[1] ** 0.5)
+        looked = found[0].attention
+        assert looked is not None
+        side = round(looked.shape[1] ** 0.5)
         rows, columns = covered(self._encoder.views, photo.pixels, side)
-        maps = found[0].attention.reshape(-1, side, side)[:, rows, columns]
+        maps = looked.reshape(-1, side, side)[:, rows, columns]
         return Caption(
             text=" ".join(texts[0]),
             logprob=found[0].logprob,
@@ -73,8 +76,11 @@ class AttentionCaptioner:
 class _Beams:
     """The model's states over one batch: `imagist.decoding.NextWord`."""
 
+    start, end = START, END
+
     def __init__(self, captioner: AttentionCaptioner, grids: Array) -> None:
         self._captioner = captioner
+        self.words = len(captioner._words)
         self._values, self._keys, state, cell = captioner._first(grids)
         beams = captioner._decoding.beam
         self._state, self._cell = (np.repeat(x[:, None], beams, 1) for x in (state, cell))

@@ -16,17 +16,18 @@ import torch
 
 from imagist.bundle import CARD, open_bundle
 from imagist.captioners.attention import AttentionCaptioner
-from imagist.decoding import Decoding, beam_search
+from imagist.decoding import Decoding, generate
 from imagist.encoder import Encoder as GraphEncoder
 from imagist.images.views import square
 from imagist.pictures.linear import LinearClassifier
-from imagist.records import Photo
+from imagist.records import Array, Photo
 from imagist.texts.bag import BagClassifier, counts
 from imagist.training import export
 from imagist.training.heads import PictureHead, TextHead
 from imagist.training.judge import TorchBeams
 from imagist.training.networks import Decoder, Encoder
 from imagist.training.photographs import PhotoSet
+from imagist.training.quantise import captioner_feeds, quantised
 
 log = logging.getLogger("imagist.training")
 
@@ -58,20 +59,24 @@ class Parts:
     fusion: Mapping[str, Mapping[str, Any]]
 
 
-def write_bundle(parts: Parts, folder: Path, *, half: bool = True) -> None:
+def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
     """Writes a bundle, whole or not at all.
 
     Args:
         parts: What to write.
         folder: Replaced where it is there.
-        half: Store the large weights as float16 (computation stays in float32).
+        seen: Grids ``[N, L, D]`` of training photographs. With them the bundle is made small and fast: the captioner
+            multiplies bytes, the other large weights are stored as float16. Without them all stays in float32.
     """
+    feeds = {} if seen is None else captioner_feeds(parts.decoder, seen, parts.decoding)
     draft = folder.with_name(folder.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     for name, graph in export.graphs(parts.encoder, parts.decoder, parts.pictures, parts.texts).items():
         model = export.to_onnx(graph)
-        (draft / name).write_bytes((export.halved(model) if half else model).SerializeToString())
+        if name in feeds:
+            model = quantised(model, feeds[name])
+        (draft / name).write_bytes((model if seen is None else export.halved(model)).SerializeToString())
     (draft / "vocabulary.txt").write_text("\n".join(parts.words) + "\n", "utf-8")
     (draft / "terms.txt").write_text("\n".join(parts.terms) + "\n", "utf-8")
     (draft / CARD).write_text(card(parts, draft), "utf-8")
@@ -127,7 +132,7 @@ def parity(parts: Parts, folder: Path, photos: PhotoSet) -> dict[str, float]:
     with torch.no_grad():
         pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in given]))
         grid = torch.cat([export.EncoderGraph(parts.encoder)(x) for x in torch.split(pixels, 50)])
-        found = [s[0] for s in beam_search(TorchBeams(parts.decoder.eval(), grid, settings.beam), len(grid), settings)]
+        found = [s[0] for s in generate(TorchBeams(parts.decoder.eval(), grid, settings.beam), len(grid), settings)]
         texts = [" ".join(parts.words[i] for i in sentence.words) for sentence in found]
         places = {term: place for place, term in enumerate(parts.terms)}
         expected = parts.pictures(grid).numpy(), parts.texts(torch.from_numpy(counts(texts, places))).numpy()
@@ -136,6 +141,8 @@ def parity(parts: Parts, folder: Path, photos: PhotoSet) -> dict[str, float]:
     return {
         "photographs": len(given),
         "equal_captions": float(same.mean()),
-        "scores": float(max(np.abs(image - expected[0]).max(), np.abs(text - expected[1])[same].max())),
-        "logprobs": float(max(abs(a.logprob - b.logprob) for a, b, s in zip(said, found, equal, strict=True) if s)),
+        "scores": float(max(np.abs(image - expected[0]).max(), np.abs(text - expected[1])[same].max(initial=0))),
+        "logprobs": max(
+            (abs(a.logprob - b.logprob) for a, b, s in zip(said, found, equal, strict=True) if s), default=0
+        ),
     }

@@ -41,7 +41,7 @@ def cross_entropy(
         loss = word_loss(logits.float(), attention.float(), words[:, :, 1:], config)
         run.learn(loss)
         progress.step(words[:, :, 0].numel(), loss=float(loss.detach()))
-        if (step + 1) % epoch_steps == 0 and 2 * step > steps:
+        if step + 1 == steps or ((step + 1) % epoch_steps == 0 and 2 * step > steps):
             run.judge(judge)
         elif (step + 1) % 100 == 0:
             run.keep()

@@ -165,9 +165,10 @@ HALVED = "_half"
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model with its large float32 weights stored as float16; they are widened again when it is loaded."""
     small = copy.deepcopy(model)
+    scales = {node.input[1] for node in small.graph.node if node.op_type == "DequantizeLinear"}
     casts = []
     for weight in small.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 256:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 256 or weight.name in scales:
             continue
         name, values = weight.name, numpy_helper.to_array(weight).astype(np.float16)
         weight.CopyFrom(numpy_helper.from_array(values, name + HALVED))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imagist.decoding import START, Decoding, Ints, beam_search
+from imagist.decoding import END, START, Decoding, Ints, generate
 from imagist.metrics.captions import bleu
 from imagist.metrics.cider import cider
 from imagist.metrics.ptb import tokenize
@@ -43,7 +43,7 @@ def captions_of(decoder: nn.Module, grids: NDArray[np.float16], sentences: Sente
     captions = []
     for start in range(0, len(grids), 100):
         part = torch.from_numpy(grids[start : start + 100].astype(np.float32))
-        found = beam_search(TorchBeams(decoder, part, decoding.beam), len(part), decoding)
+        found = generate(TorchBeams(decoder, part, decoding.beam), len(part), decoding)
         captions += [sentences.decode(best[0].words) for best in found]
     return captions
 
@@ -51,8 +51,11 @@ def captions_of(decoder: nn.Module, grids: NDArray[np.float16], sentences: Sente
 class TorchBeams:
     """The torch decoder as `imagist.decoding.NextWord`."""
 
+    start, end = START, END
+
     def __init__(self, decoder: nn.Module, grid: Tensor, beams: int) -> None:
         self._decoder: Decoder = decoder  # type: ignore[assignment]
+        self.words = self._decoder.bias.numel()
         with torch.no_grad():
             self._values, self._keys, state, cell = self._decoder.begin(grid)
         self._state, self._cell = (x[:, None].repeat(1, beams, 1) for x in (state, cell))

@@ -14,8 +14,8 @@ _TEMPLATE = Path(__file__).with_name("modelcard.md")
 def model_card(measured: Mapping[str, Any], folder: Path) -> str:
     """The card of the bundle in ``folder`` from what `embedded` measured."""
     bundle = open_bundle(folder)
-    plain, half = measured["dev"]["float"], measured["dev"]["half"]
-    proof, stored = measured["parity"]["float"], measured["parity"]["half"]
+    plain, shipped = measured["dev"]["float"], measured["dev"]["shipped"]
+    proof, stored = measured["parity"]["float"], measured["parity"]["shipped"]
     return _TEMPLATE.read_text("utf-8").format(
         size=bundle.size / 1e6,
         files=len(bundle.card["files"]),
@@ -24,18 +24,18 @@ def model_card(measured: Mapping[str, Any], folder: Path) -> str:
         words=f"{len(bundle.lines('vocabulary.txt')):,}",
         length_power=bundle.card["captioner"]["length_power"],
         weights=", ".join(f"{f['weight']:.2f} ({name})" for name, f in bundle.card["fusion"].items()),
-        captions=caption_table(half["captions"]),
-        classes=class_table({name: figures for name, figures in half.items() if name != "captions"}),
+        captions=caption_table(shipped["captions"]),
+        classes=class_table({name: figures for name, figures in shipped.items() if name != "captions"}),
         photographs=proof["photographs"],
         equal=proof["equal_captions"],
         scores=proof["scores"],
         logprobs=proof["logprobs"],
-        half_equal=stored["equal_captions"],
-        half_scores=stored["scores"],
+        shipped_equal=stored["equal_captions"],
+        shipped_scores=stored["scores"],
         cider_float=100 * plain["captions"]["CIDEr"]["value"],
-        cider_half=100 * half["captions"]["CIDEr"]["value"],
+        cider_shipped=100 * shipped["captions"]["CIDEr"]["value"],
         fused_float=plain["photos15"]["fused"]["value"],
-        fused_half=half["photos15"]["fused"]["value"],
+        fused_shipped=shipped["photos15"]["fused"]["value"],
     )
 
 

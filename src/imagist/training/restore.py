@@ -13,6 +13,7 @@ from imagist.bundle import Bundle
 from imagist.errors import BundleError
 from imagist.training.export import HALVED, TRANSPOSED, EncoderGraph
 from imagist.training.networks import Decoder, Encoder
+from imagist.training.quantise import dequantised
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,13 @@ def restore(bundle: Bundle) -> Restored:
 
 def weights(bundle: Bundle, file: str) -> dict[str, Tensor]:
     """The float weights of one of a bundle's graphs by the names that torch gave them."""
+    model = onnx.load_model_from_string(bundle.read(file))
+    arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dequantised(model)
     found = {}
-    for weight in onnx.load_model_from_string(bundle.read(file)).graph.initializer:
-        tensor = torch.from_numpy(numpy_helper.to_array(weight).copy())
+    for full, array in arrays.items():
+        tensor = torch.from_numpy(array.copy())
         if tensor.is_floating_point():
-            name = weight.name.removesuffix(HALVED)
+            name = full.removesuffix(HALVED)
             turned = name.endswith(TRANSPOSED)
             found[name.removesuffix(TRANSPOSED)] = (tensor.T if turned else tensor).float().contiguous()
     return found
