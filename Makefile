@@ -41,6 +41,7 @@ format: $(VENV)/.dev,torch.stamp ## put the source in order
 bench: $(VENV)/.dev,torch.stamp ## measure quality and speed (needs IMAGIST_DATA), into benchmarks/results
 	$(BIN)/python benchmarks/embedded_quality.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/caption_metrics.py
 
 docs: $(VENV)/.dev,torch.stamp ## write docs/cli.md from the commands' own help
 	$(BIN)/python -m imagist.cli.reference > docs/cli.md

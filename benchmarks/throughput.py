@@ -33,9 +33,10 @@ from imagist.images import rows
 from imagist.pipeline import load
 from imagist.records import Photo
 from imagist.texts.bag import BagClassifier
-from imagist.training.captioning import UNKNOWN
-from imagist.training.export import SIDE
+from imagist.training.networks.decoder import beams_of
+from imagist.training.photographs import SIDE
 from imagist.training.restore import restore
+from imagist.training.vocabulary import UNKNOWN
 
 RESULT = Path(__file__).parent / "results" / "throughput.md"
 BATCH = 32
@@ -81,10 +82,10 @@ def plain_loop(table: Path, number: int) -> int:
                 picture = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
                 grid = networks.encoder(torch.from_numpy(np.array(picture))[None])
                 head.run(None, {"grid": grid.numpy()})
-                values, keys, state, cell = networks.decoder.begin(grid)
-                state, cell, word, said = state[:, None], cell[:, None], START, []
+                memory, first = networks.decoder.begin(grid)
+                state, word, said = beams_of(first, 1), START, []
                 for _ in range(20):
-                    logits, _, state, cell = networks.decoder.step(torch.tensor([[word]]), values, keys, state, cell)
+                    logits, _, state = networks.decoder.step(torch.tensor([[word]]), memory, state)
                     logits[..., [START, UNKNOWN]] = -torch.inf
                     word = int(logits.argmax())
                     if word == END:

@@ -15,8 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imagist.captioner import open_captioner
+    from imagist.decoding import Decoding
     from imagist.errors import ImagistError, ItemError, UsageError
     from imagist.images import DecodeLimits
+    from imagist.options import CaptionOptions
     from imagist.pipeline import Pipeline, load
     from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Row
 
@@ -24,7 +27,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Caption": "records",
+    "CaptionOptions": "options",
     "DecodeLimits": "images",
+    "Decoding": "decoding",
     "Failure": "records",
     "ImagistError": "errors",
     "ItemError": "errors",
@@ -35,11 +40,14 @@ _HOMES = {
     "Row": "records",
     "UsageError": "errors",
     "load": "pipeline",
+    "open_captioner": "captioner",
 }
 
 __all__ = [
     "Caption",
+    "CaptionOptions",
     "DecodeLimits",
+    "Decoding",
     "Failure",
     "ImagistError",
     "ItemError",
@@ -51,6 +59,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "load",
+    "open_captioner",
 ]
 
 

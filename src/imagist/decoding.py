@@ -155,7 +155,8 @@ def generate(
         totals = np.take_along_axis(np.where(ends, -np.inf, best), follow, 1)
         words, parents = (np.take_along_axis(x, follow, 1) for x in (word, beam))
         trace.add(t, rows, parents, attention)
-        still = np.flatnonzero([pick.open(trace.ranks(row), total) for row, total in zip(rows, totals, strict=True)])
+        wanting = [pick.open(trace.ranks(int(row)), total) for row, total in zip(rows, totals, strict=True)]
+        still = np.flatnonzero(wanting)
         if not len(still):
             break
         rows, totals, parents = rows[still], totals[still], parents[still]
@@ -237,7 +238,7 @@ class _Draw:
         weights[below >= self._settings.top_p] = 0
         sums = weights.cumsum(2)
         drawn = (sums <= self._chances[rows, t][:, :, None] * sums[:, :, -1:]).sum(2, keepdims=True)
-        best, words = (np.take_along_axis(x, drawn, 2)[..., 0] for x in (scores, ids))
+        best, words = np.take_along_axis(scores, drawn, 2)[..., 0], np.take_along_axis(ids, drawn, 2)[..., 0]
         return best + totals, words, np.broadcast_to(np.arange(self._settings.beam), words.shape)
 
     def follow(self, ends: Bools) -> Ints:

@@ -16,12 +16,14 @@ import numpy as np
 from imagist import registry
 from imagist.bundle import Bundle, open_bundle
 from imagist.calibration import Temperature
+from imagist.captioner import as_carded
 from imagist.decoding import Decoding
 from imagist.encoder import Encoder
 from imagist.errors import UsageError
 from imagist.fusion import ScoreFusion
 from imagist.images import DecodeLimits
 from imagist.images.photo import Item
+from imagist.options import CaptionOptions
 from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
 from imagist.records import Array, Failure, LabelSet, Photo, Prediction
 from imagist.stream import run
@@ -136,11 +138,12 @@ def load(
         UsageError: A setting is out of its range, or a name is unknown.
     """
     bundle = open_bundle(model)
-    lanes = _cores() if threads is None else threads
+    lanes = cores() if threads is None else threads
     if lanes < 1:
         raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
     encoder = Encoder(bundle, views=views)
-    captioner, texts, pictures = _parts(bundle, encoder, decoding(bundle, beam, nbest))
+    options = CaptionOptions(as_carded(bundle, Decoding(beam, nbest)), views)
+    captioner, texts, pictures = _parts(bundle, encoder, options)
     own = Path(taxonomy).suffix == ".toml"
     chosen = from_toml(Path(taxonomy)) if own else built_in(str(taxonomy))
     fusion = _fusion(bundle.card["fusion"], FINE if own else chosen.name)
@@ -150,23 +153,19 @@ def load(
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """The processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def decoding(bundle: Bundle, beam: int, nbest: int) -> Decoding:
-    """How the bundle's captioner is to search."""
-    settings = bundle.card["captioner"]
-    return Decoding(beam, nbest, settings["longest"], settings["length_power"])
-
-
-def _parts(bundle: Bundle, encoder: Encoder, settings: Decoding) -> tuple[Captioner, TextClassifier, ImageClassifier]:
+def _parts(
+    bundle: Bundle, encoder: Encoder, options: CaptionOptions
+) -> tuple[Captioner, TextClassifier, ImageClassifier]:
     card = bundle.card
     return (
-        registry.find("captioners", card["captioner"]["kind"])(bundle, encoder, settings),
+        registry.find("captioners", card["captioner"]["kind"])(str(bundle.folder), options, encoder),
         registry.find("texts", card["texts"]["kind"])(bundle),
         registry.find("pictures", card["pictures"]["kind"])(bundle, encoder),
     )

@@ -16,7 +16,16 @@ from typing import Any
 from imagist.errors import UnknownName
 
 BUILT_IN: dict[str, dict[str, str]] = {
-    "captioners": {"attention": "imagist.captioners.attention:from_bundle"},
+    "captioners": {
+        "attention": "imagist.captioners.stepwise:from_model",
+        "blip": "imagist.captioners.blip:from_model",
+        "blip2": "imagist.captioners.blip2:from_model",
+        "git": "imagist.captioners.git:from_model",
+        "lstm": "imagist.captioners.stepwise:from_model",
+        "prefix-gpt2": "imagist.captioners.stepwise:from_model",
+        "recorded": "imagist.captioners.recorded:from_model",
+        "transformer": "imagist.captioners.stepwise:from_model",
+    },
     "texts": {"bag": "imagist.texts.bag:from_bundle"},
     "pictures": {"linear": "imagist.pictures.linear:from_bundle"},
 }

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from imagist import pipeline
+from imagist import captioner, pipeline
 from imagist.records import Caption, Hypothesis, LabelSet, Prediction
 
 LABELS = LabelSet(("cat", "dog", "food"))
@@ -57,6 +57,11 @@ def fake_load(model="embedded", *, taxonomy="photos15", abstain_below=0.0, nbest
     return FakePipeline(taxonomy, abstain_below, nbest, attention)
 
 
+def fake_open_captioner(model="embedded", options=None, *, kind=None, cache=None):
+    return FakeCaptioner(options.decoding.nbest if options else 1)
+
+
 def install():
     """For subprocesses, where nothing can be monkeypatched."""
     pipeline.load = fake_load
+    captioner.open_captioner = fake_open_captioner

@@ -35,10 +35,41 @@ def test_nbest_lists_the_runners_up(fake, photos, tmp_path, capsys):
 
 @pytest.mark.parametrize(("argv", "beam"), [([], 3), (["--nbest", "5"], 5), (["--nbest", "2", "--beam", "7"], 7)])
 def test_the_beam_is_wide_enough_for_what_is_asked(fake, photos, monkeypatch, argv, beam):
-    asked = {}
-    monkeypatch.setattr("imagist.pipeline.load", lambda *_, **k: asked.update(k) or fake_pipeline.FakePipeline())
+    asked = asked_of(monkeypatch)
     assert fake(["caption", str(photos / "0.png"), *argv]) == 0
-    assert asked["beam"] == beam
+    assert asked["options"].decoding.beam == beam
+
+
+def asked_of(monkeypatch):
+    """What the command asks of `open_captioner`, once it ran."""
+    asked = {}
+
+    def opened(model, options, **more):
+        asked.update(more, model=model, options=options)
+        return fake_pipeline.FakeCaptioner(options.decoding.nbest)
+
+    monkeypatch.setattr("imagist.captioner.open_captioner", opened)
+    return asked
+
+
+def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
+    asked = asked_of(monkeypatch)
+    argv = (
+        "--captioner blip --model some/name --lang de --no-repeat 3 --top-p 0.9 --temperature 0.5 --seed 7 --device cpu"
+    )
+    assert fake(["caption", str(photos), *argv.split(), "--cache", "c.db", "--threads", "2"]) == 0
+    options = asked["options"]
+    assert (asked["model"], asked["kind"], str(asked["cache"])) == ("some/name", "blip", "c.db")
+    assert (options.language, options.device, options.threads) == ("de", "cpu", 2)
+    chosen = options.decoding
+    assert (chosen.no_repeat, chosen.top_p, chosen.temperature, chosen.seed) == (3, 0.9, 0.5, 7)
+
+
+def test_an_unknown_captioner_lists_the_known(photos, capsys):
+    from imagist.cli.main import main
+
+    assert main(["caption", str(photos), "--captioner", "blop"]) == 2
+    assert "blip" in capsys.readouterr().err
 
 
 def test_failures_are_rows_and_exit_code_three(fake, photos, tmp_path):
@@ -73,7 +104,8 @@ def test_a_folder_for_sheets_that_cannot_be_made(fake, photos, capsys):
 
 
 def test_a_model_without_attention_says_so(fake, photos, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("imagist.pipeline.load", lambda *_, **__: fake_pipeline.FakePipeline(attention=False))
+    blind = fake_pipeline.FakeCaptioner(attention=False)
+    monkeypatch.setattr("imagist.captioner.open_captioner", lambda *_, **__: blind)
     assert fake(["caption", str(photos), "--attention", str(tmp_path / "sheets")]) == 2
     assert "this model has no attention to draw" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from imagist.cli.main import command_parser
-from imagist.cli.parser import fraction, limits, megapixels, positive, size
+from imagist.cli.parser import fraction, limits, over_zero, positive, size
 from imagist.images import VIEWS, DecodeLimits
 
 
@@ -17,7 +17,7 @@ from imagist.images import VIEWS, DecodeLimits
         (fraction, "0", 0.0),
         (fraction, "1", 1.0),
         (fraction, "1e-3", 0.001),
-        (megapixels, "0.5", 0.5),
+        (over_zero, "0.5", 0.5),
         (size, "500000", 500_000),
         (size, "64M", 64 << 20),
         (size, "2k", 2048),
@@ -33,7 +33,7 @@ def test_numbers(kind, text, value):
     ("kind", "text"),
     [(positive, t) for t in ["0", "-1", "1.5", "", "x", "١", "1_000"]]
     + [(fraction, t) for t in ["-0.1", "1.01", "nan", "inf", "x", ""]]
-    + [(megapixels, t) for t in ["0", "-1", "nan", "inf", "x"]]
+    + [(over_zero, t) for t in ["0", "-1", "nan", "inf", "x"]]
     + [(size, t) for t in ["0", "-1", "1.5M", "M", "64X", "", "0K"]],
 )
 def test_what_is_no_such_number_is_refused(kind, text):

@@ -2,30 +2,132 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+
 import numpy as np
 import pytest
 
 from imagist import registry
-from imagist.bundle import open_bundle
 from imagist.decoding import Decoding
-from imagist.encoder import Encoder
+from imagist.errors import UnknownName, UsageError
+from imagist.options import CaptionOptions
 from imagist.protocols import Captioner
 
-DECODINGS = {"beam 3": Decoding(3, 3, 20, 0.7), "greedy": Decoding(1, 1, 20, 0.0)}
+DECODINGS = {
+    "beams": Decoding(3, 3, 20, 0.7),
+    "greedy": Decoding(1, 1, 20, 0.0),
+    "drawn": Decoding(2, 2, 12, 0.7, top_p=0.9, seed=3),
+}
 
 
-@pytest.fixture(scope="module", params=[(n, d) for n in registry.names("captioners") for d in DECODINGS], ids=" ".join)
-def setting(request):
-    name, decoding = request.param
-    return name, DECODINGS[decoding]
+def shipped(folder, photos):
+    return "embedded"
+
+
+def bundle(name, folder, photos):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("transformers")
+    import tiny_bundles
+
+    return tiny_bundles.write(folder / name, name)
+
+
+def checkpoint(name, folder, photos):
+    pytest.importorskip("transformers")
+    import tiny_checkpoints
+
+    network, _, language = name.partition("-")
+    return getattr(tiny_checkpoints, network)(folder / name, *([language] if language else []))
+
+
+def table(folder, photos):
+    """What some captioner said of the photos, as ``imagist caption --out`` writes it."""
+    file = folder / "captions.csv"
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["source", "caption", "caption_logprob", "nbest"])
+        for i, photo in enumerate(photos):
+            texts = [f"{article} {photo.source} on the street" for article in ("a", "the", "one")]
+            nbest = [{"text": text, "logprob": -1.5 - i - rank} for rank, text in enumerate(texts)]
+            writer.writerow([photo.source, texts[0], -1.5 - i, json.dumps(nbest)])
+    return file
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A captioner of the registry over a model that is made for the test.
+
+    Attributes:
+        name: In the registry.
+        model: Makes it in a folder, for photos; gives what names it.
+        whole: Its vocabulary is of whole words: none follows itself, and ranks can be had from the text.
+        looks: Whether it has attention.
+        writes: Languages beside its own; None where a language is not its to choose.
+    """
+
+    name: str
+    model: object
+    whole: bool = True
+    looks: bool = False
+    writes: tuple[str, ...] | None = ()
+
+
+KINDS = {
+    "embedded": Kind("attention", shipped, looks=True),
+    "attention-sat": Kind("attention", partial(bundle, "attention-sat"), looks=True, writes=("de",)),
+    "attention-tutorial": Kind("attention", partial(bundle, "attention-tutorial"), looks=True, writes=("de",)),
+    "transformer": Kind("transformer", partial(bundle, "transformer"), looks=True, writes=("de",)),
+    "lstm-inject": Kind("lstm", partial(bundle, "lstm-inject"), writes=("de",)),
+    "lstm-merge": Kind("lstm", partial(bundle, "lstm-merge"), writes=("de",)),
+    "prefix-gpt2": Kind("prefix-gpt2", partial(bundle, "prefix-gpt2"), writes=("de",)),
+    "prefix-gpt2-pieces": Kind("prefix-gpt2", partial(bundle, "prefix-gpt2-pieces"), whole=False),
+    "blip": Kind("blip", partial(checkpoint, "blip"), whole=False),
+    "git": Kind("git", partial(checkpoint, "git"), whole=False),
+    "blip2-opt": Kind("blip2", partial(checkpoint, "blip2-opt"), whole=False),
+    "blip2-t5": Kind("blip2", partial(checkpoint, "blip2-t5"), whole=False),
+    "recorded": Kind("recorded", table, whole=False, writes=None),
+}
+
+
+def test_every_captioner_that_imagist_brings_is_here():
+    assert {kind.name for kind in KINDS.values()} == {*registry.BUILT_IN["captioners"]}
 
 
 @pytest.fixture(scope="module")
-def make(setting):
-    """Makes the captioner anew, with an encoder that remembers nothing."""
+def models(tmp_path_factory, photos):
+    """The model of a kind, made when first asked for."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            made[name] = str(KINDS[name].model(tmp_path_factory.mktemp("model"), photos))
+        return made[name]
+
+    return of
+
+
+@pytest.fixture(scope="module", params=[(n, d) for n in KINDS for d in DECODINGS], ids=" ".join)
+def setting(request):
+    """A kind and how it is to search; pieces by their sum, as how many there are is not to be seen in a text."""
+    name, decoding = request.param
+    power = {} if KINDS[name].whole else {"length_power": 0.0}
+    return name, replace(DECODINGS[decoding], **power)
+
+
+@pytest.fixture(scope="module")
+def kind(setting):
+    return KINDS[setting[0]]
+
+
+@pytest.fixture(scope="module")
+def make(setting, kind, models):
+    """Makes the captioner anew, with an encoder that remembers nothing; ``make(language=...)``."""
     name, decoding = setting
-    bundle = open_bundle("embedded")
-    return lambda: registry.find("captioners", name)(bundle, Encoder(bundle), decoding)
+    model = models(name)
+    return lambda **options: registry.find("captioners", kind.name)(model, CaptionOptions(decoding, **options))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +145,8 @@ def assert_same(one, other):
     assert one.tokens == other.tokens
     assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
     assert [h.text for h in one.nbest] == [h.text for h in other.nbest]
+    assert [h.logprob for h in one.nbest] == pytest.approx([h.logprob for h in other.nbest], abs=1e-4)
+    assert (one.attention is None) is (other.attention is None)
     if one.attention is not None:
         np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
 
@@ -76,15 +180,21 @@ def test_a_photo_given_twice_is_captioned_twice(captioner, photos, captions):
 def test_it_repeats_itself_exactly(captioner, photos, captions):
     for one, other in zip(captions, captioner.caption(photos), strict=True):
         assert (one.text, one.logprob, one.nbest) == (other.text, other.logprob, other.nbest)
+        assert (one.attention is None) or np.array_equal(one.attention, other.attention)
 
 
-def test_captions_are_sentences(captions):
+def test_it_tells_photos_apart(captions):
+    assert len({caption.text for caption in captions}) > 1
+
+
+def test_captions_are_sentences(captions, kind, setting):
     for caption in captions:
         assert caption.text == " ".join(caption.tokens) != ""
-        assert len(caption.tokens) <= 20
-        assert all(a != b for a, b in zip(caption.tokens, caption.tokens[1:], strict=False))
+        assert len(caption.tokens) <= setting[1].longest
         assert not any(token.startswith("<") for token in caption.tokens)
         assert caption.logprob <= 0
+        if kind.whole:
+            assert all(a != b for a, b in zip(caption.tokens, caption.tokens[1:], strict=False))
 
 
 def test_the_n_best_are_ranked_and_the_first_is_the_caption(captions, setting):
@@ -93,12 +203,16 @@ def test_the_n_best_are_ranked_and_the_first_is_the_caption(captions, setting):
         assert 1 <= len(caption.nbest) <= decoding.nbest
         assert (caption.nbest[0].text, caption.nbest[0].logprob) == (caption.text, caption.logprob)
         assert len({h.text for h in caption.nbest}) == len(caption.nbest)
+        assert all(h.text for h in caption.nbest)
         ranks = [h.logprob / len(h.text.split()) ** decoding.length_power for h in caption.nbest]
         assert ranks == sorted(ranks, reverse=True)
+    if decoding.nbest > 1:
+        assert max(len(caption.nbest) for caption in captions) == decoding.nbest
 
 
-def test_attention_has_a_map_that_sums_to_one_for_each_word(captions):
+def test_attention_has_a_map_that_sums_to_one_for_each_word(captions, kind):
     for caption in captions:
+        assert (caption.attention is not None) is kind.looks
         if caption.attention is None:
             continue
         assert caption.attention.dtype == np.float32
@@ -106,3 +220,30 @@ def test_attention_has_a_map_that_sums_to_one_for_each_word(captions):
         assert len(caption.attention) == len(caption.tokens)
         assert (caption.attention >= 0).all()
         np.testing.assert_allclose(caption.attention.sum((1, 2)), 1, atol=1e-4)
+
+
+def test_settings_that_make_a_difference_are_in_its_id(make, captioner, setting, kind, models):
+    assert make().id == captioner.id
+    decoding = setting[1]
+    for other in (replace(decoding, beam=4, nbest=4), replace(decoding, nbest=1, beam=5, longest=9)):
+        made = registry.find("captioners", kind.name)(models(setting[0]), CaptionOptions(other))
+        assert (made.id == captioner.id) is (kind.writes is None and other.nbest == decoding.nbest)
+
+
+def test_a_language_that_it_does_not_write_is_refused_with_those_that_it_does(make, kind):
+    if kind.writes is None:
+        assert make(language="qq").id == make().id
+        return
+    with pytest.raises((UsageError, UnknownName)) as caught:
+        make(language="qq")
+    assert "qq" in str(caught.value)
+    assert "en" in caught.value.remedy
+    for language in kind.writes:
+        assert make(language=language).id != make(language="en").id
+
+
+def test_further_languages_are_written_from_their_own_start(make, kind, photos, captions):
+    for language in kind.writes or ():
+        others = make(language=language).caption(photos)
+        assert [c.text for c in others] != [c.text for c in captions]
+        assert all(caption.tokens for caption in others)

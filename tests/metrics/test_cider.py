@@ -1,4 +1,4 @@
-"""CIDEr-D for many hypotheses, against the formula written out."""
+"""CIDEr and CIDEr-D for many hypotheses, against the formulas written out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagist.errors import UsageError
-from imagist.metrics.cider import CiderD, cider
+from imagist.metrics.cider import CiderD, UnclippedCider, cider
 
 SENTENCE = st.lists(st.sampled_from(["a", "dog", "cat", "runs", "on", "grass"]), max_size=7).map(" ".join)
 ITEMS = st.lists(st.lists(SENTENCE, min_size=1, max_size=3), min_size=1, max_size=5)
 
+SCORERS = (UnclippedCider, CiderD)
 REFERENCES = [["a dog runs", "the dog runs on grass"], ["a cat sits", "one black cat"], ["two men at sea"]]
 
 
@@ -24,8 +25,8 @@ def grams(sentence: str) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1))
 
 
-def written_out(hypothesis: str, references: list[str], corpus: list[list[str]]) -> float:
-    """CIDEr-D of one hypothesis as the paper has it."""
+def written_out(hypothesis: str, references: list[str], corpus: list[list[str]], defended: bool = True) -> float:
+    """CIDEr-D of one hypothesis as the paper has it; CIDEr, its first definition, where it is not defended."""
     frequency = Counter(gram for item in corpus for gram in {g for sentence in item for g in grams(sentence)})
 
     def vector(sentence: str, n: int) -> dict[tuple[str, ...], float]:
@@ -41,8 +42,8 @@ def written_out(hypothesis: str, references: list[str], corpus: list[list[str]])
         for n in range(1, 5):
             h, r = vector(hypothesis, n), vector(reference, n)
             if length(h) and length(r):
-                product = sum(min(v, r[g]) * r[g] for g, v in h.items() if g in r)
-                total += exp(-(apart**2) / 72) * product / (length(h) * length(r))
+                product = sum((min(v, r[g]) if defended else v) * r[g] for g, v in h.items() if g in r)
+                total += (exp(-(apart**2) / 72) if defended else 1) * product / (length(h) * length(r))
     return 10 * total / 4 / len(references)
 
 
@@ -53,6 +54,22 @@ def test_is_the_formula_also_with_frequencies_of_another_corpus(references, hypo
     scores = CiderD(references, corpus=corpus).scores(hypotheses, items)
     expected = [written_out(h, references[i], corpus) for h, i in zip(hypotheses, items, strict=True)]
     assert scores == pytest.approx(np.array(expected), abs=1e-9)
+
+
+@settings(deadline=None)
+@given(ITEMS, st.lists(SENTENCE, max_size=6), st.data())
+def test_unclipped_it_is_the_first_definition(references, hypotheses, data) -> None:
+    items = [data.draw(st.integers(0, len(references) - 1)) for _ in hypotheses]
+    scores = UnclippedCider(references).scores(hypotheses, items)
+    expected = [written_out(h, references[i], references, False) for h, i in zip(hypotheses, items, strict=True)]
+    assert scores == pytest.approx(np.array(expected), abs=1e-9)
+    assert (CiderD(references).scores(hypotheses, items) <= scores + 1e-9).all()
+
+
+def test_only_the_defended_figure_minds_a_word_said_five_times() -> None:
+    plain, defended = (scorer(REFERENCES).scores(["sea", "sea sea sea sea sea"], [2, 2]) for scorer in SCORERS)
+    assert plain[1] == pytest.approx(plain[0])
+    assert defended[1] < defended[0] / 4
 
 
 def test_a_hypothesis_scores_the_same_alone_and_among_others() -> None:

@@ -75,6 +75,9 @@ def test_the_recorded_tokens_are_stanfords(tmp_path: Path) -> None:
         ("aab bB.'-/ ,5 1:&!?\"()$_#", 9),
         ("aéB ’‘“”…–—½²°€£. ,☺日àñ'5", 9),
         ("ab .,'-", 40),
+        ("aBn t5é\u0301\xad.'", 9),
+        ("abn't\u0301\xad5- 'sé.", 9),
+        ("ao 5\u0301’‘'t\xad,", 9),
     ],
 )
 def test_agrees_with_stanford_on_strings_made_at_random(alphabet: str, longest: int, tmp_path: Path) -> None:

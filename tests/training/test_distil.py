@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 
 from imagist.training import distil  # noqa: E402
 from imagist.training.distil import DistilConfig, Views, mixed_batch, r_squared, set_rate, train_unit  # noqa: E402
-from imagist.training.networks import Encoder, InvertedResidual  # noqa: E402
+from imagist.training.networks.mobilenet import Encoder, InvertedResidual  # noqa: E402
 from imagist.training.photographs import PhotoSet  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -11,7 +12,9 @@ pytest.importorskip("timm")
 pytest.importorskip("onnx")
 
 from imagist.training import embedded
-from imagist.training.embedded import STAGES, TAXONOMIES, VIEWS, Training, main
+from imagist.training.embedded import SHARES, STAGES, TAXONOMIES, VIEWS, Training, corpus_of, main
+from imagist.training.features import Encoded
+from imagist.training.photographs import PhotoSet
 
 pytestmark = pytest.mark.torch
 
@@ -69,9 +72,31 @@ def test_the_card_is_written_beside_the_bundle(tmp_path, monkeypatch):
 
 def test_there_are_views_for_each_set_and_a_fusion_for_each_built_in_taxonomy():
     from imagist.taxonomy import built_in_names
-    from imagist.training.captioning import CaptionConfig
     from imagist.training.distil import DistilConfig
 
-    assert len(VIEWS) == len(CaptionConfig().batch) == len(DistilConfig().shares)
+    assert len(VIEWS) == len(SHARES) == len(DistilConfig().shares)
     assert sum(DistilConfig().shares) == pytest.approx(1)
     assert {*TAXONOMIES} == {*built_in_names()}
+
+
+def test_a_set_speaks_with_its_own_sentences_or_with_those_of_its_labels():
+    grids = np.zeros((2, 3, 4, 6), np.float16)
+    pixels = np.zeros((2, 2, 2, 3), np.uint8)
+    told = corpus_of(Encoded(PhotoSet("a", pixels, captions=(("A Dog.", "..."), ("A cat!", "Two cats"))), grids))
+    assert told.said == [[("en", "a dog")], [("en", "a cat"), ("en", "two cats")]]
+    named = corpus_of(Encoded(PhotoSet("b", pixels, labels=("cat", "bee")), grids))
+    assert "bee" in named.draw(1, 1, np.random.default_rng(0))[0][1]
+    for corpus in (told, named):
+        assert len(corpus) == 2
+        assert corpus.features.kept is grids
+
+
+def test_its_vocabulary_knows_all_that_labels_may_need():
+    training = object.__new__(Training)
+    grids = np.zeros((1, 1, 4, 6), np.float16)
+    pixels = np.zeros((1, 2, 2, 3), np.uint8)
+    rare = ("a dog",) * 4 + ("a zebu",)
+    sets = [PhotoSet("a", pixels, captions=(rare,)), PhotoSet("b", pixels, labels=("banana",))]
+    words = training._vocabulary([corpus_of(Encoded(photos, grids)) for photos in sets])
+    assert {"a", "dog", "banana"} <= {*words.lines}
+    assert "zebu" not in words.lines

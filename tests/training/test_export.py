@@ -16,12 +16,15 @@ import onnxruntime  # noqa: E402
 from imagist.bundle import open_bundle  # noqa: E402
 from imagist.decoding import Decoding, generate  # noqa: E402
 from imagist.errors import BundleTampered  # noqa: E402
+from imagist.options import CaptionOptions  # noqa: E402
 from imagist.pipeline import load  # noqa: E402
 from imagist.training import assemble, export  # noqa: E402
 from imagist.training.heads import Linear, PictureHead, TextHead  # noqa: E402
 from imagist.training.judge import TorchBeams, next_words  # noqa: E402
-from imagist.training.networks import Decoder, Encoder  # noqa: E402
-from imagist.training.photographs import PhotoSet  # noqa: E402
+from imagist.training.networks.attention import AttentionDecoder  # noqa: E402
+from imagist.training.networks.decoder import beams_of  # noqa: E402
+from imagist.training.networks.mobilenet import Encoder  # noqa: E402
+from imagist.training.vocabulary import WordVocabulary  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -36,8 +39,8 @@ def linear(inputs, seed):
     return Linear(rng.normal(size=(inputs, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32), 0.7)
 
 
-@pytest.fixture(scope="module")
-def parts():
+def network():
+    """The encoder before folding, the same each time."""
     torch.manual_seed(1)
     encoder = Encoder().eval()
     with torch.no_grad():
@@ -45,89 +48,102 @@ def parts():
             norm.running_mean.normal_(0, 0.1)
             norm.running_var.uniform_(0.5, 1.5)
             norm.weight.uniform_(1, 1.5)
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def parts():
+    encoder = network()
     idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
+    decoder = AttentionDecoder(len(WORDS), 1280, hidden=16, embedding=24, attention=8).eval()
+    picture, text = PictureHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
     return assemble.Parts(
-        encoder, Decoder(len(WORDS), 1280, 16, 24, 8).eval(), WORDS, PictureHead(linear(1280, 2)),
-        TextHead(linear(len(TERMS), 3), idf), TERMS, LABELS, Decoding(3, 1, 8, 0.7), {"photos15": SPREAD},
+        "embedded", "for a test", "attention", export.EncoderGraph(encoder), 224, decoder, WordVocabulary(WORDS),
+        Decoding(3, 1, 8, 0.7), assemble.Heads(picture, text, TERMS, LABELS, {"photos15": SPREAD}),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def models(parts):
     """The five graphs in float32."""
-    graphs = export.graphs(parts.encoder, parts.decoder, parts.pictures, parts.texts)
+    graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
+    graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.banned)
+    graphs |= export.head_graphs(parts.heads.pictures, parts.heads.texts, 49, 1280)
+    assert len(graphs) == 5
     return {name: export.to_onnx(graph) for name, graph in graphs.items()}
 
 
 def run(model, **inputs):
+    """What a graph gives, by name."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     arrays = {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
-    return session.run(None, arrays)
-
-
-def assert_close(found, expected, tolerance=1e-4):
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=tolerance)
+    return dict(zip([part.name for part in session.get_outputs()], session.run(None, arrays), strict=True))
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_the_encoder(parts, models, n):
+def test_the_encoder(models, n):
+    """Against the network before its batch norms are folded."""
     pixels = torch.randint(0, 256, (n, 224, 224, 3), dtype=torch.uint8)
     with torch.no_grad():
-        expected = parts.encoder(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).flatten(2).transpose(1, 2)
-    (found,) = run(models["encoder.onnx"], pixels=pixels)
+        expected = network()(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).flatten(2).transpose(1, 2)
+    found = run(models["encoder.onnx"], pixels=pixels)["grid"]
     assert found.shape == (n, 49, 1280)
-    assert_close([found], [expected])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("n", [1, 4])
 def test_the_captioner_s_first_step(parts, models, n):
     grid = torch.randn(n, 49, 1280)
     with torch.no_grad():
-        assert_close(run(models["captioner-begin.onnx"], grid=grid), parts.decoder.begin(grid))
+        memory, state = parts.decoder.begin(grid)
+    found = run(models["captioner-begin.onnx"], grid=grid)
+    assert [*found] == [*memory, *state]
+    for name, expected in (memory | state).items():
+        np.testing.assert_allclose(found[name], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("n", "beams", "candidates"), [(1, 1, 3), (2, 3, 7), (3, 5, 40)])
 def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
-    given = {
-        "word": torch.randint(0, len(WORDS), (n, beams)),
-        "values": torch.randn(n, 49, 16),
-        "keys": torch.randn(n, 49, 8),
-        "state": torch.randn(n, beams, 16),
-        "cell": torch.randn(n, beams, 16),
-    }
+    word = torch.randint(0, len(WORDS), (n, beams))
     with torch.no_grad():
-        expected = next_words(parts.decoder, *given.values(), candidates)
-    found = run(models["captioner-step.onnx"], **given, candidates=np.array([candidates]))
-    assert found[0].shape == (n, beams, candidates)
+        memory, first = parts.decoder.begin(torch.randn(n, 49, 1280))
+        state = {name: torch.randn_like(x) for name, x in beams_of(first, beams).items()}
+        expected = next_words(parts.decoder, word, memory, state, candidates, parts.vocabulary.banned)
+    found = run(models["captioner-step.onnx"], word=word, candidates=np.array([candidates]), **memory, **state)
+    assert [*found] == ["logprobs", "ids", "attention", *(f"new_{name}" for name in state)]
+    assert found["logprobs"].shape == (n, beams, candidates)
     usable = min(candidates, len(WORDS) - 2)  # the last two are the banned ones, at the same chance
-    np.testing.assert_array_equal(found[1][..., :usable], expected[1][..., :usable])
-    assert not {1, 2} & {*found[1][..., :usable].flatten().tolist()}
-    assert_close([found[0][..., :usable], *found[2:]], [expected[0][..., :usable], *expected[2:]])
+    np.testing.assert_array_equal(found["ids"][..., :usable], expected[1][..., :usable])
+    assert not {1, 2} & {*found["ids"][..., :usable].flatten().tolist()}
+    np.testing.assert_allclose(found["logprobs"][..., :usable], expected[0][..., :usable], atol=1e-4)
+    np.testing.assert_allclose(found["attention"], expected[2], atol=1e-4)
+    for name, new in expected[3].items():
+        np.testing.assert_allclose(found[f"new_{name}"], new, atol=1e-4)
 
 
 def test_the_heads(parts, models):
     grid, counted = torch.randn(3, 49, 1280), torch.tensor([[0.0, 0, 0, 0], [1, 2, 0, 1]])
     with torch.no_grad():
         for name, inputs, expected in (
-            ("pictures.onnx", {"grid": grid}, parts.pictures(grid)),
-            ("texts.onnx", {"counts": counted}, parts.texts(counted)),
+            ("pictures.onnx", {"grid": grid}, parts.heads.pictures(grid)),
+            ("texts.onnx", {"counts": counted}, parts.heads.texts(counted)),
         ):
-            (found,) = run(models[name], **inputs)
-            assert_close([found], [expected])
+            found = run(models[name], **inputs)["probabilities"]
+            np.testing.assert_allclose(found, expected, atol=1e-4)
             np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
 def test_the_heads_say_what_was_fitted(parts):
     fitted, grid = linear(1280, 2), torch.randn(3, 49, 1280)
     with torch.no_grad():
-        np.testing.assert_allclose(parts.pictures(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
+        np.testing.assert_allclose(parts.heads.pictures(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
 
 
-def test_folding_leaves_the_encoder_alone(parts):
-    before = copy.deepcopy(parts.encoder.state_dict())
-    export.EncoderGraph(parts.encoder)
-    after = parts.encoder.state_dict()
+def test_folding_leaves_the_encoder_alone():
+    encoder = network()
+    before = copy.deepcopy(encoder.state_dict())
+    export.EncoderGraph(encoder)
+    after = encoder.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -137,7 +153,7 @@ def test_halves_are_half_the_size_and_nearly_the_same(models):
     half = export.halved(whole)
     assert half.ByteSize() < 0.6 * whole.ByteSize()
     grid = np.random.default_rng(0).normal(size=(2, 49, 1280)).astype(np.float32)
-    for ours, theirs in zip(run(half, grid=grid), run(whole, grid=grid), strict=True):
+    for ours, theirs in zip(run(half, grid=grid).values(), run(whole, grid=grid).values(), strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, atol=5e-3)
         assert not np.array_equal(ours, theirs)
@@ -158,8 +174,7 @@ def bundle(parts, tmp_path_factory):
 
 def test_a_written_bundle_runs_and_is_held_to_the_modules(parts, bundle):
     rng = np.random.default_rng(5)
-    photos = PhotoSet("noise", rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
-    proof = assemble.parity(parts, bundle, photos)
+    proof = assemble.parity(parts, bundle, rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
     assert proof["photographs"] == 4
     assert proof["equal_captions"] == 1
     assert proof["scores"] < 1e-4
@@ -196,14 +211,13 @@ def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
 
 
 def test_torch_and_onnx_give_the_same_captions(parts, bundle):
-    from imagist.captioners.attention import from_bundle
-    from imagist.encoder import Encoder as GraphEncoder
+    from imagist.captioners.stepwise import from_model
 
-    opened, settings = open_bundle(bundle), Decoding(3, 3, 8, 0.7)
-    captioner = from_bundle(opened, GraphEncoder(opened), settings)
+    settings = Decoding(3, 3, 8, 0.7)
+    captioner = from_model(str(bundle), CaptionOptions(settings))
     grids = np.random.default_rng(8).normal(size=(5, 49, 1280)).astype(np.float32)
-    expected = generate(TorchBeams(parts.decoder, torch.from_numpy(grids), 3), 5, settings)
-    for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
+    beams = TorchBeams(parts.decoder, torch.from_numpy(grids), 3, parts.vocabulary)
+    for ours, theirs in zip(captioner.sentences(grids), generate(beams, 5, settings), strict=True):
         assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
         for a, b in zip(ours, theirs, strict=True):
             assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
@@ -220,4 +234,4 @@ def test_a_bundle_gives_its_modules_back(parts, bundle):
         torch.testing.assert_close(weight, expected[name])
     pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
     with torch.no_grad():
-        torch.testing.assert_close(restored.encoder(pixels), export.EncoderGraph(parts.encoder)(pixels))
+        torch.testing.assert_close(restored.encoder(pixels), parts.encoder(pixels))

@@ -11,7 +11,7 @@ from imagist.records import LabelSet  # noqa: E402
 from imagist.taxonomy import Taxonomy, identity  # noqa: E402
 from imagist.texts.bag import counts  # noqa: E402
 from imagist.training import heads  # noqa: E402
-from imagist.training.captioning import Captioned  # noqa: E402
+from imagist.training.features import Encoded  # noqa: E402
 from imagist.training.heads import Linear, TextHead, fit_linear  # noqa: E402
 from imagist.training.photographs import PhotoSet  # noqa: E402
 
@@ -100,12 +100,12 @@ LABELS = LabelSet(("bird", "cat", "dog", "person"))
 
 def labelled(*names):
     photos = PhotoSet("tiny_imagenet/train", np.zeros((len(names), 2, 2, 3), np.uint8), labels=names)
-    return Captioned(photos, np.zeros((len(names), 1, 4, 6), np.float16))
+    return Encoded(photos, np.zeros((len(names), 1, 4, 6), np.float16))
 
 
 def spoken(*captions):
     photos = PhotoSet("flickr8k/train", np.zeros((len(captions), 2, 2, 3), np.uint8), captions=captions)
-    return Captioned(photos, np.zeros((len(captions), 1, 4, 6), np.float16))
+    return Encoded(photos, np.zeros((len(captions), 1, 4, 6), np.float16))
 
 
 def test_kin_by_label():
@@ -127,7 +127,7 @@ def test_kin_are_held_to_few(monkeypatch):
 
 def test_examples_are_every_view_of_the_own_set_and_kin_at_less():
     rng = np.random.default_rng(0)
-    own = Captioned(
+    own = Encoded(
         PhotoSet("photos15/train", np.zeros((4, 2, 2, 3), np.uint8), labels=LABELS.names),
         rng.normal(size=(4, 2, 3, 6)).astype(np.float16),
     )

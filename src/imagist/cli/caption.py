@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_inputs, add_model, add_outputs, add_speed, positive
+from imagist.cli.parser import Parser, add_captioner, add_inputs, add_model, add_outputs, add_speed, positive
 from imagist.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from imagist.protocols import Captioner
     from imagist.records import Caption, Photo
 
 
@@ -26,6 +27,7 @@ def configure(parser: Parser) -> None:
         help="draw one sheet a picture into DIR: for each word, the picture under a map of where the captioner looked",
     )
     add_model(parser)
+    add_captioner(parser)
     add_speed(parser)
 
 
@@ -33,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist import pipeline
     from imagist.batch.columns import CAPTIONED, captioned
     from imagist.cli.job import Job, check_paths, inputs, run_job
     from imagist.records import Failure
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     found = inputs(args)
     if args.attention:
         _make_folder(args.attention, args.sources)
-    loaded = pipeline.load(args.model, beam=args.beam or max(3, args.nbest), nbest=args.nbest, threads=args.threads)
+    captioner, lanes = opened(args)
     table = None if args.out else captioned_table()
 
     def each(number: int, source: str, photo: Photo | None, result: Caption | Failure) -> None:
@@ -56,9 +57,26 @@ def run(args: argparse.Namespace) -> int:
         if table:
             show(table, Console())
 
-    settings = {"command": "caption", "captioner": loaded.captioner.id, "nbest": args.nbest}
-    job = Job(loaded.captioner.caption, CAPTIONED, captioned, settings, each, finish, loaded.lanes)
+    settings = {"command": "caption", "captioner": captioner.id, "nbest": args.nbest}
+    job = Job(captioner.caption, CAPTIONED, captioned, settings, each, finish, lanes)
     return run_job(args, found, job)
+
+
+def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
+    """The captioner that the arguments ask for, and how many batches it takes at a time."""
+    from imagist.captioner import open_captioner
+    from imagist.decoding import Decoding
+    from imagist.options import CaptionOptions
+    from imagist.pipeline import cores
+
+    decoding = Decoding(
+        args.beam or max(3, args.nbest), args.nbest, no_repeat=args.no_repeat, top_p=args.top_p,
+        temperature=args.temperature, seed=args.seed,
+    )  # fmt: skip
+    threads = args.threads or cores()
+    ours = args.captioner is None  # runs on one thread a batch, several batches at a time
+    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=1 if ours else threads)
+    return open_captioner(args.model, options, kind=args.captioner, cache=args.cache), threads if ours else 1
 
 
 def sheet_name(number: int, source: str) -> str:

@@ -20,10 +20,16 @@ from imagist.report.terminal import printable
 COMMANDS = {
     "classify": ("imagist.cli.classify", "caption and categorise pictures, into a table, a file or a page"),
     "caption": ("imagist.cli.caption", "caption pictures, and show where the captioner looked for each word"),
+    "describe": ("imagist.cli.describe", "describe pictures in a few words, a sentence, or a paragraph; or a region"),
+    "evaluate": ("imagist.cli.evaluate", "score captions against what people wrote"),
+    "train": ("imagist.cli.train", "train a captioner from a recipe"),
     "demo": ("imagist.cli.demo", "classify the photographs that come with scikit-image and scikit-learn"),
     "models": ("imagist.cli.models", "list the models that are installed, and show their cards"),
 }
 """Command to the module that has its ``configure(parser)`` and ``run(args) -> int``, and what it does."""
+
+FAULT = "\n  "
+"""What stands before each of several faults in one message."""
 
 HELP = f"""\
 usage: imagist COMMAND ...
@@ -96,5 +102,6 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write(f"imagist: {printable(message)}\n")
+    lines = f"imagist: {message}".split(FAULT)  # a list of faults keeps its lines, all else is one
+    sys.stderr.write(f"{FAULT.join(map(printable, lines))}\n")
     return 2

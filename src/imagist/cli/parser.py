@@ -46,7 +46,7 @@ def fraction(text: str) -> float:
     return value
 
 
-def megapixels(text: str) -> float:
+def over_zero(text: str) -> float:
     """A number over 0."""
     try:
         value = float(text)
@@ -73,7 +73,7 @@ def add_inputs(parser: Parser) -> None:
     group.add_argument("--column", metavar="NAME", help="the column of pictures in tables (default: found by its name)")
     group.add_argument("--max-bytes", type=size, metavar="SIZE", help="refuse larger files, such as 20M (default: 64M)")
     group.add_argument(
-        "--max-megapixels", type=megapixels, metavar="N", help="refuse larger pictures (default: 100 million pixels)"
+        "--max-megapixels", type=over_zero, metavar="N", help="refuse larger pictures (default: 100 million pixels)"
     )
 
 
@@ -110,6 +110,26 @@ def add_model(parser: Parser) -> None:
         "--model", default="embedded", metavar="NAME", help="an installed model, or a model folder (default: embedded)"
     )
     group.add_argument("--beam", type=positive, metavar="N", help="hypotheses that the captioner follows (default: 3)")
+
+
+def add_captioner(parser: Parser) -> None:
+    """Which captioner, and how it chooses its words."""
+    group = parser.add_argument_group("captioner")
+    group.add_argument(
+        "--captioner",
+        metavar="KIND",
+        help="what --model is: blip, blip2 or git (a checkpoint), recorded (a table of captions), or the name of a "
+        "plugin (default: a model of imagist's, by its card)",
+    )
+    group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
+    group.add_argument("--no-repeat", type=positive, default=0, metavar="N", help="no N words in a row come twice")
+    group.add_argument(
+        "--top-p", type=fraction, metavar="P", help="draw words from the likeliest that together have this probability"
+    )
+    group.add_argument("--temperature", type=over_zero, default=1.0, metavar="T", help="of the draw (default: 1)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw, with the picture (default: 0)")
+    group.add_argument("--device", default="cpu", metavar="NAME", help="where checkpoints run, such as cuda")
+    group.add_argument("--cache", type=Path, metavar="FILE", help="remember captions in an SQLite file")
 
 
 def limits(args: argparse.Namespace) -> DecodeLimits:

@@ -1,5 +1,7 @@
 """BLEU, ROUGE-L and CIDEr: pycocoevalcap's figures, many times as fast.
 
+``cider`` is what pycocoevalcap gives under that name, which is CIDEr-D; see `imagist.metrics.cider`.
+
 Only `caption_scores` takes sentences as people write them. The others take sentences of tokens parted by single
 spaces, as ``" ".join(tokenize(sentence))`` gives them.
 
@@ -11,6 +13,7 @@ Shapes: N items, each a hypothesis and one or more references; R references of a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +26,15 @@ from imagist.metrics.ptb import tokenize
 __all__ = [
     "CiderD",
     "bleu",
+    "bleu_counts",
     "bleu_of_rows",
+    "bleu_of_totals",
     "bleu_rows",
     "caption_scores",
     "cider",
     "rouge_l",
     "rouge_l_items",
+    "token_scores",
     "tokenize",
 ]
 
@@ -45,19 +51,30 @@ def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]
         references: One or more sentences for each of them.
 
     Returns:
-        ``bleu_1`` .. ``bleu_4`` and ``rouge_l``, 0..1, and ``cider``, 0..10.
+        As `token_scores`.
 
     Raises:
         UsageError: No items, an item without a reference, or not one hypothesis an item.
     """
     _check(hypotheses, references)
-    hypotheses = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
-    references = [[" ".join(tokenize(sentence)) for sentence in item] for item in references]
-    counted, against = _counted(hypotheses, references)
-    scores = {f"bleu_{n}": float(value) for n, value in enumerate(bleu_of_rows(_bleu_rows(counted, against)), start=1)}
+    said = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
+    return token_scores(said, [[" ".join(tokenize(sentence)) for sentence in item] for item in references])
+
+
+def token_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """All figures of N tokenised captions; their n-grams are counted once for all.
+
+    Returns:
+        ``bleu_1`` .. ``bleu_4`` and ``rouge_l``, 0..1, and ``cider``, 0..10.
+
+    Raises:
+        UsageError: As `caption_scores`.
+    """
+    said, against = _counted(hypotheses, references)
+    scores = {f"bleu_{n}": float(value) for n, value in enumerate(bleu_of_rows(bleu_counts(said, against)), start=1)}
     return scores | {
         "rouge_l": rouge_l(hypotheses, references),
-        "cider": float(CiderD(against).scores(counted).mean()),
+        "cider": float(CiderD(against).scores(said).mean()),
     }
 
 
@@ -80,10 +97,11 @@ def bleu_rows(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) ->
     Raises:
         UsageError: As `caption_scores`.
     """
-    return _bleu_rows(*_counted(hypotheses, references))
+    return bleu_counts(*_counted(hypotheses, references))
 
 
-def _bleu_rows(hypotheses: NGrams, references: References) -> Ints:
+def bleu_counts(hypotheses: NGrams, references: References) -> Ints:
+    """`bleu_rows` of sentences whose n-grams are counted already."""
     items = np.arange(len(references))
     rows = np.empty((len(items), 2 + 2 * ORDERS), dtype=np.int64)
     rows[:, 0] = hypotheses.lengths
@@ -101,12 +119,17 @@ def _bleu_rows(hypotheses: NGrams, references: References) -> Ints:
 
 def bleu_of_rows(rows: Ints) -> Floats:
     """BLEU-1 to BLEU-4, float64 ``[4]``, of rows from `bleu_rows`: all of them, a single one, or a resample."""
-    total = rows.sum(axis=0).astype(np.float64)
+    return bleu_of_totals(rows.sum(axis=0))
+
+
+def bleu_of_totals(totals: NDArray[Any]) -> Floats:
+    """BLEU-1 to BLEU-4, float64 ``[..., 4]``, of sums ``[..., 10]`` over rows from `bleu_rows`."""
+    total = np.asarray(totals, dtype=np.float64)
     tiny, small = 1e-15, 1e-9  # pycocoevalcap's: 0/0 comes out as nearly 0
-    precision = (total[2 : 2 + ORDERS] + tiny) / (total[2 + ORDERS :] + small)
-    ratio = (total[0] + tiny) / (total[1] + small)
-    brevity = np.exp(min(0.0, 1 - 1 / ratio))
-    return np.asarray(brevity * np.cumprod(precision) ** (1 / np.arange(1, ORDERS + 1)))
+    precision = (total[..., 2 : 2 + ORDERS] + tiny) / (total[..., 2 + ORDERS :] + small)
+    ratio = (total[..., :1] + tiny) / (total[..., 1:2] + small)
+    brevity = np.exp(np.minimum(0.0, 1 - 1 / ratio))
+    return np.asarray(brevity * np.cumprod(precision, axis=-1) ** (1 / np.arange(1, ORDERS + 1)))
 
 
 def _closest(length: Ints, references: References) -> Ints:

@@ -1,7 +1,10 @@
-"""CIDEr-D (Vedantam, Zitnick and Parikh 2015, section 7), as pycocoevalcap's ``Cider`` computes it.
+"""CIDEr and CIDEr-D (Vedantam, Zitnick and Parikh 2015), both over 0..10.
 
-That class's figure is what captioning papers report as CIDEr: the cosine of tf-idf weighted counts of n-grams of 1 to 4
-words, clipped to the reference's, with a Gaussian penalty on the difference of lengths. It ranges over 0..10.
+The name stands for two figures. The paper's section 4 defines **CIDEr**, the cosine of tf-idf weighted counts of
+n-grams of 1 to 4 words: `UnclippedCider`, as the authors' own ``pyciderevalcap`` computes it, without stemming.
+Section 7 defends it against captions that repeat a few heavy words, as **CIDEr-D**, which clips the counts to the
+reference's and has a Gaussian penalty on the difference of lengths: `CiderD`. What pycocoevalcap's ``Cider`` computes,
+prints as "CIDEr" and has made the field's habit is CIDEr-D, and so is what `cider` gives.
 
 Shapes: N items; M hypotheses; R references of all items; K distinct n-grams of one order of the documents; E
 entries of one order, U runs of them (see `ngrams`).
@@ -74,8 +77,19 @@ class CiderD:
         norm = _norms(entries.sentence, tfidf, len(self._references.owner))
         return _Vectors(tfidf, norm, np.append(runs[1:], len(tfidf)))
 
+    def _similarity(self, hypothesis: Floats, reference: Floats, apart: Ints) -> Floats:
+        """What n-grams that two sentences share add to the product of their vectors.
+
+        Args:
+            hypothesis: The hypothesis's weight of each.
+            reference: The reference's weight of each.
+            apart: How many words the two sentences differ in length.
+        """
+        clipped: Floats = np.minimum(hypothesis, reference) * reference
+        return clipped * np.exp(-(apart**2) / (2 * SIGMA**2))
+
     def scores(self, hypotheses: Sequence[str] | NGrams, items: Sequence[int] | Ints | None = None) -> Floats:
-        """CIDEr-D of each hypothesis, float64 ``[M]``, 0..10.
+        """The figure of each hypothesis, float64 ``[M]``, 0..10.
 
         Args:
             hypotheses: M tokenised sentences.
@@ -99,16 +113,28 @@ class CiderD:
             matched = np.flatnonzero(run >= 0)
             entry, of = _ranges(references.runs[order][run[matched]], vectors.run_end[run[matched]])
             hypothesis, reference = own.sentence[matched][of], theirs.sentence[entry]
-            product = np.minimum(tfidf[matched][of], vectors.tfidf[entry]) * vectors.tfidf[entry]
-            cosine = product / (norm[hypothesis] * vectors.norm[reference])
             apart = ngrams.lengths[hypothesis] - references.ngrams.lengths[reference]
-            penalty = np.exp(-(apart**2) / (2 * SIGMA**2))
-            total += np.bincount(hypothesis, cosine * penalty, len(item))
+            product = self._similarity(tfidf[matched][of], vectors.tfidf[entry], apart)
+            total += np.bincount(hypothesis, product / (norm[hypothesis] * vectors.norm[reference]), len(item))
         return np.asarray(10 * total / ORDERS / references.of_item[item])
+
+
+class UnclippedCider(CiderD):
+    """CIDEr as first defined: no clipping, no penalty on length; higher than CIDEr-D, and open to gaming.
+
+    Args:
+        references: As in `CiderD`.
+        corpus: As in `CiderD`.
+    """
+
+    def _similarity(self, hypothesis: Floats, reference: Floats, apart: Ints) -> Floats:
+        return hypothesis * reference
 
 
 def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Mean CIDEr-D of N tokenised hypotheses, 0..10, with the document frequencies of their own references.
+
+    This is pycocoevalcap's CIDEr, and what papers print under that name.
 
     Raises:
         UsageError: No items, an item without a reference, or not one hypothesis an item.

@@ -9,6 +9,7 @@ one for each distinct n-gram of each sentence; U runs of entries, one for each d
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -51,9 +52,12 @@ class NGrams:
     def __init__(self, sentences: Sequence[str]) -> None:
         split = [sentence.split() for sentence in sentences]
         self.lengths: Ints = np.fromiter(map(len, split), np.int64, len(split))
-        self._words: dict[str, int] = {}
-        running = [self._words.setdefault(word, len(self._words)) for word in chain.from_iterable(split)]
-        self.orders = tuple(self._count(np.array(running, dtype=np.int64)))
+        words: defaultdict[str, int] = defaultdict()
+        words.default_factory = words.__len__  # an unseen word gets the next number, without a line of Python a word
+        running = map(words.__getitem__, chain.from_iterable(split))
+        said = np.fromiter(running, np.int64, int(self.lengths.sum()))
+        self._words = dict(words)
+        self.orders = tuple(self._count(said))
 
     def _count(self, words: Ints) -> Iterator[Order]:
         sentences = max(1, len(self.lengths))

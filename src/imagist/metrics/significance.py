@@ -73,7 +73,7 @@ def mean_interval(
     _check(x, level)
     drawn = np.concatenate([x[index].mean(axis=1) for index in _draws(len(x), resamples, seed)])
     left_out = (x.sum() - x) / max(1, len(x) - 1) if method == "bca" else None
-    return _interval(float(x.mean()), drawn, left_out, level)
+    return interval_of(float(x.mean()), drawn, left_out, level)
 
 
 def bootstrap_interval(
@@ -102,7 +102,7 @@ def bootstrap_interval(
     _check(rows, level)
     drawn = np.array([statistic(rows[i]) for index in _draws(len(rows), resamples, seed) for i in index])
     left_out = np.array([statistic(np.delete(rows, i, axis=0)) for i in range(len(rows))]) if method == "bca" else None
-    return _interval(float(statistic(rows)), drawn, left_out, level)
+    return interval_of(float(statistic(rows)), drawn, left_out, level)
 
 
 def paired_difference(
@@ -139,9 +139,44 @@ def paired_difference(
     else:
         value = float(statistic(a) - statistic(b))
         drawn = np.array([statistic(a[i]) - statistic(b[i]) for index in draws for i in index])
+    return difference_of(value, drawn, level)
+
+
+def interval_of(value: float, drawn: Floats, left_out: Floats | None = None, level: float = 0.95) -> Interval:
+    """The interval of a figure that was computed on resamples of its items.
+
+    Args:
+        value: The figure on the items themselves.
+        drawn: ``[B]``, the figure on each of B resamples.
+        left_out: ``[N]``, the figure with each of N items left out, for a BCa interval (Efron 1987); without them it is
+            the percentile interval.
+        level: Confidence, 0..1.
+
+    Raises:
+        UsageError: A level outside of 0..1.
+    """
+    _check(drawn, level)
+    shares = np.array([(1 - level) / 2, (1 + level) / 2])
+    if left_out is not None and np.ptp(drawn) > 0:
+        shares = _corrected(shares, value, drawn, left_out)
+    low, high = np.quantile(drawn, shares)
+    return Interval(value, float(low), float(high), level)
+
+
+def difference_of(value: float, drawn: Floats, level: float = 0.95) -> Difference:
+    """The percentile interval and the p-value of a difference that was computed on resamples of the items.
+
+    Args:
+        value: The difference on the items themselves.
+        drawn: ``[B]``, the difference on each of B resamples.
+        level: Confidence, 0..1.
+
+    Raises:
+        UsageError: A level outside of 0..1.
+    """
     # One more draw on either side keeps p above 0, which no finite number of draws can show.
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return Difference(_interval(value, drawn, None, level), min(1.0, 2 * (1 + int(tail)) / (1 + resamples)))
+    return Difference(interval_of(value, drawn, None, level), min(1.0, 2 * (1 + int(tail)) / (1 + len(drawn))))
 
 
 def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
@@ -156,7 +191,8 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
     share, z = successes / trials, NormalDist().inv_cdf((1 + level) / 2)
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z * sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), level)
+    # Rounding must not put a bound of 0 or 1 on the wrong side of the share itself.
+    return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)), level)
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
@@ -190,15 +226,6 @@ def _draws(items: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]
     at_once = max(1, _DRAWN_AT_ONCE // items)
     for start in range(0, resamples, at_once):
         yield random.integers(items, size=(min(at_once, resamples - start), items))
-
-
-def _interval(value: float, drawn: Floats, left_out: Floats | None, level: float) -> Interval:
-    """Percentile interval of the drawn figures; BCa where the figures with each item left out are given."""
-    shares = np.array([(1 - level) / 2, (1 + level) / 2])
-    if left_out is not None and np.ptp(drawn) > 0:
-        shares = _corrected(shares, value, drawn, left_out)
-    low, high = np.quantile(drawn, shares)
-    return Interval(value, float(low), float(high), level)
 
 
 def _corrected(shares: Floats, value: float, drawn: Floats, left_out: Floats) -> Floats:

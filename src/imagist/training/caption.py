@@ -1,45 +1,40 @@
-"""Recipe: the embedded captioner, on Flickr8k's sentences and on sentences made from labels.
-
-Cross-entropy first, then self-critical training on CIDEr-D. The best epoch of each is chosen on dev.
-"""
+"""Recipe: the two phases of a captioner, cross-entropy and self-critical training; dev chooses in each."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
 from imagist.training import checkpoint
-from imagist.training.captioning import CaptionConfig, Captioned, Sentences
 from imagist.training.critical import self_critical
-from imagist.training.crossentropy import cross_entropy
-from imagist.training.judge import Judge
-from imagist.training.networks import Decoder
+from imagist.training.crossentropy import Learning, cross_entropy
+from imagist.training.judge import CaptionModel
+from imagist.training.recipe import Critical, Words
 
 
-def train_captioner(sets: Sequence[Captioned], dev: Captioned, folder: Path, config: CaptionConfig) -> Decoder:
-    """Trains the captioner, or goes on where ``folder`` says an earlier run stood.
+def learn(model: CaptionModel, learning: Learning, words: Words, critical: Critical) -> None:
+    """Trains a captioner in place, or goes on where ``learning.folder`` says an earlier run stood.
 
     Args:
-        sets: Flickr8k first, then the labelled sets; one for each of ``config.batch``.
-        dev: Flickr8k dev, on which epochs are compared.
-        folder: Receives ``captioner.pt``, ``vocabulary.txt`` and checkpoints.
-        config: Settings.
+        model: Leaves in eval mode.
+        learning: Data, folder and what else both phases share; the folder receives checkpoints and ``captioner.pt``.
+        words: Settings of phase 1.
+        critical: Of phase 2, left out with 0 steps.
     """
-    torch.manual_seed(config.seed)
-    sentences = Sentences(sets, config)
-    decoder = Decoder(
-        len(sentences.words), sets[0].grids.shape[3], config.hidden, config.embedding, config.attention, config.dropout
-    )
-    (folder / "vocabulary.txt").write_text("\n".join(sentences.words) + "\n", "utf-8")
-    finished = checkpoint.load(folder / "captioner.pt")
-    if finished is None:
-        judge = Judge(dev, sentences)
-        cross_entropy(decoder, sets, sentences, judge, folder, config)
-        self_critical(decoder, sets, sentences, judge, folder, config)
-        checkpoint.save(folder / "captioner.pt", {"weights": decoder.state_dict(), "config": str(asdict(config))})
+    done = learning.folder / "captioner.pt"
+    if finished := checkpoint.load(done):
+        model.load_state_dict(finished["weights"])
     else:
-        decoder.load_state_dict(finished["weights"])
-    return decoder.eval()
+        cross_entropy(model, learning, words)
+        if critical.steps:
+            self_critical(model, learning, critical, words)
+        if learning.accelerator.is_main_process:
+            checkpoint.save(done, {"weights": {k: v.cpu() for k, v in model.state_dict().items()}})
+    model.eval()
+
+
+def device_of(name: str) -> torch.device:
+    """``auto`` is the accelerator that is there, or the processor."""
+    if name != "auto":
+        return torch.device(name)
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")

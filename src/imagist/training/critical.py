@@ -1,4 +1,4 @@
-"""Phase 2 of the captioner: self-critical training on CIDEr-D.
+"""Phase 2 of a captioner: self-critical training on CIDEr-D.
 
 Rennie et al. 2017, "Self-critical Sequence Training for Image Captioning"; the score to beat is the mean of the other
 samples of the same photo (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
@@ -6,80 +6,88 @@ samples of the same photo (Luo 2020, "A Better Variant of Self-Critical Sequence
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.decoding import END, START
+from imagist.decoding import Ints
 from imagist.metrics.cider import CiderD
-from imagist.training.captioning import (
-    SPECIAL,
-    UNKNOWN,
-    CaptionConfig,
-    Captioned,
-    Sentences,
-    batch,
-    some_grids,
-    until_end,
-)
-from imagist.training.crossentropy import word_loss
-from imagist.training.distil import set_rate
-from imagist.training.judge import Judge
-from imagist.training.networks import Decoder
+from imagist.training.corpus import photos_of, until_end
+from imagist.training.crossentropy import Learning, word_loss
+from imagist.training.judge import CaptionModel
+from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.progress import Progress
+from imagist.training.rates import rate_at
+from imagist.training.recipe import Critical, Words
 from imagist.training.run import Run
+from imagist.training.vocabulary import Vocabulary
+
+_END = "<end>"  # in the reward the end counts as a word; without it, sentences learn to break off after an article
 
 
-def self_critical(
-    decoder: Decoder, sets: Sequence[Captioned], sentences: Sentences, judge: Judge, folder: Path, config: CaptionConfig
-) -> None:
+def self_critical(model: CaptionModel, learning: Learning, config: Critical, words: Words) -> None:
     """Phase 2: sampled sentences, each weighed by how much its CIDEr-D is above that of the photo's other samples.
 
-    The end counts as a word of the reward; without it, sentences learn to break off after an article.
-    The labelled sets go on with cross-entropy beside it, or their words would be lost.
+    With ``config.words`` cross-entropy goes on beside it: on the sets without references, whose words would be lost,
+    or, where there are none such, on the first set.
     """
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=config.critical_rate, weight_decay=0.0)
-    run = Run(decoder, optimiser, folder / "critical.pt")
+    run = Run(
+        model, learning.rates, decay=0.0, average=config.average, clip=config.clip,
+        path=learning.folder / "critical.pt", accelerator=learning.accelerator,
+    )  # fmt: skip
     if run.step == 0:
-        run.judge(judge)
-    reward = CiderD([[f"{text} {SPECIAL[END]}" for text in of] for of in sentences.references(0)])
-    progress = Progress("captioner, CIDEr", config.critical_steps, run.step)
-    samples = config.critical_samples
-    for step in range(run.step, config.critical_steps):
-        set_rate(optimiser, config.critical_rate, step, config.critical_steps, warm=20)
-        rng = np.random.default_rng((config.seed, 2, step))
-        torch.manual_seed(int(rng.integers(2**31)))
-        photos, grid = some_grids(sets[0], config.batch[0], rng)
-        decoder.eval()  # sampled without dropout, learnt without dropout
-        sampled = sample(decoder, grid, samples, config.longest)
-        texts = [sentences.decode(ids, with_end=True) for ids in sampled.flatten(0, 1).tolist()]
-        scores = torch.from_numpy(
-            reward.scores(texts, np.repeat(photos, samples)).reshape(len(photos), samples)
-        ).float()
-        others = (scores.sum(1, keepdim=True) - scores) / (samples - 1)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits, _ = decoder(grid, sampled[:, :, :-1])
+        learning.told("critical", 0, run.judge(learning.judge))
+    corpus, language = learning.corpora[0], next(iter(learning.vocabulary.starts))
+    references = corpus.references(language)
+    reward = CiderD([[f"{text} {_END}" for text in of] for of in references])
+    progress = Progress("critical", config.steps, run.step)
+    for step in range(run.step, config.steps):
+        torch.manual_seed(learning.seed_of(500_000 + step))
+        rng = np.random.default_rng((learning.seed, 2, step))
+        photos = photos_of(corpus, step, config.batch, learning.seed + 1)
+        given = learning.mine(corpus.features.some(photos, rng))
+        mine = photos[learning.accelerator.process_index :: learning.accelerator.num_processes]
+        model.eval()  # sampled without dropout, learnt without dropout
+        with torch.no_grad(), learning.autocast():
+            grid = model.encoder(given)
+            sampled = sample(model.decoder, grid, config.samples, learning.longest, learning.vocabulary, language)
+        gain, scores = advantages(reward, sampled, mine, learning.vocabulary)
         goal = sampled[:, :, 1:]
-        chosen = F.log_softmax(logits.float(), -1).gather(-1, goal[..., None])[..., 0]
-        counts = until_end(goal)
-        loss = -((scores - others)[..., None] * chosen * counts).sum() / counts.sum()
-        grid, words = batch(sets[1:], sentences, rng, config, first=1)
-        decoder.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits, attention = decoder(grid, words[:, :, :-1])
-        run.learn(loss + 0.3 * word_loss(logits.float(), attention.float(), words[:, :, 1:], config))
-        progress.step(sampled[:, :, 0].numel(), reward=float(scores.mean()))
-        if (step + 1) % 100 == 0 or step + 1 == config.critical_steps:
-            run.judge(judge)
+        counts = until_end(goal, learning.vocabulary.end)
+        with learning.autocast():
+            logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
+        chosen = F.log_softmax(logits.float(), -1).gather(1, goal[counts][:, None])[:, 0]
+        weight = gain.to(chosen)[..., None].expand(counts.shape)[counts]
+        loss = -(weight * chosen).sum() / learning.total(counts.sum())
+        if config.words:
+            first = min(1, len(learning.corpora) - 1)
+            given, known = learning.batch(config.batch, words.sentences, step, first)
+            model.train()
+            loss = loss + config.words * word_loss(run.wrapped, given, known, learning, words)
+        run.learn(loss, rate_at(config.rate, step, config.steps, warm=config.warm))
+        if progress.step(sampled[:, :, 0].numel(), reward=float(scores.mean())):
+            learning.told("critical", run.step, {"reward": float(scores.mean())})
+        if run.step % config.look_every == 0 or run.step == config.steps:
+            learning.told("critical", run.step, run.judge(learning.judge))
     run.take_best()
 
 
+def advantages(reward: CiderD, sampled: Tensor, photos: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+    """How much better each sample is than the others of its photo, and how good: both ``[N, B]``."""
+    number, samples = sampled.shape[:2]
+    texts = []
+    for ids in sampled[:, :, 1:].flatten(0, 1).tolist():
+        text = vocabulary.decode(ids)
+        texts.append(f"{text} {_END}" if vocabulary.end in ids else text)
+    scores = torch.from_numpy(reward.scores(texts, np.repeat(photos, samples)).reshape(number, samples)).float()
+    return scores - (scores.sum(1, keepdim=True) - scores) / (samples - 1), scores
+
+
 @torch.no_grad()
-def sample(decoder: Decoder, grid: Tensor, samples: int, longest: int) -> Tensor:
+def sample(
+    decoder: CaptionDecoder, grid: Tensor, samples: int, longest: int, vocabulary: Vocabulary, language: str
+) -> Tensor:
     """Sentences drawn word by word: int64 ``[N, samples, longest + 2]``, padded with the end.
 
     Args:
@@ -87,21 +95,22 @@ def sample(decoder: Decoder, grid: Tensor, samples: int, longest: int) -> Tensor
         grid: ``[N, L, D]``.
         samples: Sentences a photo.
         longest: Most words.
+        vocabulary: Its start, end and banned words.
+        language: Of the sentences.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        values, keys, state, cell = decoder.begin(grid)
-        state, cell = (x[:, None].expand(-1, samples, -1) for x in (state, cell))
-        words = torch.full((len(grid), samples), START)
-        drawn = [words]
-        ended = torch.zeros_like(words, dtype=torch.bool)
-        for _ in range(longest):
-            logits, _, state, cell = decoder.step(words, values, keys, state, cell)
-            logits[..., START] = logits[..., UNKNOWN] = -torch.inf
-            chances = torch.softmax(logits.float(), -1)
-            words = torch.multinomial(chances.flatten(0, 1), 1).view_as(words).masked_fill(ended, END)
-            drawn.append(words)
-            ended |= words == END
-            if ended.all():
-                break
-    drawn += [torch.full_like(words, END)] * (longest + 2 - len(drawn))
+    memory, first = decoder.begin(grid)
+    state = beams_of(first, samples)
+    words = torch.full((len(grid), samples), vocabulary.starts[language], device=grid.device)
+    drawn = [words]
+    ended = torch.zeros_like(words, dtype=torch.bool)
+    for _ in range(longest):
+        logits, _, state = decoder.step(words, memory, state)
+        logits[..., list(vocabulary.banned)] = -torch.inf
+        chances = torch.softmax(logits.float(), -1)
+        words = torch.multinomial(chances.flatten(0, 1), 1).view_as(words).masked_fill(ended, vocabulary.end)
+        drawn.append(words)
+        ended |= words == vocabulary.end
+        if ended.all():
+            break
+    drawn += [torch.full_like(words, vocabulary.end)] * (longest + 2 - len(drawn))
     return torch.stack(drawn, -1)

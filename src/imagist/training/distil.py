@@ -13,7 +13,6 @@ The teacher's weights are read, matched and left behind: nothing of them is copi
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,9 +27,10 @@ from torch.nn import functional as F
 
 from imagist.training import checkpoint
 from imagist.training.features import Halves, Kept, fill, views
-from imagist.training.networks import Encoder, InvertedResidual, last_norm, teacher_units
+from imagist.training.networks.mobilenet import Encoder, InvertedResidual, last_norm, teacher_units
 from imagist.training.photographs import PhotoSet, normalised
 from imagist.training.progress import Progress
+from imagist.training.rates import rate_at
 
 log = logging.getLogger("imagist.training")
 
@@ -339,7 +339,6 @@ def brain_float(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, steps: int, *, warm: int) -> None:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
-    rate = peak * min(1.0, (step + 1) / warm) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    """Gives the optimiser the rate of a step."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate_at(peak, step, steps, warm=warm)

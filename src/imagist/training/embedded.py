@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 
 from imagist.bundle import MODEL_CARD, SHIPPED
 from imagist.decoding import Decoding
@@ -27,17 +28,27 @@ from imagist.records import LabelSet
 from imagist.taxonomy import built_in
 from imagist.texts.bag import counts
 from imagist.training import assemble, distil, heads, measure, modelcard
-from imagist.training.caption import train_captioner
-from imagist.training.captioning import CaptionConfig, Captioned, Sentences
+from imagist.training.caption import learn
+from imagist.training.corpus import Corpus
+from imagist.training.crossentropy import Learning
 from imagist.training.export import EncoderGraph
-from imagist.training.judge import Judge, captions_of
-from imagist.training.networks import Decoder, Encoder
+from imagist.training.features import Encoded, Grids, Halves
+from imagist.training.judge import CaptionModel, Judge, captions_of
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.mobilenet import Encoder
 from imagist.training.photographs import SIDE, PhotoSet, flickr8k, labelled
+from imagist.training.recipe import Critical, Words
+from imagist.training.sentences import LabelSentences
+from imagist.training.vocabulary import WordVocabulary, learn_words, tokenised
 
 log = logging.getLogger("imagist.training")
 
 WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
 VIEWS = (3, 3, 1)  # of each photograph of Flickr8k, photos15 and tiny_imagenet
+SHARES = (1.0, 0.25, 0.25)  # of the same in each batch of the captioner
+WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, attend_all=0.5)
+CRITICAL = Critical(steps=400, batch=24, rate=5e-5, warm=20, look_every=100, words=0.3, average=0.995)
+LONGEST, LEAST_COUNT = 20, 4
 TAXONOMIES = ("photos15", "sns4", "social12")
 CALIBRATED = 60  # every so many photographs of Flickr8k train show the ranges of the captioner's activations
 
@@ -58,34 +69,45 @@ class Training:
         sets, judge = self._train_sets, flickr8k(self.data, "dev").fraction(0.2)
         return distil.distil(sets, VIEWS, judge, self.data / WEIGHTS, self.folder, distil.DistilConfig())
 
-    def grids(self) -> list[Captioned]:
+    def grids(self) -> list[Encoded]:
         """The training sets and both dev sets with their grids: Flickr8k, photos15, tiny_imagenet, then the devs."""
         encoder = self.encoder()
         sets = [*self._train_sets, flickr8k(self.data, "dev"), labelled(self.data, "photos15", "dev")]
         return [
-            Captioned(photos, distil.grids(photos, number, encoder, self.folder))
+            Encoded(photos, distil.grids(photos, number, encoder, self.folder))
             for photos, number in zip(sets, (*VIEWS, 1, 1), strict=True)
         ]
 
-    def captioner(self) -> tuple[Decoder, Sentences, list[Captioned]]:
-        """The captioner, trained now or before, with its words and the sets."""
+    def captioner(self) -> tuple[CaptionModel, Judge, list[Encoded]]:
+        """The captioner, trained now or before, with what judges it, and the sets."""
         sets = self.grids()
-        config = CaptionConfig()
-        return train_captioner(sets[:3], sets[3], self.folder, config), Sentences(sets[:3], config), sets
+        corpora = [corpus_of(item) for item in sets]
+        vocabulary = self._vocabulary(corpora[:3])
+        torch.manual_seed(0)
+        decoder = AttentionDecoder(
+            len(vocabulary.lines), sets[0].grids.shape[3], hidden=384, embedding=256, attention=128
+        )
+        model = CaptionModel(torch.nn.Identity(), decoder)
+        judge = Judge(corpora[3], vocabulary, Decoding(longest=LONGEST))
+        learning = Learning(corpora[:3], vocabulary, LONGEST, judge, self.folder, Accelerator(cpu=True), SHARES)
+        learn(model, learning, WORDS, CRITICAL)
+        return model, judge, sets
 
     def heads(self) -> assemble.Parts:
         """Everything trained; the two heads and the fusion are fitted anew, in minutes."""
-        decoder, sentences, sets = self.captioner()
-        decoding = self._decoding(decoder, sentences, sets[3])
+        model, judge, sets = self.captioner()
+        search = self._search(model, judge)
         labels = LabelSet(tuple(sorted(set(sets[1].photos.labels))))
         sets[1], dev = (self._as_served(item) for item in (sets[1], sets[4]))
-        train = heads.training_examples(
-            sets[:3], labels, lambda grids: captions_of(decoder, grids, sentences, decoding)
-        )
+
+        def told_of(grids: Halves) -> list[str]:
+            return captions_of(model, Grids(grids[:, None]), judge.vocabulary, search)
+
+        train = heads.training_examples(sets[:3], labels, told_of)
         names = dev.photos.labels
         goal = np.array([labels.index(name) for name in names])
         features = dev.grids[:, 0].astype(np.float32).mean(1)
-        said = captions_of(decoder, dev.grids[:, 0], sentences, decoding)
+        said = told_of(dev.grids[:, 0])
         picture = heads.best_linear("pictures", train.pictures(), (features, goal), len(labels))
         terms = heads.best_terms(train.captions)
         places = {term: place for place, term in enumerate(terms)}
@@ -95,16 +117,17 @@ class Training:
         text = heads.best_linear("texts", train.texts(heads.weighed(table, idf)), (told, goal), len(labels))
         image_scores, text_scores = picture.scores(features), text.scores(told)
         fusion = {t: heads.fit_fusion(built_in(t), labels, image_scores, text_scores, names) for t in TAXONOMIES}
+        fitted = assemble.Heads(heads.PictureHead(picture), heads.TextHead(text, idf), terms, labels.names, fusion)
         return assemble.Parts(
-            self.encoder(), decoder, sentences.words, heads.PictureHead(picture), heads.TextHead(text, idf), terms,
-            labels.names, decoding, fusion,
+            "embedded", "MobileNetV2 layout distilled from random weights, soft-attention LSTM captions, 15 classes",
+            "attention", EncoderGraph(self.encoder()), SIDE, model.decoder, judge.vocabulary, search, fitted,
         )  # fmt: skip
 
     def bundle(self) -> None:
         """Writes the bundle and proves it: the float export against torch, and what making it small costs."""
         parts = self.heads()
         seen = self.grids()[0].grids[::CALIBRATED, 0].astype(np.float32)
-        photos = flickr8k(self.data, "dev").fraction(0.2)
+        photos = flickr8k(self.data, "dev").fraction(0.2).pixels
         plain = self.folder / "bundle-float"
         assemble.write_bundle(parts, plain)
         proof = {"float": assemble.parity(parts, plain, photos)}
@@ -131,7 +154,7 @@ class Training:
             found[name] = measure.classes(load(folder, taxonomy=name), [self.data / "photos15.parquet"], "dev")
         return found
 
-    def _as_served(self, item: Captioned) -> Captioned:
+    def _as_served(self, item: Encoded) -> Encoded:
         """The set with its first views as the bundle will see them: in float32, and resized by Pillow.
 
         Training resizes and rounds in its own way. Heads and temperatures fitted to that cost the words two points of
@@ -145,19 +168,32 @@ class Training:
                 grids[start : start + 50, 0] = graph(torch.from_numpy(seen)).numpy()
         return replace(item, grids=grids)
 
-    def _decoding(self, decoder: Decoder, sentences: Sentences, dev: Captioned) -> Decoding:
+    def _search(self, model: CaptionModel, judge: Judge) -> Decoding:
         """The length power that dev likes best, for a beam of 3."""
-        judge = Judge(dev, sentences)
-        tried = [replace(Decoding(), length_power=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
-        figures = [judge.figures(decoder, decoding) for decoding in tried]
-        for decoding, figure in zip(tried, figures, strict=True):
-            log.info("length power %.1f  %s", decoding.length_power, figure)
+        tried = [replace(judge.search, length_power=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
+        figures = [judge.figures(model, search) for search in tried]
+        for search, figure in zip(tried, figures, strict=True):
+            log.info("length power %.1f  %s", search.length_power, figure)
         return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
+
+    def _vocabulary(self, corpora: list[Corpus]) -> WordVocabulary:
+        """The words of Flickr8k's sentences, and all that label sentences may need."""
+        said = (text for corpus in corpora for of in corpus.said for _, text in of)
+        drawn = (text for corpus in corpora if corpus.drawn for text in corpus.drawn.all())
+        return learn_words(said, ["en"], LEAST_COUNT, drawn)
 
     @cached_property
     def _train_sets(self) -> list[PhotoSet]:
         sets = (labelled(self.data, name, "train") for name in ("photos15", "tiny_imagenet"))
         return [flickr8k(self.data, "train"), *sets]
+
+
+def corpus_of(item: Encoded) -> Corpus:
+    """A set with its own sentences, or with those that its labels give."""
+    photos = item.photos
+    if photos.labels:
+        return Corpus(Grids(item.grids), labels=photos.labels, drawn=LabelSentences(set(photos.labels)))
+    return Corpus(Grids(item.grids), [[("en", text) for text in tokenised(of)] for of in photos.captions])
 
 
 STAGES = ("encoder", "grids", "captioner", "heads", "bundle", "card")

@@ -1,6 +1,6 @@
 """Torch modules to the ONNX graphs of a bundle: folded, and stored in half precision.
 
-Shapes: N photos, B beams, S side in pixels, L cells, D channels, H state, A attention, K candidates, V words.
+Shapes: N photos, B beams, S side in pixels, L cells, D channels, K candidates, V words.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import copy
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imagist.training.heads import PictureHead, TextHead
 from imagist.training.judge import next_words
-from imagist.training.networks import ConvUnit, Decoder, Encoder
-from imagist.training.photographs import SIDE
+from imagist.training.networks.decoder import CaptionDecoder, beams_of
+from imagist.training.networks.mobilenet import ConvUnit, Encoder
 
 OPSET = 20
 
@@ -32,7 +32,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        self.encoder = copy.deepcopy(encoder).eval()
+        self.encoder, self.channels = copy.deepcopy(encoder).eval(), encoder.channels
         for unit in [m for m in self.encoder.modules() if isinstance(m, ConvUnit)]:
             unit.conv = fuse_conv_bn_eval(unit.conv, unit.norm)
             unit.norm = nn.Identity()  # type: ignore[assignment]
@@ -44,32 +44,44 @@ class EncoderGraph(nn.Module):
 
 
 class BeginGraph(nn.Module):
-    """`Decoder.begin`."""
+    """`CaptionDecoder.begin`, as a row of tensors: memory, then state."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: CaptionDecoder) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, grid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, grid: Tensor) -> tuple[Tensor, ...]:
         """As the class says."""
-        return self.decoder.begin(grid)
+        memory, state = self.decoder.begin(grid)
+        return (*memory.values(), *state.values())
 
 
 class StepGraph(nn.Module):
-    """`imagist.training.judge.next_words`, the number of candidates being an input."""
+    """`imagist.training.judge.next_words`, over rows of tensors; the number of candidates is an input.
 
-    def __init__(self, decoder: Decoder) -> None:
+    Args:
+        decoder: The module.
+        memory: The names of its memory.
+        state: The names of its state.
+        banned: Words that are never said.
+    """
+
+    def __init__(
+        self, decoder: CaptionDecoder, memory: Sequence[str], state: Sequence[str], banned: Sequence[int]
+    ) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.memory, self.state, self.banned = decoder, tuple(memory), tuple(state), tuple(banned)
 
-    def forward(
-        self, word: Tensor, values: Tensor, keys: Tensor, state: Tensor, cell: Tensor, candidates: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(self, word: Tensor, candidates: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """As the class says; ``candidates`` int64 ``[1]``, 1 to V."""
         best = int(candidates.item())
         torch._check(best >= 1)
-        torch._check(best <= self.decoder.bias.numel())
-        return next_words(self.decoder, word, values, keys, state, cell, best)
+        torch._check(best <= self.decoder.words)
+        memory = dict(zip(self.memory, given, strict=False))
+        state = dict(zip(self.state, given[len(self.memory) :], strict=True))
+        logprobs, ids, attention, new = next_words(self.decoder, word, memory, state, best, self.banned)
+        looked = () if attention is None else (attention,)
+        return (logprobs, ids, *looked, *(new[name] for name in self.state))
 
 
 @dataclass(frozen=True)
@@ -80,35 +92,58 @@ class Graph:
         module: In eval mode.
         inputs: Name, example and dynamic axes (axis number to name) of each input, in order.
         outputs: Names of what it returns.
+        plain: So many inputs are arguments of their own, the others go together as a tuple; None makes all plain.
     """
 
     module: nn.Module
     inputs: Sequence[tuple[str, Tensor, Mapping[int, str]]]
     outputs: Sequence[str]
+    plain: int | None = None
 
 
-def graphs(encoder: Encoder, decoder: Decoder, pictures: PictureHead, texts: TextHead) -> dict[str, Graph]:
-    """The five files of the embedded bundle."""
-    cells, hidden, attention = 49, decoder.keys.in_features, decoder.keys.out_features
-    grid = ("grid", torch.zeros(2, cells, encoder.channels), {0: "n"})
+def encoder_graph(encoder: nn.Module, side: int) -> Graph:
+    """``encoder.onnx`` of a module from uint8 ``[N, S, S, 3]`` to ``[N, L, D]``."""
+    return Graph(encoder, [("pixels", torch.zeros(2, side, side, 3, dtype=torch.uint8), {0: "n"})], ["grid"])
+
+
+def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: Sequence[int]) -> dict[str, Graph]:
+    """``captioner-begin.onnx`` and ``captioner-step.onnx``.
+
+    A step's outputs are ``logprobs``, ``ids``, maybe ``attention``, and the state, each part named ``new_`` and its
+    name as an input. What the beginning gives and no step renews is the memory.
+
+    Args:
+        decoder: The module.
+        cells: L.
+        channels: D.
+        banned: Words that are never said.
+    """
+    grid = torch.zeros(2, cells, channels)
+    with torch.no_grad():
+        memory, first = decoder.eval().begin(grid)
+        state = {name: x.contiguous() for name, x in beams_of(first, 3).items()}
+        _, attention, state = decoder.step(torch.zeros(2, 3, dtype=torch.int64), memory, state)
     beams = {0: "n", 1: "b"}
-    step: list[tuple[str, Tensor, Mapping[int, str]]] = [
+    growing = {name: beams | {axis: "t"} for name, axis in decoder.growing.items()}
+    inputs: list[tuple[str, Tensor, Mapping[int, str]]] = [
         ("word", torch.zeros(2, 3, dtype=torch.int64), beams),
-        ("values", torch.zeros(2, cells, hidden), {0: "n"}),
-        ("keys", torch.zeros(2, cells, attention), {0: "n"}),
-        ("state", torch.zeros(2, 3, hidden), beams),
-        ("cell", torch.zeros(2, 3, hidden), beams),
         ("candidates", torch.tensor([5]), {}),
+        *((name, x.contiguous(), {0: "n"}) for name, x in memory.items()),
+        *((name, x.contiguous(), growing.get(name, beams)) for name, x in state.items()),
     ]
-    pixels = ("pixels", torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), {0: "n"})
+    looked = [] if attention is None else ["attention"]
+    outputs = ["logprobs", "ids", *looked, *(f"new_{name}" for name in state)]
+    return {
+        "captioner-begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
+        "captioner-step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
+    }
+
+
+def head_graphs(pictures: PictureHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:
+    """``pictures.onnx`` and ``texts.onnx``."""
     counted = ("counts", torch.zeros(2, texts.idf.numel()), {0: "n"})
     return {
-        "encoder.onnx": Graph(EncoderGraph(encoder), [pixels], ["grid"]),
-        "captioner-begin.onnx": Graph(BeginGraph(decoder), [grid], ["values", "keys", "state", "cell"]),
-        "captioner-step.onnx": Graph(
-            StepGraph(decoder), step, ["logprobs", "ids", "attention", "new_state", "new_cell"]
-        ),
-        "pictures.onnx": Graph(pictures, [grid], ["probabilities"]),
+        "pictures.onnx": Graph(pictures, [("grid", torch.zeros(2, cells, channels), {0: "n"})], ["probabilities"]),
         "texts.onnx": Graph(texts, [counted], ["probabilities"]),
     }
 
@@ -118,15 +153,17 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     axes = {
         name: torch.export.Dim(name, min=1, max=65536) for _, _, dynamic in graph.inputs for name in dynamic.values()
     }
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # the exporter's own, on names of axes
+    examples = [example for _, example, _ in graph.inputs]
+    shapes = [{axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs]
+    plain = len(examples) if graph.plain is None else graph.plain
+    packed = plain < len(examples)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter's own; it also prints graphs
         program = torch.onnx.export(
             graph.module.eval(),
-            tuple(example for _, example, _ in graph.inputs),
+            (*examples[:plain], tuple(examples[plain:])) if packed else tuple(examples),
             dynamo=True,
-            dynamic_shapes=tuple(
-                {axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs
-            ),
+            dynamic_shapes=(*shapes[:plain], tuple(shapes[plain:])) if packed else tuple(shapes),
             input_names=[name for name, _, _ in graph.inputs],
             output_names=list(graph.outputs),
             opset_version=OPSET,

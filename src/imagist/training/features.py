@@ -6,18 +6,68 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imagist.decoding import Ints
 from imagist.training.photographs import PhotoSet, normalised, varied
 from imagist.training.progress import Progress
 
 Halves = NDArray[np.float16]
 
 AT_ONCE = 16  # photographs
+
+
+class Features(Protocol):
+    """What a captioner is given of N photos: grids that a frozen encoder made, or the photos themselves."""
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
+        """For each of n photos one view, drawn: float32 ``[n, ...]``."""
+        ...
+
+    def whole(self, start: int, end: int) -> Tensor:
+        """Photos ``start`` to ``end`` as they will be served: float32 ``[end - start, ...]``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """`Features` of a frozen encoder: float16 ``[N, V, L, D]``, the first view being the whole photo."""
+
+    kept: Halves
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
+        """float32 ``[n, L, D]``."""
+        views = rng.integers(self.kept.shape[1], size=len(photos))
+        return torch.from_numpy(self.kept[photos, views].astype(np.float32))
+
+    def whole(self, start: int, end: int) -> Tensor:
+        """float32 ``[end - start, L, D]``."""
+        return torch.from_numpy(self.kept[start:end, 0].astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A set of photographs and what a frozen encoder made of their views.
+
+    Attributes:
+        photos: The set.
+        grids: float16 ``[N, V, L, D]``.
+    """
+
+    photos: PhotoSet
+    grids: Halves
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import Array, LabelSet
 from imagist.taxonomy import Taxonomy
 from imagist.texts.bag import terms
-from imagist.training.captioning import Captioned
+from imagist.training.features import Encoded
 
 log = logging.getLogger("imagist.training")
 
@@ -61,7 +61,7 @@ class Examples:
 
 
 def training_examples(
-    sets: Sequence[Captioned], labels: LabelSet, captions_of: Callable[[NDArray[np.float16]], list[str]]
+    sets: Sequence[Encoded], labels: LabelSet, captions_of: Callable[[NDArray[np.float16]], list[str]]
 ) -> Examples:
     """Every view of photos15, and of each other set the photographs that `kin.toml` counts to a class.
 
@@ -100,7 +100,7 @@ class Linear:
         return torch.softmax(logits, -1).numpy()
 
 
-def kin(item: Captioned, labels: LabelSet) -> dict[int, int]:
+def kin(item: Encoded, labels: LabelSet) -> dict[int, int]:
     """Photographs of a set that `kin.toml` counts to a class: ``{photo: class}``."""
     table = tomllib.loads(Path(__file__).with_name("kin.toml").read_text("utf-8"))
     if item.photos.labels:

@@ -1,90 +1,131 @@
 """The torch decoder under the search that the bundle will use, and what dev says of its captions.
 
-Shapes: N photos, B beams, K candidates, L cells, D channels, H state, A attention.
+Shapes: N photos, B beams, K candidates, L cells, D channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imagist.decoding import END, START, Decoding, Ints, generate
+from imagist.decoding import Decoding, Ints, generate
 from imagist.metrics.captions import bleu
 from imagist.metrics.cider import cider
-from imagist.metrics.ptb import tokenize
 from imagist.records import Array
-from imagist.training.captioning import UNKNOWN, Captioned, Sentences
-from imagist.training.networks import Decoder
+from imagist.training.corpus import Corpus
+from imagist.training.features import Features
+from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
+from imagist.training.vocabulary import Vocabulary
+
+AT_ONCE = 100  # photos
 
 
+class CaptionModel(nn.Module):
+    """Encoder and decoder as one; the encoder passes grids on where they are cached."""
+
+    def __init__(self, encoder: nn.Module, decoder: CaptionDecoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, given: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Teacher forcing, as `CaptionDecoder.forward`."""
+        found: tuple[Tensor, Tensor | None] = self.decoder(self.encoder(given), words, where)
+        return found
+
+
+@dataclass(frozen=True)
 class Judge:
-    """CIDEr and BLEU-4 on the whole of dev by beam search, as the bundle will decode."""
+    """CIDEr and BLEU-4 on the whole of dev by the search of the bundle, for each language.
 
-    def __init__(self, dev: Captioned, sentences: Sentences) -> None:
-        self._grids = dev.grids[:, 0]
-        self._references = [[" ".join(tokenize(s)) for s in of] for of in dev.photos.captions]
-        self._sentences = sentences
+    Attributes:
+        dev: Photos with references.
+        vocabulary: Of the model.
+        search: How to caption.
+    """
 
-    def figures(self, decoder: nn.Module, decoding: Decoding | None = None) -> dict[str, float]:
-        """``cider`` (0..10) and ``bleu_4`` (0..1)."""
-        captions = self.captions(decoder, decoding or Decoding())
-        return {"cider": cider(captions, self._references), "bleu_4": bleu(captions, self._references)[3]}
+    dev: Corpus
+    vocabulary: Vocabulary
+    search: Decoding
 
-    def captions(self, decoder: nn.Module, decoding: Decoding) -> list[str]:
-        """A caption for each photograph of dev."""
-        return captions_of(decoder, self._grids, self._sentences, decoding)
+    def figures(self, model: nn.Module, search: Decoding | None = None) -> dict[str, float]:
+        """``cider`` (0..10) and ``bleu_4`` (0..1) of the main language, and ``cider_de`` and so on of further ones."""
+        found: dict[str, float] = {}
+        for number, language in enumerate(self.vocabulary.starts):
+            references = self.dev.references(language)
+            with_any = [i for i, of in enumerate(references) if of]
+            said = self.captions(model, search or self.search, language)
+            said, kept = [said[i] for i in with_any], [references[i] for i in with_any]
+            mark = f"_{language}" if number else ""
+            found |= {f"cider{mark}": cider(said, kept), f"bleu_4{mark}": bleu(said, kept)[3]}
+        return found
+
+    def captions(self, model: nn.Module, search: Decoding, language: str | None = None) -> list[str]:
+        """A caption for each photo of dev."""
+        return captions_of(model, self.dev.features, self.vocabulary, search, language)
 
 
-def captions_of(decoder: nn.Module, grids: NDArray[np.float16], sentences: Sentences, decoding: Decoding) -> list[str]:
-    """Captions by beam search from float16 ``[N, L, D]``."""
-    decoder.eval()
+@torch.no_grad()
+def captions_of(
+    model: nn.Module, features: Features, vocabulary: Vocabulary, search: Decoding, language: str | None = None
+) -> list[str]:
+    """Captions of N photos by a `CaptionModel`, on whatever device it lies."""
+    model.eval()
+    device = next(model.parameters()).device
     captions = []
-    for start in range(0, len(grids), 100):
-        part = torch.from_numpy(grids[start : start + 100].astype(np.float32))
-        found = generate(TorchBeams(decoder, part, decoding.beam), len(part), decoding)
-        captions += [sentences.decode(best[0].words) for best in found]
+    for start in range(0, len(features), AT_ONCE):
+        given = features.whole(start, min(start + AT_ONCE, len(features))).to(device)
+        beams = TorchBeams(model.decoder, model.encoder(given), search.beam, vocabulary, language)  # type: ignore[operator, arg-type]
+        found = generate(beams, len(given), search)
+        captions += [vocabulary.decode(best[0].words) for best in found]
     return captions
 
 
 class TorchBeams:
     """The torch decoder as `imagist.decoding.NextWord`."""
 
-    start, end = START, END
-
-    def __init__(self, decoder: nn.Module, grid: Tensor, beams: int) -> None:
-        self._decoder: Decoder = decoder  # type: ignore[assignment]
-        self.words = self._decoder.bias.numel()
+    def __init__(
+        self, decoder: CaptionDecoder, grid: Tensor, beams: int, vocabulary: Vocabulary, language: str | None = None
+    ) -> None:
+        self._decoder, self._banned = decoder, vocabulary.banned
+        self.words, self.end = decoder.words, vocabulary.end
+        self.start = vocabulary.starts[language or next(iter(vocabulary.starts))]
         with torch.no_grad():
-            self._values, self._keys, state, cell = self._decoder.begin(grid)
-        self._state, self._cell = (x[:, None].repeat(1, beams, 1) for x in (state, cell))
+            self.memory, first = decoder.begin(grid)
+        self.state, self._device = beams_of(first, beams), grid.device
 
     @torch.no_grad()
-    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array]:
+    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
         """As the protocol says."""
-        logprobs, ids, attention, self._state, self._cell = next_words(
-            self._decoder, torch.from_numpy(words), self._values, self._keys, self._state, self._cell, candidates
+        word = torch.from_numpy(words).to(self._device)
+        logprobs, ids, attention, self.state = next_words(
+            self._decoder, word, self.memory, self.state, candidates, self._banned
         )
-        return logprobs.numpy(), ids.numpy(), attention.numpy()
+        looked = None if attention is None else attention.float().cpu().numpy()
+        return logprobs.cpu().numpy(), ids.cpu().numpy(), looked
 
     def keep(self, photos: Ints, beams: Ints) -> None:
         """As the protocol says."""
-        rows, order = torch.from_numpy(photos), torch.from_numpy(beams)
-        self._values, self._keys = self._values[rows], self._keys[rows]
-        self._state, self._cell = (x[rows[:, None], order] for x in (self._state, self._cell))
+        rows, order = (torch.from_numpy(np.ascontiguousarray(x)).to(self._device) for x in (photos, beams))
+        self.memory = {name: x[rows] for name, x in self.memory.items()}
+        self.state = {name: x[rows[:, None], order] for name, x in self.state.items()}
 
 
 def next_words(
-    decoder: Decoder, word: Tensor, values: Tensor, keys: Tensor, state: Tensor, cell: Tensor, candidates: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """One step of decoding as it is exported: the K best words, never the start or the unknown one.
+    decoder: CaptionDecoder, word: Tensor, memory: Tensors, state: Tensors, candidates: int, banned: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor | None, Tensors]:
+    """One step of decoding as it is exported: the K best words, never a banned one.
 
     Returns:
-        Log-probabilities and ids ``[N, B, K]``, attention ``[N, B, L]``, state and cell ``[N, B, H]``.
+        Log-probabilities and ids ``[N, B, K]``, attention ``[N, B, L]`` or None, the new state.
     """
-    logits, attention, state, cell = decoder.step(word, values, keys, state, cell)
-    banned = torch.zeros(logits.shape[-1])
-    banned[[START, UNKNOWN]] = -1e4  # within float16, in which it is stored
-    best, ids = torch.log_softmax(logits.float() + banned, -1).topk(candidates, -1)
-    return best, ids, attention, state, cell
+    logits, attention, state = decoder.step(word, memory, state)
+    if banned:
+        refused = torch.zeros(logits.shape[-1])
+        refused[list(banned)] = -1e4  # within float16, in which it is stored
+        logits = logits + refused.to(logits.device)
+    best, ids = torch.log_softmax(logits.float(), -1).topk(candidates, -1)
+    return best, ids, attention, state

@@ -113,7 +113,7 @@ def varied(pixels: NDArray[np.uint8], rng: np.random.Generator, *, least: float 
     scale, ratio = rng.uniform(least, 1), math.exp(rng.uniform(-0.29, 0.29))
     width, height = (min(side, round(side * math.sqrt(scale * r))) for r in (ratio, 1 / ratio))
     left, top = rng.integers(side - width + 1), rng.integers(side - height + 1)
-    x = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
+    x = torch.from_numpy(np.array(pixels[top : top + height, left : left + width]))
     x = x.permute(2, 0, 1)[None].float()
     if rng.random() < coarse and side > 128:
         x = F.interpolate(x, (int(rng.integers(64, 129)),) * 2, mode="bilinear", antialias=True)

@@ -26,7 +26,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from imagist.decoding import Decoding, Ints, generate
 from imagist.records import Array
 from imagist.training.judge import TorchBeams
-from imagist.training.networks import Decoder
+from imagist.training.networks.decoder import CaptionDecoder
+from imagist.training.vocabulary import Vocabulary
 
 QUANTISED, SCALE = "_quantized", "_scale"  # how onnxruntime names the bytes of a weight and what to multiply them by
 WORTH = 8192  # weights of fewer numbers stay as they are
@@ -93,19 +94,23 @@ def dequantised(model: onnx.ModelProto) -> Mapping[str, NDArray[np.float32]]:
 class _Recorded(TorchBeams):
     """Keeps what each step is given."""
 
-    def __init__(self, decoder: Decoder, grid: torch.Tensor, beams: int, feeds: list[Feed]) -> None:
-        super().__init__(decoder, grid, beams)
+    def __init__(
+        self, decoder: CaptionDecoder, grid: torch.Tensor, beams: int, vocabulary: Vocabulary, feeds: list[Feed]
+    ) -> None:
+        super().__init__(decoder, grid, beams, vocabulary)
         self._feeds = feeds
 
-    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array]:
-        given = {"values": self._values, "keys": self._keys, "state": self._state, "cell": self._cell}
-        arrays: Feed = {name: tensor.numpy() for name, tensor in given.items()}
+    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
+        arrays: Feed = {name: tensor.numpy() for name, tensor in (self.memory | self.state).items()}
         self._feeds.append(arrays | {"word": words, "candidates": np.array([candidates])})
         return super().step(words, candidates)
 
 
-def captioner_feeds(decoder: Decoder, grids: Array, decoding: Decoding) -> dict[str, list[Feed]]:
+def captioner_feeds(
+    decoder: CaptionDecoder, grids: Array, vocabulary: Vocabulary, decoding: Decoding
+) -> dict[str, list[Feed]]:
     """What the captioner's two graphs are given while it describes grids ``[N, L, D]``."""
     steps: list[Feed] = []
-    generate(_Recorded(decoder.eval(), torch.from_numpy(grids), decoding.beam, steps), len(grids), decoding)
+    beams = _Recorded(decoder.eval(), torch.from_numpy(grids), decoding.beam, vocabulary, steps)
+    generate(beams, len(grids), decoding)
     return {"captioner-begin.onnx": [{"grid": grids}], "captioner-step.onnx": steps}

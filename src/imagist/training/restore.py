@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from imagist.bundle import Bundle
 from imagist.errors import BundleError
 from imagist.training.export import HALVED, TRANSPOSED, EncoderGraph
-from imagist.training.networks import Decoder, Encoder
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.mobilenet import Encoder
 from imagist.training.quantise import dequantised
 
 
@@ -26,7 +27,7 @@ class Restored:
     """
 
     encoder: EncoderGraph
-    decoder: Decoder
+    decoder: AttentionDecoder
 
 
 def restore(bundle: Bundle) -> Restored:
@@ -45,7 +46,7 @@ def restore(bundle: Bundle) -> Restored:
         channels = found["reduce.weight"].shape[1]
     except KeyError as error:
         raise BundleError(f"no weights named {error}", item=str(bundle.folder)) from error
-    decoder = Decoder(words, channels, hidden, embedding, attention).eval()
+    decoder = AttentionDecoder(words, channels, hidden=hidden, embedding=embedding, attention=attention).eval()
     _fill(decoder, found, bundle)
     return Restored(encoder, decoder)
 
@@ -53,7 +54,9 @@ def restore(bundle: Bundle) -> Restored:
 def weights(bundle: Bundle, file: str) -> dict[str, Tensor]:
     """The float weights of one of a bundle's graphs by the names that torch gave them."""
     model = onnx.load_model_from_string(bundle.read(file))
-    arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dequantised(model)
+    arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dict(
+        dequantised(model)
+    )
     found = {}
     for full, array in arrays.items():
         tensor = torch.from_numpy(array.copy())

@@ -1,0 +1,221 @@
+"""Our beam search (ONNX Runtime, batches of 32) against a straightforward one in PyTorch over the same weights.
+
+    python benchmarks/caption_decode.py --data FOLDER [--model RUN]   # into benchmarks/results/caption_decode.md
+
+The straightforward search (`plain_search`) is timed as tutorials write it at their best, the hypotheses of a photo a
+batch to the decoder, and one hypothesis at a time.
+
+A bundle that multiplies bytes says other things than its weights would as floats. Those floats are then exported for
+this run, and the bundle as it ships is a row of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import onnxruntime
+import torch
+
+from imagist.bundle import Bundle
+from imagist.captioned import read
+from imagist.captioner import as_carded
+from imagist.captioners.stepwise import StepwiseCaptioner
+from imagist.decoding import START, Decoding
+from imagist.encoder import Encoder
+from imagist.images import as_photo, square
+from imagist.options import CaptionOptions
+from imagist.pieces import vocabulary_of
+from imagist.records import Array, Photo
+from imagist.training.vocabulary import UNKNOWN
+from plain_search import Rules, plain_search
+from run_networks import Networks, opened
+
+RESULT = Path(__file__).parent / "results" / "caption_decode.md"
+BATCH = 32
+BAR = 8  # times as many photos a second
+SINGLY = 100  # photos of the slowest ways
+OURS, SHIPPED = "our search", "our search, the bundle as it ships"
+PLAIN, ONE_BY_ONE = "straightforward search", "straightforward search, a hypothesis at a time"
+OURS_WHOLE, PLAIN_WHOLE = "our encoder and search", "PyTorch encoder and straightforward search"
+
+T = TypeVar("T")
+Said = list[tuple[str, ...]]
+
+
+def rules_of(captioner: StepwiseCaptioner, bundle: Bundle, search: Decoding) -> Rules:
+    """What the search of a captioner keeps to."""
+    starts = bundle.card["captioner"].get("languages", {"en": START}).values()
+    banned = tuple({*starts, UNKNOWN})
+    return Rules(captioner.start, captioner.end, banned, search.beam, search.longest, search.length_power)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Photos a second by the clock, and processor seconds a photo: other work on the machine slows only the first."""
+
+    rate: float
+    cpu: float
+
+
+def timed(work: Callable[[], object], photos: int) -> Timed:
+    """One run of work over so many photos."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Timed(photos / (time.perf_counter() - wall), (time.process_time() - cpu) / photos)
+
+
+def best_of(turns: Sequence[Mapping[str, Timed]]) -> dict[str, Timed]:
+    """The best of each piece of work over turns in which each has one."""
+    return {k: Timed(max(t[k].rate for t in turns), min(t[k].cpu for t in turns)) for k in turns[0]}
+
+
+class Contest:
+    """Both searches over the same photos.
+
+    Args:
+        networks: The model.
+        photos: N pictures.
+        beam: B.
+        cores: Threads of either: batches at a time of ours, threads within an operator of PyTorch's.
+    """
+
+    def __init__(self, networks: Networks, photos: Sequence[Photo], beam: int, cores: int) -> None:
+        self.networks, self.cores = networks, cores
+        self.search = as_carded(networks.bundle, Decoding(beam))
+        self.captioner = self._captioner(networks.bundle)
+        self.shipped = networks.shipped and self._captioner(networks.shipped)
+        card = networks.bundle.card["captioner"]
+        self.vocabulary = vocabulary_of(networks.bundle.lines("vocabulary.txt"), card.get("joined", "words"))
+        self.rules = rules_of(self.captioner, networks.bundle, self.search)
+        self.pixels = [photo.pixels for photo in photos]
+        side = Encoder(networks.bundle).side
+        self.squares = torch.from_numpy(np.concatenate([square(pixels, side) for pixels in self.pixels]))
+        self.grids: Array = np.concatenate([*self._lanes(Encoder(networks.bundle).encode, self.squares.numpy())])
+
+    def work(self) -> dict[str, tuple[Callable[[], Said], int]]:
+        """Each piece of work, which gives sentences, and how many photos it takes."""
+        singly = min(SINGLY, len(self.pixels))
+        found = {
+            OURS: (lambda: self.ours(self.captioner), len(self.pixels)),
+            PLAIN: (lambda: self.plain(len(self.pixels)), len(self.pixels)),
+            ONE_BY_ONE: (lambda: self.plain(singly, together=False), singly),
+            OURS_WHOLE: (self.ours_whole, len(self.pixels)),
+            PLAIN_WHOLE: (lambda: self.plain(singly, encode=True), singly),
+        }
+        if shipped := self.shipped:
+            found[SHIPPED] = (lambda: self.ours(shipped), len(self.pixels))
+        return found
+
+    def ours(self, captioner: StepwiseCaptioner) -> Said:
+        """From grids."""
+        batches = self._lanes(captioner.sentences, self.grids)
+        return [self.vocabulary.tokens(best.words) for found in batches for best, *_ in found]
+
+    def ours_whole(self) -> Said:
+        """From pictures."""
+        photos = [Photo(pixels) for pixels in self.pixels]  # new ones, of which nothing is remembered
+        return [c.tokens for found in self._lanes(self.captioner.caption, photos) for c in found]
+
+    def plain(self, photos: int, *, together: bool = True, encode: bool = False) -> Said:
+        """The first so many photos, from grids or, to ``encode``, from pictures."""
+        rules = replace(self.rules, together=together)
+        found = []
+        for i in range(photos):
+            with torch.no_grad():
+                grid = (
+                    self.networks.encoder(self.squares[i : i + 1]) if encode else torch.from_numpy(self.grids[i][None])
+                )
+            found.append(self.vocabulary.tokens(plain_search(self.networks.decoder, grid, rules)))
+        return found
+
+    def _captioner(self, bundle: Bundle) -> StepwiseCaptioner:
+        return StepwiseCaptioner(bundle, CaptionOptions(self.search), Encoder(bundle))
+
+    def _lanes(self, work: Callable[..., T], items: Sequence[Photo] | Array) -> Iterator[T]:
+        """Batches at a time on single-threaded sessions, as the pipeline runs them."""
+        with ThreadPoolExecutor(self.cores) as pool:
+            yield from pool.map(work, [items[i : i + BATCH] for i in range(0, len(items), BATCH)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
+    parser.add_argument("--model", default="embedded", help="a shipped model, or a run of `imagist train caption`")
+    parser.add_argument("--photos", type=int, default=1000, help="of Flickr8k dev")
+    parser.add_argument("--beam", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=3, help="the best of so many is told")
+    parser.add_argument("--print", action="store_true", help="print only, write no result")
+    args = parser.parse_args()
+    if args.data is None:
+        parser.error("name the data folder with --data or IMAGIST_DATA")
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(cores)
+    records = read(args.data / "flickr8k" / "dev.parquet")[: args.photos]
+    with tempfile.TemporaryDirectory() as scratch:
+        networks = opened(args.model, args.data, Path(scratch))
+        contest = Contest(networks, [as_photo(r.content or r.image) for r in records], args.beam, cores)
+        work = contest.work()
+        said = {name: piece() for name, (piece, _) in work.items()}  # also warms up
+        found = best_of([{name: timed(*piece) for name, piece in work.items()} for _ in range(args.turns)])
+    text = report(args, contest, found, said)
+    print(text)
+    if not args.print:
+        RESULT.write_text(text, "utf-8")
+
+
+def report(args: argparse.Namespace, contest: Contest, found: Mapping[str, Timed], said: Mapping[str, Said]) -> str:
+    bundle = contest.networks.shipped or contest.networks.bundle
+    ratio = found[OURS].rate / found[PLAIN].rate
+    lines = [
+        "# Speed of beam search",
+        "",
+        f"`python benchmarks/caption_decode.py --model {args.model}`: `{bundle.name}` {bundle.version}"
+        f" ({bundle.card['captioner']['kind']}), {len(contest.pixels):,} photos of Flickr8k dev, beam {args.beam},"
+        f" batches of {BATCH}, {contest.cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__},"
+        f" torch {torch.__version__}; best of {args.turns} turns.",
+        "",
+        "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(row(name, OURS, found, said) for name in (OURS, SHIPPED, PLAIN, ONE_BY_ONE) if name in found),
+        "",
+        f"Ours to the straightforward search: **{ratio:.1f}x** (the bar: {BAR}x), with"
+        f" {same(said[OURS], said[PLAIN]):.2%} identical captions.",
+        "",
+        "| from decoded pictures, encoder and all | photos/s | ratio | processor ms a photo | ratio | same captions |",
+        "|---|---:|---:|---:|---:|---:|",
+        row(OURS_WHOLE, OURS_WHOLE, found, said),
+        row(PLAIN_WHOLE, OURS_WHOLE, found, said),
+        "",
+        "Ratios and captions are ours against the row's. Processor time leaves out what other programs took.",
+    ]
+    if contest.shipped:
+        lines.append("The bundle multiplies bytes as it ships; the other rows are of its weights as floats.")
+    return "\n".join([*lines, ""])
+
+
+def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Said]) -> str:
+    mine, its = found[ours], found[name]
+    return (
+        f"| {name} | {its.rate:.1f} | {mine.rate / its.rate:.1f} | {1000 * its.cpu:.2f} | {its.cpu / mine.cpu:.1f} |"
+        f" {same(said[ours], said[name]):.2%} |"
+    )
+
+
+def same(ours: Said, other: Said) -> float:
+    """The share of equal sentences among those that both have."""
+    pairs = list(zip(ours, other, strict=False))
+    return sum(a == b for a, b in pairs) / len(pairs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""``imagist evaluate``: how good are captions, how sure is that, and are they better than another captioner's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagist.cli.parser import Parser, positive
+from imagist.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from imagist.captioned import Record
+    from imagist.metrics.evaluation import Measured
+    from imagist.metrics.pairing import Paired
+
+_FILES = """\
+PREDICTIONS is what imagist caption --out writes, or any CSV, JSONL or Parquet with the columns source and caption,
+COCO's results (a JSON list of image_id and caption), or a .txt of one caption a line. REFERENCES is COCO captions,
+Karpathy's JSON, a token file of Flickr8k, or a CSV, JSONL or Parquet of images and captions.
+
+BLEU, ROUGE-L and CIDEr are pycocoevalcap's, over its tokens; its CIDEr, and so the one that papers print, is CIDEr-D.
+METEOR and SPICE run its Java programs (pip install 'imagist[metrics]')."""
+
+
+def configure(parser: Parser) -> None:
+    """Declares the arguments."""
+    actions = parser.add_subparsers(required=True, metavar="captions")
+    summary = "BLEU, METEOR, ROUGE-L, CIDEr, SPICE, diversity and length of captions, with intervals"
+    captions = actions.add_parser(
+        "captions",
+        help=summary,
+        description=f"{summary}.",
+        epilog=_FILES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    captions.set_defaults(act=_captions)
+    captions.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="captions to measure; see below")
+    captions.add_argument("references", type=Path, metavar="REFERENCES", help="what people wrote; see below")
+    captions.add_argument(
+        "--compare", type=Path, metavar="FILE", help="other predictions: how much better PREDICTIONS are, and how sure"
+    )
+    captions.add_argument("--split", metavar="NAME", help="the split to measure, of files that name splits")
+    captions.add_argument("--language", default="en", metavar="CODE", help="another column of references, such as de")
+    captions.add_argument(
+        "--first", type=positive, metavar="N", help="the first N references of an image (default: all)"
+    )
+    captions.add_argument(
+        "--train",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="captions of training, laid out as REFERENCES: how many captions are copied from them; repeatable",
+    )
+    captions.add_argument("--train-split", metavar="NAME", help="their split, of files that name splits")
+    captions.add_argument("--no-java", action="store_true", help="without METEOR and SPICE")
+    captions.add_argument(
+        "--resamples", type=positive, default=1000, metavar="N", help="of the bootstrap over images (default: 1000)"
+    )
+    captions.add_argument("--seed", type=int, default=0, metavar="N", help="of the resamples (default: 0)")
+    captions.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a .json, .csv or .md (default: a table on stdout)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    return int(args.act(args))
+
+
+def _captions(args: argparse.Namespace) -> int:
+    from imagist.cli.figures import Report, show_report, write_report
+    from imagist.metrics.evaluation import CaptionEvaluation
+
+    _check(args)
+    paired, other = _inputs(args)
+    evaluation = CaptionEvaluation(
+        paired.references,
+        training=_training(args),
+        java=not args.no_java,
+        language=args.language,
+        resamples=args.resamples,
+        seed=args.seed,
+    )
+    measured: Measured = evaluation.measure(paired.hypotheses)
+    compared = evaluation.measure(other.hypotheses) if other else None
+    report = Report(
+        settings={
+            "predictions": str(args.predictions),
+            "references": str(args.references),
+            "compared": str(args.compare) if args.compare else None,
+            "language": args.language,
+            "images": len(paired.images),
+            "resamples": args.resamples,
+            "seed": args.seed,
+        },
+        first=measured,
+        second=compared,
+        differences=evaluation.compare(measured, compared) if compared else {},
+    )
+    if args.out is None:
+        show_report(report)
+        return 0
+    write_report(report, args.out)
+    for key in ("meteor", "spice"):
+        if not args.no_java and (reason := measured.unavailable.get(key)):
+            sys.stderr.write(f"imagist: no {key.upper()}: {reason}\n")
+    sys.stderr.write(f"imagist: {len(paired.images):,} images; wrote {args.out}\n")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from imagist.cli.figures import WRITERS
+    from imagist.report.files import check_folder
+
+    if args.train_split and not args.train:
+        raise UsageError("--train-split speaks of a file", remedy="name it with --train")
+    if args.out is None:
+        return
+    if args.out.suffix.lower() not in WRITERS:
+        raise UsageError(
+            "is of no format that can be written", item=str(args.out), remedy=f"one of {' '.join(WRITERS)}"
+        )
+    check_folder(args.out)
+    read = [args.predictions, args.references, args.compare, *(args.train or [])]
+    if any(args.out.resolve() == path.resolve() for path in read if path):
+        raise OutputError("is an input, too", item=str(args.out), remedy="write to another file")
+
+
+def _inputs(args: argparse.Namespace) -> tuple[Paired, Paired | None]:
+    """The predictions, and those they are compared with, each beside the references of their images."""
+    from imagist.metrics.pairing import pair
+    from imagist.metrics.predictions import read_predictions
+
+    records = _read(args.references, args.split, args.language)
+    pairs = [
+        _wanted(pair(read_predictions(path, split=args.split), records, item=str(path)), records, args)
+        for path in (args.predictions, args.compare)
+        if path
+    ]
+    return pairs[0], pairs[1] if args.compare else None
+
+
+def _wanted(paired: Paired, records: list[Record], args: argparse.Namespace) -> Paired:
+    """The images that have references in the language, with as many of these as are wanted."""
+    from imagist.metrics.pairing import Paired
+
+    references = [_sentences(record, args.language)[: args.first] for record in records]
+    kept = [n for n, sentences in enumerate(references) if sentences]
+    if not kept:
+        raise UsageError(f"no references in {args.language!r}", item=str(args.references))
+    return Paired([paired.images[n] for n in kept], [paired.hypotheses[n] for n in kept], [references[n] for n in kept])
+
+
+def _training(args: argparse.Namespace) -> list[str] | None:
+    if not args.train:
+        return None
+    records = (record for path in args.train for record in _read(path, args.train_split, args.language))
+    return [sentence for record in records for sentence in _sentences(record, args.language)]
+
+
+def _read(path: Path, split: str | None, language: str) -> list[Record]:
+    from imagist.captioned import read
+
+    languages = [] if language == "en" else [language]
+    return read(path, split=split, check_images=False, languages=languages, content=False)
+
+
+def _sentences(record: Record, language: str) -> tuple[str, ...]:
+    return record.captions if language == "en" else record.translations.get(language, ())

@@ -1,0 +1,116 @@
+"""``imagist train caption``: a captioner from a recipe, with its bundle, curves and samples."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from imagist.cli.parser import Parser
+from imagist.errors import MissingExtra, UsageError
+
+
+def configure(parser: Parser) -> None:
+    """Declares the arguments."""
+    actions = parser.add_subparsers(required=True, metavar="caption")
+    caption = actions.add_parser("caption", help="train a captioner from a recipe (needs imagist[torch])")
+    caption.add_argument("config", type=Path, metavar="CONFIG.toml", help="the recipe; see configs/captioners")
+    caption.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("IMAGIST_DATA"),
+        metavar="DIR",
+        help="where the recipe's relative paths are looked for (default: IMAGIST_DATA)",
+    )
+    caption.add_argument(
+        "--folder", type=Path, metavar="DIR", help="checkpoints, bundle and report (default: runs/NAME of the recipe)"
+    )
+    caption.add_argument(
+        "--features", type=Path, default=Path("runs/features"), metavar="DIR",
+        help="cache of what frozen encoders make of photos (default: runs/features)",
+    )  # fmt: skip
+    caption.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value, such as words.epochs=3"
+    )
+    caption.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
+    caption.set_defaults(act=_caption)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    return int(args.act(args))
+
+
+def _caption(args: argparse.Namespace) -> int:
+    from imagist import settings
+
+    if args.data is None:
+        raise UsageError("name the data folder", item="--data", remedy="or set IMAGIST_DATA")
+    try:
+        from imagist.training.captioner import train
+        from imagist.training.recipe import Recipe
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name}", remedy="pip install 'imagist[torch]'") from error
+    recipe = settings.read(args.config, Recipe, args.set)
+    folder = args.folder or Path("runs") / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    _logged(folder)
+    curves = Curves(folder, tensorboard=args.tensorboard)
+    outcome = train(recipe, args.data, folder, args.features, curves)
+    if outcome is not None:
+        from imagist.report.training import write_report
+
+        write_report(outcome.folder, outcome.measured, outcome.samples, settings.to_toml(recipe))
+        sys.stdout.write(f"{outcome.folder / 'report.html'}\n")
+    return 0
+
+
+class Curves:
+    """Keeps what training tells of itself, a line of JSON each, and gives it to TensorBoard where asked to.
+
+    Args:
+        folder: Receives ``curves.jsonl`` and, for TensorBoard, ``tensorboard/``.
+        tensorboard: Whether to write for it.
+
+    Raises:
+        MissingExtra: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, *, tensorboard: bool) -> None:
+        self._path = folder / "curves.jsonl"
+        self._board: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ModuleNotFoundError as error:
+                raise MissingExtra("TensorBoard is not installed", remedy="pip install tensorboard") from error
+            self._board = SummaryWriter(str(folder / "tensorboard"))
+
+    def __call__(self, phase: str, step: int, figures: dict[str, float]) -> None:
+        """Keeps the figures of a step."""
+        import json
+
+        with self._path.open("a") as file:
+            file.write(json.dumps({"phase": phase, "step": step} | figures) + "\n")
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(f"{phase}/{name}", value, step)
+            self._board.flush()
+
+
+def _logged(folder: Path) -> None:
+    """What training says goes to stderr and to ``train.log``."""
+    import logging
+
+    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(folder / "train.log")]
+    form = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    logger = logging.getLogger("imagist.training")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in handlers:
+        handler.setFormatter(form)
+        logger.addHandler(handler)
+    for chatty in ("onnxscript", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

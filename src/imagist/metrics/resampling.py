@@ -1,0 +1,59 @@
+"""One bootstrap for many figures: the same items drawn with replacement for every figure and for every system.
+
+A figure that depends on its items through sums alone (a mean; BLEU or METEOR through their counts) is resampled by one
+product of matrices, without touching the items again. Because the draws are the same for all, differences of systems
+are paired (Koehn 2004).
+
+Shapes: N items; B resamples; K columns of sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.errors import UsageError
+
+Floats = NDArray[np.float64]
+
+_DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of one product
+
+
+class Resamples:
+    """B times N of N items, drawn with replacement.
+
+    Nothing is kept between calls: the draws are made anew from the seed, and are the same each time.
+
+    Args:
+        items: N, >= 1.
+        count: B, >= 1.
+        seed: Of the draws.
+
+    Raises:
+        UsageError: No items, no resamples, or a negative seed.
+    """
+
+    def __init__(self, items: int, count: int = 1000, *, seed: int = 0) -> None:
+        if seed < 0:
+            raise UsageError(f"a seed is 0 or more, got {seed}")
+        if items < 1 or count < 1:
+            raise UsageError(f"{count} resamples of {items} items", remedy="there must be one of each at least")
+        self.items, self.count, self.seed = items, count, seed
+
+    def totals(self, rows: NDArray[Any]) -> Floats:
+        """Sums over each resample, float64 ``[B, K]``, of rows ``[N, K]``."""
+        values = np.asarray(rows, dtype=np.float64)
+        return np.concatenate([times @ values for times in self._times()])
+
+    def _times(self) -> Iterator[Floats]:
+        """How often each item was drawn, ``[some, N]``, until there were B of them."""
+        random = np.random.default_rng(self.seed)
+        at_once = max(1, _DRAWN_AT_ONCE // self.items)
+        for start in range(0, self.count, at_once):
+            some = min(at_once, self.count - start)
+            drawn = random.integers(self.items, size=(some, self.items))
+            drawn += np.arange(some)[:, None] * self.items
+            yield np.bincount(drawn.ravel(), minlength=some * self.items).reshape(some, -1).astype(np.float64)

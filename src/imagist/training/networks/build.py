@@ -1,0 +1,71 @@
+"""A decoder by its name in the registry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from imagist.errors import UsageError
+from imagist.training.gpt2 import small_gpt2
+from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder
+from imagist.training.networks.decoder import CaptionDecoder
+from imagist.training.networks.prefix import PrefixDecoder
+from imagist.training.networks.recurrent import RecurrentDecoder
+from imagist.training.networks.transformer import TransformerDecoder
+
+KINDS: dict[str, type[CaptionDecoder]] = {
+    "attention": AttentionDecoder,
+    "lstm": RecurrentDecoder,
+    "prefix-gpt2": PrefixDecoder,
+    "transformer": TransformerDecoder,
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "attention": {"sat": SAT, "tutorial": TUTORIAL},
+    "lstm": {"inject": {"merge": False}, "merge": {"merge": True}},
+}
+
+
+def build(options: Mapping[str, Any], *, words: int, channels: int, cells: int, longest: int) -> CaptionDecoder:
+    """The decoder that a recipe names, with random weights.
+
+    Args:
+        options: ``kind``, maybe ``preset``, and arguments of its class, which go before the preset's. Of
+            ``prefix-gpt2``, ``language_model`` is a table of `small_gpt2`'s arguments.
+        words: V.
+        channels: D.
+        cells: L.
+        longest: Most words of a sentence.
+
+    Raises:
+        UsageError: An unknown kind or preset, or arguments that it does not take.
+    """
+    left = dict(options)
+    kind = _known(str(left.pop("kind", "")), KINDS, "decoder.kind")
+    presets = PRESETS.get(kind, {})
+    preset = left.pop("preset", None)
+    given = {} if preset is None else dict(presets[_known(str(preset), presets, "decoder.preset")])
+    given |= left
+    if kind == "prefix-gpt2":
+        small = dict(given.pop("language_model", {}))
+        given["language_model"] = _made(small_gpt2, small, "decoder.language_model", words=words)
+        fixed = {"channels": channels}
+    else:
+        fixed = {"words": words, "channels": channels}
+    if kind in ("prefix-gpt2", "transformer"):
+        fixed |= {"cells": cells, "longest": longest}
+    made: CaptionDecoder = _made(KINDS[kind], given, "decoder", **fixed)
+    return made
+
+
+def _made(make: Callable[..., Any], given: Mapping[str, Any], item: str, **fixed: int) -> Any:
+    known = set(inspect.signature(make).parameters) - fixed.keys()
+    if unknown := sorted(set(given) - known):
+        raise UsageError(f"no settings {', '.join(unknown)}", item=item, remedy=f"it takes {', '.join(sorted(known))}")
+    return make(**fixed, **given)
+
+
+def _known(name: str, names: Mapping[str, Any], item: str) -> str:
+    if name not in names:
+        raise UsageError(f"there is no {name!r}", item=item, remedy=f"one of {', '.join(names) or 'none'}")
+    return name

@@ -1,0 +1,188 @@
+"""`transformer`: grid features and a small Transformer decoder that remembers the keys and values of what was said.
+
+Shapes: N photos, L cells, D channels, B sentences or beams, T words, V words known, E width, M layers, H heads,
+F = E / H.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from imagist.training.networks.decoder import CaptionDecoder, Tensors
+from imagist.training.networks.dropout import Dropout
+
+
+class Feed(nn.Module):
+    """The two-layer network behind each attention, with its norm before it."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[..., E]`` to the same."""
+        y: Tensor = self.dropout(self.narrow(self.dropout(F.gelu(self.widen(self.norm(x))))))
+        return x + y
+
+
+class Layer(nn.Module):
+    """One layer of the decoder, norms first: words among themselves, words over cells, feed forward."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.own = nn.Linear(width, 3 * width)
+        self.own_out = nn.Linear(width, width)
+        self.cross_norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.cross_out = nn.Linear(width, width)
+        self.feed = Feed(width, dropout)
+        self.dropout = Dropout(dropout)
+
+    def split(self, x: Tensor) -> Tensor:
+        """``[..., T, E]`` to ``[..., H, T, F]``."""
+        return x.view(*x.shape[:-1], self.heads, x.shape[-1] // self.heads).transpose(-3, -2)
+
+    def among_words(self, x: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Self-attention of ``[N, B, T, E]``: over itself, causally, or of one word over itself and the past."""
+        query, key, value = (self.split(part) for part in self.own(self.norm(x)).chunk(3, -1))
+        if past is not None:
+            key, value = torch.cat([past[0], key], -2), torch.cat([past[1], value], -2)
+        rows = [part.flatten(0, 1) for part in (query, key, value)]  # ONNX knows this operator with four axes only
+        seen = F.scaled_dot_product_attention(rows[0], rows[1], rows[2], is_causal=past is None).view_as(query)
+        return x + self.dropout(self.own_out(seen.transpose(-3, -2).flatten(-2))), (key, value)
+
+    def over_cells(self, x: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-attention of ``[N, B, T, E]`` over ``[N, H, L, F]``, and its weights ``[N, B, T, L]``."""
+        n, b, t, _ = x.shape
+        query = self.split(self.query(self.cross_norm(x)).flatten(1, 2))
+        weights = torch.softmax(query @ keys.transpose(-2, -1) * keys.shape[-1] ** -0.5, -1)
+        seen = (weights @ values).transpose(-3, -2).flatten(-2).view(n, b, t, -1)
+        return x + self.dropout(self.cross_out(seen)), weights.mean(1).view(n, b, t, -1)
+
+
+class GridLayer(nn.Module):
+    """One layer over the grid: cells among themselves, feed forward."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.own = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.feed = Feed(width, dropout)
+        self.dropout = Dropout(dropout)
+        self.heads = heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, L, E]`` to the same."""
+        parts = self.own(self.norm(x)).chunk(3, -1)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
+        y: Tensor = self.feed(x + self.dropout(self.out(seen)))
+        return y
+
+
+class TransformerDecoder(CaptionDecoder):
+    """Norm-first Transformer (Vaswani et al. 2017; Xiong et al. 2020), its output tied to its embedding.
+
+    The mean of the grid stands before the sentence as if it were a word.
+
+    Args:
+        words: V.
+        channels: D.
+        cells: L.
+        width: E.
+        layers: M, over the words.
+        grid_layers: Over the cells, before them.
+        heads: H, a divisor of E.
+        longest: Most words of a sentence, the end not counted.
+        dropout: On the grid, the embedding and each branch; 0 to 1.
+    """
+
+    growing = {"keys": 4, "values": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        words: int,
+        channels: int,
+        *,
+        cells: int = 49,
+        width: int = 384,
+        layers: int = 3,
+        grid_layers: int = 1,
+        heads: int = 6,
+        longest: int = 24,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__(words)
+        self.reduce = nn.Linear(channels, width)
+        self.places = nn.Parameter(torch.randn(cells, width) * 0.02)
+        self.grid_layers = nn.ModuleList(GridLayer(width, heads, dropout) for _ in range(grid_layers))
+        self.grid_norm = nn.LayerNorm(width)
+        self.cells = nn.Linear(width, 2 * width * layers)
+        self.embedding = nn.Embedding(words, width)
+        self.times = nn.Parameter(torch.randn(longest + 2, width) * 0.02)
+        self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(words))
+        self.dropout = Dropout(dropout)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+
+    def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
+        """Keys and values of the cells ``[N, M, H, L, F]``; keys and values of the mean, ``[N, M, H, 1, F]``."""
+        memory, mean = self._cells(grid)
+        x, past = mean[:, None, None] + self.times[0], []
+        for i, layer in enumerate(self._layers()):
+            x, pair = layer.among_words(x, None)
+            x = layer.feed(layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])[0])
+            past.append(pair)
+        keys, values = (torch.stack([pair[k] for pair in past], 2)[:, 0] for k in (0, 1))
+        return memory, {"keys": keys, "values": values}
+
+    def step(self, word: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensor | None, Tensors]:
+        """As `CaptionDecoder.step` says; keys and values ``[N, B, M, H, t, F]`` grow by one."""
+        time = state["keys"].shape[4]
+        x = (self.embedding(word) + self.times[time])[:, :, None]
+        keys, values = [], []
+        for i, layer in enumerate(self._layers()):
+            x, (key, value) = layer.among_words(x, (state["keys"][:, :, i], state["values"][:, :, i]))
+            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])
+            x = layer.feed(x)
+            keys.append(key)
+            values.append(value)
+        new = {"keys": torch.stack(keys, 2), "values": torch.stack(values, 2)}
+        return self.say(self.norm(x[:, :, 0])), attention[:, :, 0], new
+
+    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `CaptionDecoder.hidden` says, all words at once."""
+        memory, mean = self._cells(grid)
+        first = mean[:, None, None].expand(-1, words.shape[1], -1, -1)
+        x = torch.cat([first, self.dropout(self.embedding(words))], 2) + self.times[: words.shape[2] + 1]
+        for i, layer in enumerate(self._layers()):
+            x, _ = layer.among_words(x, None)
+            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])
+            x = layer.feed(x)
+        return self.dropout(self.norm(x[:, :, 1:])), attention[:, :, 1:]
+
+    def say(self, hidden: Tensor) -> Tensor:
+        """As `CaptionDecoder.say` says."""
+        return F.linear(hidden, self.embedding.weight, self.bias)
+
+    def _layers(self) -> list[Layer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def _cells(self, grid: Tensor) -> tuple[Tensors, Tensor]:
+        """What each layer looks at, and the mean of the grid ``[N, E]``."""
+        x = self.dropout(self.reduce(grid) + self.places)
+        for layer in self.grid_layers:
+            x = layer(x)
+        x = self.grid_norm(x)
+        parts = self.cells(x).unflatten(-1, (2, len(self.layers), self.layers[0].heads, -1))
+        keys, values = parts.permute(2, 0, 3, 4, 1, 5)
+        return {"cell_keys": keys, "cell_values": values}, x.mean(1)

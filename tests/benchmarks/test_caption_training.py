@@ -1,0 +1,97 @@
+"""The two loops on a set so small that an epoch takes no time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+import caption_training  # noqa: E402
+from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report  # noqa: E402
+from imagist.decoding import Decoding  # noqa: E402
+from imagist.training.corpus import Corpus  # noqa: E402
+from imagist.training.features import Grids  # noqa: E402
+from imagist.training.judge import Judge  # noqa: E402
+from imagist.training.recipe import Data, Recipe, Words  # noqa: E402
+from imagist.training.vocabulary import learn_words  # noqa: E402
+
+pytestmark = pytest.mark.torch
+SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")
+RECIPE = Recipe(
+    "tiny", Data((), (), longest=8), decoder={"kind": "attention", "preset": "tutorial"},
+    words=Words(epochs=2, batch=4, sentences=5, warm=2), search=Decoding(2, longest=8), brain_float=False,
+)  # fmt: skip
+
+
+def corpus(photos, views, seed):
+    grids = np.random.default_rng(seed).normal(size=(photos, views, 4, 6)).astype(np.float16)
+    return Corpus(Grids(grids), [[("en", text) for text in SAID]] * photos)
+
+
+@pytest.fixture
+def sets():
+    return Sets(corpus(8, 2, 1), corpus(3, 1, 2), learn_words(SAID, ["en"], 1))
+
+
+def judge_of(sets):
+    return OffTheClock(sets.dev, sets.vocabulary, RECIPE.search)
+
+
+def test_both_take_the_same_captions_and_are_judged_after_every_epoch(sets):
+    judges = {name: judge_of(sets) for name in (PLAIN, KEYS_ONCE, OURS)}
+    taken = {
+        PLAIN: caption_training.plain(RECIPE, sets, judges[PLAIN]),
+        KEYS_ONCE: caption_training.plain(RECIPE, sets, judges[KEYS_ONCE], keys_once=True, steps=1),
+        OURS: caption_training.ours(RECIPE, sets, judges[OURS]),
+    }
+    assert taken[OURS] == taken[PLAIN] == 2 * 8 * 5
+    assert taken[KEYS_ONCE] == 40
+    assert [len(judges[name].told) for name in (PLAIN, KEYS_ONCE, OURS)] == [2, 0, 2]
+    assert len(judges[OURS].best) == len(judges[PLAIN].best) == 3
+    text = report(RECIPE, sets, judges, taken)
+    assert f"(the bar: {BAR}x)" in text
+    assert text.count("not judged") == 1
+
+
+def test_sentences_are_of_the_whole_photo_and_of_every_caption(sets):
+    found = sets.sentences(8)
+    np.testing.assert_array_equal(found.grids, sets.grids[:, 0])
+    assert found.photos.tolist() == [photo for photo in range(8) for _ in SAID]
+    assert [sets.vocabulary.decode(row[1:]) for row in found.words[:5]] == list(SAID)
+
+
+def test_judging_is_not_timed_and_the_best_epoch_is_kept(sets, monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr(caption_training.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(caption_training, "cider", lambda said, references: float(len(said[0])))
+    epochs = [["middling"] * 3, ["this is the best"] * 3, ["poor"] * 3]
+    left = iter(epochs)
+
+    def captions(self, model, search, language=None):
+        for _ in range(10):
+            next(now)
+        return next(left)
+
+    monkeypatch.setattr(Judge, "captions", captions)
+    judge = judge_of(sets)
+    judge.clock.start()
+    for _ in range(3):
+        judge.figures(None)
+    judge.clock.stop()
+    assert judge.clock.wall == 4  # one between any two readings
+    assert judge.told == [8.0, 16.0, 4.0]
+    assert judge.best == epochs[1]
+
+
+def test_a_clock_counts_from_start_to_stop(monkeypatch):
+    times = iter([1.0, 4.0, 10.0, 12.0])
+    monkeypatch.setattr(caption_training.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(caption_training.time, "process_time", lambda: 0.0)
+    clock = Clock()
+    clock.start()
+    clock.stop()
+    clock.start()
+    clock.stop()
+    assert (clock.wall, clock.cpu) == (5.0, 0.0)

@@ -1,0 +1,83 @@
+"""The tutorial's beam search says what imagist.decoding says, on models that remember all that was said."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from imagist.decoding import END, START, Decoding, generate  # noqa: E402
+from imagist.training.judge import TorchBeams  # noqa: E402
+from imagist.training.networks.attention import AttentionDecoder  # noqa: E402
+from plain_search import Rules, plain_search  # noqa: E402
+
+pytestmark = pytest.mark.torch
+UNKNOWN = 2
+STATES = 7
+
+
+class Remembering(torch.nn.Module):
+    """The next word depends on the word before and on a number that all words before have turned; photos differ."""
+
+    def __init__(self, seed, words):
+        super().__init__()
+        self.words = words
+        made = torch.Generator().manual_seed(seed)
+        self.table = 2 * torch.randn(STATES, words, words, generator=made)
+
+    def begin(self, grid):
+        return {"photo": grid[:, 0, 0].long()}, {"number": grid[:, 0, 0].long() % STATES}
+
+    def step(self, word, memory, state):
+        number = (3 * state["number"] + word + memory["photo"][:, None]) % STATES
+        return self.table[number, word].clone(), None, {"number": number}
+
+
+def rules(chosen, together=True):
+    return Rules(START, END, (START, UNKNOWN), chosen.beam, chosen.longest, chosen.length_power, together)
+
+
+def ours(decoder, grid, chosen):
+    vocabulary = SimpleNamespace(banned=(START, UNKNOWN), end=END, starts={"en": START})
+    beams = TorchBeams(decoder, grid, chosen.beam, vocabulary)
+    return [best.words.tolist() for best, *_ in generate(beams, len(grid), chosen)]
+
+
+@settings(max_examples=200)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    more=st.integers(0, 7),
+    beam=st.integers(1, 6),
+    longest=st.integers(1, 9),
+    power=st.sampled_from([0.0, 0.7, 1.0, 1.5]),
+    together=st.booleans(),
+)
+def test_both_searches_say_the_same(seed, more, beam, longest, power, together):
+    words = beam + 3 + more  # with fewer, ours would follow banned words, which are only very improbable
+    decoder, chosen = Remembering(seed, words), Decoding(beam, longest=longest, length_power=power)
+    grid = torch.arange(4.0)[:, None, None]
+    expected = ours(decoder, grid, chosen)
+    assert [plain_search(decoder, one[None], rules(chosen, together)) for one in grid] == expected
+    assert all(1 <= len(sentence) <= longest for sentence in expected)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
+    decoder = AttentionDecoder(30, 6, cell=cell, hidden=16, embedding=12, attention=8).eval()
+    grid = torch.randn(9, 4, 6) * 3
+    chosen = Decoding(3, longest=12)
+    found = [plain_search(decoder, one[None], rules(chosen, together)) for one in grid]
+    assert found == ours(decoder, grid, chosen)
+    assert len({tuple(sentence) for sentence in found}) > 1
+
+
+def test_a_wrong_rule_would_be_seen():
+    decoder, grid = Remembering(3, 9), torch.arange(20.0)[:, None, None]
+    chosen = Decoding(3, longest=8, length_power=1.0)
+    other = rules(Decoding(3, longest=8, length_power=0.0))
+    assert [plain_search(decoder, one[None], other) for one in grid] != ours(decoder, grid, chosen)

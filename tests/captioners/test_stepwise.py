@@ -1,0 +1,182 @@
+"""The captioner of two graphs, beyond what all captioners do: over the shipped model, and over others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imagist.bundle import open_bundle
+from imagist.captioners.stepwise import from_model
+from imagist.decoding import Decoding
+from imagist.encoder import Encoder
+from imagist.errors import UsageError
+from imagist.options import CaptionOptions
+from imagist.records import Photo
+
+DEFAULT = Decoding()
+
+
+def make(decoding=DEFAULT, views="square", model="embedded", **options):
+    return from_model(str(model), CaptionOptions(decoding, views, **options))
+
+
+def said_one_by_one(captioner, grid, ids):
+    """The sum of log-probabilities of word ids after the start, asked for one at a time."""
+    given = captioner.first(grid[None])
+    given |= {name: given[name][:, None] for name in captioner.state}
+    word, total = captioner.start, 0.0
+    for wanted in ids:
+        found, new = captioner.next(np.array([[word]]), captioner.words, given)
+        total += float(found["logprobs"][0, 0, found["ids"][0, 0] == wanted][0])
+        given, word = given | new, wanted
+    return total
+
+
+def test_the_id_names_the_model_and_every_setting():
+    bundle = open_bundle("embedded")
+    captioners = [
+        make(),
+        make(Decoding(beam=2)),
+        make(Decoding(nbest=2)),
+        make(Decoding(length_power=0.1)),
+        make(Decoding(longest=7)),
+        make(Decoding(no_repeat=3)),
+        make(Decoding(top_p=0.9)),
+        make(Decoding(top_p=0.9, seed=1)),
+        make(views="letterbox"),
+    ]
+    assert len({captioner.id for captioner in captioners}) == len(captioners)
+    assert all(captioner.id.startswith(f"embedded-{bundle.version}/attention(") for captioner in captioners)
+    assert make().id == make().id == make(language="en").id == make(threads=2).id
+
+
+def test_it_can_share_an_encoder(photos):
+    encoder = Encoder(open_bundle("embedded"), views="crops")
+    shared = from_model("embedded", CaptionOptions(views="crops"), encoder)
+    own = make(views="crops")
+    assert shared.id == own.id
+    assert shared.caption(photos[:2])[1].text == own.caption(photos[:2])[1].text
+    assert photos[0] in encoder._known
+
+
+def test_maps_cover_the_square_grid_of_the_encoder(photos):
+    captioner = make()
+    (caption,) = captioner.caption(photos[:1])
+    cells = captioner._encoder.grids(photos[:1])[0].shape[1]
+    side = round(cells**0.5)
+    assert caption.attention.shape == (len(caption.tokens), side, side)
+
+
+def test_the_log_probability_is_that_of_the_words_said_one_by_one(photos):
+    captioner, words = make(Decoding(beam=3, nbest=3)), open_bundle("embedded").lines("vocabulary.txt")
+    for photo, caption in zip(photos, captioner.caption(photos), strict=True):
+        grid = captioner._encoder.grids([photo])[0][0]
+        for hypothesis in caption.nbest:
+            ids = [*map(words.index, hypothesis.text.split())]
+            ids += [captioner.end] * (len(ids) < DEFAULT.longest)
+            assert hypothesis.logprob == pytest.approx(said_one_by_one(captioner, grid, ids), abs=1e-3)
+
+
+def test_sentences_stop_at_the_longest(photos):
+    for caption in make(Decoding(longest=3)).caption(photos[:4]):
+        assert 1 <= len(caption.tokens) <= 3
+
+
+def test_of_several_views_the_whole_is_described():
+    wide = Photo(np.random.default_rng(0).integers(0, 256, (50, 240, 3), np.uint8))
+    (one,), (several,) = make().caption([wide]), make(views="crops").caption([wide])
+    assert one.text == several.text
+    assert one.logprob == pytest.approx(several.logprob, abs=1e-3)
+
+
+def test_a_wider_beam_finds_sentences_at_least_as_likely(photos):
+    """Holds for most photos and on average, not for each: beam search is no exact search."""
+    by_sum = [make(Decoding(beam, 1, 20, 0.0)).caption(photos) for beam in (1, 5)]
+    greedy, wide = (np.mean([caption.logprob for caption in captions]) for captions in by_sum)
+    assert wide >= greedy - 1e-4
+
+
+def test_a_card_that_says_nothing_of_words_and_languages_means_english_words(tmp_path):
+    """As the cards of bundles do that were written before there were others."""
+    folder = copied(tmp_path, without=("languages", "joined", "end"))
+    assert "languages" not in open_bundle(folder).card["captioner"]
+    captioner = make(model=folder)
+    assert (captioner.start, captioner.end) == (1, 0)
+    with pytest.raises(UsageError, match="does not write 'de'"):
+        make(model=folder, language="de")
+
+
+def test_starts_and_the_end_are_those_of_the_card(tmp_path):
+    folder = copied(tmp_path, without=("languages", "end"), more=("end = 7", 'languages = { "fr" = 5, "cs" = 6 }'))
+    assert (make(model=folder).start, make(model=folder).end) == (5, 7)
+    assert make(model=folder, language="cs").start == 6
+    with pytest.raises(UsageError, match=r"does not write 'en'.*one of fr, cs"):
+        make(model=folder, language="en")
+
+
+def copied(folder, without=(), more=()):
+    """The shipped model with another captioner's table on its card."""
+    bundle = open_bundle("embedded")
+    for name in bundle.card["files"]:
+        (folder / name).symlink_to(bundle.folder / name)
+    lines = (bundle.folder / "card.toml").read_text("utf-8").splitlines()
+    place = lines.index("[captioner]") + 1
+    end = next(i for i in range(place, len(lines)) if lines[i].startswith("["))
+    kept = [line for line in lines[place:end] if line.split(" ")[0] not in without]
+    (folder / "card.toml").write_text("\n".join([*lines[:place], *more, *kept, *lines[end:]]), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["lstm-inject", "transformer", "prefix-gpt2-pieces"])
+def made(request, tmp_path_factory):
+    """A model without attention and without a memory, one that grows, and one of pieces; with its torch modules."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("transformers")
+    import tiny_bundles
+
+    return tiny_bundles.parts(request.param), tiny_bundles.write(tmp_path_factory.mktemp("b") / "b", request.param)
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_it_finds_the_sentences_that_the_modules_find(made, language):
+    torch = pytest.importorskip("torch")
+    from imagist.decoding import generate
+    from imagist.training.judge import TorchBeams
+
+    parts, folder = made
+    if language not in parts.vocabulary.starts:
+        pytest.skip("its pieces are of one language")
+    settings = Decoding(3, 3, 8)
+    captioner = make(settings, model=folder, language=language)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
+    with torch.no_grad():
+        grid = parts.encoder(torch.from_numpy(pixels))
+    grids = captioner._encoder.encode(pixels)
+    np.testing.assert_allclose(grids, grid, atol=1e-5)
+    expected = generate(TorchBeams(parts.decoder, grid, 3, parts.vocabulary, language), 4, settings)
+    for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
+        assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
+        assert [s.logprob for s in ours] == pytest.approx([s.logprob for s in theirs], abs=1e-3)
+    assert len({tuple(of[0].words) for of in expected}) > 1
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_several_cores_do_not_change_what_is_said(made, photos):
+    folder = made[1]
+    one, two = (make(Decoding(longest=8), model=folder, threads=n).caption(photos[:4]) for n in (1, 2))
+    assert [c.text for c in one] == [c.text for c in two]
+
+
+def test_pixels_alone_decide_what_is_drawn(photos):
+    drawn = Decoding(beam=2, nbest=2, top_p=0.95)
+    captioner = make(drawn)
+    renamed = [replace(photo, source=f"other {i}") for i, photo in enumerate(photos[:4])]
+    for one, other in zip(captioner.caption(photos[:4]), captioner.caption(renamed[::-1])[::-1], strict=True):
+        assert (one.text, [h.text for h in one.nbest]) == (other.text, [h.text for h in other.nbest])
+    seeded = [make(replace(drawn, seed=seed)).caption(photos[:4]) for seed in (0, 1)]
+    assert [c.text for c in seeded[0]] != [c.text for c in seeded[1]]

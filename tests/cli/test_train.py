@@ -1,0 +1,92 @@
+"""`imagist train caption`, up to where training begins, and what comes after it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imagist.cli.main import main
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+pytest.importorskip("timm")
+pytest.importorskip("matplotlib")
+
+from imagist.cli.train import Curves
+
+pytestmark = pytest.mark.torch
+
+RECIPE = """
+name = "small"
+[data]
+train = [{ path = "train.parquet" }]
+dev = [{ path = "dev.parquet" }]
+[words]
+epochs = 2
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    monkeypatch.delenv("IMAGIST_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("imagist.cli.train._logged", lambda folder: None)
+    (tmp_path / "small.toml").write_text(RECIPE)
+    return "small.toml"
+
+
+def test_without_photographs_it_says_how_to_name_them(recipe, capsys):
+    assert main(["train", "caption", recipe]) == 2
+    assert "IMAGIST_DATA" in capsys.readouterr().err
+
+
+def test_every_fault_of_the_recipe_is_told(recipe, capsys):
+    arguments = ["train", "caption", recipe, "--data", ".", "--set", "words.epocs=3", "--set", "words.rate=-1"]
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "words.epocs" in said
+    assert "words.rate" in said
+    assert "Traceback" not in said
+
+
+def test_data_that_is_not_there_is_named(recipe, capsys):
+    assert main(["train", "caption", recipe, "--data", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_path, monkeypatch, capsys):
+    from imagist.training.captioner import Outcome
+
+    seen = {}
+
+    def train(recipe, data, folder, features, curves):
+        seen.update(recipe=recipe, data=data, folder=folder, features=features)
+        curves("words", 3, {"loss": 2.0})
+        return Outcome(folder, {"recipe": {}}, ())
+
+    monkeypatch.setattr("imagist.training.captioner.train", train)
+    monkeypatch.setattr("imagist.report.training.write_report", lambda *given: seen.update(report=given))
+    assert main(["train", "caption", recipe, "--data", ".", "--set", "words.epochs=7"]) == 0
+    assert seen["recipe"].words.epochs == 7
+    assert str(seen["folder"]) == "runs/small"
+    assert "epochs = 7" in seen["report"][3]
+    assert capsys.readouterr().out.strip() == "runs/small/report.html"
+    assert json.loads((tmp_path / "runs/small/curves.jsonl").read_text()) == {"phase": "words", "step": 3, "loss": 2.0}
+
+
+def test_tensorboard_gets_the_curves_where_it_is_installed(tmp_path):
+    pytest.importorskip("tensorboard")
+    curves = Curves(tmp_path, tensorboard=True)
+    curves("words", 1, {"loss": 3.0})
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_without_tensorboard_the_remedy_is_named(tmp_path, monkeypatch):
+    import sys
+
+    from imagist.errors import MissingExtra
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match="pip install"):
+        Curves(tmp_path, tensorboard=True)

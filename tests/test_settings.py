@@ -1,0 +1,412 @@
+"""Settings: what is written comes back, and every fault is named."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagist.errors import UsageError
+from imagist.options import CaptionOptions
+from imagist.settings import from_table, read, to_toml
+
+
+@dataclass(frozen=True)
+class Stage:
+    epochs: int = field(default=10, metadata={"least": 1, "most": 1000})
+    rate: float = field(default=1e-3, metadata={"above": 0, "below": 1})
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    kind: Literal["gru", "lstm"] = "gru"
+    units: int = 512
+
+
+@dataclass(frozen=True)
+class Attending:
+    layers: int
+    heads: int
+    kind: Literal["transformer"] = "transformer"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    out: Path
+    model: Recurrent | Attending = Recurrent()
+    words: Stage = Stage(epochs=7)
+    last: Stage | None = None
+    stages: tuple[Stage, ...] = (Stage(),)
+    betas: tuple[float, float] = (0.9, 0.999)
+    sizes: tuple[int, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    kinds: dict[str, Recurrent] = field(default_factory=dict)
+    batch: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
+    amp: bool = False
+    level: Literal[0, 1, 2] = 1
+    extra: dict[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
+    limit: float | None = field(default=None, metadata={"least": 0})
+
+
+MINIMAL = {"name": "x", "out": "y"}
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+ints = st.integers(-(2**70), 2**70)
+floats = st.floats(allow_nan=False)
+paths = texts.filter(bool).map(Path)
+stages = st.builds(Stage, st.integers(1, 1000), st.floats(0, 1, exclude_min=True, exclude_max=True), st.none() | texts)
+recurrent = st.builds(Recurrent, st.sampled_from(["gru", "lstm"]), ints)
+toml = st.recursive(
+    st.booleans() | ints | floats | texts | st.dates() | st.datetimes() | st.times(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+recipes = st.builds(
+    Recipe,
+    texts,
+    paths,
+    recurrent | st.builds(Attending, ints, ints),
+    stages,
+    st.none() | stages,
+    st.lists(stages, max_size=3).map(tuple),
+    st.tuples(floats, floats),
+    st.lists(ints, max_size=4).map(tuple),
+    st.dictionaries(texts, floats, max_size=3),
+    st.dictionaries(texts, recurrent, max_size=3),
+    st.integers(1) | st.just("auto"),
+    st.booleans(),
+    st.sampled_from([0, 1, 2]),
+    st.dictionaries(texts, toml, max_size=3),
+    st.none() | paths,
+    st.none() | st.floats(0),
+)
+
+
+def make(table, kind=Recipe):
+    return from_table(table, kind, "x.toml")
+
+
+def faults_of(table, kind=Recipe):
+    """Each fault of the one error: ``{dotted name: what is said}``."""
+    with pytest.raises(UsageError) as caught:
+        make(table, kind)
+    assert caught.value.item == "x.toml"
+    first, *rest = caught.value.message.splitlines()
+    lines = [line.strip() for line in rest] or [first]
+    assert not rest or first == f"{len(rest)} faults"
+    return dict(line.split(": ", 1) for line in lines)
+
+
+@given(recipes)
+def test_what_is_written_comes_back(recipe):
+    text = to_toml(recipe)
+    text.encode("utf-8")
+    assert make(tomllib.loads(text)) == recipe
+
+
+@given(recipes)
+def test_what_is_written_comes_back_from_a_file(tmp_path_factory, recipe):
+    path = tmp_path_factory.mktemp("settings") / "x.toml"
+    path.write_text(to_toml(recipe), "utf-8")
+    assert read(path, Recipe) == recipe
+
+
+FAULTS = {
+    # a wrong table's place, what is put there, and what is said of it
+    "words.epochs": (("words", "epochs"), 0, "must be a whole number >= 1 and <= 1000, not 0"),
+    "words.rate": (("words", "rate"), 1, "must be a number > 0 and < 1, not 1"),
+    "words.note": (("words", "note"), 3, "must be text, not 3"),
+    "words.epoch": (("words", "epoch"), 3, "no such setting; did you mean 'epochs'?"),
+    "name": (("name",), ["x"], "must be text, not ['x']"),
+    "out": (("out",), "", "must be a path, not ''"),
+    "model.units": (("model", "units"), 2.0, "must be a whole number, not 2.0"),
+    "betas": (("betas",), [0.9], "must be a list of 2, not of 1"),
+    "sizes[1]": (("sizes",), [1, True], "must be a whole number, not true"),
+    "weights.dog": (("weights", "dog"), "1", "must be a number, not '1'"),
+    'weights."a.b"': (("weights", "a.b"), math.nan, "must be a number, not nan"),
+    "kinds.one.kind": (("kinds", "one", "kind"), "rnn", "must be one of 'gru', 'lstm', not 'rnn'"),
+    "batch": (("batch",), 0, "must be a whole number >= 1 or 'auto', not 0"),
+    "amp": (("amp",), 1, "must be true or false, not 1"),
+    "level": (("level",), True, "must be one of 0, 1, 2, not true"),
+    "extra": (("extra",), [], "must be a table, not []"),
+    "limit": (("limit",), -1, "must be a number >= 0, not -1"),
+    "stages[2].epochs": (
+        ("stages",),
+        [{}, {}, {"epochs": False}],
+        "must be a whole number >= 1 and <= 1000, not false",
+    ),
+    "last": (("last",), 3, "must be a table, not 3"),
+    "epochs": (("epochs",), 3, "no such setting; did you mean 'words.epochs'?"),
+}
+
+
+def put(table, place, value):
+    *outer, last = place
+    for key in outer:
+        table = table.setdefault(key, {})
+    table[last] = value
+
+
+@given(recipes.filter(lambda recipe: isinstance(recipe.model, Recurrent)), st.sets(st.sampled_from([*FAULTS])))
+def test_every_fault_is_named_and_nothing_else(recipe, injected):
+    table = tomllib.loads(to_toml(recipe))
+    for name in injected:
+        place, value, _ = FAULTS[name]
+        put(table, place, value)
+    expected = {name: FAULTS[name][2] for name in injected}
+    if injected:
+        assert faults_of(table) == expected
+    else:
+        assert make(table) == recipe
+
+
+@given(st.dictionaries(texts, toml) | st.fixed_dictionaries({}, optional={f.name: toml for f in fields(Recipe)}))
+def test_any_table_gives_settings_or_the_one_error(table):
+    try:
+        recipe = make(table)
+    except UsageError:
+        return
+    assert make(tomllib.loads(to_toml(recipe))) == recipe
+
+
+def test_missing_settings_are_named_with_what_they_are():
+    assert faults_of({"model": {"kind": "transformer"}}) == {
+        "name": "missing; it is text",
+        "out": "missing; it is a path",
+        "model.layers": "missing; it is a whole number",
+        "model.heads": "missing; it is a whole number",
+    }
+
+
+def test_what_a_table_leaves_out_stays_at_the_default_of_its_field():
+    assert make(MINIMAL).words == Stage(epochs=7)
+    assert make({**MINIMAL, "words": {"rate": 0.5}}).words == Stage(epochs=7, rate=0.5)
+    assert make({**MINIMAL, "last": {"rate": 0.5}}).last == Stage(rate=0.5)
+
+
+def test_whole_numbers_are_numbers_but_truth_is_not():
+    made = make({**MINIMAL, "betas": [0, 1]}).betas
+    assert made == (0.0, 1.0)
+    assert [*map(type, made)] == [float, float]
+    assert faults_of({**MINIMAL, "betas": [0, True]}) == {"betas[1]": "must be a number, not true"}
+    assert "betas[0]" in faults_of({**MINIMAL, "betas": [10**400, 1]})
+
+
+def test_a_table_is_of_the_class_whose_literals_it_has():
+    assert make({**MINIMAL, "model": {"kind": "lstm"}}).model == Recurrent("lstm")
+    assert make({**MINIMAL, "model": {"kind": "transformer", "layers": 2, "heads": 1}}).model == Attending(2, 1)
+    wrong = {"kind": "transformer", "units": 3}
+    assert sorted(faults_of({**MINIMAL, "model": wrong})) == ["model.heads", "model.layers", "model.units"]
+
+
+def test_what_a_class_refuses_is_a_fault_under_its_name():
+    table = {"decoding": {"beam": 0}, "threads": "1", "view": "square"}
+    found = faults_of(table, CaptionOptions)
+    assert sorted(found) == ["decoding.beam", "threads", "view"]
+    assert found["decoding.beam"] == "at least one hypothesis must be followed, not 0"
+    assert "widen the beam" in faults_of({"decoding": {"nbest": 9}}, CaptionOptions)["decoding.nbest"]
+
+
+@dataclass(frozen=True)
+class Range:
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+@dataclass(frozen=True)
+class Ranges:
+    of: tuple[Range, ...]
+    broken: bool = field(default=False, init=False)
+
+
+def test_what_a_class_refuses_as_a_whole_is_a_fault_of_its_table():
+    table = {"of": [{"low": 2, "high": 1}, {"low": 1, "high": 2}, {"low": 3}]}
+    assert faults_of(table, Ranges) == {"of[0]": "low is above high", "of[2].high": "missing; it is a whole number"}
+    assert "broken" in faults_of({"of": [], "broken": True}, Ranges)
+    with pytest.raises(UsageError, match=r"^x.toml: low is above high$"):
+        make({"low": 2, "high": 1}, Range)
+
+
+def test_long_wrong_values_are_cut():
+    assert len(faults_of({**MINIMAL, "amp": "long " * 100})["amp"]) < 100
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "a"\nout = "runs/../x"\n[words]\nepochs = 3\n[weights]\na = 1\n')
+    return path
+
+
+def test_paths_stay_as_written(file):
+    assert str(read(file, Recipe).out) == "runs/../x"
+
+
+def test_overrides_go_before_the_file(file):
+    recipe = read(
+        file,
+        Recipe,
+        [
+            "words.rate=1e-2",
+            "weights.b=2",
+            "sizes=[1, 2]",
+            "name=mobile net",
+            "out=./a=b",
+            'last.note="3"',
+            "words.epochs=4",
+        ],
+    )
+    assert recipe == Recipe(
+        "mobile net",
+        Path("a=b"),
+        words=Stage(4, 0.01),
+        weights={"a": 1.0, "b": 2.0},
+        sizes=(1, 2),
+        last=Stage(note="3"),
+    )
+
+
+def test_faults_of_overrides_are_told_with_those_of_the_file(file):
+    file.write_text("name = 3\n")
+    with pytest.raises(UsageError) as caught:
+        read(file, Recipe, ["words.epochs=three", "amp", "sizes=[1,", "words.epoch=3", "a b=3", "out="])
+    message = caught.value.message
+    assert message.startswith("7 faults\n")
+    for said in (
+        "override 'amp' is not of the form name=value",
+        "override 'sizes=[1,' is not of the form name=value",
+        "override 'a b=3' is not of the form name=value",
+        "words.epochs: must be a whole number >= 1 and <= 1000, not 'three'",
+        "words.epoch: no such setting; did you mean 'epochs'?",
+        "name: must be text, not 3",
+        "out: must be a path, not ''",
+    ):
+        assert said in message
+
+
+def test_an_override_may_make_a_table_of_what_was_none(file):
+    assert read(file, Recipe, ["last.epochs=2"]).last == Stage(2)
+    with pytest.raises(UsageError, match="words: must be a table, not 3"):
+        read(file, Recipe, ["words=3"])
+
+
+@pytest.mark.parametrize("content", [b"a = ", b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = 1\na = 2"])
+def test_what_is_not_toml_is_refused(tmp_path, content):
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be read as TOML") as caught:
+        read(path, Recipe)
+    assert caught.value.item == str(path)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_bytes(b'\xef\xbb\xbfname = "a"\r\nout = "b"\r\n')
+    assert read(path, Recipe) == Recipe("a", Path("b"))
+
+
+@pytest.mark.parametrize("name", ["missing.toml", "."])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(UsageError, match="cannot be read: ") as caught:
+        read(tmp_path / name, Recipe)
+    assert caught.value.item == str(tmp_path / name)
+
+
+@dataclass(frozen=True)
+class Bounded:
+    limit: int | None = 5
+    several: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Stage = Stage(note="here")
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [(Bounded(None), "limit"), (Bounded(1, (2, None)), "several[1]"), (Outer(Stage(note=None)), "inner.note")],
+)
+def test_none_that_would_come_back_as_something_else_is_not_written(config, name):
+    with pytest.raises(UsageError, match="None cannot be written") as caught:
+        to_toml(config)
+    assert caught.value.item == name
+
+
+def test_text_that_no_file_can_hold_is_not_written():
+    with pytest.raises(UsageError) as caught:
+        to_toml(Recipe("a", Path("b\udcff")))
+    assert caught.value.item == "out"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    values: list[int]
+
+
+def test_a_type_that_is_no_setting_is_the_programmers_mistake():
+    with pytest.raises(TypeError, match=re.escape("list[int]")):
+        make({"values": [1]}, Unreadable)
+
+
+def test_what_is_written_is_meant_to_be_read():
+    recipe = Recipe("a", Path("b"), model=Attending(2, 1), stages=(Stage(1), Stage(2)), weights={"a b": 1.0})
+    assert to_toml(recipe).startswith('name = "a"\nout = "b"\nbetas = [0.9, 0.999]\nsizes = []\nbatch = "auto"\n')
+    assert '\n[model]\nlayers = 2\nheads = 1\nkind = "transformer"\n' in to_toml(recipe)
+    assert '\n[weights]\n"a b" = 1.0\n' in to_toml(recipe)
+    assert "\n[[stages]]\nepochs = 1\nrate = 0.001\n\n[[stages]]\nepochs = 2\n" in to_toml(recipe)
+
+
+@dataclass(frozen=True)
+class Extended:
+    number: int
+    inner: dict[str, Any]
+
+
+def test_a_file_may_extend_another_beside_it(tmp_path):
+    (tmp_path / "first.toml").write_text("number = 1\n[inner]\na = 1\nb = [1, 2]\n")
+    (tmp_path / "second.toml").write_text('extends = "first.toml"\n[inner]\nb = [3]\n')
+    assert read(tmp_path / "second.toml", Extended) == Extended(1, {"a": 1, "b": [3]})
+
+
+def test_files_that_extend_each_other_are_refused(tmp_path):
+    (tmp_path / "first.toml").write_text('extends = "second.toml"\n')
+    (tmp_path / "second.toml").write_text('extends = "first.toml"\n')
+    with pytest.raises(UsageError, match="circle"):
+        read(tmp_path / "first.toml", Extended)
+    (tmp_path / "third.toml").write_text('extends = "none.toml"\n')
+    with pytest.raises(UsageError, match=r"none\.toml"):
+        read(tmp_path / "third.toml", Extended)
+    (tmp_path / "fourth.toml").write_text("extends = 4\n")
+    with pytest.raises(UsageError, match="extends"):
+        read(tmp_path / "fourth.toml", Extended)
+
+
+@dataclass(frozen=True)
+class Either:
+    width: float | int | bool
+    place: Path | str = ""
+
+
+@pytest.mark.parametrize("width", [3, 3.0, True])
+def test_of_several_types_a_value_keeps_its_own(width):
+    made = make({"width": width, "place": "x"}, Either)
+    assert type(made.width) is type(width)
+    assert made.place == "x"
+    assert faults_of({"width": "x"}, Either) == {
+        "width": "must be a number or a whole number or true or false, not 'x'"
+    }

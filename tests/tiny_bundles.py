@@ -1,0 +1,78 @@
+"""Model folders of the captioners that are trained here, with random weights, written as trained ones are.
+
+Their logits are spread out, so that hypotheses differ and many sentences end before they must.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import tiny_checkpoints
+from imagist.decoding import Decoding
+from imagist.training.assemble import Parts, write_bundle
+from imagist.training.gpt2 import PieceVocabulary, small_gpt2
+from imagist.training.networks.build import build
+from imagist.training.networks.prefix import PrefixDecoder
+from imagist.training.vocabulary import SPECIAL, WordVocabulary
+
+SIDE, CELLS, CHANNELS, LONGEST = 24, 9, 12, 20
+WORDS = (*SPECIAL, "<de>", *tiny_checkpoints.WORDS)
+_RECURRENT = {"hidden": 16, "embedding": 12}
+_SMALL_GPT2 = {"width": 24, "layers": 2, "heads": 3, "places": 30}
+DECODERS = {
+    "attention-sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention": 8},
+    "attention-tutorial": {"kind": "attention", "preset": "tutorial", **_RECURRENT, "attention": 8, "values": 24},
+    "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
+    "lstm-inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
+    "lstm-merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
+    "prefix-gpt2": {"kind": "prefix-gpt2", "prefix": 4, "language_model": _SMALL_GPT2},
+}
+NAMES = (*DECODERS, "prefix-gpt2-pieces")
+
+
+class Eye(nn.Module):
+    """uint8 ``[N, 24, 24, 3]`` to nine cells of twelve channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, CHANNELS, 8, 8)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        seen: Tensor = self.patches(pixels.permute(0, 3, 1, 2).float() / 255)
+        return seen.flatten(2).transpose(1, 2)
+
+
+def parts(name: str) -> Parts:
+    """Networks and words of one of `NAMES`; words are in English and German, pieces in English alone."""
+    torch.manual_seed(1)
+    if name == "prefix-gpt2-pieces":
+        tokenizer = tiny_checkpoints.opt_tokenizer()
+        start, end = tokenizer.convert_tokens_to_ids(["</s>", "Ċ"])
+        words = PieceVocabulary(tokenizer, len(tokenizer), start=start, end=end)
+        kind, decoder = "prefix-gpt2", PrefixDecoder(
+            small_gpt2(len(words.lines), **_SMALL_GPT2), CHANNELS, cells=CELLS, prefix=4, starts=[start], end=end,
+            longest=LONGEST,
+        )  # fmt: skip
+    else:
+        kind, words = DECODERS[name]["kind"], WordVocabulary(WORDS, ("en", "de"))
+        decoder = build(DECODERS[name], words=len(WORDS), channels=CHANNELS, cells=CELLS, longest=LONGEST)
+    encoder = Eye()
+    for part in (encoder, decoder):
+        for place, parameter in part.named_parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.7)
+            elif place == "mapped_norm.weight":  # begins at the scale of words, which is another now
+                nn.init.ones_(parameter)
+    with torch.no_grad():
+        if isinstance(decoder, PrefixDecoder):
+            decoder.language_model.transformer.wte.weight[words.end] *= 2
+        else:
+            decoder.bias[words.end] = 5.0 if "tutorial" in name else 2.0
+    return Parts(name, "says nothing", kind, encoder.eval(), SIDE, decoder.eval(), words, Decoding(longest=LONGEST))
+
+
+def write(folder, name):
+    """A bundle of one of `NAMES`; the folder."""
+    write_bundle(parts(name), folder)
+    return folder

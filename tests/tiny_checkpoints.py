@@ -1,0 +1,204 @@
+"""Checkpoints of the published classes, with random weights and a handful of words, saved as published ones are.
+
+Their logits are spread out, so that hypotheses differ and many sentences end before they must.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+import torch
+import transformers
+
+CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
+WORDS = [
+    "a",
+    "picture",
+    "of",
+    "dog",
+    "cat",
+    "man",
+    "woman",
+    "child",
+    "ball",
+    "street",
+    "grass",
+    "water",
+    "runs",
+    "sits",
+]
+WORDS += ["holds", "rides", "jumps", "on", "in", "with", "the", "red", "blue", "green", "small", "two", "three"]
+PIECES = ["##s", "##ing", "##ed", ".", ","]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SIDE = 32
+SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+VISION = {**SMALL, "image_size": SIDE, "patch_size": 8}
+
+
+def bert_tokenizer():
+    vocabulary = {word: i for i, word in enumerate([*SPECIAL, *WORDS, *PIECES])}
+    return transformers.BertTokenizer(vocab=vocabulary)
+
+
+def opt_tokenizer():
+    """Letters, words with the space (Ġ) before them, and the newline (Ċ) that ends a caption."""
+    letters = sorted({letter for word in WORDS for letter in word})
+    vocabulary = {token: i for i, token in enumerate(["Ġ", "<pad>", "</s>", "Ċ", *letters])}
+    merges = []
+    for word in (f"Ġ{word}" for word in WORDS):
+        for end in range(2, len(word) + 1):
+            if word[:end] not in vocabulary:
+                vocabulary[word[:end]] = len(vocabulary)
+                merges.append((word[: end - 1], word[end - 1]))
+    return transformers.GPT2Tokenizer(
+        vocab=vocabulary, merges=merges, bos_token="</s>", eos_token="</s>", unk_token="</s>", pad_token="<pad>"
+    )
+
+
+def t5_tokenizer():
+    pieces = [(f"▁{word}", -2.0) for word in WORDS] + [("s", -3.0), ("ing", -3.0), (".", -3.0)]
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    return transformers.T5Tokenizer(vocab=[*special, *pieces], extra_ids=0)
+
+
+def blip(folder, seed=0):
+    tokenizer = bert_tokenizer()
+    text = {
+        **SMALL,
+        "vocab_size": len(tokenizer) + 2,  # as published: two words more than the tokenizer knows
+        "encoder_hidden_size": 32,
+        "max_position_embeddings": 64,
+        "bos_token_id": len(tokenizer),
+        "sep_token_id": tokenizer.sep_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+        "pad_token_id": 0,
+    }
+    config = transformers.BlipConfig(text_config=text, vision_config=VISION, projection_dim=16)
+    model = _random(transformers.BlipForConditionalGeneration, config, seed)
+    model.text_decoder.cls.predictions.bias.data[tokenizer.sep_token_id] += 1.5
+    images = transformers.BlipImageProcessor(size={"height": SIDE, "width": SIDE})
+    return _saved(folder, model, tokenizer, images)
+
+
+def git(folder, seed=0):
+    tokenizer = bert_tokenizer()
+    config = transformers.GitConfig(
+        vision_config=VISION,
+        **SMALL,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=64,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=0,
+    )
+    model = _random(transformers.GitForCausalLM, config, seed)
+    model.output.bias.data[tokenizer.sep_token_id] += 1.5
+    images = transformers.CLIPImageProcessor(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, do_convert_rgb=True
+    )
+    return _saved(folder, model, tokenizer, images)
+
+
+def blip2(folder, language, seed=0):
+    """``language``: ``opt`` or ``t5``."""
+    tokenizer = {"opt": opt_tokenizer, "t5": t5_tokenizer}[language]()
+    size = len(tokenizer) + 1  # the last one stands for the picture
+    if language == "opt":
+        text = transformers.OPTConfig(
+            vocab_size=size,
+            hidden_size=32,
+            ffn_dim=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=80,
+            word_embed_proj_dim=32,
+            bos_token_id=2,
+            pad_token_id=1,
+            eos_token_id=tokenizer.convert_tokens_to_ids("Ċ"),
+        )
+    else:
+        text = transformers.T5Config(
+            vocab_size=size,
+            d_model=32,
+            d_kv=8,
+            d_ff=48,
+            num_layers=2,
+            num_heads=4,
+            bos_token_id=1,
+            eos_token_id=1,
+            pad_token_id=0,
+            decoder_start_token_id=0,
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=False,
+        )
+    config = transformers.Blip2Config(
+        vision_config=VISION,
+        qformer_config={**SMALL, "encoder_hidden_size": 32, "cross_attention_frequency": 1, "vocab_size": 10},
+        text_config=text.to_dict(),
+        num_query_tokens=5,
+        image_token_index=size - 1,
+    )
+    model = _random(transformers.Blip2ForConditionalGeneration, config, seed)
+    torch.nn.init.normal_(model.query_tokens)
+    model.language_model.lm_head.weight.data[text.eos_token_id] *= 2
+    images = transformers.BlipImageProcessor(size={"height": SIDE, "width": SIDE})
+    return _saved(folder, model, tokenizer, images)
+
+
+def marian(folder, seed=0):
+    """Translates nothing, but says something of its own for each sentence."""
+    import sentencepiece
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))]
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=made, vocab_size=60, hard_vocab_limit=False, minloglevel=2
+    )
+    for side in ("source", "target"):
+        (folder / f"{side}.spm").write_bytes(made.getvalue())
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
+    known = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
+    vocabulary = ["</s>", "<unk>", *(piece for piece in known if piece not in {"<s>", "</s>", "<unk>"}), "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(vocabulary)}), "utf-8")
+    tokenizer = transformers.MarianTokenizer(
+        source_spm=str(folder / "source.spm"), target_spm=str(folder / "target.spm"), vocab=str(folder / "vocab.json")
+    )
+    pad = len(vocabulary) - 1
+    config = transformers.MarianConfig(
+        vocab_size=len(vocabulary),
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=48,
+        decoder_ffn_dim=48,
+        max_position_embeddings=64,
+        pad_token_id=pad,
+        eos_token_id=0,
+        decoder_start_token_id=pad,
+    )
+    model = _random(transformers.MarianMTModel, config, seed)
+    model.generation_config.update(
+        num_beams=3, max_length=24, bad_words_ids=[[pad]], forced_eos_token_id=0, no_repeat_ngram_size=2
+    )
+    return _saved(folder, model, tokenizer)
+
+
+def _random(network, config, seed):
+    torch.manual_seed(seed)
+    model = network(config).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.25)
+    return model
+
+
+def _saved(folder, model, *parts):
+    with contextlib.redirect_stderr(io.StringIO()):  # progress bars
+        for part in (model, *parts):
+            part.save_pretrained(folder)
+    return folder

@@ -1,0 +1,36 @@
+"""What each process runs in `test_two_processes`: ``two_processes.py PHASE FOLDER``, three steps, weights into a file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tiny_training import Tiny
+
+from imagist.training.critical import self_critical
+from imagist.training.crossentropy import cross_entropy
+
+SETTINGS = {"average": 0.5, "rate": 1e-2}
+
+
+def run(phase, folder):
+    """Three steps of five photos of the first set and two of each other one: nine, which two cannot share evenly."""
+    torch.set_num_threads(1)
+    tiny = Tiny()
+    model, learning = tiny.model(dropout=0.0), tiny.learning(folder)
+    if phase == "words":
+        cross_entropy(model, learning, replace(tiny.words, batch=5, epochs=3, attend_all=0.5, warm=1, **SETTINGS))
+    else:
+        self_critical(model, learning, replace(tiny.critical, batch=5, steps=3, warm=1, **SETTINGS), tiny.words)
+    folder.mkdir(exist_ok=True)
+    torch.save(model.state_dict(), folder / f"weights-{learning.accelerator.process_index}.pt")
+    return learning.accelerator.num_processes
+
+
+if __name__ == "__main__":
+    number = run(sys.argv[1], Path(sys.argv[2]))
+    if number > 1:
+        torch.distributed.destroy_process_group()
+    print(number)  # noqa: T201
