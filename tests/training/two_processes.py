@@ -1,4 +1,4 @@
-"""What each process runs in `test_two_processes`: ``two_processes.py PHASE FOLDER``, three steps, weights into a file."""
+"""What each process of `test_two_processes` runs: ``two_processes.py PHASE FOLDER``, three steps, weights to a file."""
 
 from __future__ import annotations
 

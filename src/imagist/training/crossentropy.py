@@ -75,7 +75,7 @@ class Learning:
     def seed_of(self, step: int) -> int:
         """Of what a step draws; each process draws its own, or all would drop the same of their photos."""
         every = self.seed * 1_000_003 + step
-        return every * self.accelerator.num_processes + self.accelerator.process_index
+        return every * int(self.accelerator.num_processes) + int(self.accelerator.process_index)
 
     def total(self, count: Tensor) -> Tensor:
         """The mean over processes of a number that each has its own of."""
