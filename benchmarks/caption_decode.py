@@ -86,11 +86,12 @@ class Contest:
         networks: The model.
         photos: N pictures.
         beam: B.
-        cores: Threads of either: batches at a time of ours, threads within an operator of PyTorch's.
+        cores: Batches at a time of ours, and most threads within an operator of PyTorch's.
     """
 
     def __init__(self, networks: Networks, photos: Sequence[Photo], beam: int, cores: int) -> None:
         self.networks, self.cores = networks, cores
+        self.threads = {False: 1, True: 1}  # of PyTorch, from grids and from pictures
         self.search = as_carded(networks.bundle, Decoding(beam))
         self.captioner = self._captioner(networks.bundle)
         self.shipped = networks.shipped and self._captioner(networks.shipped)
@@ -128,15 +129,27 @@ class Contest:
 
     def plain(self, photos: int, *, together: bool = True, encode: bool = False) -> Said:
         """The first so many photos, from grids or, to ``encode``, from pictures."""
+        torch.set_num_threads(self.threads[encode])
         rules = replace(self.rules, together=together)
         found = []
         for i in range(photos):
-            with torch.no_grad():
-                grid = (
-                    self.networks.encoder(self.squares[i : i + 1]) if encode else torch.from_numpy(self.grids[i][None])
-                )
+            grid = torch.from_numpy(self.grids[i : i + 1])
+            if encode:
+                with torch.no_grad():
+                    grid = self.networks.encoder(self.squares[i : i + 1])
             found.append(self.vocabulary.tokens(plain_search(self.networks.decoder, grid, rules)))
         return found
+
+    def choose_threads(self) -> None:
+        """Finds out with how many threads PyTorch is fastest at either: often one at work as small as a search."""
+        photos = min(SINGLY, len(self.pixels))
+        for encode in self.threads:
+            rates = {}
+            for threads in (1, self.cores) * 2:
+                self.threads[encode] = threads
+                rate = timed(lambda e=encode: self.plain(photos, encode=e), photos).rate  # type: ignore[misc]
+                rates[threads] = max(rate, rates.get(threads, 0.0))
+            self.threads[encode] = max(rates, key=rates.__getitem__)
 
     def _captioner(self, bundle: Bundle) -> StepwiseCaptioner:
         return StepwiseCaptioner(bundle, CaptionOptions(self.search), Encoder(bundle))
@@ -159,11 +172,11 @@ def main() -> None:
     if args.data is None:
         parser.error("name the data folder with --data or IMAGIST_DATA")
     cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(cores)
     records = read(args.data / "flickr8k" / "dev.parquet")[: args.photos]
     with tempfile.TemporaryDirectory() as scratch:
         networks = opened(args.model, args.data, Path(scratch))
         contest = Contest(networks, [as_photo(r.content or r.image) for r in records], args.beam, cores)
+        contest.choose_threads()
         work = contest.work()
         said = {name: piece() for name, (piece, _) in work.items()}  # also warms up
         found = best_of([{name: timed(*piece) for name, piece in work.items()} for _ in range(args.turns)])
@@ -182,7 +195,8 @@ def report(args: argparse.Namespace, contest: Contest, found: Mapping[str, Timed
         f"`python benchmarks/caption_decode.py --model {args.model}`: `{bundle.name}` {bundle.version}"
         f" ({bundle.card['captioner']['kind']}), {len(contest.pixels):,} photos of Flickr8k dev, beam {args.beam},"
         f" batches of {BATCH}, {contest.cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__},"
-        f" torch {torch.__version__}; best of {args.turns} turns.",
+        f" torch {torch.__version__} on as many threads as suit it best ({contest.threads[False]} from grids,"
+        f" {contest.threads[True]} from pictures); best of {args.turns} turns.",
         "",
         "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",

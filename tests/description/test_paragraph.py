@@ -102,6 +102,16 @@ def test_the_same_of_one_of_them_is_no_news():
     assert told("two men are running", *everywhere("a man is running")) == ["Two men are running."]
 
 
+def test_nobody_is_beside_himself():
+    assert told("a group of people run", *everywhere("a man is sitting on a bench with a man"))[1:] == [
+        "On the right, a man is sitting on a bench."
+    ]
+
+
+def test_clothes_alone_are_no_news_without_a_place():
+    assert told("people run", *everywhere("a man in a red shirt is standing", boxes=PARTS)) == ["People run."]
+
+
 def test_one_look_is_not_enough():
     assert told("a dog runs", (RIGHT, "a cat sits", "a bird sits"), (LEFT, "a dog runs")) == ["A dog runs."]
 

@@ -53,6 +53,9 @@ def test_only_a_form_of_be_is_put_in(seed):
         ("a man in a white shirt and a black shirt", "a man in a white shirt and a black shirt"),
         ("a man wearing a hat and a hat and a coat", "a man wearing a hat and a coat"),
         ("a dog and a dog play", "a dog and a dog play"),
+        ("a man stands on the beach at the beach", "a man stands on the beach"),
+        ("a dog plays with a dog", "a dog plays with a dog"),
+        ("a man in a black shirt and a woman in a black shirt", "a man in a black shirt and a woman in a black shirt"),
     ],
 )
 def test_what_is_listed_twice_is_said_once(caption, shorter):

@@ -84,4 +84,4 @@ def test_a_small_one_takes_less_room_and_says_nearly_the_same(made, pixels, tmp_
     same = [(a, b) for a, b in zip(small, whole, strict=True) if a.text == b.text]
     assert len(same) >= len(photos) / 2
     for a, b in same:
-        assert a.logprob == pytest.approx(b.logprob, abs=0.3)
+        assert a.logprob == pytest.approx(b.logprob, abs=1.0)

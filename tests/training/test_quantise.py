@@ -99,3 +99,17 @@ def test_the_weights_can_be_had_back(made):
     back = quantise.dequantised(made.small[STEP])["decoder.cell.weight_ih"]
     assert back.shape == weight.shape
     np.testing.assert_allclose(back, weight, atol=np.abs(weight).max() / 60)
+
+
+def test_a_graph_without_large_weights_is_left_in_floats():
+    torch.manual_seed(0)
+    small = {"kind": "attention", "hidden": 8, "embedding": 8, "attention": 8}
+    decoder = build(small, words=30, channels=12, cells=9, longest=8).eval()
+    vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(27))))
+    grids = np.random.default_rng(0).normal(size=(3, 9, 12)).astype(np.float32)
+    feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(2, 1, 4))[STEP]
+    plain = export.to_onnx(export.decoder_graphs(decoder, 9, 12, vocabulary.banned)[STEP])
+    left = quantise.quantised(plain, feeds)
+    assert "DequantizeLinear" not in {node.op_type for node in left.graph.node}
+    for name, values in run(plain, feeds[1]).items():
+        np.testing.assert_allclose(run(left, feeds[1])[name], values, atol=1e-5)

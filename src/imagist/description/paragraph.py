@@ -106,7 +106,8 @@ def _about_subject(saying: Saying, told: _Told, parts: Looks, witnesses: Looks, 
     again = any(other.key == noun.key for noun in subject.nouns for other in told.nouns)
     deed = list(_deed(saying.clause, told, witnesses))
     place = position([box for noun in subject.nouns for box in boxes(parts, noun.key)], outer)
-    if not any(chunk.nouns for chunk in deed) and (again or not place):
+    news = any(chunk.nouns and not is_worn(chunk) for chunk in deed)
+    if not news and (again or not place):
         return ()
     told.boxes.append(saying.box)
     told.add([noun for chunk in (who, *deed) for noun in chunk.nouns], [w for c in (who, *deed) for w in c.words])
@@ -119,10 +120,11 @@ def _about_subject(saying: Saying, told: _Told, parts: Looks, witnesses: Looks, 
 
 def _deed(clause: Clause, told: _Told, witnesses: Looks) -> Iterator[Chunk]:
     """What follows the subject, as far as it is backed and not said before."""
-    known = set(told.concepts)
     subject = clause.subject
-    chunks = clause.chunks[clause.chunks.index(subject) + 1 :] if subject else ()
-    for chunk in chunks:
+    if subject is None:
+        return
+    known = told.concepts | concepts(subject.words)
+    for chunk in clause.chunks[clause.chunks.index(subject) + 1 :]:
         if chunk.role == "rest" or chunk.lead == ("and",):
             return
         sure = backed(chunk, witnesses, SEEN)

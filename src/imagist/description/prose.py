@@ -42,9 +42,17 @@ def _may_hide_verb(subject: Chunk) -> bool:
 
 
 def without_repeats(clause: Clause) -> Clause:
-    """The clause less what a phrase lists twice, as *in a white shirt and a white shirt*; subjects may be twins."""
-    chunks = []
+    """The clause less what is said twice of one thing: *in a white shirt and a white shirt*, *on a beach at a beach*.
+
+    Subjects may be twins.
+    """
+    chunks: list[Chunk] = []
+    said: set[tuple[str, frozenset[str]]] = set()
     for chunk in clause.chunks:
+        told = {_facts(noun) for noun in chunk.nouns}
+        if chunk.role == "prepositional" and told <= said:
+            continue
+        said = set() if chunk.role == "nouns" else said | told  # of somebody else it may be said again
         kept: list[int] = []
         for number, noun in enumerate(chunk.nouns):
             if all(_facts(noun) != _facts(chunk.nouns[other]) for other in kept) or chunk is clause.subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -83,7 +84,7 @@ def spelled(words: Sequence[str]) -> str:
     for number, word in enumerate(words):
         if word.lower() in ("a", "an") and number + 1 < len(words):
             word = word[0] + ("n" if words[number + 1][0].lower() in "aeio" else "")
-        joined = not text or word == "'s" or not (word[0].isalnum() or word[0] in "#&$")
+        joined = not text or word == "'s" or not re.match(r"[\w#&$]", word)
         text += word if joined else f" {word}"
     return text
 

@@ -37,7 +37,8 @@ class PrefixDecoder(CaptionDecoder):
         prefix: P, 3 or more.
         mapping: ``queries`` or ``mlp``.
         mapping_layers: Of ``queries``.
-        frozen: GPT-2 keeps its weights, its dropout off; only the mapping learns.
+        frozen: GPT-2 keeps its weights, its dropout off; only the mapping learns, and how likely the end is. For no
+            prefix makes a model end that has always gone on after a sentence: the paper's sample ran into a story.
         starts: The words that sentences begin after, one for each language; by default the language model's one.
         end: The word that ends a sentence; by default the language model's.
         banned: Words that are never said; the starts are added to them, but for one that is the end as well.
@@ -56,6 +57,7 @@ class PrefixDecoder(CaptionDecoder):
     """
 
     growing = {"keys": 4, "values": 4}  # noqa: RUF012
+    at_end: Tensor
 
     def __init__(
         self,
@@ -94,6 +96,12 @@ class PrefixDecoder(CaptionDecoder):
         self.mapped_norm = nn.LayerNorm(width)  # begins at the scale of words
         nn.init.constant_(self.mapped_norm.weight, float(language_model.transformer.wte.weight.detach().std()))
 
+        self.ending = nn.Linear(width, 1) if frozen else None
+        if self.ending is not None:
+            nn.init.zeros_(self.ending.weight)
+            nn.init.zeros_(self.ending.bias)
+            self.register_buffer("at_end", (torch.arange(self.words) == self.end).float(), persistent=False)
+
     def train(self, mode: bool = True) -> PrefixDecoder:
         """As `nn.Module.train`; a frozen language model stays as it is used."""
         super().train(mode)
@@ -129,7 +137,7 @@ class PrefixDecoder(CaptionDecoder):
     def say(self, hidden: Tensor) -> Tensor:
         """As `CaptionDecoder.say` says."""
         logits: Tensor = self.language_model.lm_head(hidden)
-        return logits
+        return logits if self.ending is None else logits + self.ending(hidden) * self.at_end
 
     def _read(self, words: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, list[Pair]]:
         """What follows each of ``[N, B, T]``, and the keys and values ``[N, B, H, t + T, F]`` of each layer."""
