@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from talking import Babbler, Scripted, noise, scene
 
@@ -93,6 +93,7 @@ def test_a_batch_is_its_photos_one_by_one(seed, detail, region, batch_size):
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.integers(0, 3))
+@example(["µ"], 3)
 def test_any_text_is_taken(texts, detail):
     class Odd(Babbler):
         def _one(self, photo):

@@ -70,4 +70,5 @@ def prose(words: Sequence[str]) -> str:
     """A sentence: its first letter large, with a full stop."""
     text = spelled(words)
     large = text[:1].upper()
-    return (large if len(large) == 1 else text[:1]) + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    first = large if large.lower() == text[:1] else text[:1]  # some letters change their identity: µ, ß
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -54,11 +54,13 @@ def quantised(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
         onnx.save(model, folder / "float.onnx")
         quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
         folded = onnx.load(folder / "folded.onnx")
+        if not (products := _worthwhile(folded)):
+            return folded  # an empty list of nodes means all of them to quantize_static
         logging.getLogger().addFilter(_unasked)
         try:
             quantize_static(
                 folder / "folded.onnx", folder / "bytes.onnx", _Feeds(feeds), quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["MatMul", "Gemm"], nodes_to_quantize=_worthwhile(folded), per_channel=True,
+                op_types_to_quantize=["MatMul", "Gemm"], nodes_to_quantize=products, per_channel=True,
                 reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
                 extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
             )  # fmt: skip
