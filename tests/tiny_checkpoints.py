@@ -12,6 +12,8 @@ import json
 import torch
 import transformers
 
+from imagist.pieces import symbols
+
 CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
 WORDS = [
     "a",
@@ -186,6 +188,24 @@ def marian(folder, seed=0):
         num_beams=3, max_length=24, bad_words_ids=[[pad]], forced_eos_token_id=0, no_repeat_ngram_size=2
     )
     return _saved(folder, model, tokenizer)
+
+
+def gpt2(folder, seed=0):
+    """Places for 48 tokens, over words behind a space and single bytes."""
+    words = [f"Ġ{word}" for word in (*WORDS, "square", "shows", "one", "that", "is")]
+    vocabulary = {token: i for i, token in enumerate(symbols().values())}
+    merges = []
+    for word in words:
+        for end in range(2, len(word) + 1):
+            if word[:end] not in vocabulary:
+                vocabulary[word[:end]] = len(vocabulary)
+                merges.append((word[: end - 1], word[end - 1]))
+    vocabulary["<|endoftext|>"] = last = len(vocabulary)
+    config = transformers.GPT2Config(
+        vocab_size=last + 1, n_positions=48, n_embd=32, n_layer=2, n_head=2, bos_token_id=last, eos_token_id=last
+    )
+    tokenizer = transformers.GPT2Tokenizer(vocab=vocabulary, merges=merges)
+    return _saved(folder, _random(transformers.GPT2LMHeadModel, config, seed), tokenizer)
 
 
 def _random(network, config, seed):

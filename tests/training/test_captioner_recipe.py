@@ -17,6 +17,7 @@ pytest.importorskip("onnxscript")
 from safetensors.torch import save_file  # noqa: E402
 
 from imagist import open_captioner, settings  # noqa: E402
+from imagist.decoding import Decoding  # noqa: E402
 from imagist.errors import DataError, UsageError  # noqa: E402
 from imagist.options import CaptionOptions  # noqa: E402
 from imagist.records import Photo  # noqa: E402
@@ -133,6 +134,26 @@ def test_one_decoder_writes_two_languages(data, tmp_path):
     with pytest.raises(UsageError, match="'fr'") as caught:
         open_captioner(tmp_path / "two" / "bundle", CaptionOptions(language="fr"))
     assert "en, de" in caught.value.remedy
+
+
+def test_a_published_language_model_is_begun_from(data, tmp_path):
+    pytest.importorskip("transformers")
+    import tiny_checkpoints
+
+    name = str(tiny_checkpoints.gpt2(tmp_path / "gpt2"))
+    words = {"epochs": 40, "batch": 12, "sentences": 3, "rate": 1e-2, "warm": 5, "average": 0.8, "patience": 0,
+             "first_look": 0.99}  # fmt: skip
+    decoder = {"kind": "prefix-gpt2", "prefix": 4, "dropout": 0.0, "language_model": {"name": name}}
+    asked = recipe(decoder=decoder, words=words, search={"beam": 1, "longest": 12})
+    outcome = recipes.train(asked, data, tmp_path / "run", tmp_path / "features")
+    captioner = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(1)))
+    for colour in ("red", "blue"):
+        photo = Photo(np.asarray(Image.open(io.BytesIO(picture(colour, 999))).convert("RGB")), colour)
+        assert colour in captioner.caption([photo])[0].text.split()
+    assert outcome.measured["parity"]["equal_captions"] == 1
+    several = {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"]}
+    with pytest.raises(UsageError, match="one language"):
+        recipes.train(recipe(decoder=decoder, data=several), data, tmp_path / "two", tmp_path / "features")
 
 
 def test_the_encoder_can_be_tuned(data, tmp_path):

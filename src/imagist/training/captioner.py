@@ -33,7 +33,7 @@ from imagist.training.corpus import Corpus
 from imagist.training.crossentropy import Learning
 from imagist.training.features import Features, Grids
 from imagist.training.judge import CaptionModel, Judge
-from imagist.training.networks.build import build
+from imagist.training.networks.build import build, published_of
 from imagist.training.recipe import Recipe
 from imagist.training.vocabulary import learn_words, tokenised
 
@@ -103,13 +103,15 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
 
     said = (text for of in corpus.said for _, text in of)
     languages = (recipe.data.language, *recipe.data.languages)
-    vocabulary = learn_words(said, languages, recipe.data.least_count)
+    begun = published_of(recipe.decoder, languages)
+    vocabulary = begun.vocabulary if begun else learn_words(said, languages, recipe.data.least_count)
     with torch.no_grad():
         side = recipe.backbone.side
         cells, channels = encoder(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape[1:]
     decoder = build(
-        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, longest=recipe.data.longest
-    )
+        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, longest=recipe.data.longest,
+        language_model=begun,
+    )  # fmt: skip
     tuned = recipe.backbone.tune
     model = CaptionModel(encoder if tuned else nn.Identity(), decoder).to(accelerator.device)
     judge = Judge(dev, vocabulary, recipe.search)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from imagist.errors import UsageError
-from imagist.training.gpt2 import small_gpt2
+from imagist.training.gpt2 import Published, published, small_gpt2
 from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder
 from imagist.training.networks.decoder import CaptionDecoder
 from imagist.training.networks.prefix import PrefixDecoder
@@ -26,16 +26,25 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def build(options: Mapping[str, Any], *, words: int, channels: int, cells: int, longest: int) -> CaptionDecoder:
-    """The decoder that a recipe names, with random weights.
+def build(
+    options: Mapping[str, Any],
+    *,
+    words: int,
+    channels: int,
+    cells: int,
+    longest: int,
+    language_model: Published | None = None,
+) -> CaptionDecoder:
+    """The decoder that a recipe names, with random weights but for those of a published language model.
 
     Args:
         options: ``kind``, maybe ``preset``, and arguments of its class, which go before the preset's. Of
-            ``prefix-gpt2``, ``language_model`` is a table of `small_gpt2`'s arguments.
+            ``prefix-gpt2``, ``language_model`` is a table of `small_gpt2`'s arguments, or of `published`'s.
         words: V.
         channels: D.
         cells: L.
         longest: Most words of a sentence.
+        language_model: What `published_of` the options gave.
 
     Raises:
         UsageError: An unknown kind or preset, or arguments that it does not take.
@@ -47,8 +56,13 @@ def build(options: Mapping[str, Any], *, words: int, channels: int, cells: int, 
     given = {} if preset is None else dict(presets[_known(str(preset), presets, "decoder.preset")])
     given |= left
     if kind == "prefix-gpt2":
-        small = dict(given.pop("language_model", {}))
-        given["language_model"] = _made(small_gpt2, small, "decoder.language_model", words=words)
+        table = dict(given.pop("language_model", {}))
+        if language_model is None:
+            given["language_model"] = _made(small_gpt2, table, "decoder.language_model", words=words)
+        else:
+            pieces = language_model.vocabulary
+            given |= {"starts": (*pieces.starts.values(),), "end": pieces.end, "banned": pieces.banned}
+            given["language_model"] = language_model.model
         fixed = {"channels": channels}
     else:
         fixed = {"words": words, "channels": channels}
@@ -58,7 +72,27 @@ def build(options: Mapping[str, Any], *, words: int, channels: int, cells: int, 
     return made
 
 
-def _made(make: Callable[..., Any], given: Mapping[str, Any], item: str, **fixed: int) -> Any:
+def published_of(options: Mapping[str, Any], languages: Sequence[str]) -> Published | None:
+    """The language model that a recipe's decoder begins from, where ``language_model`` has a ``name``.
+
+    Args:
+        options: As `build`.
+        languages: That the captioner is to write.
+
+    Raises:
+        UsageError: Several languages, or arguments that it does not take.
+        BundleError: The model cannot be had or used; see `published`.
+    """
+    table = dict(options.get("language_model", {}))
+    if "name" not in table:
+        return None
+    if len(languages) > 1:
+        raise UsageError("a published language model writes one language", item="data.languages", remedy="leave it out")
+    made: Published = _made(published, table, "decoder.language_model", language=languages[0])
+    return made
+
+
+def _made(make: Callable[..., Any], given: Mapping[str, Any], item: str, **fixed: Any) -> Any:
     known = set(inspect.signature(make).parameters) - fixed.keys()
     if unknown := sorted(set(given) - known):
         raise UsageError(f"no settings {', '.join(unknown)}", item=item, remedy=f"it takes {', '.join(sorted(known))}")
