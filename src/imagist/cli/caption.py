@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
     settings = {"command": "caption", "captioner": captioner.id, "nbest": args.nbest}
     job = Job(captioner.caption, CAPTIONED, captioned, settings, each, finish, lanes)
-    return run_job(args, found, job)
+    with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache lets go of its file
+        return run_job(args, found, job)
 
 
 def opened(args: argparse.Namespace) -> tuple[Captioner, int]:

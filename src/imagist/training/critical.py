@@ -53,8 +53,9 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
             grid = model.encoder(given)
             sampled = sample(model.decoder, grid, config.samples, learning.longest, learning.vocabulary, language)
         gain, scores = advantages(reward, sampled, mine, learning.vocabulary)
-        goal = sampled[:, :, 1:]
-        counts = until_end(goal, learning.vocabulary.end)
+        spoken = until_end(sampled[:, :, 1:], learning.vocabulary.end)
+        sampled = sampled[:, :, : 1 + int(spoken.sum(-1).max())]
+        goal, counts = sampled[:, :, 1:], spoken[:, :, : sampled.shape[2] - 1]
         with learning.autocast():
             logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
         chosen = F.log_softmax(logits.float(), -1).gather(1, goal[counts][:, None])[:, 0]
