@@ -11,12 +11,13 @@ from imagist.errors import UsageError
 from imagist.training.recipe import Recipe
 
 LEAST = {"name": "mine", "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}]}}
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "captioners").glob("*.toml"))
+FOLDER = Path(__file__).parents[2] / "configs" / "captioners"
+CONFIGS = sorted({*FOLDER.glob("*.toml")} - {FOLDER / "flickr8k.toml"})  # which the others extend
 
 
 def test_a_name_and_data_are_enough():
     recipe = settings.from_table(LEAST, Recipe, "mine.toml")
-    assert recipe.data.train[0].path == Path("train.parquet")
+    assert Path(recipe.data.train[0].path) == Path("train.parquet")
     assert recipe.decoder["kind"] == "attention"
     assert recipe.critical.steps == 0
 
