@@ -116,6 +116,34 @@ def test_the_bounds_hold() -> None:
     assert fit_temperature(flawless, np.array([0, 1]), bounds=(0.5, 2)) == Temperature(0.5)
 
 
+@pytest.mark.parametrize("smoothing", [0.01, 0.1, 0.3])
+def test_smoothed_the_fit_is_scipys_minimum(smoothing: float) -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    p, t = overconfident(300, 2.0, seed=5)
+    wanted = np.full(p.shape, smoothing / 4)
+    wanted[np.arange(300), t] = 1 - smoothing
+
+    def loss(x: float) -> float:
+        powers = p ** (1 / np.exp(x))
+        return float(-(wanted * np.log(powers / powers.sum(1, keepdims=True))).sum())
+
+    best = optimize.minimize_scalar(loss, bounds=(-2, 2.9), method="bounded", options={"xatol": 1e-9})
+    assert fit_temperature(p, t, smoothing=smoothing).value == pytest.approx(np.exp(best.x), rel=1e-5)
+
+
+def test_smoothing_keeps_a_set_without_mistakes_from_certainty() -> None:
+    flawless, targets = np.array([[0.6, 0.4], [0.4, 0.6]]), np.array([0, 1])
+    smoothed = fit_temperature(flawless, targets, smoothing=1 / 4)
+    assert smoothed.apply(flawless).max(axis=1) == pytest.approx([0.75, 0.75])  # (N + 1) / (N + 2), as Platt has it
+    assert fit_temperature(np.ones((2, 1)), np.array([0, 0]), smoothing=0.1).value > 0
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_refuses_smoothing_that_is_no_share(smoothing: float) -> None:
+    with pytest.raises(UsageError, match="smoothing"):
+        fit_temperature(np.ones((2, 2)) / 2, np.array([0, 1]), smoothing=smoothing)
+
+
 def test_a_target_of_probability_zero_is_dear_but_finite() -> None:
     p = np.array([[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]])
     assert 1 < fit_temperature(p, np.array([1, 0, 1])).value <= 20

@@ -54,7 +54,11 @@ class Temperature:
 
 
 def fit_temperature(
-    probabilities: NDArray[Any], targets: NDArray[Any], *, bounds: tuple[float, float] = (0.05, 20.0)
+    probabilities: NDArray[Any],
+    targets: NDArray[Any],
+    *,
+    bounds: tuple[float, float] = (0.05, 20.0),
+    smoothing: float = 0.0,
 ) -> Temperature:
     """The temperature of least negative log-likelihood on held-out items.
 
@@ -65,16 +69,23 @@ def fit_temperature(
         probabilities: ``[N, C]``, rows sum to 1.
         targets: Integers ``[N]``, 0..C-1.
         bounds: Least and greatest temperature, 0 < least < greatest.
+        smoothing: Share of each target that is spread over the other classes, 0..1 (1 left out): 1 / (N + 2), after
+            Platt 1999, keeps a set without mistakes from giving the lower bound.
 
     Raises:
-        UsageError: Shapes, targets or bounds that make no sense.
+        UsageError: Shapes, targets, bounds or smoothing that make no sense.
     """
     p, t = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
     check_targets(p, t)
     if not 0 < bounds[0] < bounds[1]:
         raise UsageError(f"the bounds must be 0 < least < greatest, got {bounds}")
+    if not 0 <= smoothing < 1:
+        raise UsageError(f"smoothing is a share of 0 to below 1, got {smoothing}")
     logs = np.log(np.maximum(p, LEAST_PROBABILITY))
     of_target = logs[np.arange(len(t)), t].mean()
+    if smoothing and p.shape[1] > 1:
+        of_others = (logs.sum(axis=1).mean() - of_target) / (p.shape[1] - 1)
+        of_target = (1 - smoothing) * of_target + smoothing * of_others
 
     def too_hot(temperature: float) -> bool:
         scaled = logs / temperature

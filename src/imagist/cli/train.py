@@ -56,7 +56,7 @@ def _caption(args: argparse.Namespace) -> int:
     recipe = settings.read(args.config, Recipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    _logged(folder)
+    logged(folder / "train.log")
     curves = Curves(folder, tensorboard=args.tensorboard)
     outcome = train(recipe, args.data, folder, args.features, curves)
     if outcome is not None:
@@ -100,11 +100,11 @@ class Curves:
             self._board.flush()
 
 
-def _logged(folder: Path) -> None:
-    """What training says goes to stderr and to ``train.log``."""
+def logged(path: Path) -> None:
+    """What training says goes to stderr and to a file."""
     import logging
 
-    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(folder / "train.log")]
+    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(path)]
     form = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     logger = logging.getLogger("imagist.training")
     logger.setLevel(logging.INFO)

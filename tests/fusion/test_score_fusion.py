@@ -1,36 +1,17 @@
-"""The fusion of two opinions, and the choice of its weight."""
+"""The fusion of two scores, and the choice of its weight."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from fusion_cases import PAIRS, opinions
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from imagist.errors import UsageError
-from imagist.fusion import ScoreFusion, fit_weight
+from imagist.fusion import LogitFusion, ScoreFusion, fit_weight
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.protocols import Fusion
-
-
-def normalised(raw: np.ndarray) -> np.ndarray:
-    return (raw / raw.sum(axis=-1, keepdims=True)).astype(np.float32)
-
-
-PAIRS = arrays(
-    np.float64, st.tuples(st.just(2), st.integers(1, 6), st.integers(2, 5)), elements=st.floats(1e-3, 1)
-).map(normalised)
-
-
-def opinions(items: int, image: float, text: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two independent opinions over 4 classes, each as sharp as asked for and honest about it; and the truth."""
-    draw = np.random.default_rng(seed)
-    targets = draw.integers(4, size=items)
-    truth = np.eye(4)[targets]
-    logits = [sharp**2 * truth + sharp * draw.normal(size=(items, 4)) for sharp in (image, text)]
-    first, second = (normalised(np.exp(x)) for x in logits)
-    return first, second, targets
 
 
 @settings(deadline=None)
@@ -153,6 +134,14 @@ def test_the_interval_is_that_of_the_choice_made_again_on_resamples() -> None:
     assert fit_weight(image, text, targets, resamples=4000).interval == pytest.approx(expected, abs=0.06)
 
 
+def test_the_weight_of_another_family_is_chosen_alike() -> None:
+    image, text, targets = opinions(300, 1.5, 1.0)
+    fitted = fit_weight(image, text, targets, family=LogitFusion.weighted, grid=11)
+    fused = [LogitFusion(1 - w, w).fuse(image, text) for w in np.linspace(0, 1, 11)]
+    assert fitted.losses == pytest.approx([negative_log_likelihood(f, targets) for f in fused])
+    assert fitted.weight == fitted.weights[fitted.losses.argmin()]
+
+
 def test_more_items_narrow_the_interval() -> None:
     few, many = (fit_weight(*opinions(items, 1.5, 1.5)).interval for items in (50, 5000))
     assert many[1] - many[0] < (few[1] - few[0]) / 2
@@ -168,7 +157,7 @@ def test_the_same_call_gives_the_same_weight_and_interval() -> None:
 def test_drawing_in_parts_still_draws_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
     case = opinions(50, 1.0, 1.0)
     whole = fit_weight(*case, resamples=500).interval
-    monkeypatch.setattr("imagist.fusion._DRAWN_AT_ONCE", 7 * 50)
+    monkeypatch.setattr("imagist.fusion.scores._DRAWN_AT_ONCE", 7 * 50)
     assert fit_weight(*case, resamples=500).interval == pytest.approx(whole, abs=0.1)
 
 

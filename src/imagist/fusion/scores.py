@@ -1,10 +1,11 @@
-"""Joins what the picture says and what the words say: y = (1 - w) P_image + w P_text.
+"""Score level: y = (1 - w) P_image + w P_text; and the choice of w for this and other fusions of one weight.
 
 Shapes: N items; C classes; G weights of a grid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from imagist.calibration import LEAST_PROBABILITY, check_targets
 from imagist.errors import UsageError
+from imagist.fusion.opinions import check_shapes
+from imagist.protocols import Fusion
 from imagist.records import Array
 
 Floats = NDArray[np.float64]
@@ -44,7 +47,7 @@ class ScoreFusion:
         Raises:
             UsageError: The two have different shapes.
         """
-        _same_shape(image, text)
+        check_shapes(image, text)
         if self.weight in (0, 1):
             return np.array(text if self.weight else image, dtype=np.float32)
         return ((1 - self.weight) * image.astype(np.float64) + self.weight * text).astype(np.float32)
@@ -74,6 +77,7 @@ def fit_weight(
     text: Array,
     targets: NDArray[Any],
     *,
+    family: Callable[[float], Fusion] = ScoreFusion,
     grid: int = 101,
     objective: Objective = "nll",
     resamples: int = 1000,
@@ -91,6 +95,8 @@ def fit_weight(
         image: ``[N, C]``, what the picture says.
         text: ``[N, C]``, what the words say.
         targets: Integers ``[N]``, 0..C-1.
+        family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that has the single opinions
+            at its ends.
         grid: G, 2 or more; the weights are G equal steps from 0 to 1.
         objective: ``nll`` or ``accuracy``.
         resamples: Bootstrap resamples of the items for the interval.
@@ -100,7 +106,7 @@ def fit_weight(
         UsageError: Shapes, targets or a grid that make no sense.
     """
     t = np.asarray(targets)
-    _same_shape(image, text)
+    check_shapes(image, text)
     check_targets(image, t)
     if grid < 2 or objective not in ("nll", "accuracy"):
         raise UsageError(
@@ -108,7 +114,7 @@ def fit_weight(
         )
     weights = np.linspace(0, 1, grid)
     each = np.arange(len(t))
-    fused = [ScoreFusion(float(w)).fuse(image, text) for w in weights]
+    fused = [family(float(w)).fuse(image, text) for w in weights]
     losses = np.stack([-np.log(np.maximum(f[each, t], LEAST_PROBABILITY)) for f in fused], axis=1).astype(np.float64)
     right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
 
@@ -130,8 +136,3 @@ def fit_weight(
     return FittedWeight(
         float(weights[best]), (float(low), float(high)), weights, losses.mean(axis=0), right.mean(axis=0)
     )
-
-
-def _same_shape(image: Array, text: Array) -> None:
-    if image.shape != text.shape:
-        raise UsageError(f"the two opinions have different shapes: {list(image.shape)} and {list(text.shape)}")

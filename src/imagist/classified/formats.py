@@ -1,0 +1,74 @@
+"""Which format a source of labelled pictures is in, by its content first and its suffix second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imagist.captioned.faults import Faults
+from imagist.captioned.formats import _HEAD, _are_json_lines
+from imagist.captioned.parquet import MAGIC as PARQUET
+from imagist.classified.cifar100 import META, SPLITS, cifar100_labelled
+from imagist.classified.coco import coco_labelled
+from imagist.classified.example import Labelled
+from imagist.classified.folder import folder_labelled
+from imagist.classified.opcodes import MAGIC as PYTHON_2
+from imagist.classified.source import Source
+from imagist.classified.tables import json_labelled, parquet_labelled, separated_labelled
+from imagist.errors import DataError
+
+_REMEDY = "name a table, a folder of class folders, cifar-100-python, or COCO's instances"
+_READERS: dict[str, Callable[[Source, bool, Faults], Iterator[Labelled]]] = {
+    "folder": folder_labelled,
+    "separated": separated_labelled,
+    "json": json_labelled,
+    "parquet": parquet_labelled,
+    "cifar100": cifar100_labelled,
+    "coco": coco_labelled,
+}
+_FOLDERS = {"folder": {True}, "cifar100": {True, False}}
+_COLUMNS = {"folder": set[str](), "coco": set[str](), "cifar100": {"label"}}
+
+
+def rows(source: Source, content: bool, faults: Faults) -> Iterator[Labelled]:
+    """What a source says, row by row.
+
+    Raises:
+        DataError: Nothing there, empty, or asked for columns that its format has not.
+    """
+    found = format_of(Path(source.path))
+    name = found if source.format == "auto" else source.format
+    is_folder = Path(source.path).is_dir()
+    if is_folder not in _FOLDERS.get(name, {False}):
+        raise DataError(f"a {'folder' if is_folder else 'file'} is not {name}", item=str(source.path), remedy=_REMEDY)
+    asked = source.columns.asked()
+    unknown = [column for what, column in asked.items() if what not in _COLUMNS.get(name, asked)]
+    if unknown:
+        raise DataError(f"{name} has no columns, and so no {', '.join(map(repr, unknown))}", item=str(source.path))
+    return _READERS[name](source, content, faults)
+
+
+def format_of(path: Path) -> str:
+    """The name of the format of a file or folder.
+
+    Raises:
+        DataError: There is nothing, or it is empty or cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return "cifar100" if all((path / name).is_file() for name in (META, *SPLITS[:1])) else "folder"
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        raise DataError(reason, item=str(path), remedy=_REMEDY) from error
+    if not head.strip():
+        raise DataError("the file is empty", item=str(path), remedy=_REMEDY)
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    if head.startswith(PARQUET) or path.suffix.lower() == ".parquet":
+        return "parquet"
+    if head.startswith(PYTHON_2):
+        return "cifar100"
+    if path.suffix.lower() in {".jsonl", ".ndjson"} or text[:1] == "[" or _are_json_lines(text):
+        return "json"
+    return "coco" if text[:1] == "{" else "separated"

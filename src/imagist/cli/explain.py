@@ -1,0 +1,181 @@
+"""``imagist explain``: the words that decided, where they were seen, and what the verdict is without them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagist.cli.parser import Parser, add_inputs, add_model, add_speed, fraction, positive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.console import Console
+
+    from imagist.explain import Curve, ExplainOptions, Explanation
+    from imagist.pipeline import Pipeline
+    from imagist.records import Failure, Photo
+
+    Explained = tuple[Explanation, Mapping[str, Curve]]
+
+PAGE = "explanation.html"
+
+
+def configure(parser: Parser) -> None:
+    """Declares the arguments."""
+    add_inputs(parser)
+    group = parser.add_argument_group("writing")
+    group.add_argument(
+        "--out",
+        type=Path,
+        default=Path("explained"),
+        metavar="DIR",
+        help=f"where a PNG for each picture goes, and {PAGE} for all of them (default: explained)",
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress on stderr, only what went wrong")
+    add_model(parser)
+    group = parser.add_argument_group("categories")
+    group.add_argument(
+        "--taxonomy",
+        default="photos15",
+        metavar="NAME",
+        help="photos15, sns4, social12, or a TOML file of your own (default: photos15)",
+    )
+    group.add_argument(
+        "--views",
+        choices=["square", "letterbox", "crops"],
+        default="square",
+        help="how a picture is made square: squashed, padded, or the mean of several crops (default: square)",
+    )
+    group.add_argument(
+        "--weight",
+        type=fraction,
+        metavar="W",
+        help="what the words weigh against the picture: 0 the picture alone, 1 the words alone (default: the model's)",
+    )
+    _add_hiding(parser)
+    add_speed(parser)
+
+
+def _add_hiding(parser: Parser) -> None:
+    group = parser.add_argument_group("explaining")
+    group.add_argument(
+        "--deletion",
+        action="store_true",
+        help="measure over the pictures whether explanations are faithful: deletion scores against random orders, and "
+        "the words' regions against regions elsewhere; takes about twice as long",
+    )
+    group.add_argument(
+        "--grid", type=positive, metavar="N", help="cells a side of the grid that is hidden cell by cell (default: 7)"
+    )
+    group.add_argument(
+        "--mass", type=fraction, metavar="P", help="share of a word's attention that its region holds (default: 0.5)"
+    )
+    group.add_argument(
+        "--fill",
+        choices=["mean", "blur"],
+        help="what stands where a part is hidden: the picture's mean colour, or a blur of the picture (default: mean)",
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="of regions elsewhere and random orders (default: 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    from rich.console import Console
+
+    from imagist import pipeline
+    from imagist.batch.columns import CLASSIFIED, classified
+    from imagist.cli.caption import _make_folder
+    from imagist.cli.job import Job, inputs, run_job
+    from imagist.explain import faithfulness
+    from imagist.records import Failure
+    from imagist.report.explanation import ExplanationPage, faithfulness_lines
+
+    options = _options(args)
+    found = inputs(args)
+    _make_folder(args.out, args.sources)
+    loaded = pipeline.load(
+        args.model,
+        taxonomy=args.taxonomy,
+        views=args.views,
+        weight=args.weight,
+        beam=args.beam or 3,
+        threads=args.threads,
+    )
+    page, console = ExplanationPage("Why imagist says so", model=loaded.id), Console()
+    measured: list[Explained] = []
+
+    def each(number: int, source: str, photo: Photo | None, result: Explained | Failure) -> None:
+        explanation = result if isinstance(result, Failure) else result[0]
+        page.add(source, photo, explanation)
+        _show(console, source, explanation, first=number == 0)
+        if photo and not isinstance(result, Failure):
+            _draw(args.out, number, source, photo, result[0])
+            if args.deletion:
+                measured.append(result)
+
+    def finish(_: int) -> None:
+        faithful = faithfulness([own for own, _ in measured], [curves for _, curves in measured]) if measured else None
+        for line in ["", *faithfulness_lines(faithful)] if faithful else []:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        page.write(args.out / PAGE, faithful)
+
+    def flatten(source: str, result: Explained | Failure) -> dict[str, object]:
+        return classified(source, result if isinstance(result, Failure) else result[0].prediction)
+
+    # A picture at a time in each lane: its masked copies are what is worked on together.
+    own = argparse.Namespace(**{**vars(args), "out": None, "resume": False, "batch_size": 1})
+    work = _work(loaded, options, args.deletion)
+    code = run_job(own, found, Job(work, CLASSIFIED, flatten, {}, each, finish, loaded.lanes))
+    if not args.quiet:
+        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each picture beside it\n")
+    return code
+
+
+def _options(args: argparse.Namespace) -> ExplainOptions:
+    from imagist.explain import ExplainOptions
+
+    asked = {name: getattr(args, name) for name in ("grid", "mass", "fill", "seed", "batch_size")}
+    return ExplainOptions(**{name: value for name, value in asked.items() if value is not None})
+
+
+def _work(
+    loaded: Pipeline, options: ExplainOptions, deletion: bool
+) -> Callable[[Sequence[Photo]], Sequence[Explained]]:
+    from imagist.explain import deletions, explain
+
+    def work(photos: Sequence[Photo]) -> list[Explained]:
+        explanations = explain(loaded, photos, options)
+        curves = deletions(loaded, photos, explanations, options) if deletion else [{} for _ in photos]
+        return list(zip(explanations, curves, strict=True))
+
+    return work
+
+
+def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Explanation) -> None:
+    from imagist.cli.caption import sheet_name
+    from imagist.report.explanation import explanation_sheet
+    from imagist.report.files import replacing
+
+    with replacing(folder / sheet_name(number, source)) as scratch:
+        explanation_sheet(photo, explanation).save(scratch, "png")
+
+
+def _show(console: Console, source: str, result: Explanation | Failure, *, first: bool) -> None:
+    """Prints one picture: its name, the verdict, and a line for each word; or what went wrong."""
+    from rich.text import Text
+
+    from imagist.records import Failure
+    from imagist.report.explanation import explanation_lines
+    from imagist.report.terminal import printable
+
+    if not first:
+        console.print()
+    console.print(Text(printable(source), "bold"), soft_wrap=True)
+    if isinstance(result, Failure):
+        console.print(Text(f"  {printable(f'{result.error.kind}: {result.error.message}')}", "red"), soft_wrap=True)
+        return
+    for line in explanation_lines(result):
+        console.print(Text(f"  {printable(line)}"), soft_wrap=True)

@@ -1,0 +1,65 @@
+"""How numbers and names are written in figures and tables: x 100 with one decimal, intervals in brackets."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from imagist.errors import UsageError
+from imagist.metrics.significance import Interval
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def plain(text: str) -> str:
+    """One line that XML, HTML and a terminal can hold: no control characters, lone surrogates or runs of spaces."""
+    said = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return " ".join("".join(c for c in said if c.isprintable() or c.isspace()).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in at most so many characters; what is cut leaves an ellipsis in the middle, for names differ at ends.
+
+    Args:
+        text: Made `plain` first.
+        most: >= 3.
+    """
+    line = plain(text)
+    if len(line) <= most:
+        return line
+    tail = (most - 1) // 2
+    return f"{line[: most - 1 - tail].rstrip()}…{line[-tail:].lstrip()}"
+
+
+def folded(text: str, width: int, lines: int = 2) -> str:
+    """The text in at most so many lines of so many characters, the last of them cut short where it needs more."""
+    found = wrap(plain(text), width)
+    kept = found[: lines - 1]
+    rest = " ".join(found[lines - 1 :])
+    return "\n".join([*kept, shortened(rest, width)] if rest else kept)
+
+
+def points(share: float, *, sign: bool = False) -> str:
+    """A share 0..1 times 100 with one decimal; with a sign where it is a difference."""
+    value = round(100 * share, 1) + 0.0
+    return f"{value:{'+' if sign else ''}.1f}".replace("-", MINUS)
+
+
+def with_interval(interval: Interval, *, sign: bool = False) -> str:
+    """``x.x [lo, hi]``, times 100."""
+    value, low, high = (points(v, sign=sign) for v in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
+def p_value(p: float) -> str:
+    """Three decimals, two from 0.1 on; never 0 and never 1 unless it is.
+
+    Raises:
+        UsageError: Not a probability.
+    """
+    if not 0 <= p <= 1:
+        raise UsageError(f"a p-value lies between 0 and 1, got {p}")
+    if p < 0.001:
+        return "<0.001"
+    if p < 1:
+        return f"{p:.3f}" if p < 0.1 else f"{min(p, 0.99):.2f}"
+    return "1"

@@ -1,0 +1,82 @@
+"""What each captioner says of a study's pictures, once for all trials."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imagist import settings
+from imagist.captioner import open_captioner
+from imagist.decoding import Decoding
+from imagist.errors import UsageError
+from imagist.options import CaptionOptions
+from imagist.study.config import CaptionerChoice
+from imagist.study.dataset import Dataset
+from imagist.study.store import Store, key_of
+from imagist.training.progress import Progress
+
+AT_ONCE = 32  # photos
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a study looks and writes.
+
+    Attributes:
+        data: In which relative paths of data and weights are looked for.
+        config: The study's file, beside which recipes and tables are looked for.
+        folder: Receives all that the study makes.
+        runs: Captioners that recipes make, shared with ``imagist train caption``.
+        features: Cache of what frozen networks make of photos, shared likewise.
+    """
+
+    data: Path
+    config: Path
+    folder: Path
+    runs: Path = Path("runs")
+    features: Path = Path("runs/features")
+
+
+def captions_of(choice: CaptionerChoice, data: Dataset, store: Store, places: Places) -> tuple[str, ...]:
+    """The N captions of one captioner, from the store where they are there.
+
+    Raises:
+        UsageError: Neither a model nor a recipe, or settings that the captioner does not take.
+        BundleError: The model cannot be had or used.
+        ItemError: A picture cannot be decoded.
+    """
+    model = choice.model if choice.recipe is None else str(_trained(choice.recipe, places))
+    if model is None:
+        raise UsageError("names neither a model nor a recipe", item=f"captioner {choice.name}", remedy="give one")
+    options = CaptionOptions(Decoding(choice.beam))
+    remembered = None if choice.kind == "recorded" else places.folder / "captions.sqlite"
+    captioner = open_captioner(model, options, kind=choice.kind, cache=remembered)
+
+    def compute() -> dict[str, np.ndarray]:
+        progress = Progress(f"captions by {choice.name}", len(data.examples))
+        said: list[str] = []
+        for start in range(0, len(data.examples), AT_ONCE):
+            photos = data.photos(range(start, min(start + AT_ONCE, len(data.examples))))
+            said += [caption.text for caption in captioner.caption(photos)]
+            for _ in photos:
+                progress.step(1)
+        return {"captions": np.array(said, dtype=np.str_)}
+
+    with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():
+        found = store.of(key_of("captions", captioner.id, data.digest), compute)
+    return tuple(found["captions"].tolist())
+
+
+def _trained(name: str, places: Places) -> Path:
+    """The bundle of a recipe, trained now where that has not been done."""
+    from imagist.training.captioner import train
+    from imagist.training.recipe import Recipe
+
+    recipe = settings.read(places.config.parent / name, Recipe)
+    folder = places.runs / recipe.name
+    if not (folder / "measured.json").exists():
+        train(recipe, places.data, folder, places.features)
+    return folder / "bundle"

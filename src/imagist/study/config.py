@@ -1,0 +1,144 @@
+"""What a study's TOML file says: data, folds, captioners, classifiers of words and of pictures, fusions.
+
+`imagist.settings` reads it and reports every fault at once; each field is documented here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagist.classified import Source
+from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear
+from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
+
+FusionKind = Literal["score", "logit", "stacking", "features"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What to classify. Paths are looked for in the data folder (``--data``) where they are not absolute.
+
+    Attributes:
+        sources: Labelled files (see `imagist.classified.read` for formats).
+        taxonomy: From the files' labels to categories: a built-in name or a TOML file; none takes the labels.
+        first: Only the first N examples of each category; 0 takes all.
+        splits: Only examples of these splits; none takes all.
+    """
+
+    sources: tuple[Source, ...]
+    taxonomy: str | None = None
+    first: int = field(default=0, metadata={"least": 0})
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What is trained on and what judges.
+
+    Attributes:
+        kind: ``stratified`` folds, folds ``grouped`` by account, or the files' own splits (``fixed``).
+        number: Folds, where they are made.
+        seeds: A trial each: of the folds, where they are made, and of all training.
+        inner: What is trained on is cut into so many inner folds; a classifier is fitted without one of them, which
+            stops it early, calibrates it and chooses fusion weights.
+        fits: How many of the inner folds are so held out, one after the other. With 1 a classifier is one model; with
+            more it is the mean of several, and more rows choose the weights.
+        test: The split that judges, where splits are ``fixed``.
+    """
+
+    kind: Literal["stratified", "grouped", "fixed"] = "stratified"
+    number: int = field(default=5, metadata={"least": 2})
+    seeds: tuple[int, ...] = (0,)
+    inner: int = field(default=5, metadata={"least": 2})
+    fits: int = field(default=1, metadata={"least": 1})
+    test: str = "dev"
+
+
+@dataclass(frozen=True)
+class CaptionerChoice:
+    """One captioner: of a kind and a model, or of a recipe that is trained where its bundle is not there yet.
+
+    Attributes:
+        name: In tables.
+        model: As ``imagist caption --model``: a shipped name, a folder, or what ``kind`` takes.
+        kind: As ``imagist caption --captioner``; none reads it from the model's card.
+        recipe: A captioner's recipe, looked for beside the study's file; its bundle is trained once and kept.
+        beam: Hypotheses followed.
+        seen: Splits whose photos the captioner has learnt from; a study that judges on them is refused.
+    """
+
+    name: str
+    model: str | None = None
+    kind: str | None = None
+    recipe: str | None = None
+    beam: int = field(default=3, metadata={"least": 1})
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TextChoice:
+    """One classifier of words.
+
+    Attributes:
+        name: In tables.
+        settings: ``kind`` ``bag``, ``transformer`` or ``zeroshot``, and its settings.
+    """
+
+    name: str
+    settings: Bag | Transformer | ZeroShot
+
+
+@dataclass(frozen=True)
+class PictureChoice:
+    """One classifier of pictures.
+
+    Attributes:
+        name: In tables.
+        settings: ``kind`` ``labelmap``, ``linear`` or ``finetuned``, and its settings.
+    """
+
+    name: str
+    settings: LabelMap | Linear | Finetuned
+
+
+@dataclass(frozen=True)
+class Fusions:
+    """How opinions are joined.
+
+    Attributes:
+        kinds: Of fusion.
+        weights: Places in 0..1 at which the score fusion's sweep is drawn.
+        distilled: Also teach a picture classifier what the best fusion of each pair says.
+        chosen_by: What a score fusion's weight is chosen by on the inner rows.
+    """
+
+    kinds: tuple[FusionKind, ...] = ("score",)
+    weights: int = field(default=21, metadata={"least": 3})
+    distilled: bool = False
+    chosen_by: Literal["nll", "accuracy"] = "nll"
+
+
+@dataclass(frozen=True)
+class Study:
+    """All of a study.
+
+    Attributes:
+        name: Heads the report.
+        about: What it asks, in a sentence or two; stands above the report.
+        data: What to classify.
+        folds: What is trained on and what judges.
+        captioners: Each is combined with each of ``texts``.
+        texts: Classifiers of words.
+        pictures: Classifiers of pictures, each fused with each pair of the above.
+        fusion: How.
+    """
+
+    name: str
+    data: Data
+    about: str = ""
+    folds: Folds = field(default_factory=Folds)
+    captioners: tuple[CaptionerChoice, ...] = ()
+    texts: tuple[TextChoice, ...] = ()
+    pictures: tuple[PictureChoice, ...] = ()
+    fusion: Fusions = field(default_factory=Fusions)

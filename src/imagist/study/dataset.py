@@ -1,0 +1,144 @@
+"""The examples of a study and the trials that they are cut into.
+
+Shapes: N examples, of which a trial trains on some, holds H of these out in turn, and is judged on M others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from imagist import classified
+from imagist.classified import Example, Fold, Leak
+from imagist.decoding import Ints
+from imagist.errors import DataError, UsageError
+from imagist.images.photo import as_photo
+from imagist.records import LabelSet, Photo
+from imagist.study.config import Data, Folds
+from imagist.taxonomy import Taxonomy, built_in, from_toml
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled pictures.
+
+    Attributes:
+        examples: N of them.
+        labels: C categories.
+        targets: int64 ``[N]``.
+        groups: int64 ``[N]``: near-duplicates, and posts of one account where folds are by account, are of one group.
+        hashes: Perceptual, uint64 ``[N]``.
+        digest: Names the pictures' bytes, in order.
+    """
+
+    examples: tuple[Example, ...]
+    labels: LabelSet
+    targets: Ints
+    groups: Ints
+    hashes: classified.leakage.Hashes
+    digest: str
+
+    def photos(self, rows: Sequence[int] | Ints) -> list[Photo]:
+        """The decoded pictures of some rows.
+
+        Raises:
+            ItemError: One of them cannot be decoded.
+        """
+        examples = [self.examples[i] for i in rows]
+        return [as_photo(each.image if each.content is None else each.content) for each in examples]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One fold under one seed.
+
+    Attributes:
+        seed: Of the folds and of all training.
+        number: Of the fold, from 0.
+        fold: What is trained on, and what judges.
+        inner: What each fit learns from, and what is held out of it.
+    """
+
+    seed: int
+    number: int
+    fold: Fold
+    inner: tuple[Fold, ...]
+
+    @property
+    def held(self) -> Ints:
+        """The H held-out rows, in the order of the fits."""
+        return np.concatenate([each.test for each in self.inner])
+
+
+def assemble(config: Data, folder: Path, *, by_account: bool = False) -> Dataset:
+    """Reads, chooses and groups the examples.
+
+    Args:
+        config: Which.
+        folder: Where relative paths are looked for.
+        by_account: Posts of one account are of one group.
+
+    Raises:
+        DataError: Faults of the files, all of them at once; or nothing is left.
+        UsageError: An unknown taxonomy.
+    """
+    sources = [replace(s, path=folder / s.path, images=None if s.images is None else folder / s.images,
+                       names=None if s.names is None else folder / s.names) for s in config.sources]  # fmt: skip
+    found = classified.read_all(sources)
+    if config.splits:
+        found = [each for each in found if each.split in config.splits]
+    taxonomy = _taxonomy(config.taxonomy)
+    examples = classified.choose(found, taxonomy=taxonomy, first=config.first or None)
+    if not examples:
+        raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
+    labels = classified.label_set(examples, taxonomy)
+    hashes = classified.hashes(examples)
+    groups = classified.clusters(examples, known=hashes)
+    if by_account:
+        groups = classified.joined(groups, classified.accounts(examples))
+    digest = hashlib.sha256()
+    for each in examples:
+        content = Path(each.image).read_bytes() if each.content is None else each.content
+        digest.update(hashlib.sha256(content).digest())
+    return Dataset(
+        tuple(examples), labels, classified.targets(examples, labels), groups, hashes, digest.hexdigest()[:20]
+    )
+
+
+def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
+    """A trial for each fold and seed.
+
+    Raises:
+        DataError: A class that some fold has nothing to train on.
+        UsageError: More fits than inner folds.
+    """
+    if folds.fits > folds.inner:
+        raise UsageError(f"{folds.fits} fits of {folds.inner} inner folds", item="folds.fits")
+    for seed in folds.seeds:
+        for number, fold in enumerate(_outer(folds, data, seed)):
+            inner = classified.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
+            yield Trial(seed, number, fold, tuple(inner[: folds.fits]))
+
+
+def leaks(folds: Folds, data: Dataset) -> list[Leak]:
+    """Near-duplicates that are trained on and judged; folds that are made here have none."""
+    if folds.kind != "fixed":
+        return []
+    return classified.leaks(data.examples, _outer(folds, data, 0), known=data.hashes)
+
+
+def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
+    if folds.kind == "fixed":
+        others = sorted({each.split or "" for each in data.examples} - {*folds.test.split("+")})
+        return [classified.fixed(data.examples, train="+".join(others), test=folds.test)]
+    return classified.grouped(data.targets, data.groups, folds.number, seed)
+
+
+def _taxonomy(name: str | None) -> Taxonomy | None:
+    if name is None:
+        return None
+    return from_toml(name) if name.endswith(".toml") else built_in(name)

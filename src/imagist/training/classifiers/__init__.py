@@ -1,0 +1,1 @@
+"""Recipes that fit classifiers of words and of pictures to labelled examples."""
