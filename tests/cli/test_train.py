@@ -31,7 +31,7 @@ epochs = 2
 def recipe(tmp_path, monkeypatch):
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imagist.cli.train._logged", lambda folder: None)
+    monkeypatch.setattr("imagist.cli.train.logged", lambda folder: None)
     (tmp_path / "small.toml").write_text(RECIPE)
     return "small.toml"
 
