@@ -49,7 +49,7 @@ class Store:
             with replacing(path) as scratch, scratch.open("wb") as file:
                 np.savez(file, allow_pickle=False, **compute())
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as found:  # closed where it is damaged
+            with path.open("rb") as kept, np.load(kept, allow_pickle=False) as found:  # closed where it is damaged
                 return {name: found[name] for name in found.files}
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise DataError(
