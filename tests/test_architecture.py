@@ -17,6 +17,7 @@ FLOORS = [
     "settings",
     "records",
     "pieces",
+    "terms",
     "protocols",
     "registry",
     "bundle",

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from imagist.errors import UnknownName, UsageError
 from imagist.records import LabelSet
-from imagist.taxonomy import Taxonomy, built_in, built_in_names, from_toml, identity
+from imagist.taxonomy import Taxonomy, built_in, built_in_names, from_toml, identity, open_taxonomy
 
 PHOTOS15 = LabelSet(
     (
@@ -149,3 +149,24 @@ def test_refuses_a_table_that_is_none_and_says_why(content: bytes, told: str, tm
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml"):
         from_toml(tmp_path / "none.toml")
+
+
+def test_a_taxonomy_is_opened_by_its_name_or_by_the_path_of_its_file(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "sns4.toml"
+    path.write_text('[labels]\nbirds = ["bird"]\n', "utf-8")
+    own = Taxonomy("sns4", LabelSet(("birds",)), {"birds": ("bird",)})
+    assert open_taxonomy("sns4") == built_in("sns4")
+    for name in (path, str(path)):
+        assert open_taxonomy(name) == own
+    assert open_taxonomy("sns4.toml", tmp_path) == own
+    assert open_taxonomy(path, tmp_path / "elsewhere") == own
+    monkeypatch.chdir(tmp_path)
+    assert open_taxonomy("sns4.toml") == own
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("sns5", "no taxonomy 'sns5'"), ("none.toml", "cannot be read"), (".toml", "no tax")]
+)
+def test_what_is_neither_is_a_wrong_call(name, told, tmp_path) -> None:
+    with pytest.raises(UsageError, match=told):
+        open_taxonomy(name, tmp_path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from imagist.options import CaptionOptions
 from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
 from imagist.records import Array, Failure, LabelSet, Photo, Prediction
 from imagist.stream import run
-from imagist.taxonomy import Taxonomy, built_in, from_toml
+from imagist.taxonomy import Taxonomy, open_taxonomy
 
 FINE = "photos15"  # the taxonomy of a card that stands for all the fine classes
 
@@ -144,9 +143,8 @@ def load(
     encoder = Encoder(bundle, views=views)
     options = CaptionOptions(as_carded(bundle, Decoding(beam, nbest)), views)
     captioner, texts, pictures = _parts(bundle, encoder, options)
-    own = Path(taxonomy).suffix == ".toml"
-    chosen = from_toml(Path(taxonomy)) if own else built_in(str(taxonomy))
-    fusion = _fusion(bundle.card["fusion"], FINE if own else chosen.name)
+    chosen = open_taxonomy(taxonomy)
+    fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any
     used = fusion.weight if weight is None else weight
     return Pipeline(
         captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=lanes

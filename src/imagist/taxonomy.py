@@ -5,6 +5,7 @@ Shapes: N items; F fine labels; C categories.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -93,6 +94,20 @@ def from_toml(path: str | Path) -> Taxonomy:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot be read as TOML: {error}", item=str(path)) from error
     return _from_table(table, Path(path).stem)
+
+
+def open_taxonomy(name: str | os.PathLike[str], folder: Path = Path()) -> Taxonomy:
+    """A taxonomy that comes with the package by its name, or one's own by the path of its ``.toml``.
+
+    Args:
+        name: The name, or the path.
+        folder: Where a relative path is looked for.
+
+    Raises:
+        UnknownName: There is none of that name; the message lists those there are.
+        UsageError: The file cannot be read, or is no table of categories.
+    """
+    return from_toml(folder / name) if Path(name).suffix == ".toml" else built_in(str(name))
 
 
 def identity(labels: LabelSet, name: str = "identity") -> Taxonomy:

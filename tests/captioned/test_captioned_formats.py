@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.captioned import read
-from imagist.captioned.columns import choose
 from imagist.errors import DataError
 
 
@@ -91,18 +90,3 @@ def test_any_json_gives_records_or_a_data_error(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("json") / "a.json"
     path.write_text(json.dumps(document))
     assert_records_or_error(path)
-
-
-@pytest.mark.parametrize(
-    ("names", "image", "captions"),
-    [
-        (["image", "caption"], "image", ("caption",)),
-        (["Image Name", " Comment_Number", " Comment"], "Image Name", (" Comment",)),
-        (["caption", "captions", "id", "file_name"], "file_name", ("captions",)),
-        (["url", "text"], "url", ("text",)),
-        (["caption_1", "caption_0", "Image"], "Image", ("caption_0", "caption_1")),
-    ],
-)
-def test_columns_are_known_by_what_people_call_them(names, image, captions):
-    columns = choose(names, (), "a.csv")
-    assert (columns.image, columns.captions) == (image, captions)

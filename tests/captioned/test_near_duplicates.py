@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from imagist.captioned import Record, near_duplicates, read
-from imagist.captioned.duplicates import _close, perceptual_hash
+from imagist.captioned.duplicates import close_pairs, perceptual_hash
 from imagist.errors import DataError, UsageError
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=12)
@@ -60,13 +60,13 @@ def test_plain_pictures_have_one_hash():
 @given(HASHES, HASHES, st.integers(0, 64))
 def test_the_product_counts_the_bits_that_differ(a, b, distance):
     expected = [(i, j, (x ^ y).bit_count()) for i, x in enumerate(a) for j, y in enumerate(b)]
-    found = list(_close(np.array(a, np.uint64), np.array(b, np.uint64), distance))
+    found = list(close_pairs(np.array(a, np.uint64), np.array(b, np.uint64), distance))
     assert found == [each for each in expected if each[2] <= distance]
 
 
 def test_more_than_one_chunk():
     many = np.arange(9000, dtype=np.uint64)
-    assert [(i, j) for i, j, _ in _close(many, many[[8999, 5]], 0)] == [(5, 1), (8999, 0)]
+    assert [(i, j) for i, j, _ in close_pairs(many, many[[8999, 5]], 0)] == [(5, 1), (8999, 0)]
 
 
 @pytest.mark.data

@@ -49,7 +49,7 @@ def test_short_names_are_those_of_clip_interrogator(name, monkeypatch):
         asked.append(model)
         raise KeyError
 
-    monkeypatch.setattr(blip, "load", load)
+    monkeypatch.setattr("imagist.pretrained.captioner.load", load)
     for suffix in ("", "#clip-interrogator"):
         with pytest.raises(KeyError):
             blip.from_model(name + suffix, CaptionOptions())

@@ -62,7 +62,7 @@ def test_on_a_gpu_the_weights_are_halved(device, dtype, monkeypatch):
         asked.append((place, settings))
         raise KeyError
 
-    monkeypatch.setattr(blip2, "load", load)
+    monkeypatch.setattr("imagist.pretrained.captioner.load", load)
     with pytest.raises(KeyError):
         blip2.from_model("blip2-flan-t5-xl", CaptionOptions(device=device))
     ((place, settings),) = asked

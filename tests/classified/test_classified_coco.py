@@ -67,5 +67,5 @@ def test_other_documents(tmp_path, document, told):
 
 def test_what_is_no_json(tmp_path):
     (tmp_path / "x.json").write_text('{"annotations": [')
-    with pytest.raises(DataError, match="cannot be read as JSON"):
+    with pytest.raises(DataError, match=r"not JSON.*take instances_"):
         read(Source(tmp_path / "x.json"))

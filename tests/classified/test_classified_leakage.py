@@ -81,7 +81,7 @@ def test_hashes_are_computed_once(copies, monkeypatch):
     assert (known.dtype, len(known)) == (np.uint64, 6)
     folds = [fold([0, 1, 2], [3, 4, 5])]
     expected = clusters(copies).tolist(), leaks(copies, folds)
-    monkeypatch.setattr("imagist.classified.leakage._hashes", None)
+    monkeypatch.setattr("imagist.classified.leakage.hash_pictures", None)
     assert (clusters(copies, known=known).tolist(), leaks(copies, folds, known=known)) == expected
     with pytest.raises(UsageError, match="6 hashes for 5 examples"):
         clusters(copies[:5], known=known)

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import re
-
 import fake_pipeline
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from imagist.batch.columns import CAPTIONED
-from imagist.cli.caption import sheet_name
 
 
 def test_captions_alone_on_stdout(fake, photos, capsys):
@@ -124,10 +119,3 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
     err = capsys.readouterr().err
     assert "command was 'classify' and is now 'caption'" in err
     assert "max_bytes" not in err
-
-
-@given(st.integers(0, 10**7), st.text())
-def test_sheet_names_are_safe_and_start_with_their_number(number, source):
-    name = sheet_name(number, source)
-    assert re.fullmatch(r"\d{6,}(-[A-Za-z0-9-]{1,60})?\.png", name)
-    assert int(name.split("-")[0].removesuffix(".png")) == number

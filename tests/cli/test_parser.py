@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from imagist.cli.main import command_parser
-from imagist.cli.parser import fraction, limits, over_zero, positive, size
+from imagist.cli.parser import (
+    Parser,
+    add_categories,
+    add_data,
+    data_folder,
+    fraction,
+    limits,
+    over_zero,
+    positive,
+    size,
+)
+from imagist.errors import UsageError
 from imagist.images import VIEWS, DecodeLimits
 
 
@@ -71,3 +83,28 @@ def test_the_help_states_the_true_defaults_and_choices():
     defaults = parser.parse_args(["x"])
     for name in ["model", "top", "taxonomy", "views", "batch_size", "workers"]:
         assert f"(default: {getattr(defaults, name)})" in text
+
+
+def test_commands_ask_for_categories_alike():
+    bare = Parser(prog="bare")
+    add_categories(bare)
+    asked = {a.dest: (a.default, a.choices, a.type) for a in bare._actions if a.dest != "help"}
+    assert {*asked} == {"taxonomy", "views", "weight"}
+    for name in ("classify", "explain"):
+        own = {a.dest: (a.default, a.choices, a.type) for a in command_parser(name)._actions}
+        assert asked.items() <= own.items()
+
+
+def test_the_data_folder_is_that_of_the_call_or_of_the_environment(monkeypatch, tmp_path):
+    def folder(*argv):
+        parser = Parser(prog="imagist study")
+        add_data(parser, "study")
+        return data_folder(parser.parse_args(argv))
+
+    monkeypatch.delenv("IMAGIST_DATA", raising=False)
+    assert folder("--data", "here") == Path("here")
+    with pytest.raises(UsageError, match="IMAGIST_DATA"):
+        folder()
+    monkeypatch.setenv("IMAGIST_DATA", str(tmp_path))
+    assert folder() == tmp_path
+    assert folder("--data", "here") == Path("here")

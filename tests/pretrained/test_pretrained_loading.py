@@ -12,9 +12,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import tiny_checkpoints
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 from imagist.pretrained.loading import load
 
@@ -141,6 +143,67 @@ def test_a_faulty_folder_is_an_error_that_names_it(copy, fault):
         load(str(copy), *BLIP)
     assert caught.value.item == str(copy)
     assert caught.value.remedy
+
+
+@pytest.fixture
+def words(tmp_path):
+    """A BERT for masked words, which is saved without a pooler, and the model itself."""
+    torch.manual_seed(0)
+    tokenizer = tiny_checkpoints.bert_tokenizer()
+    model = transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=len(tokenizer), **tiny_checkpoints.SMALL))
+    return tiny_checkpoints._saved(tmp_path / "words", model.eval(), tokenizer), model
+
+
+def test_an_encoder_saved_without_a_pooler_comes_without_one(words):
+    folder, model = words
+    assert not [name for name in load_file(folder / "model.safetensors") if "pooler" in name]
+    checkpoint = load(str(folder), "bert", "AutoModel", pictures=False)
+    assert checkpoint.model.pooler is None
+    given = checkpoint.tokenizer(["a dog runs"], return_tensors="pt")
+    with torch.no_grad():
+        found, expected = checkpoint.model(**given), model.bert(**given)
+    torch.testing.assert_close(found.last_hidden_state, expected.last_hidden_state)
+    assert found.pooler_output is None
+
+
+def test_a_classifier_of_texts_begins_with_such_an_encoder_and_is_saved_and_loaded(words, tmp_path):
+    from imagist.records import LabelSet
+    from imagist.texts import transformer
+
+    made = transformer.begin(str(words[0]), LabelSet(("dog", "cat")), transformer.Reading())
+    before = made.scores(["a dog runs", "two cats"])
+    made.save(tmp_path / "saved")
+    assert transformer.load(tmp_path / "saved").scores(["a dog runs", "two cats"]) == pytest.approx(before)
+
+
+def test_a_pooler_that_is_there_is_kept(words, tmp_path):
+    model = transformers.BertModel(transformers.BertConfig.from_pretrained(words[0]))
+    folder = tiny_checkpoints._saved(tmp_path / "pooled", model, tiny_checkpoints.bert_tokenizer())
+    found = load(str(folder), "bert", "AutoModel", pictures=False).model.pooler
+    torch.testing.assert_close(found.dense.weight, model.pooler.dense.weight)
+
+
+def test_what_else_an_encoder_lacks_is_missing(words):
+    folder, _ = words
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1.output.dense" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BundleError, match=r"2 weights of AutoModel .* such as encoder\.layer\.1\.output\.dense"):
+        load(str(folder), "bert", "AutoModel", pictures=False)
+
+
+def test_a_pooler_that_a_network_cannot_do_without_is_missing(words, tmp_path):
+    tokenizer = tiny_checkpoints.bert_tokenizer()
+    config = transformers.SqueezeBertConfig(
+        vocab_size=len(tokenizer), embedding_size=32, **tiny_checkpoints.SMALL,
+        **{f"{part}_groups": 1 for part in ("q", "k", "v", "post_attention", "intermediate", "output")},
+    )  # fmt: skip
+    folder = tiny_checkpoints._saved(tmp_path / "squeezed", transformers.SqueezeBertModel(config), tokenizer)
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "pooler" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BundleError, match=r"2 weights of AutoModel .* such as pooler"):
+        load(str(folder), "squeezebert", "AutoModel", pictures=False)
 
 
 def test_logging_is_left_as_it_was(folders):

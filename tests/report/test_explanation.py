@@ -6,7 +6,6 @@ import io
 import re
 from base64 import b64decode
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from imagist.records import Caption, Failure, LabelSet, Photo
 from imagist.report.explanation import ExplanationPage, explanation_lines, explanation_sheet, faithfulness_lines
 from imagist.report.explanation.sentences import change, missing, picture_evidence, strength, weighing
 from imagist.report.explanation.sheet import PANEL, WIDTH, attended_picture, evidence_map, tint
+from outline import Outline
 
 OPTIONS = ExplainOptions(grid=4, mass=1.0, moves=2)
 TAGS = frozenset(
@@ -58,33 +58,6 @@ def saying(*tokens):
             return [Caption(" ".join(tokens), -1.0, tokens, attention=maps) for _ in photos]
 
     return Says()
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes, the text, and whether every tag that opens closes in its place."""
-
-    VOID = {"meta", "img", "br"}  # noqa: RUF012
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.open, self.text = [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data if self.open and self.open[-1] != "style" else ""
-
-    def all(self, wanted):
-        return [attrs for tag, attrs in self.tags if tag == wanted]
 
 
 def rendered(photo, explanation, source="photos/a.png", faithful=None):

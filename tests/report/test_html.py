@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64decode
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 from imagist.errors import CorruptPicture, OutputError
 from imagist.records import Caption, Failure, LabelSet, Photo, Prediction
 from imagist.report.html import PICTURE, Page
+from outline import Outline
 
 LABELS = LabelSet(("cat", "dog", "food", "sky"))
 VILE = "<script>alert('\"&')</script>"
@@ -31,33 +31,6 @@ def prediction(words="a cat", abstained=False, labels=LABELS, attention=True):
     caption = Caption(words, -1.0, tokens, attention=maps)
     scores = row(0.6, 0.3, 0.06, 0.04), row(0.2, 0.7, 0.05, 0.05), row(0.8, 0.1, 0.05, 0.05)
     return Prediction("a.jpg", caption, labels, *scores, abstained)
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes, the text, and whether every tag that opens closes in its place."""
-
-    VOID = {"meta", "img", "br"}  # noqa: RUF012
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.open, self.text = [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data if self.open and self.open[-1] != "style" else ""
-
-    def all(self, wanted):
-        return [attrs for tag, attrs in self.tags if tag == wanted]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from imagist.training.backbone import (  # noqa: E402
     Views,
     cached_grids,
     grid_of,
+    on_device,
     open_backbone,
     records_key,
     weights_key,
@@ -190,6 +191,26 @@ def test_grids_are_computed_once_for_these_weights_views_and_photos(encoder, tmp
     cached_grids(encoder, records[::-1], views, tmp_path, CPU)
     cached_grids(encoder, records, replace(views, seed=1), tmp_path, CPU)
     assert len([*tmp_path.glob("*.npy")]) == 3
+
+
+def test_networks_of_the_same_weights_that_compute_otherwise_keep_grids_of_their_own(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(backbone, "on_cpu", lambda encoder, _: on_device(encoder, CPU))  # without an export
+
+    def of(**options):
+        config = Backbone("test_efficientnet", "w.safetensors", options=options, side=64)
+        return cached_grids(open_backbone(config, folder), [record(1)], Views(64), tmp_path, CPU)
+
+    as_named, padded = of(), of(pad_type="same")
+    assert np.abs(as_named - padded).max() > 0.01
+    np.testing.assert_array_equal(of(), as_named)
+    of(pad_type="same", drop_rate=0.1)
+    of(drop_rate=0.1, pad_type="same")
+    assert len([*tmp_path.glob("*.npy")]) == 3
+
+
+def test_the_name_of_a_network_is_of_its_architecture(folder):
+    named = open_backbone(Backbone("test_efficientnet", "w.safetensors"), folder)
+    assert "test_efficientnet" in named.architecture
 
 
 def test_keys_change_with_what_they_stand_for(encoder, tmp_path):

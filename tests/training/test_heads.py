@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from imagist.records import LabelSet  # noqa: E402
 from imagist.taxonomy import Taxonomy, identity  # noqa: E402
-from imagist.texts.bag import counts  # noqa: E402
+from imagist.terms import counts  # noqa: E402
 from imagist.training import heads  # noqa: E402
 from imagist.training.features import Encoded  # noqa: E402
 from imagist.training.heads import Linear, TextHead, fit_linear  # noqa: E402

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from imagist.captioned.faults import Faults
+from imagist.captioned.jsonlines import members, objects
 from imagist.captioned.lines import ROW
 from imagist.captioned.record import Entry, one_line
+from imagist.captioned.rows import Placed
 from imagist.errors import DataError
 
 
@@ -27,12 +29,12 @@ def coco_entries(document: Mapping[str, object], item: str, faults: Faults) -> I
     Raises:
         DataError: No annotation has a caption: a file of boxes, most likely.
     """
-    annotations = _objects(document, "annotations", faults)
+    annotations = listed_objects(document, "annotations", faults)
     if annotations and not any("caption" in each for _, each in annotations):
         raise DataError("no annotation has a caption", item=item, remedy="take captions_*.json, not instances_*.json")
     names: dict[object, str] = {}
-    for place, image in _objects(document, "images", faults):
-        number = _number(image, "id", place, faults)
+    for place, image in listed_objects(document, "images", faults):
+        number = read_number(image, "id", place, faults)
         if number in names:
             faults.add(ROW, f"{place} repeats id {number}")
         elif number is not None:
@@ -40,7 +42,7 @@ def coco_entries(document: Mapping[str, object], item: str, faults: Faults) -> I
     listed = isinstance(document.get("images"), list)
     sentences: dict[object, list[str]] = {number: [] for number in names}
     for place, annotation in annotations:
-        number = _number(annotation, "image_id", place, faults)
+        number = read_number(annotation, "image_id", place, faults)
         caption = annotation.get("caption")
         if number is None:
             continue
@@ -54,16 +56,14 @@ def coco_entries(document: Mapping[str, object], item: str, faults: Faults) -> I
         yield Entry(f"image {key}", names.get(key, str(key)), tuple(found))
 
 
-def _objects(document: Mapping[str, object], key: str, faults: Faults) -> list[tuple[str, Mapping[str, object]]]:
+def listed_objects(document: Mapping[str, object], key: str, faults: Faults) -> list[Placed]:
+    """The objects of a list of the document, such as ``images``, each with its place; what is no object is a fault."""
     values = document.get(key)
-    placed = [(f"{key}[{i}]", value) for i, value in enumerate(values if isinstance(values, list) else ())]
-    for place, value in placed:
-        if not isinstance(value, Mapping):
-            faults.add(ROW, f"{place} is {type(value).__name__}, not a JSON object")
-    return [(place, value) for place, value in placed if isinstance(value, Mapping)]
+    return objects(members(values if isinstance(values, list) else (), key), faults)
 
 
-def _number(value: Mapping[str, object], key: str, place: str, faults: Faults) -> int | str | None:
+def read_number(value: Mapping[str, object], key: str, place: str, faults: Faults) -> int | str | None:
+    """The number, or name in its stead, that an object has or refers to; having none is a fault."""
     number = value.get(key)
     if isinstance(number, int | str):
         return number

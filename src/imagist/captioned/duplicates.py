@@ -19,7 +19,7 @@ from imagist.records import Failure, Photo, Pixels, Row
 
 _SIDE = 32
 _KEPT = 8
-_BITS = _KEPT * _KEPT
+BITS = _KEPT * _KEPT
 _LIMITS = DecodeLimits(work_side=4 * _SIDE)
 _CHUNK = 4096
 # The first rows of the discrete cosine transform (type II), float64 [8, 32].
@@ -49,13 +49,22 @@ def near_duplicates(
         DataError: Pictures that cannot be read or decoded, all of them at once.
         UsageError: A distance outside 0 to 64.
     """
-    if not 0 <= distance <= _BITS:
-        raise UsageError(f"a distance of {distance} bits", remedy=f"0 to {_BITS}")
+    check_distance(distance)
     faults = Faults()
-    a, b = (_hashes(records, faults, workers) for records in (records_a, records_b))
+    a, b = (hash_pictures(records, faults, workers) for records in (records_a, records_b))
     faults.raise_any(remedy="leave them out, or put whole files in their place")
-    pairs = sorted((bits, i, j) for i, j, bits in _close(a, b, distance))
+    pairs = sorted((bits, i, j) for i, j, bits in close_pairs(a, b, distance))
     return [(records_a[i].image, records_b[j].image) for _, i, j in pairs]
+
+
+def check_distance(distance: int) -> None:
+    """Refuses a number of bits that hashes cannot differ by.
+
+    Raises:
+        UsageError: It is outside 0 to 64.
+    """
+    if not 0 <= distance <= BITS:
+        raise UsageError(f"a distance of {distance} bits", item="distance", remedy=f"0 to {BITS}")
 
 
 def perceptual_hash(pixels: Pixels) -> int:
@@ -71,8 +80,8 @@ def perceptual_hash(pixels: Pixels) -> int:
     return int.from_bytes(np.packbits(frequencies > np.median(frequencies)).tobytes(), "big")
 
 
-def _hashes(records: Sequence[Record], faults: Faults, workers: int) -> NDArray[np.uint64]:
-    """uint64 ``[N]``; 0 where a picture is at fault."""
+def hash_pictures(records: Sequence[Record], faults: Faults, workers: int) -> NDArray[np.uint64]:
+    """The perceptual hash of each picture, uint64 ``[N]``; 0 where one is at fault."""
     rows = [Row(record.image, record.content) for record in records]
     found = np.zeros(len(rows), np.uint64)
     for i, (_, photo) in enumerate(load(rows, limits=_LIMITS, workers=workers)):
@@ -84,14 +93,14 @@ def _hashes(records: Sequence[Record], faults: Faults, workers: int) -> NDArray[
     return found
 
 
-def _close(a: NDArray[np.uint64], b: NDArray[np.uint64], distance: int) -> Iterator[tuple[int, int, int]]:
-    """``(i, j, bits)`` of pairs that differ by few bits.
+def close_pairs(a: NDArray[np.uint64], b: NDArray[np.uint64], distance: int) -> Iterator[tuple[int, int, int]]:
+    """``(i, j, bits)`` of hashes ``[N]`` and ``[M]`` that differ by no more bits than ``distance``.
 
     Signs instead of bits make of N x M comparisons one product of matrices: it is 64 less twice the bits that differ.
     """
     signs_b = _signs(b).T
     for start in range(0, len(a), _CHUNK):
-        bits = (_BITS - _signs(a[start : start + _CHUNK]) @ signs_b) / 2
+        bits = (BITS - _signs(a[start : start + _CHUNK]) @ signs_b) / 2
         for i, j in np.argwhere(bits <= distance):
             yield start + int(i), int(j), int(bits[i, j])
 

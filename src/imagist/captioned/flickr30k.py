@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagist.captioned.columns import choose, row_entry
+from imagist.captioned.columns import choose
 from imagist.captioned.faults import Faults
 from imagist.captioned.lines import ROW, lines
 from imagist.captioned.record import Entry, Wanted
+from imagist.captioned.rows import row_entry
 
 BAR = "|"
 _BAR_LEFT_OUT = re.compile(r"\s*(\d+)\s+(\S.*)", re.DOTALL)

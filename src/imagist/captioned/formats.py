@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imagist.captioned.coco import coco_entries, is_coco
 from imagist.captioned.faults import Faults
 from imagist.captioned.flickr30k import BAR, barred_entries
-from imagist.captioned.jsonlines import json_line_entries, object_entries
+from imagist.captioned.jsonlines import json_document, json_line_entries, members, object_entries
 from imagist.captioned.karpathy import is_karpathy, karpathy_entries
-from imagist.captioned.parquet import MAGIC, parquet_entries
+from imagist.captioned.parquet import parquet_entries
 from imagist.captioned.record import Entry, Wanted
 from imagist.captioned.separated import DELIMITERS, header_of, separated_entries
+from imagist.captioned.sniffing import are_json_lines, head_of, is_parquet, text_of
 from imagist.captioned.tokens import is_token_line, token_entries
 from imagist.errors import DataError
 
-_HEAD = 1 << 16
 _TRIED = 20
 _UNDERSTOOD = "COCO captions, Karpathy's images with sentences, or a list of objects with image and captions"
 
@@ -28,14 +28,16 @@ def entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
     Raises:
         DataError: No such file, empty, of no format that is known, or without what is wanted.
     """
-    head = _head(path)
-    text = head.decode("utf-8-sig", "replace").lstrip()
-    if head.startswith(MAGIC) or path.suffix.lower() == ".parquet":
+    if os.path.isdir(path):  # noqa: PTH112
+        raise DataError("a folder, not a file of captions", item=str(path), remedy="name the files in it")
+    head = head_of(path, "name a file of captions")
+    text = text_of(head)
+    if is_parquet(path, head):
         return parquet_entries(path, wanted, faults)
     if any(map(is_token_line, text.splitlines()[:_TRIED])):
         _refuse_languages(path, wanted)
         return token_entries(path, faults)
-    if path.suffix.lower() in {".jsonl", ".ndjson"} or _are_json_lines(text):
+    if are_json_lines(path, text):
         return json_line_entries(path, wanted, faults)
     if text[:1] in {"{", "["}:
         return _document_entries(path, wanted, faults)
@@ -45,35 +47,9 @@ def entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
     return separated_entries(path, wanted, faults)
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except IsADirectoryError:
-        raise DataError("a folder, not a file of captions", item=str(path), remedy="name the files in it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        raise DataError(reason, item=str(path), remedy="name a file of captions") from error
-    if not head.strip():
-        raise DataError("the file is empty", item=str(path), remedy="name a file of captions")
-    return head
-
-
-def _are_json_lines(text: str) -> bool:
-    line, _, rest = text.partition("\n")
-    try:
-        return bool(rest.strip()) and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 def _document_entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
     item = str(path)
-    try:
-        document = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        remedy = "name it .jsonl where each line is an object"
-        raise DataError(f"not JSON: {error}", item=item, remedy=remedy) from error
+    document = json_document(path, "name it .jsonl where each line is an object")
     if isinstance(document, Mapping) and (is_karpathy(document) or is_coco(document)):
         _refuse_languages(path, wanted)
         return karpathy_entries(document, faults) if is_karpathy(document) else coco_entries(document, item, faults)
@@ -81,7 +57,7 @@ def _document_entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[En
         keys = ", ".join(map(repr, list(document)[:10])) or "no keys"
         raise DataError(f"JSON with {keys} is no layout that is known", item=item, remedy=f"give {_UNDERSTOOD}")
     rows = document if isinstance(document, list) else [document]
-    return object_entries(((f"[{i}]", each) for i, each in enumerate(rows)), item, wanted, faults)
+    return object_entries(members(rows), item, wanted, faults)
 
 
 def _refuse_languages(path: Path, wanted: Wanted) -> None:

@@ -5,21 +5,21 @@ Read a row group at a time, only the columns that are needed; images stay encode
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.captioned.columns import Columns, choose, row_entry
+from imagist.captioned.columns import Columns, choose
 from imagist.captioned.faults import Faults
 from imagist.captioned.lines import ROW
 from imagist.captioned.record import Entry, Wanted
+from imagist.captioned.rows import Placed, row_entries
 from imagist.errors import DataError
 
 if TYPE_CHECKING:
     from pyarrow import DataType, Schema
     from pyarrow.parquet import ParquetFile
 
-MAGIC = b"PAR1"
 _BATCH = 64
 _BUFFER = 1 << 20
 
@@ -35,24 +35,43 @@ def parquet_entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[Entr
     Raises:
         DataError: Not Parquet, or without a column of images, captions or a language asked for.
     """
+    with open_parquet(path) as file:
+        columns = choose(file.schema_arrow.names, wanted.languages, str(path), holding(file.schema_arrow))
+        rows = parquet_rows(file, columns, faults, content=wanted.content)
+        yield from row_entries(rows, columns, faults)
+
+
+def parquet_rows(
+    file: ParquetFile, columns: Columns, faults: Faults, *, content: bool = True, others: Sequence[str] = ()
+) -> Iterator[Placed]:
+    """The rows, in order, places counted from 0; one fault for all from the first on that cannot be read.
+
+    Args:
+        file: From ``open_parquet``.
+        columns: That are read.
+        faults: Gets what cannot be read.
+        content: Whether the bytes of images are read.
+        others: Further columns that are read.
+    """
     from pyarrow import ArrowException
 
-    item, number = str(path), 0
-    with _open(path) as file:
-        schema = file.schema_arrow
-        columns = choose(schema.names, wanted.languages, item, _holding(schema))
-        read = _read_columns(schema, columns, wanted)
-        try:
-            for batch in file.iter_batches(_BATCH, columns=read, use_threads=False):
-                for cells in batch.to_pylist():
-                    if entry := row_entry(cells, columns, f"row {number}", faults):
-                        yield entry
-                    number += 1
-        except (ArrowException, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
-            faults.add(ROW, f"cannot be read from row {number} on: {error}")
+    number = 0
+    read = _read_columns(file.schema_arrow, columns, content, others)
+    try:
+        for batch in file.iter_batches(_BATCH, columns=read, use_threads=False):
+            for cells in batch.to_pylist():
+                yield f"row {number}", cells
+                number += 1
+    except (ArrowException, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
+        faults.add(ROW, f"cannot be read from row {number} on: {error}")
 
 
-def _open(path: Path) -> ParquetFile:
+def open_parquet(path: Path) -> ParquetFile:
+    """A file to read a little at a time.
+
+    Raises:
+        DataError: Not Parquet.
+    """
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
@@ -62,7 +81,8 @@ def _open(path: Path) -> ParquetFile:
         raise DataError(f"not Parquet that can be read: {error}", item=str(path)) from error
 
 
-def _holding(schema: Schema) -> list[str]:
+def holding(schema: Schema) -> list[str]:
+    """The columns that can hold encoded images."""
     from pyarrow import types
 
     bare = [field.name for field in schema if types.is_binary(field.type) or types.is_large_binary(field.type)]
@@ -75,12 +95,12 @@ def _children(kind: DataType) -> set[str]:
     return {kind.field(i).name for i in range(kind.num_fields)} if types.is_struct(kind) else set()
 
 
-def _read_columns(schema: Schema, columns: Columns, wanted: Wanted) -> list[str]:
+def _read_columns(schema: Schema, columns: Columns, content: bool, others: Sequence[str]) -> list[str]:
     children = _children(schema.field(columns.image).type)
-    keys = ("bytes", "path") if wanted.content else ("path",)
+    keys = ("bytes", "path") if content else ("path",)
     if children:
         image = [f"{columns.image}.{key}" for key in keys if key in children]
     else:
-        image = [columns.image] if wanted.content or not columns.held else []
-    others = (columns.name, columns.split, *columns.captions, *columns.languages)
-    return list(dict.fromkeys([*image, *(name for name in others if name)]))
+        image = [columns.image] if content or not columns.held else []
+    names = (columns.name, columns.split, *columns.captions, *columns.languages, *others)
+    return list(dict.fromkeys([*image, *(name for name in names if name)]))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from imagist.captioned.checking import find_faults, find_missing
 from imagist.captioned.faults import Faults
 from imagist.captioned.formats import entries
 from imagist.captioned.joining import joined
-from imagist.captioned.lines import lines
+from imagist.captioned.locating import image_of
 from imagist.captioned.record import Entry, Record, Wanted
+from imagist.captioned.selecting import listed, of_split
 from imagist.errors import DataError
-from imagist.images.fetch import is_url
 
 _REMEDY = "correct what is named; images says in which folder pictures lie"
 
@@ -116,60 +115,15 @@ def _collect(source: Source, wanted: Wanted, faults: Faults) -> list[Record]:
     path = Path(source.path)
     rows = entries(path, wanted, faults)
     if source.only is not None:
-        rows = _listed(rows, Path(source.only), faults)
+        rows = listed(rows, Path(source.only), faults)
     if source.split is not None:
-        rows = _of_split(rows, source.split, str(path), faults)
+        rows = of_split(rows, source.split, str(path), faults)
     records = [_record(entry, source) for entry in joined(rows)]
     if not records and not faults:
         raise DataError("no captioned image in it", item=str(path), remedy="name a file with images and captions")
     return records
 
 
-def _listed(rows: Iterable[Entry], only: Path, faults: Faults) -> Iterator[Entry]:
-    try:
-        wanted = dict.fromkeys(line.strip() for _, line in lines(only, faults) if line.strip())
-    except OSError as error:
-        raise DataError(f"cannot be read: {error}", item=str(only), remedy="name a list of images") from error
-    used = set()
-    for entry in rows:
-        name = PurePosixPath(entry.image)
-        found = next((each for each in (entry.image, name.name, name.stem) if each in wanted), None)
-        if found is not None:
-            used.add(found)
-            yield entry
-    for name_listed in (each for each in wanted if each not in used):
-        faults.add("listed image without captions", f"{name_listed}, of {only}")
-
-
-def _of_split(rows: Iterable[Entry], split: str, item: str, faults: Faults) -> Iterator[Entry]:
-    """The rows of a split; where no row names one, all of them, labelled."""
-    wanted = set(split.split("+"))
-    seen, kept = set(), []
-    for entry in rows:
-        seen.add(entry.split)
-        if entry.split is None or entry.split in wanted:
-            kept.append(entry)
-    named = sorted(each for each in seen if each is not None)
-    if not named:
-        yield from (replace(entry, split=split) for entry in kept)
-        return
-    if missing := sorted(wanted - seen):
-        raise DataError(f"no split {', '.join(map(repr, missing))}", item=item, remedy=f"one of {', '.join(named)}")
-    for entry in kept:
-        if entry.split is None:
-            faults.add("image without a split", f"{entry.place}: {entry.image}")
-        else:
-            yield entry
-
-
 def _record(entry: Entry, source: Source) -> Record:
-    image = entry.image or f"{source.path}#{entry.place.split()[-1]}"
-    if not entry.held and not is_url(image):
-        image = _located(image, source)
+    image = image_of(entry, source.path, source.images)
     return Record(image, entry.captions, entry.split, entry.content, entry.translations)
-
-
-def _located(image: str, source: Source) -> str:
-    folder = os.path.dirname(source.path) if source.images is None else source.images  # noqa: PTH120
-    path = os.path.join(folder, image)  # noqa: PTH118  (a Path would drop a leading "./")
-    return path if source.images is not None or os.path.isfile(path) else image  # noqa: PTH113

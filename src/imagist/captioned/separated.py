@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imagist.captioned.columns import choose, row_entry
+from imagist.captioned.columns import choose
 from imagist.captioned.faults import Faults
 from imagist.captioned.lines import ROW, lines
 from imagist.captioned.record import Entry, Wanted
+from imagist.captioned.rows import Placed, row_entries
 from imagist.errors import DataError
 
 DELIMITERS = ",;\t"
@@ -18,20 +19,37 @@ DELIMITERS = ",;\t"
 def separated_entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
     """The rows of a table of separated values, in order; rows that cannot be understood are faults.
 
-    Values are separated by whichever of comma, semicolon and tab the header has most of, and quoted as in RFC 4180.
-
     Raises:
         DataError: It has no header, no column of images or captions, or none of a language asked for.
     """
-    item = str(path)
     text = (line for _, line in lines(path, faults))
-    first = next(text, "")
-    delimiter = max(DELIMITERS, key=first.count)
+    header, delimiter = read_header(next(text, ""), str(path))
+    columns = choose(header, wanted.languages, str(path))
+    yield from row_entries(quoted_rows(text, header, delimiter, faults), columns, faults)
+
+
+def read_header(line: str, item: str) -> tuple[list[str], str]:
+    """The columns that the first line names, and the delimiter: of comma, semicolon and tab what it has most of.
+
+    Raises:
+        DataError: It cannot be read; ``item`` is the file.
+    """
+    delimiter = max(DELIMITERS, key=line.count)
     try:
-        header = next(csv.reader([first], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter), []), delimiter
     except csv.Error as error:
         raise DataError(f"line 1 cannot be read: {error}", item=item, remedy="give it a header") from error
-    columns = choose(header, wanted.languages, item)
+
+
+def quoted_rows(text: Iterable[str], header: Sequence[str], delimiter: str, faults: Faults) -> Iterator[Placed]:
+    """The rows below the header, in order, values quoted as in RFC 4180; what cannot be read is a fault.
+
+    Args:
+        text: The lines from the second on.
+        header: The columns; a row may have fewer cells.
+        delimiter: Separates cells.
+        faults: Gets what cannot be read.
+    """
     reader = csv.reader(text, delimiter=delimiter, strict=True)  # else a quote left open swallows the rest in silence
     while True:
         place = f"line {reader.line_num + 2}"
@@ -44,9 +62,9 @@ def separated_entries(path: Path, wanted: Wanted, faults: Faults) -> Iterator[En
             continue
         if len(cells) > len(header):
             problem = f"{place} has {len(cells)} cells under {len(header)} columns"
-            faults.add(ROW, f"{problem}; a caption with {delimiter!r} in it stands in double quotes")
-        elif cells and (entry := row_entry(dict(zip(header, cells, strict=False)), columns, place, faults)):
-            yield entry
+            faults.add(ROW, f"{problem}; a cell with {delimiter!r} in it stands in double quotes")
+        elif cells:
+            yield place, dict(zip(header, cells, strict=False))
 
 
 def header_of(path: Path) -> str:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagist.encoder import Encoder
 from imagist.options import CaptionOptions
-from imagist.pretrained.captioner import Opening, PretrainedCaptioner
-from imagist.pretrained.loading import Checkpoint, load
-from imagist.pretrained.presets import named
+from imagist.pretrained.captioner import Family, Opening, load_captioner
+from imagist.pretrained.loading import Checkpoint
 from imagist.pretrained.words import Sight, empty_cache, for_each
 from imagist.protocols import Captioner
 from imagist.translation import TranslatedCaptioner, translator_into
@@ -86,6 +85,9 @@ def _opening(checkpoint: Checkpoint, prompt: str) -> Opening:
     return Opening(_EncoderDecoder(network, read, start), 1, start, ends, text.vocab_size)
 
 
+_FAMILY = Family("blip2", "blip-2", "Blip2ForConditionalGeneration", MODELS, _opening)
+
+
 def from_model(
     model: str,
     options: CaptionOptions,
@@ -106,11 +108,9 @@ def from_model(
         translator: MarianMT model for ``options.language``; None takes the published one.
 
     Raises:
-        ImagistError: As `imagist.pretrained.loading.load` and `imagist.translation.translator_into` say.
+        ImagistError: As `imagist.pretrained.captioner.load_captioner` and `imagist.translation.translator_into` say.
     """
     into = translator_into(options, translator)
-    source, preset = named(model, MODELS)
     dtype = "bfloat16" if options.device.startswith("cuda") else "float32"
-    checkpoint = load(source, "blip-2", "Blip2ForConditionalGeneration", device=options.device, dtype=dtype)
-    captioner = PretrainedCaptioner("blip2", checkpoint, _opening, options, preset, prompt)
+    captioner = load_captioner(_FAMILY, model, options, prompt, dtype=dtype)
     return TranslatedCaptioner(captioner, into) if into else captioner

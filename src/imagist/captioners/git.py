@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagist.encoder import Encoder
 from imagist.options import CaptionOptions
-from imagist.pretrained.captioner import Opening, PretrainedCaptioner
-from imagist.pretrained.loading import Checkpoint, load
-from imagist.pretrained.presets import named
+from imagist.pretrained.captioner import Family, Opening, load_captioner
+from imagist.pretrained.loading import Checkpoint
 from imagist.pretrained.words import Sight, empty_cache, for_each
 from imagist.protocols import Captioner
 from imagist.translation import TranslatedCaptioner, translator_into
@@ -54,6 +53,9 @@ def _opening(checkpoint: Checkpoint, prompt: str) -> Opening:
     return Opening(model, len(before), before[-1], ends, config.vocab_size, room)
 
 
+_FAMILY = Family("git", "git", "GitForCausalLM", MODELS, _opening)
+
+
 def from_model(
     model: str,
     options: CaptionOptions,
@@ -73,10 +75,8 @@ def from_model(
         translator: MarianMT model for ``options.language``; None takes the published one.
 
     Raises:
-        ImagistError: As `imagist.pretrained.loading.load` and `imagist.translation.translator_into` say.
+        ImagistError: As `imagist.pretrained.captioner.load_captioner` and `imagist.translation.translator_into` say.
     """
     into = translator_into(options, translator)
-    source, preset = named(model, MODELS)
-    checkpoint = load(source, "git", "GitForCausalLM", device=options.device)
-    captioner = PretrainedCaptioner("git", checkpoint, _opening, options, preset, prompt)
+    captioner = load_captioner(_FAMILY, model, options, prompt)
     return TranslatedCaptioner(captioner, into) if into else captioner

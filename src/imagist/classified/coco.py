@@ -5,13 +5,13 @@ Source: Lin et al. 2014, "Microsoft COCO: common objects in context".
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from imagist.captioned.coco import _number, _objects, is_coco
+from imagist.captioned.coco import is_coco, listed_objects, read_number
 from imagist.captioned.faults import Faults
+from imagist.captioned.jsonlines import json_document
 from imagist.captioned.lines import ROW
 from imagist.classified.example import Labelled
 from imagist.classified.source import Source
@@ -31,18 +31,14 @@ def coco_labelled(source: Source, content: bool, faults: Faults) -> Iterator[Lab
         DataError: Not JSON, or not of this layout.
     """
     item = str(source.path)
-    try:
-        document = json.loads(Path(source.path).read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot be read as JSON: {error}", item=item, remedy=_REMEDY) from error
+    document = json_document(Path(source.path), _REMEDY)
     if not isinstance(document, Mapping) or not is_coco(document) or not document.get("categories"):
         raise DataError("no annotations with categories in it", item=item, remedy=_REMEDY)
-    categories = {
-        _number(each, "id", at, faults): each.get("name") for at, each in _objects(document, "categories", faults)
-    }
+    listed = listed_objects(document, "categories", faults)
+    categories = {read_number(each, "id", at, faults): each.get("name") for at, each in listed}
     areas = _areas(document, {*categories}, faults)
-    for place, image in _objects(document, "images", faults):
-        number, name = _number(image, "id", place, faults), image.get("file_name")
+    for place, image in listed_objects(document, "images", faults):
+        number, name = read_number(image, "id", place, faults), image.get("file_name")
         if not isinstance(name, str) or not name.strip():
             faults.add(ROW, f"{place} has no file_name")
         elif of_image := areas.pop(number, None):
@@ -57,8 +53,8 @@ def _areas(
 ) -> dict[int | str | None, dict[int | str | None, float]]:
     """Of each image, by category, in square pixels."""
     found: defaultdict[int | str | None, dict[int | str | None, float]] = defaultdict(dict)
-    for place, annotation in _objects(document, "annotations", faults):
-        image, category = (_number(annotation, key, place, faults) for key in ("image_id", "category_id"))
+    for place, annotation in listed_objects(document, "annotations", faults):
+        image, category = (read_number(annotation, key, place, faults) for key in ("image_id", "category_id"))
         area = annotation.get("area")
         if image is None or category is None:
             continue

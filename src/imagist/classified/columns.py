@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagist.captioned import columns as captioned
 from imagist.captioned.faults import Faults
 from imagist.captioned.lines import ROW
+from imagist.captioned.rows import Placed, read_name, row_entry
 from imagist.classified.example import Labelled
 from imagist.classified.source import Columns
-from imagist.errors import DataError
 
 # What people call the columns, in lower case without spaces and punctuation, best first.
 _KNOWN = {
-    "image": ("image", "medialink", *captioned._IMAGES, "link"),
+    "image": ("image", "medialink", *captioned.IMAGES, "link"),
     "label": ("label", "classlabel", "labelname", "class", "classname", "category", "target", "finelabel"),
-    "caption": (*captioned._CAPTIONS, "tweettext"),
+    "caption": (*captioned.CAPTIONS, "tweettext"),
     "split": ("split",),
     "account": ("account", "username", "user", "userid", "owner", "ownerusername", "author", "screenname", "profile"),
 }
@@ -52,47 +51,40 @@ def find(names: Sequence[str], asked: Columns, item: str, holding: Sequence[str]
     Raises:
         DataError: Columns asked for that are not there, or none of images or labels; the message lists those there are.
     """
-    plain = {re.sub(r"[\W_]+", "", name).lower(): name for name in reversed(names)}
+    plain = captioned.plain_names(names)
     given = asked.asked()
-    found = {what: given.get(what) or captioned._first(known, plain) for what, known in _KNOWN.items()}
+    found = {what: given.get(what) or captioned.first_known(known, plain) for what, known in _KNOWN.items()}
     missing = [f"column {column!r}" for column in given.values() if column not in names]
     missing += [f"column of {what}s" for what in ("image", "label") if found[what] is None]
     image, label = found["image"], found["label"]
     if image is None or label is None or missing:
-        raise DataError(
-            f"no {' and no '.join(missing)}; it has {', '.join(map(repr, names)) or 'none'}",
-            item=item,
-            remedy="the first line, or the schema, names the columns; say which is which with columns",
-        )
-    files = [plain[each] for each in captioned._FILES if each in plain and plain[each] not in holding]
+        remedy = "the first line, or the schema, names the columns; say which is which with columns"
+        raise captioned.lacking(missing, names, item, remedy)
     entry = captioned.Columns(
         image=image,
         captions=(found["caption"],) if found["caption"] else (),
-        name=files[0] if image in holding and files else None,
+        name=captioned.naming(image, plain, holding),
         split=found["split"],
         held=image in holding,
     )
     return Found(entry, label, found["account"])
 
 
+def labelled_rows(rows: Iterable[Placed], found: Found, faults: Faults) -> Iterator[Labelled]:
+    """What rows say, in order, but for those at fault."""
+    for place, cells in rows:
+        if row := labelled(cells, found, place, faults):
+            yield row
+
+
 def labelled(cells: Mapping[str, object], found: Found, place: str, faults: Faults) -> Labelled | None:
-    """What one row says.
-
-    Args:
-        cells: By column; what is not there is None.
-        found: Which say what.
-        place: Of the row in its file, such as ``line 7``.
-        faults: Gets what cannot be understood.
-
-    Returns:
-        The row; None where it is at fault.
-    """
-    entry = captioned.row_entry(cells, found.entry, place, faults)
+    """What one row says, as ``captioned.rows.row_entry`` does; None where it is at fault."""
+    entry = row_entry(cells, found.entry, place, faults)
     if entry is None:
         return None
     try:
-        label = captioned._name(cells.get(found.label), found.label) or ""
-        account = captioned._name(cells.get(found.account), found.account) if found.account else None
+        label = read_name(cells.get(found.label), found.label) or ""
+        account = read_name(cells.get(found.account), found.account) if found.account else None
         named = name_of(label, found.names) if found.names and label else label
     except ValueError as error:
         faults.add(ROW, f"{place}: {error}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagist.captioned.faults import Faults
-from imagist.captioned.formats import _HEAD, _are_json_lines
-from imagist.captioned.parquet import MAGIC as PARQUET
+from imagist.captioned.sniffing import are_json_lines, head_of, is_parquet, text_of
 from imagist.classified.cifar100 import META, SPLITS, cifar100_labelled
 from imagist.classified.coco import coco_labelled
 from imagist.classified.example import Labelled
@@ -54,21 +54,14 @@ def format_of(path: Path) -> str:
     Raises:
         DataError: There is nothing, or it is empty or cannot be read.
     """
-    try:
-        if path.is_dir():
-            return "cifar100" if all((path / name).is_file() for name in (META, *SPLITS[:1])) else "folder"
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        raise DataError(reason, item=str(path), remedy=_REMEDY) from error
-    if not head.strip():
-        raise DataError("the file is empty", item=str(path), remedy=_REMEDY)
-    text = head.decode("utf-8-sig", "replace").lstrip()
-    if head.startswith(PARQUET) or path.suffix.lower() == ".parquet":
+    if os.path.isdir(path):  # noqa: PTH112
+        return "cifar100" if all(os.path.isfile(path / name) for name in (META, *SPLITS[:1])) else "folder"  # noqa: PTH113
+    head = head_of(path, _REMEDY)
+    text = text_of(head)
+    if is_parquet(path, head):
         return "parquet"
     if head.startswith(PYTHON_2):
         return "cifar100"
-    if path.suffix.lower() in {".jsonl", ".ndjson"} or text[:1] == "[" or _are_json_lines(text):
+    if text[:1] == "[" or are_json_lines(path, text):
         return "json"
     return "coco" if text[:1] == "{" else "separated"

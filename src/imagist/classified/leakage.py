@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.captioned.duplicates import _BITS, _close, _hashes
+from imagist.captioned.duplicates import BITS, check_distance, close_pairs, hash_pictures
 from imagist.captioned.faults import Faults
 from imagist.captioned.record import Record
 from imagist.classified.example import Example
@@ -48,7 +48,7 @@ def hashes(examples: Sequence[Example], *, workers: int = 2) -> Hashes:
         DataError: Pictures that cannot be read or decoded, all of them at once.
     """
     faults = Faults()
-    found = _hashes([Record(each.image, (), content=each.content) for each in examples], faults, workers)
+    found = hash_pictures([Record(each.image, (), content=each.content) for each in examples], faults, workers)
     faults.raise_any(remedy="leave them out, or put whole files in their place")
     return found
 
@@ -109,7 +109,7 @@ def refuse_leaks(found: Sequence[Leak]) -> None:
     faults = Faults()
     for (bits, a, b), where in folds.items():
         told = f"fold{'s' if len(where) > 1 else ''} {', '.join(map(str, where))}"
-        faults.add("near-duplicates trained and tested on", f"{a} and {b}: {bits} of {_BITS} bits differ, {told}")
+        faults.add("near-duplicates trained and tested on", f"{a} and {b}: {bits} of {BITS} bits differ, {told}")
     faults.raise_any(
         remedy="leave one of each out, or fold by clusters; --allow-leakage goes on and says so in the report"
     )
@@ -123,9 +123,8 @@ def _known(examples: Sequence[Example], known: Hashes | None) -> Hashes:
 
 def _pairs(values: Hashes, distance: int) -> Iterator[tuple[int, int, int]]:
     """``(i, j, bits)`` with i < j of hashes that differ by few bits."""
-    if not 0 <= distance <= _BITS:
-        raise UsageError(f"a distance of {distance} bits", item="distance", remedy=f"0 to {_BITS}")
+    check_distance(distance)
     for start in range(0, len(values), _CHUNK):  # bounds the memory of a product to 1024 x N
-        for i, j, bits in _close(values[start : start + _CHUNK], values[start:], distance):
+        for i, j, bits in close_pairs(values[start : start + _CHUNK], values[start:], distance):
             if i < j:
                 yield start + i, start + j, bits

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
-from imagist.captioned import reading as captioned
 from imagist.captioned.checking import find_faults, find_missing
 from imagist.captioned.faults import Faults
+from imagist.captioned.locating import address_of, image_of
 from imagist.captioned.record import Record
+from imagist.captioned.selecting import of_split
 from imagist.classified.example import Example, Labelled
 from imagist.classified.formats import rows
 from imagist.classified.source import Source
@@ -84,20 +84,21 @@ def _collect(source: Source, content: bool, faults: Faults) -> list[_Read]:
     path = Path(source.path)
     labelled = rows(source, content, faults)
     if source.split is not None:
-        labelled = cast("Iterator[Labelled]", captioned._of_split(labelled, source.split, str(path), faults))
-    where = captioned.Source(path, images=path if path.is_dir() else source.images)
-    found = [_found(row, where) for row in labelled]
+        labelled = of_split(labelled, source.split, str(path), faults)
+    images = path if path.is_dir() else source.images
+    found = [_found(row, path, images) for row in labelled]
     if not found and not faults:
         raise DataError("no labelled picture in it", item=str(path), remedy="name a source with pictures and labels")
     return found
 
 
-def _found(row: Labelled, where: captioned.Source) -> _Read:
-    record = captioned._record(row, where)
-    image = record.image if row.held or where.images is None else _rebased(record.image, Path(where.images))
+def _found(row: Labelled, path: Path, images: str | Path | None) -> _Read:
+    image = image_of(row, path, images)
+    if images is not None and not row.held:
+        image = _rebased(image, Path(images))
     caption = row.captions[0] if row.captions and row.captions[0] else None
     example = Example(image, row.label, row.content, row.split, caption, row.account)
-    return _Read(example, row.held, f"{where.path}#{row.place.split()[-1]}")
+    return _Read(example, row.held, address_of(row, path))
 
 
 def _rebased(image: str, folder: Path) -> str:

@@ -6,16 +6,13 @@ tweets have them. A file each of whose lines has a cell for each column is of th
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imagist.captioned.faults import Faults
-from imagist.captioned.lines import ROW, lines
-from imagist.captioned.separated import DELIMITERS
-from imagist.errors import DataError
-
-Placed = tuple[str, Mapping[str, object]]
+from imagist.captioned.lines import lines
+from imagist.captioned.rows import Placed
+from imagist.captioned.separated import quoted_rows, read_header
 
 
 def separated_rows(path: Path, faults: Faults) -> tuple[list[str], Iterator[Placed]]:
@@ -28,15 +25,11 @@ def separated_rows(path: Path, faults: Faults) -> tuple[list[str], Iterator[Plac
         DataError: The header cannot be read.
     """
     text = [line for _, line in lines(path, faults)]
-    delimiter = max(DELIMITERS, key=text[0].count) if text else ","
-    try:
-        header = next(csv.reader(text[:1], delimiter=delimiter), [])
-    except csv.Error as error:
-        raise DataError(f"line 1 cannot be read: {error}", item=str(path), remedy="give it a header") from error
+    header, delimiter = read_header(text[0] if text else "", str(path))
     bare = [line.rstrip("\r\n").split("\t") for line in text[1:]] if delimiter == "\t" else []
     if bare and all(len(cells) == len(header) or cells == [""] for cells in bare):
         return header, _bare_rows(bare, header)
-    return header, _quoted_rows(text[1:], header, delimiter, faults)
+    return header, quoted_rows(text[1:], header, delimiter, faults)
 
 
 def _bare_rows(rows: Sequence[Sequence[str]], header: Sequence[str]) -> Iterator[Placed]:
@@ -50,21 +43,3 @@ def _unquoted(cell: str) -> str:
     inner = cell[1:-1]
     quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
     return inner.replace('""', '"') if quoted else cell
-
-
-def _quoted_rows(text: Sequence[str], header: Sequence[str], delimiter: str, faults: Faults) -> Iterator[Placed]:
-    reader = csv.reader(text, delimiter=delimiter, strict=True)  # else a quote left open swallows the rest in silence
-    while True:
-        place = f"line {reader.line_num + 2}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            faults.add(ROW, f"{place} cannot be read: {error}")
-            continue
-        if len(cells) > len(header):
-            problem = f"{place} has {len(cells)} cells under {len(header)} columns"
-            faults.add(ROW, f"{problem}; a cell with {delimiter!r} in it stands in double quotes")
-        elif cells:
-            yield place, dict(zip(header, cells, strict=False))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagist.cli.parser import Parser, add_captioner, add_inputs, add_model, add_outputs, add_speed, positive
-from imagist.errors import OutputError, UsageError
+from imagist.errors import UsageError
 
 if TYPE_CHECKING:
     from imagist.protocols import Captioner
@@ -38,13 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
     from imagist.batch.columns import CAPTIONED, captioned
     from imagist.cli.job import Job, check_paths, inputs, run_job
+    from imagist.cli.sheets import make_folder, sheet_name
     from imagist.records import Failure
     from imagist.report.table import add_caption, captioned_table, show
 
     check_paths(args)
     found = inputs(args)
     if args.attention:
-        _make_folder(args.attention, args.sources)
+        make_folder(args.attention, args.sources)
     captioner, lanes = opened(args)
     table = None if args.out else captioned_table()
 
@@ -79,26 +79,6 @@ def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
     ours = args.captioner is None  # runs on one thread a batch, several batches at a time
     options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=1 if ours else threads)
     return open_captioner(args.model, options, kind=args.captioner, cache=args.cache), threads if ours else 1
-
-
-def sheet_name(number: int, source: str) -> str:
-    """A file name that any system takes: the row's number, from 0, keeps it unlike all others of the run."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(source).stem).strip("-")[:60]
-    return f"{number:06d}-{stem}.png" if stem else f"{number:06d}.png"
-
-
-def _make_folder(folder: Path, sources: list[str]) -> None:
-    for source in map(Path, sources):
-        if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-            raise OutputError(
-                f"lies in the input {source}, and what is drawn there would be read",
-                item=str(folder),
-                remedy="choose a folder elsewhere",
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror}", item=str(folder)) from error
 
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:

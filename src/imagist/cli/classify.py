@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_inputs, add_model, add_outputs, add_speed, fraction, positive
+from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_outputs, add_speed, fraction, positive
 from imagist.errors import OutputError
 
 if TYPE_CHECKING:
@@ -24,26 +24,7 @@ def configure(parser: Parser) -> None:
         "--top", type=positive, default=1, metavar="K", help="categories a picture to show (default: 1)"
     )
     add_model(parser)
-    group = parser.add_argument_group("categories")
-    group.add_argument(
-        "--taxonomy",
-        default="photos15",
-        metavar="NAME",
-        help="photos15, sns4, social12, or a TOML file of your own (default: photos15)",
-    )
-    group.add_argument(
-        "--views",
-        choices=["square", "letterbox", "crops"],
-        default="square",
-        help="how a picture is made square: squashed, padded, or the mean of several crops, which suits tall, wide and "
-        "crowded pictures (default: square)",
-    )
-    group.add_argument(
-        "--weight",
-        type=fraction,
-        metavar="W",
-        help="what the words weigh against the picture: 0 the picture alone, 1 the words alone (default: the model's)",
-    )
+    group = add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded pictures")
     group.add_argument(
         "--abstain-below",
         type=fraction,

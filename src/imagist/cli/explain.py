@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_inputs, add_model, add_speed, fraction, positive
+from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_speed, fraction, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,25 +36,7 @@ def configure(parser: Parser) -> None:
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, only what went wrong")
     add_model(parser)
-    group = parser.add_argument_group("categories")
-    group.add_argument(
-        "--taxonomy",
-        default="photos15",
-        metavar="NAME",
-        help="photos15, sns4, social12, or a TOML file of your own (default: photos15)",
-    )
-    group.add_argument(
-        "--views",
-        choices=["square", "letterbox", "crops"],
-        default="square",
-        help="how a picture is made square: squashed, padded, or the mean of several crops (default: square)",
-    )
-    group.add_argument(
-        "--weight",
-        type=fraction,
-        metavar="W",
-        help="what the words weigh against the picture: 0 the picture alone, 1 the words alone (default: the model's)",
-    )
+    add_categories(parser)
     _add_hiding(parser)
     add_speed(parser)
 
@@ -87,15 +69,15 @@ def run(args: argparse.Namespace) -> int:
 
     from imagist import pipeline
     from imagist.batch.columns import CLASSIFIED, classified
-    from imagist.cli.caption import _make_folder
     from imagist.cli.job import Job, inputs, run_job
+    from imagist.cli.sheets import make_folder
     from imagist.explain import faithfulness
     from imagist.records import Failure
     from imagist.report.explanation import ExplanationPage, faithfulness_lines
 
     options = _options(args)
     found = inputs(args)
-    _make_folder(args.out, args.sources)
+    make_folder(args.out, args.sources)
     loaded = pipeline.load(
         args.model,
         taxonomy=args.taxonomy,
@@ -155,7 +137,7 @@ def _work(
 
 
 def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Explanation) -> None:
-    from imagist.cli.caption import sheet_name
+    from imagist.cli.sheets import sheet_name
     from imagist.report.explanation import explanation_sheet
     from imagist.report.files import replacing
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from imagist.errors import UsageError
 
 if TYPE_CHECKING:
     from imagist.images import DecodeLimits
@@ -110,6 +113,64 @@ def add_model(parser: Parser) -> None:
         "--model", default="embedded", metavar="NAME", help="an installed model, or a model folder (default: embedded)"
     )
     group.add_argument("--beam", type=positive, metavar="N", help="hypotheses that the captioner follows (default: 3)")
+
+
+def add_categories(parser: Parser, *, crops: str = "the mean of several crops") -> argparse._ArgumentGroup:
+    """Which categories, and what is made of the two opinions; the group, for more.
+
+    Args:
+        parser: Of the command.
+        crops: What the help says of them.
+    """
+    group = parser.add_argument_group("categories")
+    group.add_argument(
+        "--taxonomy",
+        default="photos15",
+        metavar="NAME",
+        help="photos15, sns4, social12, or a TOML file of your own (default: photos15)",
+    )
+    group.add_argument(
+        "--views",
+        choices=["square", "letterbox", "crops"],
+        default="square",
+        help=f"how a picture is made square: squashed, padded, or {crops} (default: square)",
+    )
+    group.add_argument(
+        "--weight",
+        type=fraction,
+        metavar="W",
+        help="what the words weigh against the picture: 0 the picture alone, 1 the words alone (default: the model's)",
+    )
+    return group
+
+
+def add_data(parser: argparse.ArgumentParser, config: str) -> None:
+    """Where the files are that a configuration, such as a ``recipe``, names."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("IMAGIST_DATA"),
+        metavar="DIR",
+        help=f"where the {config}'s relative paths are looked for (default: IMAGIST_DATA)",
+    )
+
+
+def add_changes(parser: argparse.ArgumentParser, example: str) -> None:
+    """Other values than those of the configuration."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help=f"another value, such as {example}"
+    )
+
+
+def data_folder(args: argparse.Namespace) -> Path:
+    """What `add_data` was given.
+
+    Raises:
+        UsageError: Nothing, and the environment does not say either.
+    """
+    if args.data is None:
+        raise UsageError("name the data folder", item="--data", remedy="or set IMAGIST_DATA")
+    return Path(args.data)
 
 
 def add_captioner(parser: Parser) -> None:

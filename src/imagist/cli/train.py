@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from imagist.cli.parser import Parser
-from imagist.errors import MissingExtra, UsageError
+from imagist.cli.parser import Parser, add_changes, add_data, data_folder
+from imagist.errors import MissingExtra
 
 
 def configure(parser: Parser) -> None:
@@ -17,13 +16,7 @@ def configure(parser: Parser) -> None:
     actions = parser.add_subparsers(required=True, metavar="caption")
     caption = actions.add_parser("caption", help="train a captioner from a recipe (needs imagist[torch])")
     caption.add_argument("config", type=Path, metavar="CONFIG.toml", help="the recipe; see configs/captioners")
-    caption.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("IMAGIST_DATA"),
-        metavar="DIR",
-        help="where the recipe's relative paths are looked for (default: IMAGIST_DATA)",
-    )
+    add_data(caption, "recipe")
     caption.add_argument(
         "--folder", type=Path, metavar="DIR", help="checkpoints, bundle and report (default: runs/NAME of the recipe)"
     )
@@ -31,9 +24,7 @@ def configure(parser: Parser) -> None:
         "--features", type=Path, default=Path("runs/features"), metavar="DIR",
         help="cache of what frozen encoders make of photos (default: runs/features)",
     )  # fmt: skip
-    caption.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value, such as words.epochs=3"
-    )
+    add_changes(caption, "words.epochs=3")
     caption.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
     caption.set_defaults(act=_caption)
 
@@ -46,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
 def _caption(args: argparse.Namespace) -> int:
     from imagist import settings
 
-    if args.data is None:
-        raise UsageError("name the data folder", item="--data", remedy="or set IMAGIST_DATA")
+    data = data_folder(args)
     try:
         from imagist.training.captioner import train
         from imagist.training.recipe import Recipe
@@ -58,7 +48,7 @@ def _caption(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     logged(folder / "train.log")
     curves = Curves(folder, tensorboard=args.tensorboard)
-    outcome = train(recipe, args.data, folder, args.features, curves)
+    outcome = train(recipe, data, folder, args.features, curves)
     if outcome is not None:
         from imagist.report.training import write_report
 

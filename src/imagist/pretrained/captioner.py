@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from imagist.decoding import Decoding, Sentence, generate, seeds_of
 from imagist.errors import ModelFailed, UsageError
 from imagist.options import CaptionOptions
-from imagist.pretrained.loading import Checkpoint
-from imagist.pretrained.presets import Preset
+from imagist.pretrained.loading import Checkpoint, load
+from imagist.pretrained.presets import Preset, named
 from imagist.pretrained.words import Beams, LanguageModel, Vocabulary
 from imagist.records import Caption, Hypothesis, Photo
 
@@ -38,6 +38,25 @@ class Opening:
     ends: int | list[int]
     size: int
     room: int | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """Published models of one kind.
+
+    Attributes:
+        name: Of their captioner.
+        model_type: What their configurations name.
+        network: The transformers class to make.
+        models: Short names of those on the hub.
+        opening: How they begin a caption, given the prompt.
+    """
+
+    name: str
+    model_type: str
+    network: str
+    models: Mapping[str, str]
+    opening: Callable[[Checkpoint, str], Opening]
 
 
 class PretrainedCaptioner:
@@ -114,6 +133,28 @@ class PretrainedCaptioner:
             raise ModelFailed("the captioner said nothing of this picture", item=photo.source)
         nbest = tuple(Hypothesis(text, logprob) for text, logprob in said.items())
         return Caption(nbest[0].text, nbest[0].logprob, tuple(nbest[0].text.split()), nbest)
+
+
+def load_captioner(
+    family: Family, model: str, options: CaptionOptions, prompt: str | None = None, *, dtype: str = "float32"
+) -> PretrainedCaptioner:
+    """The captioner of a model that may have a short name, and a preset behind it.
+
+    Args:
+        family: What kind of model it is.
+        model: As `imagist.pretrained.presets.named` takes it.
+        options: How to search, where, and on how many threads; its language is left to `imagist.translation`.
+        prompt: What the caption continues; not part of it. None is the preset's, or none.
+        dtype: Of the weights: ``float32``, ``bfloat16``.
+
+    Raises:
+        UnknownName: No such preset.
+        UsageError: Captions may become longer than the model can write.
+        ImagistError: Else as `imagist.pretrained.loading.load` says.
+    """
+    source, preset = named(model, family.models)
+    checkpoint = load(source, family.model_type, family.network, device=options.device, dtype=dtype)
+    return PretrainedCaptioner(family.name, checkpoint, family.opening, options, preset, prompt)
 
 
 @contextmanager

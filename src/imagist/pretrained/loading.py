@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def load(
     model: str, kind: str, network: str, *, device: str = "cpu", dtype: str = "float32", pictures: bool = True
 ) -> Checkpoint:
     """Loads a checkpoint with its tokenizer and its image processor.
+
+    An encoder whose checkpoint has no weights of a pooler comes without one: its ``pooler`` is None.
 
     Args:
         model: A folder written by ``save_pretrained``, or a name on the Hugging Face hub such as
@@ -160,7 +163,8 @@ def _weights(network: Any, model: str, config: Any, dtype: Any, place: dict[str,
     settings = {"config": config, "dtype": dtype, "use_safetensors": True}
     settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # they are refused below, by name
     weights, told = _part(model, network, place, **settings)
-    lacking = sorted([*told["missing_keys"], *(key[0] for key in told["mismatched_keys"])])
+    missing = _without_pooler(weights, set(told["missing_keys"]))
+    lacking = sorted([*missing, *(key[0] for key in told["mismatched_keys"])])
     if lacking:
         raise BundleError(
             f"{len(lacking)} weights of {network.__name__} are missing or of another shape, such as {lacking[0]}",
@@ -168,6 +172,18 @@ def _weights(network: Any, model: str, config: Any, dtype: Any, place: dict[str,
             remedy="a checkpoint of a captioning model",
         )
     return weights
+
+
+def _without_pooler(network: Any, missing: set[str]) -> set[str]:
+    """Takes out a pooler that the checkpoint has no weights of, where the network can do without; what else is missing.
+
+    Sentence encoders and masked language models are saved without. Left in, it would answer with random weights.
+    """
+    own = {key for key in missing if key.startswith("pooler.")}
+    if own and "add_pooling_layer" in signature(type(network).__init__).parameters:
+        network.pooler = None
+        return missing - own
+    return missing
 
 
 @contextmanager

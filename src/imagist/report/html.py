@@ -5,11 +5,7 @@ The page loads nothing from anywhere: styles and pictures are inside, there are 
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
 from collections import Counter
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from PIL import Image
@@ -17,13 +13,11 @@ from PIL import Image
 from imagist.records import Array, Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
 from imagist.report.files import replacing
+from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend, png
 
-SHOWN = 200  # pictures, and failures, in one page
 PICTURE = 480  # longest side, in pixels
 STRIP = (104, 140)  # the box that one word's panel fits in, in pixels
 HEAT = 32  # longest side of a heat map, in pixels; the browser smooths it
-
-_SOURCES = (("image", "picture"), ("words", "words"), ("joint", "together"))
 
 
 class Page:
@@ -48,7 +42,7 @@ class Page:
         if isinstance(result, Failure):
             self._failed += 1
             if len(self._failures) < self._shown:
-                self._failures.append(_failure(source, result))
+                self._failures.append(failure_row(source, result))
             return
         self._labels[result.label or "undecided"] += 1
         self._agreed += result.image_label == result.text_label
@@ -70,15 +64,11 @@ class Page:
 
     def render(self, earlier: int = 0) -> str:
         """The page as HTML."""
-        style = files("imagist.report").joinpath("page.css").read_text("utf-8")
-        return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{_text(self._title)}</title>\n<style>\n{style}</style></head>\n<body>\n"
-            f"<header><h1>{_text(self._title)}</h1>{self._summary(earlier)}</header>\n"
-            f"<main>\n{''.join(self._cards)}{self._errors()}</main>\n"
-            f"<footer><p>Made by imagist with {_text(self._model)}. This file holds everything it shows.</p></footer>\n"
-            "</body></html>\n"
+        return document(
+            self._title,
+            self._summary(earlier),
+            "".join(self._cards) + failures(self._failures, self._failed),
+            f"Made by imagist with {self._model}. This file holds everything it shows.",
         )
 
     def _summary(self, earlier: int) -> str:
@@ -91,22 +81,12 @@ class Page:
         shown = f" Shown are the first {len(self._cards):,} of {done:,}." if len(self._cards) < done else ""
         if earlier:
             shown += f" The {earlier:,} inputs done before this run was resumed are not on this page."
-        keys = "".join(f'<span class="key {name}"></span>{said}' for name, said in _SOURCES)
-        counts = "".join(f"<li>{_text(name)} <b>{n:,}</b></li>" for name, n in self._labels.most_common())
+        counts = "".join(f"<li>{escaped(name)} <b>{n:,}</b></li>" for name, n in self._labels.most_common())
         return (
             '<p class="soft">Each picture is described in a sentence. One classifier looks at the picture, another '
             f"reads only the sentence, and their probabilities are joined.{shown}</p>"
             f'<ul class="facts">{"".join(f"<li><b>{n}</b>{said}</li>" for n, said in facts)}</ul>'
-            f'<ul class="counts">{counts}</ul><p class="soft">{keys}</p>'
-        )
-
-    def _errors(self) -> str:
-        if not self._failed:
-            return ""
-        shown = f" (the first {len(self._failures):,})" if len(self._failures) < self._failed else ""
-        return (
-            f"<h2>Could not be done: {self._failed:,}{shown}</h2>\n"
-            f'<table class="errors"><tr><th>Input</th><th>Reason</th></tr>\n{"".join(self._failures)}</table>\n'
+            f'<ul class="counts">{counts}</ul><p class="soft">{legend()}</p>'
         )
 
 
@@ -114,34 +94,19 @@ def _card(source: str, photo: Photo, result: Prediction, top: int) -> str:
     picture = Image.fromarray(photo.pixels)
     picture.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
     likeliest, probability = result.top(1)[0]
-    undecided = f"undecided; likeliest {_text(likeliest)}"
-    verdict = f"<b>{_text(likeliest) if result.label else undecided}</b> {probability:.0%}"
+    undecided = f"undecided; likeliest {escaped(likeliest)}"
+    verdict = f"<b>{escaped(likeliest) if result.label else undecided}</b> {probability:.0%}"
     said = (
-        f'<span class="key image"></span>the picture says {_text(result.image_label)} '
-        f'<span class="key words"></span>the words say {_text(result.text_label)}'
+        f'<span class="key image"></span>the picture says {escaped(result.image_label)} '
+        f'<span class="key words"></span>the words say {escaped(result.text_label)}'
     )
     return (
-        f'<article class="card"><div class="both"><img src="{_jpeg(picture)}" alt="{_text(result.caption.text)}">'
-        f'<div><p class="caption">{_text(result.caption.text)}</p>'
+        f'<article class="card"><div class="both"><img src="{jpeg(picture)}" alt="{escaped(result.caption.text)}">'
+        f'<div><p class="caption">{escaped(result.caption.text)}</p>'
         f'<p class="verdict{"" if result.label else " undecided"}">{verdict}<br><span class="soft">{said}</span></p>'
-        f"{_bars(result, top)}</div></div>"
-        f'<p class="source">{_text(source)}</p>{_strip(picture, result)}</article>\n'
+        f"{bars(result, top)}</div></div>"
+        f'<p class="source">{escaped(source)}</p>{_strip(picture, result)}</article>\n'
     )
-
-
-def _bars(result: Prediction, top: int) -> str:
-    rows = []
-    for name, _ in result.top(top):
-        index = result.labels.index(name)
-        each = (result.image_probabilities, result.text_probabilities, result.probabilities)
-        bars = "".join(_bar(kind, said, float(row[index])) for (kind, said), row in zip(_SOURCES, each, strict=True))
-        rows.append(f"<tr><th>{_text(name)}</th><td>{bars}</td></tr>")
-    return f'<table class="bars">{"".join(rows)}</table>'
-
-
-def _bar(kind: str, said: str, probability: float) -> str:
-    filled = f'<i class="{kind}" style="width:{probability:.1%}"></i>'
-    return f'<div class="bar" title="{said}"><div class="rail">{filled}</div><span>{probability:.1%}</span></div>'
 
 
 def _strip(picture: Image.Image, result: Prediction) -> str:
@@ -150,33 +115,13 @@ def _strip(picture: Image.Image, result: Prediction) -> str:
     if maps is None or not len(maps):
         return ""
     width, height = fit(picture.size, STRIP)
-    photo = _jpeg(picture.resize((2 * width, 2 * height), Image.Resampling.LANCZOS))
+    photo = jpeg(picture.resize((2 * width, 2 * height), Image.Resampling.LANCZOS))
     panels = "".join(
-        f'<li><div><img src="{_heat(cells, picture)}" alt=""></div>{_text(word)}</li>'
+        f'<li><div><img src="{_heat(cells, picture)}" alt=""></div>{escaped(word)}</li>'
         for cells, word in zip(maps, result.caption.tokens, strict=False)
     )
     return f'<ol class="strip" style="--photo:url({photo});--w:{width}px;--h:{height}px">{panels}</ol>'
 
 
 def _heat(cells: Array, picture: Image.Image) -> str:
-    return _data(heat(cells, fit(picture.size, (HEAT, HEAT))), "png")
-
-
-def _failure(source: str, failure: Failure) -> str:
-    error = failure.error
-    message = f"{error.message} ({error.remedy})" if error.remedy else error.message
-    return f"<tr><td>{_text(source)}</td><td><code>{_text(error.kind)}</code> {_text(message)}</td></tr>\n"
-
-
-def _jpeg(picture: Image.Image) -> str:
-    return _data(picture, "jpeg", quality=82, optimize=True)
-
-
-def _data(picture: Image.Image, kind: str, **options: object) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def _text(text: str) -> str:
-    return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return png(heat(cells, fit(picture.size, (HEAT, HEAT))))

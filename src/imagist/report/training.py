@@ -1,34 +1,22 @@
-"""What a training was worth, for people: curves as PNG, samples as a page, a card.
+"""What a training was worth, for people: curves, samples as a page, a card.
 
 The page loads nothing from anywhere; all text is escaped.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
 from PIL import Image
 
-from imagist.errors import MissingExtra
 from imagist.records import Pixels
 from imagist.report.files import replacing
-
-_STYLE = """
-body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1b1f24 }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #d8dee4 }
-td:first-child, th:first-child { text-align: left }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.2rem }
-.card { border: 1px solid #d8dee4; border-radius: .6rem; overflow: hidden } .card img { width: 100%; display: block }
-.card div { padding: .7rem 1rem } .said { font-weight: 600 } .ref { color: #57606a; font-size: .9rem; margin: .2rem 0 }
-pre { background: #f6f8fa; padding: 1rem; overflow: auto; border-radius: .4rem } img.curves { max-width: 100% }
-"""
+from imagist.report.markup import document, escaped, jpeg, png
+from imagist.report.studies.style import WRONG, drawing, grid_of, head, mark
+from imagist.report.studies.tables import Table
 
 
 class Sample(Protocol):
@@ -48,7 +36,7 @@ class Sample(Protocol):
 
 
 def write_report(folder: Path, measured: Mapping[str, Any], samples: Sequence[Sample], recipe: str) -> None:
-    """Writes ``curves.png``, ``report.html`` and the bundle's ``MODEL_CARD.md`` into the folder of a run.
+    """Writes curves (PNG and SVG), ``report.html`` and the bundle's ``MODEL_CARD.md`` into the folder of a run.
 
     Args:
         folder: Of the run, with its ``curves.jsonl``.
@@ -59,9 +47,7 @@ def write_report(folder: Path, measured: Mapping[str, Any], samples: Sequence[Sa
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    told = read_curves(folder / "curves.jsonl")
-    with replacing(folder / "curves.png") as scratch:
-        draw_curves(told, scratch)
+    draw_curves(read_curves(folder / "curves.jsonl"), folder / "curves")
     with replacing(folder / "report.html") as scratch:
         scratch.write_text(_page(measured, samples, recipe, folder / "curves.png"), "utf-8")
     with replacing(folder / "bundle" / "MODEL_CARD.md") as scratch:
@@ -79,50 +65,41 @@ def read_curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
     return {p: {n: sorted(of.items()) for n, of in figures.items()} for p, figures in found.items()}
 
 
-def draw_curves(told: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], path: Path) -> None:
-    """One panel a figure, one column a phase, as PNG.
+def draw_curves(told: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], stem: Path) -> None:
+    """One panel a figure, phase by phase, as ``stem.png`` and ``stem.svg``.
 
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtra("curves need matplotlib", remedy="pip install 'imagist[study]'") from error
     panels = [(phase, name) for phase, figures in told.items() for name in figures]
-    columns = min(3, max(1, len(panels)))
-    rows = -(-len(panels) // columns) or 1
-    figure = Figure(figsize=(4.6 * columns, 3.1 * rows), layout="constrained")
-    for place, (phase, name) in enumerate(panels, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        steps, values = zip(*told[phase][name], strict=True)
-        axes.plot(steps, values, marker="o" if len(steps) < 40 else "", markersize=3, color="#0969da")
-        axes.set_title(f"{phase}: {name}", fontsize=10)
-        axes.set_xlabel("step", fontsize=9)
-        axes.grid(alpha=0.3)
-        if name.startswith(("cider", "bleu", "reward")):
-            best = max(values)
-            axes.axhline(best, color="#cf222e", linewidth=0.8, linestyle="--")
-            axes.annotate(f"{best:.3f}", (steps[0], best), fontsize=8, color="#cf222e", va="bottom")
-    figure.savefig(path, format="png", dpi=110)
+    rows, columns = grid_of(max(1, len(panels)), most=3)
+    with drawing(stem, 4.6 * columns, 3.1 * rows) as figure:
+        for place, (phase, name) in enumerate(panels, start=1):
+            axes = figure.add_subplot(rows, columns, place)
+            steps, values = zip(*told[phase][name], strict=True)
+            axes.plot(steps, values, marker="o" if len(steps) < 40 else "", markersize=3, color=mark(0).colour)
+            head(axes, f"{phase}: {name}", 40)
+            axes.set_xlabel("step")
+            if name.startswith(("cider", "bleu", "reward")):
+                best = max(values)
+                axes.axhline(best, color=WRONG, linewidth=0.8, linestyle="--")
+                axes.annotate(f"{best:.3f}", (steps[0], best), fontsize=8, color=WRONG, va="bottom")
 
 
-def figures_table(measured: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: for each language the figures x 100 with their 95% intervals."""
-    heads: list[str] = ["language"]
+def figures_table(measured: Mapping[str, Any]) -> Table:
+    """For each language the figures x 100 with their 95% intervals."""
+    heads: tuple[str, ...] = ("language",)
     rows = []
     for language, figures in measured["dev"].items():
-        heads = ["language", *figures]
+        heads = ("language", *figures)
         intervals = [value if isinstance(value, Mapping) else vars(value) for value in figures.values()]
         cells = [f"{100 * i['value']:.1f} [{100 * i['low']:.1f}, {100 * i['high']:.1f}]" for i in intervals]
-        rows.append([language, *cells])
-    return heads, rows
+        rows.append((language, *cells))
+    return Table(heads, tuple(rows))
 
 
 def card(measured: Mapping[str, Any], recipe: str) -> str:
     """The model card of a trained captioner, in Markdown."""
-    heads, rows = figures_table(measured)
-    table = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(f"| {' | '.join(row)} |" for row in rows)]
     parity, sizes = measured["parity"], measured["parameters"]
     name = measured["recipe"]["name"]
     return "\n".join(
@@ -134,8 +111,7 @@ def card(measured: Mapping[str, Any], recipe: str) -> str:
             "",
             "## Measured on dev, x 100, with 95% intervals",
             "",
-            *table,
-            "",
+            figures_table(measured).markdown(),
             "The epoch was chosen on these photos, so expect a little less elsewhere.",
             "",
             f"**Export**: on {parity['photographs']} photos of dev torch and ONNX give {parity['equal_captions']:.1%} "
@@ -155,29 +131,26 @@ def card(measured: Mapping[str, Any], recipe: str) -> str:
 
 
 def _page(measured: Mapping[str, Any], samples: Sequence[Sample], recipe: str, curves: Path) -> str:
-    heads, rows = figures_table(measured)
-    head = "".join(f"<th>{escape(h)}</th>" for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-    name = escape(str(measured["recipe"]["name"]))
-    image = b64encode(curves.read_bytes()).decode()
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><style>{_STYLE}</style>"
-        f"<h1>{name}</h1><p>Dev, x 100, with 95% intervals.</p>"
-        f"<table><tr>{head}</tr>{body}</table><img class=curves alt='curves of the training' "
-        f"src='data:image/png;base64,{image}'><h2>First photos of dev</h2>"
-        f"<div class=cards>{''.join(map(_sample, samples))}</div><h2>Recipe</h2><pre>{escape(recipe)}</pre></html>"
+    with Image.open(curves) as drawn:
+        plot = f'<img style="--width:{drawn.width}px" src="{png(drawn)}" alt="curves of the training">'
+    return document(
+        str(measured["recipe"]["name"]),
+        "<p>Dev, x 100, with 95% intervals.</p>",
+        f'{figures_table(measured).html()}<figure class="plot"><div>{plot}</div></figure>\n'
+        f'<h2>First photos of dev</h2>\n<div class="shown">{"".join(map(_card, samples))}</div>\n'
+        f"<h2>Recipe</h2>\n<pre>{escaped(recipe)}</pre>\n",
+        "Made by imagist train. This file holds everything it shows.",
+        styles=("studies/study.css",),
     )
 
 
-def _sample(sample: Sample) -> str:
-    content = io.BytesIO()
-    Image.fromarray(sample.pixels).save(content, "jpeg", quality=85)
+def _card(sample: Sample) -> str:
     several = len(sample.said) > 1
     said = "".join(
-        f"<p class=said>{escape(f'{code}: {text}' if several else text)}</p>" for code, text in sample.said.items()
+        f"<p><b>{escaped(f'{code}: {text}' if several else text)}</b></p>" for code, text in sample.said.items()
     )
-    people = "".join(f"<p class=ref>{escape(text)}</p>" for text in sample.references)
+    people = "".join(f'<p class="soft">{escaped(text)}</p>' for text in sample.references)
     return (
-        f"<div class=card><img alt='{escape(sample.name, quote=True)}' "
-        f"src='data:image/jpeg;base64,{b64encode(content.getvalue()).decode()}'><div>{said}{people}</div></div>"
+        f'<article class="card"><img src="{jpeg(Image.fromarray(sample.pixels))}" alt="{escaped(sample.name)}">'
+        f"<div>{said}{people}</div></article>\n"
     )

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 
 from imagist.bundle import Bundle
 from imagist.records import Array, LabelSet
-
-_WORD = re.compile(r"[\w'-]+")
-
-
-def terms(text: str) -> Iterator[str]:
-    """The words of a sentence in lower case, then each pair of neighbours, joined by a space."""
-    words = _WORD.findall(text.lower())
-    yield from words
-    yield from map(" ".join, pairwise(words))
-
-
-def counts(texts: Sequence[str], places: Mapping[str, int]) -> Array:
-    """How often each known term occurs: float32 ``[N, len(places)]``."""
-    table = np.zeros((len(texts), len(places)), np.float32)
-    for row, text in zip(table, texts, strict=True):
-        for term, number in Counter(terms(text)).items():
-            if (place := places.get(term)) is not None:
-                row[place] = number
-    return table
+from imagist.terms import counts
 
 
 class BagClassifier:

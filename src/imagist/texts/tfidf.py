@@ -8,12 +8,9 @@ Shapes: N texts; W terms; C classes.
 from __future__ import annotations
 
 import json
-import re
 import zipfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,10 +21,10 @@ from numpy.typing import NDArray
 from imagist.errors import BundleError, BundleNotFound, OutputError
 from imagist.protocols import TextClassifier
 from imagist.records import Array, LabelSet
+from imagist.terms import counts
 
 CARD, TERMS, NUMBERS = "classifier.json", "terms.txt", "numbers.npz"
 AT_A_TIME = 1024  # texts whose table is held in memory
-_WORD = re.compile(r"[\w'-]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +57,8 @@ class TfidfClassifier:
 
     def hidden(self, texts: Sequence[str]) -> Array:
         """TF-IDF of the known terms, float32 ``[N, W]``, rows of length 1 (or 0 where no term is known)."""
-        places = {term: place for place, term in enumerate(self.terms)}
-        table = np.zeros((len(texts), len(self.terms)), np.float32)
-        for row, text in zip(table, texts, strict=True):
-            for term, number in Counter(terms(text)).items():
-                if (place := places.get(term)) is not None:
-                    row[place] = number * self.idf[place]
+        table = counts(texts, {term: place for place, term in enumerate(self.terms)})
+        table *= self.idf
         table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
         return table
 
@@ -134,10 +127,3 @@ def leave_one_out(
     told = classifier.scores(asked)[np.arange(len(asked)), np.asarray(targets, np.int64)[owners]].astype(np.float64)
     falls = iter((told[owners] - told)[len(texts) :].tolist())
     return [tuple((word, next(falls)) for word in of) for of in words]
-
-
-def terms(text: str) -> Iterator[str]:
-    """The words of a text in lower case, then each pair of neighbours, joined by a space, as `bag` has them."""
-    words = _WORD.findall(text.lower())
-    yield from words
-    yield from map(" ".join, pairwise(words))

@@ -23,7 +23,8 @@ from imagist.images.views import square
 from imagist.options import CaptionOptions
 from imagist.pictures.linear import LinearClassifier
 from imagist.records import Array, Photo, Pixels
-from imagist.texts.bag import BagClassifier, counts
+from imagist.terms import counts
+from imagist.texts.bag import BagClassifier
 from imagist.training import export
 from imagist.training.heads import PictureHead, TextHead
 from imagist.training.judge import TorchBeams

@@ -49,11 +49,14 @@ class GridEncoder(nn.Module):
         channels: D.
         mean: Of the pixels, 0 to 1, a channel.
         std: The same of their spread.
+        architecture: Tells networks apart that compute otherwise with the same weights; grids are cached under it too.
     """
 
-    def __init__(self, network: nn.Module, channels: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, network: nn.Module, channels: int, mean: Sequence[float], std: Sequence[float], architecture: str = ""
+    ) -> None:
         super().__init__()
-        self.network, self.channels = network, channels
+        self.network, self.channels, self.architecture = network, channels, architecture
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
@@ -108,7 +111,13 @@ def open_backbone(config: Backbone, data: Path) -> GridEncoder:
     if config.weights:
         _fill(network, data / config.weights)
     whole = network.features if config.name.startswith(TORCHVISION) else _Features(network)
-    return GridEncoder(whole, channels, config.mean or mean, config.std or std).eval()  # type: ignore[arg-type]
+    return GridEncoder(
+        whole,  # type: ignore[arg-type]
+        channels,
+        config.mean or mean,
+        config.std or std,
+        json.dumps([config.name, dict(config.options)], sort_keys=True),
+    ).eval()
 
 
 class _Features(nn.Module):
@@ -211,7 +220,7 @@ class Views:
 def cached_grids(
     encoder: GridEncoder, records: Sequence[Record], views: Views, folder: Path, device: torch.device
 ) -> Halves:
-    """Grids float16 ``[N, V, L, D]`` of all views of all photos, computed once for these weights, photos and views.
+    """Grids float16 ``[N, V, L, D]`` of all views of all photos, computed once for this network, its photos and views.
 
     Args:
         encoder: Frozen.
@@ -220,7 +229,8 @@ def cached_grids(
         folder: Of the cache; files are named by what they depend on.
         device: Where the network runs; on ``cpu`` ONNX Runtime runs it, several times as fast as eager PyTorch.
     """
-    key = hashlib.sha256(json.dumps([weights_key(encoder), asdict(views), records_key(records)]).encode()).hexdigest()
+    told = [encoder.architecture, weights_key(encoder), asdict(views), records_key(records)]
+    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     encode = on_cpu(encoder, views.side) if device.type == "cpu" else on_device(encoder, device)
     with torch.no_grad():
         cells = encoder(torch.zeros(1, views.side, views.side, 3, dtype=torch.uint8)).shape[1]

@@ -26,7 +26,7 @@ from imagist.images.views import square
 from imagist.pipeline import load
 from imagist.records import LabelSet
 from imagist.taxonomy import built_in
-from imagist.texts.bag import counts
+from imagist.terms import counts
 from imagist.training import assemble, distil, heads, measure, modelcard
 from imagist.training.caption import learn
 from imagist.training.corpus import Corpus

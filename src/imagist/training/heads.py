@@ -27,7 +27,7 @@ from imagist.fusion import ScoreFusion, fit_weight
 from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import Array, LabelSet
 from imagist.taxonomy import Taxonomy
-from imagist.texts.bag import terms
+from imagist.terms import terms
 from imagist.training.features import Encoded
 
 log = logging.getLogger("imagist.training")

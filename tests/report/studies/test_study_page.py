@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64decode
-from html.parser import HTMLParser
 from importlib.resources import files
 
 import numpy as np
@@ -20,34 +19,10 @@ from imagist.report.studies.examples import PICTURE, Shown, Verdict, cards
 from imagist.report.studies.page import Listing, Panel, Plot, Section, embedded, write_page
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import plain
+from outline import Outline
 
 VILE = "<script>alert('\"&')</script>"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="360pt" height="90pt"><text>drawn</text></svg>'
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes, the text, and whether every tag that opens closes in its place."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.open, self.text = [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data if self.open and self.open[-1] != "style" else ""
-
-    def all(self, wanted):
-        return [attrs for tag, attrs in self.tags if tag == wanted]
 
 
 def plot(folder, name="a", svg=SVG, png=b"x" * 30):

@@ -16,9 +16,8 @@ from imagist.errors import BundleError, BundleNotFound, DataError, OutputError  
 from imagist.metrics.classes import negative_log_likelihood  # noqa: E402
 from imagist.protocols import TextClassifier  # noqa: E402
 from imagist.records import LabelSet  # noqa: E402
-from imagist.texts import bag, tfidf  # noqa: E402
+from imagist.texts import tfidf  # noqa: E402
 from imagist.training.classifiers import words_bag  # noqa: E402
-from imagist.training.classifiers.attributions import leave_one_out  # noqa: E402
 from imagist.training.classifiers.words_bag import PENALTIES, Bag, fit_bag  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -63,11 +62,6 @@ def test_scores_are_those_of_scikit_learn(penalty):
     order = [vectors.vocabulary_[term] for term in ours.terms]
     np.testing.assert_allclose(ours.hidden(held), vectors.transform(held).toarray()[:, order], atol=1e-6)
     np.testing.assert_allclose(ours.scores(held), theirs.predict_proba(vectors.transform(held)), atol=2e-3)
-
-
-@given(st.text())
-def test_words_are_parted_as_those_of_the_bundle_s_bag(text):
-    assert list(tfidf.terms(text)) == list(bag.terms(text))
 
 
 def test_scores_follow_from_hidden_states(classifier):
@@ -214,9 +208,9 @@ def test_leave_one_out_takes_any_classifier():
             share = np.array([len(text.split()) / 4 for text in texts], np.float32)
             return np.stack([share, 1 - share], 1)
 
-    found = leave_one_out(Longest(), ["one two three", "four"], np.array([0, 1]))
+    found = tfidf.leave_one_out(Longest(), ["one two three", "four"], np.array([0, 1]))
     assert found == [(("one", 0.25), ("two", 0.25), ("three", 0.25)), (("four", -0.25),)]
-    assert leave_one_out(Longest(), ["", ""], np.array([0, 1])) == [(), ()]
+    assert tfidf.leave_one_out(Longest(), ["", ""], np.array([0, 1])) == [(), ()]
 
 
 def test_another_bias_is_what_a_text_without_known_words_gets(classifier):

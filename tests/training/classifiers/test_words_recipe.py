@@ -17,9 +17,8 @@ from imagist import settings  # noqa: E402
 from imagist.errors import BundleNotFound, DataError, UsageError  # noqa: E402
 from imagist.protocols import TextClassifier  # noqa: E402
 from imagist.records import LabelSet  # noqa: E402
-from imagist.texts.tfidf import TfidfClassifier  # noqa: E402
+from imagist.texts.tfidf import TfidfClassifier, leave_one_out  # noqa: E402
 from imagist.texts.transformer import Reading, load  # noqa: E402
-from imagist.training.classifiers.attributions import leave_one_out  # noqa: E402
 from imagist.training.classifiers.words import Bag, Transformer, ZeroShot, fit_words  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -5,7 +5,6 @@ The page loads nothing from anywhere: styles and pictures are inside, there are 
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,8 @@ from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_section
 from imagist.report.explanation.sheet import FOR, attended_picture, evidence_map, tint
 from imagist.report.files import replacing
-from imagist.report.html import _bars, _failure, _jpeg, _text
+from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend
 
-SHOWN = 200  # pictures, and failures, in one page
 PICTURE = 480  # longest side of a photo, in pixels
 PANEL = 300  # longest side of a word's panel, in pixels
 TOP = 3  # categories with bars
@@ -47,7 +45,7 @@ class ExplanationPage:
         if isinstance(result, Failure):
             self._failed += 1
             if len(self._failures) < self._shown:
-                self._failures.append(_failure(source, result))
+                self._failures.append(failure_row(source, result))
             return
         self._done += 1
         if photo is not None and len(self._cards) < self._shown:
@@ -68,18 +66,13 @@ class ExplanationPage:
 
     def render(self, faithful: Faithfulness | None = None) -> str:
         """The page as HTML."""
-        report = files("imagist.report")
-        style = report.joinpath("page.css").read_text("utf-8")
-        style += report.joinpath("explanation", "style.css").read_text("utf-8")
         section = faithfulness_section(faithful) if faithful else ""
-        return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{_text(self._title)}</title>\n<style>\n{style}</style></head>\n<body>\n"
-            f"<header><h1>{_text(self._title)}</h1>{self._summary()}</header>\n"
-            f"<main>\n{section}{''.join(self._cards)}{self._errors()}</main>\n"
-            f"<footer><p>Made by imagist with {_text(self._model)}. This file holds everything it shows.</p></footer>\n"
-            "</body></html>\n"
+        return document(
+            self._title,
+            self._summary(),
+            section + "".join(self._cards) + failures(self._failures, self._failed),
+            f"Made by imagist with {self._model}. This file holds everything it shows.",
+            styles=("explanation/style.css",),
         )
 
     def _summary(self) -> str:
@@ -91,32 +84,19 @@ class ExplanationPage:
             f"points of the category's probability: below zero is what spoke for it.{shown}</p>"
         )
 
-    def _errors(self) -> str:
-        if not self._failed:
-            return ""
-        shown = f" (the first {len(self._failures):,})" if len(self._failures) < self._failed else ""
-        return (
-            f"<h2>Could not be done: {self._failed:,}{shown}</h2>\n"
-            f'<table class="errors"><tr><th>Input</th><th>Reason</th></tr>\n{"".join(self._failures)}</table>\n'
-        )
-
 
 def _card(source: str, photo: Photo, explanation: Explanation) -> str:
     picture = Image.fromarray(photo.pixels)
     picture.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
-    caption = _text(explanation.prediction.caption.text)
+    caption = escaped(explanation.prediction.caption.text)
     undecided = " undecided" if explanation.prediction.abstained else ""
-    keys = "".join(
-        f'<span class="key {name}"></span>{said}'
-        for name, said in (("image", "picture"), ("words", "words"), ("joint", "together"))
-    )
     return (
-        f'<article class="card explained"><div class="both"><img src="{_jpeg(picture)}" alt="{caption}"><div>'
+        f'<article class="card explained"><div class="both"><img src="{jpeg(picture)}" alt="{caption}"><div>'
         f'<p class="caption marked">{_marked(explanation)}</p>'
-        f'<p class="verdict{undecided}"><b>{_text(sentences.verdict(explanation))}</b><br><span class="soft">'
-        f"{_text(sentences.opinions(explanation))} {_text(sentences.weighing(explanation))}</span></p>"
-        f'{_bars(explanation.prediction, TOP)}<p class="soft">{keys}</p></div></div>'
-        f'<p class="source">{_text(source)}</p>{_words(picture, explanation)}{_picture(picture, explanation)}'
+        f'<p class="verdict{undecided}"><b>{escaped(sentences.verdict(explanation))}</b><br><span class="soft">'
+        f"{escaped(sentences.opinions(explanation))} {escaped(sentences.weighing(explanation))}</span></p>"
+        f'{bars(explanation.prediction, TOP)}<p class="soft">{legend()}</p></div></div>'
+        f'<p class="source">{escaped(source)}</p>{_words(picture, explanation)}{_picture(picture, explanation)}'
         "</article>\n"
     )
 
@@ -130,14 +110,14 @@ def _marked(explanation: Explanation) -> str:
         (red, green, blue), share = tint(drop, largest)
         styles |= dict.fromkeys(word.positions, f"background:rgba({red},{green},{blue},{0.7 * share:.2f})")
     return " ".join(
-        f'<span style="{styles[place]}">{_text(word)}</span>' if place in styles else _text(word)
+        f'<span style="{styles[place]}">{escaped(word)}</span>' if place in styles else escaped(word)
         for place, word in enumerate(spoken(explanation.prediction.caption))
     )
 
 
 def _words(picture: Image.Image, explanation: Explanation) -> str:
     lacking = sentences.missing(explanation)
-    note = f'<p class="soft">{_text(lacking)}</p>' if lacking else ""
+    note = f'<p class="soft">{escaped(lacking)}</p>' if lacking else ""
     if not explanation.words:
         return f"<section><h3>The words</h3>{note}</section>"
     category, own = explanation.category, explanation.prediction.text_label
@@ -153,7 +133,7 @@ def _words(picture: Image.Image, explanation: Explanation) -> str:
     ]
     return (
         f'<section><h3>The words</h3>{note}<div class="scroll"><table class="evidence">'
-        f"<thead><tr>{''.join(f'<th>{_text(head)}</th>' for head in heads)}</tr></thead>"
+        f"<thead><tr>{''.join(f'<th>{escaped(head)}</th>' for head in heads)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 
@@ -162,7 +142,7 @@ def _row(
     picture: Image.Image, explanation: Explanation, number: int, word: Word, categories: list[str], *, located: bool
 ) -> str:
     said = explanation.prediction
-    cells = [f"<th>{_text(word.text)}</th>"]
+    cells = [f"<th>{escaped(word.text)}</th>"]
     cells += [f"<td>{_bar(explanation.word_drops(category), number)}</td>" for category in categories]
     cells += [
         f"<td>{explanation.attributions[category][number]:+.3f}</td>"
@@ -187,14 +167,14 @@ def _panel(picture: Image.Image, word: Word, region: Region) -> str:
     small = picture.copy()
     small.thumbnail((PANEL, PANEL), Image.Resampling.LANCZOS)
     drawn = attended_picture(small, region.attention, region.cells)
-    return f'<img src="{_jpeg(drawn)}" alt="where the captioner looked for {_text(word.text)}">'
+    return f'<img src="{jpeg(drawn)}" alt="where the captioner looked for {escaped(word.text)}">'
 
 
 def _region(explanation: Explanation, region: Region) -> str:
     changes = "<br>".join(
         f"{name} {own} ({elsewhere})" for _, name, own, elsewhere in sentences.region_changes(explanation, region)
     )
-    then = f"{sentences.extent(region)} hidden, the caption is: {_text(region.removed.caption.text)}"
+    then = f"{sentences.extent(region)} hidden, the caption is: {escaped(region.removed.caption.text)}"
     return f'{changes}<br><span class="said">{then}</span>'
 
 
@@ -203,7 +183,7 @@ def _picture(picture: Image.Image, explanation: Explanation) -> str:
     laid = Image.alpha_composite(picture.convert("RGBA"), evidence_map(drops, picture.size)).convert("RGB")
     return (
         '<section><h3>The picture</h3><div class="pair">'
-        f'<img src="{_jpeg(laid)}" alt="which parts speak for {_text(explanation.category)}"><p>'
-        f"{_text(sentences.picture_evidence(explanation))} Warm parts speak for {_text(explanation.category)}, "
+        f'<img src="{jpeg(laid)}" alt="which parts speak for {escaped(explanation.category)}"><p>'
+        f"{escaped(sentences.picture_evidence(explanation))} Warm parts speak for {escaped(explanation.category)}, "
         "blue ones against it, dim ones neither.</p></div></section>"
     )

@@ -1,0 +1,34 @@
+"""The words of a text and their pairs, and how often they occur: what every bag of words is made of.
+
+Shapes: N texts; W terms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from imagist.records import Array
+
+_WORD = re.compile(r"[\w'-]+")
+
+
+def terms(text: str) -> Iterator[str]:
+    """The words of a text in lower case, then each pair of neighbours, joined by a space."""
+    words = _WORD.findall(text.lower())
+    yield from words
+    yield from map(" ".join, pairwise(words))
+
+
+def counts(texts: Sequence[str], places: Mapping[str, int]) -> Array:
+    """How often each known term occurs: float32 ``[N, W]``; ``places`` has the column of each."""
+    table = np.zeros((len(texts), len(places)), np.float32)
+    for row, text in zip(table, texts, strict=True):
+        for term, number in Counter(terms(text)).items():
+            if (place := places.get(term)) is not None:
+                row[place] = number
+    return table
