@@ -45,6 +45,9 @@ class Folds:
         fits: How many of the inner folds are so held out, one after the other. With 1 a classifier is one model; with
             more it is the mean of several, and more rows choose the weights.
         test: The split that judges, where splits are ``fixed``.
+        shots: Train on so many examples of each category, drawn by the seed; 0 trains on all of a fold.
+        drop_leaks: Leave near-duplicates of what is judged out of what is trained on, where splits are ``fixed``;
+            without it they are refused.
     """
 
     kind: Literal["stratified", "grouped", "fixed"] = "stratified"
@@ -53,6 +56,8 @@ class Folds:
     inner: int = field(default=5, metadata={"least": 2})
     fits: int = field(default=1, metadata={"least": 1})
     test: str = "dev"
+    shots: int = field(default=0, metadata={"least": 0})
+    drop_leaks: bool = False
 
 
 @dataclass(frozen=True)

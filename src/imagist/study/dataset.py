@@ -17,9 +17,9 @@ from imagist.classified import Example, Fold, Leak
 from imagist.decoding import Ints
 from imagist.errors import DataError, UsageError
 from imagist.images.photo import as_photo
-from imagist.records import LabelSet, Photo
+from imagist.records import LabelSet, Photo, Row
 from imagist.study.config import Data, Folds
-from imagist.taxonomy import Taxonomy, built_in, from_toml
+from imagist.taxonomy import open_taxonomy
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,7 @@ class Dataset:
         Raises:
             ItemError: One of them cannot be decoded.
         """
-        examples = [self.examples[i] for i in rows]
-        return [as_photo(each.image if each.content is None else each.content) for each in examples]
+        return [as_photo(Row(self.examples[i].image, self.examples[i].content)) for i in rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ def assemble(config: Data, folder: Path, *, by_account: bool = False) -> Dataset
     found = classified.read_all(sources)
     if config.splits:
         found = [each for each in found if each.split in config.splits]
-    taxonomy = _taxonomy(config.taxonomy)
+    taxonomy = None if config.taxonomy is None else open_taxonomy(config.taxonomy, folder)
     examples = classified.choose(found, taxonomy=taxonomy, first=config.first or None)
     if not examples:
         raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
@@ -119,7 +118,8 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
     if folds.fits > folds.inner:
         raise UsageError(f"{folds.fits} fits of {folds.inner} inner folds", item="folds.fits")
     for seed in folds.seeds:
-        for number, fold in enumerate(_outer(folds, data, seed)):
+        for number, whole in enumerate(_outer(folds, data, seed)):
+            fold = _few(whole, data.targets, folds.shots, (seed, number)) if folds.shots else whole
             inner = classified.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
             yield Trial(seed, number, fold, tuple(inner[: folds.fits]))
 
@@ -134,11 +134,20 @@ def leaks(folds: Folds, data: Dataset) -> list[Leak]:
 def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
     if folds.kind == "fixed":
         others = sorted({each.split or "" for each in data.examples} - {*folds.test.split("+")})
-        return [classified.fixed(data.examples, train="+".join(others), test=folds.test)]
+        fold = classified.fixed(data.examples, train="+".join(others), test=folds.test)
+        return [replace(fold, train=_unlike(fold, data)) if folds.drop_leaks else fold]
     return classified.grouped(data.targets, data.groups, folds.number, seed)
 
 
-def _taxonomy(name: str | None) -> Taxonomy | None:
-    if name is None:
-        return None
-    return from_toml(name) if name.endswith(".toml") else built_in(name)
+def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:
+    """Few examples of each category to train on, or all where there are no more."""
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(fold.train)
+    kept = [shuffled[targets[shuffled] == of][:shots] for of in np.unique(targets[fold.train])]
+    return replace(fold, train=np.sort(np.concatenate(kept)))
+
+
+def _unlike(fold: Fold, data: Dataset) -> Ints:
+    """The examples to train on that have no near-duplicate among those that judge."""
+    alike = {leak.train for leak in classified.leaks(data.examples, [fold], known=data.hashes)}
+    return np.array([i for i in fold.train if data.examples[i].image not in alike], dtype=np.int64)

@@ -107,15 +107,15 @@ class Figures:
         """Top-1 and top-5 errors by category."""
         shown = [*(o for o in self._found.outcomes if o.system.kind == "picture"), *self.best(2, ("words",)),
                  *self.best(1, ("fused",))][:MOST]  # fmt: skip
-        classes = range(len(self._found.data.labels))
+        classes = np.unique(self._targets)  # fixed splits need not judge all
         wrong = [[~correct(o.probabilities, self._targets, k=k) for k in (1, 5)] for o in shown]
         top1, top5 = (
             np.array([[w[place][self._targets == c].mean() for c in classes] for w in wrong]) for place in (0, 1)
         )
         data = CategoryErrors(
-            tuple(o.system.name for o in shown), self._found.data.labels.names, top1, top5,
-            np.bincount(self._targets, minlength=len(classes)),
-            np.array([(o.probabilities == 0).all(axis=0) for o in shown]),
+            tuple(o.system.name for o in shown), tuple(self._found.data.labels.names[c] for c in classes), top1, top5,
+            np.bincount(self._targets)[classes],
+            np.array([(o.probabilities == 0).all(axis=0)[classes] for o in shown]),
         )  # fmt: skip
         stem = self._folder / "categories"
         draw_categories(data, stem)

@@ -16,7 +16,7 @@ from imagist.report.studies.tables import Table, write_tables
 from imagist.report.studies.wording import points
 from imagist.study.figures import Figures
 from imagist.study.results import Outcome, gains
-from imagist.study.run import Found
+from imagist.study.run import Found, learnt
 from imagist.study.tables import gains_table, information_table, systems_table, words_table, write_results
 
 ASKED = 0.05  # the risk that the figure of abstention marks
@@ -97,6 +97,8 @@ def _told(found: Found) -> Iterator[str]:
     )
     if found.leaks:
         yield f"Leakage was allowed: {len(found.leaks)} near-duplicates are trained on and judged."
+    for each in learnt(found.study, found.data, found.trials):
+        yield f"Leakage was allowed: {each}, which is judged here."
     yield (
         f"Of what a trial trains on, {folds.fits} of {folds.inner} inner folds are held out in turn: on them training "
         "is stopped, temperatures are fitted and fusion weights are chosen. The pictures that judge have no say in it."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -97,7 +98,7 @@ class Outcome:
     right: NDArray[np.bool_]
     probabilities: Array
 
-    @property
+    @cached_property
     def accuracy(self) -> Interval:
         """The mean over trials, with the bootstrap interval over the judged rows."""
         return mean_interval(self.right.mean(axis=0))

@@ -70,7 +70,7 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
     every = tuple(trials(study.folds, data))
     if not allow_leakage:
         refuse_leaks(found_leaks)
-        _refuse_seen(study, data, every)
+        _refuse_learnt(learnt(study, data, every))
     store = Store(places.folder / "store")
     captions = {choice.name: captions_of(choice, data, store, places) for choice in study.captioners}
 
@@ -200,19 +200,25 @@ def _check(study: Study) -> None:
               if not getattr(study, what)]  # fmt: skip
     if not study.texts and not study.pictures:
         faults.append("there is no classifier")
-    for what in ("captioners", "texts", "pictures"):
-        given = [each.name for each in getattr(study, what)]
-        faults += [f"{what} has {name!r} twice" for name in sorted({n for n in given if given.count(n) > 1})]
+    given = {what: [each.name for each in getattr(study, what)] for what in ("captioners", "texts", "pictures")}
+    given |= {"fusion.kinds": [*study.fusion.kinds], "folds.seeds": [*study.folds.seeds]}
+    faults += [f"{what} has {n!r} twice" for what, of in given.items() for n in dict.fromkeys(of) if of.count(n) > 1]
+    faults += [f"folds.seeds has {seed}, below 0" for seed in study.folds.seeds if seed < 0]
+    if not study.folds.seeds:
+        faults.append("folds.seeds has no entry")
     if faults:
         raise UsageError("; ".join(faults), item=study.name, remedy="see imagist.study.config")
 
 
-def _refuse_seen(study: Study, data: Dataset, every: Sequence[Trial]) -> None:
-    """A captioner that has learnt from the photos it is judged on says more of them than of others."""
-    splits = {data.examples[i].split for trial in every for i in trial.fold.test}
-    known = [f"{c.name} has learnt from split {s}" for c in study.captioners for s in c.seen if s in splits]
-    if known:
+def learnt(study: Study, data: Dataset, every: Sequence[Trial]) -> list[str]:
+    """Which captioners have learnt from what judges: such a one says more of these photos than of others."""
+    splits = sorted({str(data.examples[i].split) for trial in every for i in trial.fold.test})
+    return [f"{c.name} has learnt from split {s}" for c in study.captioners for s in splits if s in c.seen]
+
+
+def _refuse_learnt(found: Sequence[str]) -> None:
+    if found:
         raise UsageError(
-            f"{'; '.join(known)}, which is judged here", item="captioners",
+            f"{'; '.join(found)}, which is judged here", item="captioners",
             remedy="judge on another split, take another captioner, or --allow-leakage",
         )  # fmt: skip

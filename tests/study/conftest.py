@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory):
+    """The files of a study on coloured noise; tests only read them."""
+    import study_cases
+
+    made = study_cases.write_colours(tmp_path_factory.mktemp("colours"))
+    study_cases.write_network(made.data)
+    return made
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Studies are published without figures and page; gives the sentences, tables and the like of the page."""
+    from imagist.study import figures
+
+    told = []
+    for name in [each for each in vars(figures) if each.startswith("draw_")]:
+        monkeypatch.setattr(figures, name, lambda *given, **named: None)
+    monkeypatch.setattr("imagist.study.publish.draw_examples", lambda *given, **named: None)
+
+    def write_page(path, title, sections, **named):
+        path.write_text(title)
+        told.extend(part for section in sections for part in section.parts)
+
+    monkeypatch.setattr("imagist.study.publish.write_page", write_page)
+    return told

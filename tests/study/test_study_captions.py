@@ -1,0 +1,112 @@
+"""What captioners say of a study's pictures: once, from wherever the caption comes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import study_cases as cases
+
+from imagist.errors import ModelFailed, UsageError
+from imagist.study import captions
+from imagist.study.captions import AT_ONCE, captions_of
+from imagist.study.config import CaptionerChoice
+from imagist.study.store import Store
+
+
+class Talker:
+    """Says of each photo which it is, and remembers of how many it was asked."""
+
+    id = "talker"
+
+    def __init__(self):
+        self.asked, self.open = [], None
+
+    def caption(self, photos):
+        from imagist.records import Caption
+
+        self.asked.append(len(photos))
+        return [Caption(f"this is {photo.source}", -1.0) for photo in photos]
+
+    def __enter__(self):
+        self.open = True
+
+    def __exit__(self, *error):
+        self.open = False
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """Examples whose photos are made up."""
+    from imagist.records import Photo
+
+    data = cases.dataset(np.arange(2 * AT_ONCE + 3) % 3)
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    monkeypatch.setattr(type(data), "photos", lambda self, rows: [Photo(pixels, f"{i}.png") for i in rows])
+    return data
+
+
+@pytest.fixture
+def talker(monkeypatch):
+    made = Talker()
+    monkeypatch.setattr(captions, "open_captioner", lambda *given, **named: made)
+    return made
+
+
+def test_every_example_is_captioned_once_in_order_and_the_captioner_closed(pictures, talker, tmp_path):
+    choice, places = CaptionerChoice("x", "model"), cases.Colours(tmp_path).places("f")
+    store = Store(tmp_path / "store")
+    said = captions_of(choice, pictures, store, places)
+    assert said == tuple(f"this is {i}.png" for i in range(2 * AT_ONCE + 3))
+    assert talker.asked == [AT_ONCE, AT_ONCE, 3]
+    assert talker.open is False
+    assert captions_of(choice, pictures, Store(tmp_path / "store"), places) == said
+    assert len(talker.asked) == 3
+    talker.id = "another"
+    captions_of(choice, pictures, store, places)
+    assert len(talker.asked) == 6
+
+
+def test_the_search_and_the_kind_are_handed_on_and_only_records_are_not_cached(pictures, talker, tmp_path, monkeypatch):
+    given = []
+
+    def opened(model, options, **named):
+        given.append((model, options.decoding.beam, named["kind"], named["cache"]))
+        return talker
+
+    monkeypatch.setattr(captions, "open_captioner", opened)
+    places, store = cases.Colours(tmp_path).places(tmp_path / "f"), Store(tmp_path / "store")
+    captions_of(CaptionerChoice("x", "m", "blip", beam=5), pictures, store, places)
+    captions_of(CaptionerChoice("x", "m.csv", "recorded"), pictures, store, places)
+    assert given == [("m", 5, "blip", tmp_path / "f" / "captions.sqlite"), ("m.csv", 3, "recorded", None)]
+
+
+def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(pictures, talker, tmp_path, monkeypatch):
+    trained, opened = [], []
+
+    def train(recipe, data, folder, features):
+        trained.append((recipe.name, data, features))
+        folder.mkdir(parents=True)
+        (folder / "measured.json").write_text("{}")
+
+    monkeypatch.setattr("imagist.training.captioner.train", train)
+    monkeypatch.setattr(captions, "open_captioner", lambda model, *given, **named: opened.append(model) or talker)
+    (tmp_path / "r.toml").write_text('name = "small"\n[data]\ntrain = [{path = "a"}]\ndev = [{path = "b"}]\n')
+    places = cases.Colours(tmp_path).places("f")
+    for _ in range(2):
+        captions_of(CaptionerChoice("x", recipe="r.toml"), pictures, Store(tmp_path / "store"), places)
+    assert trained == [("small", places.data, places.features)]
+    assert opened == [str(places.runs / "small" / "bundle")] * 2
+
+
+def test_a_captioner_needs_a_model_or_a_recipe(pictures, tmp_path):
+    with pytest.raises(UsageError, match=r"captioner x: names neither a model nor a recipe"):
+        captions_of(CaptionerChoice("x"), pictures, Store(tmp_path), cases.Colours(tmp_path).places("f"))
+
+
+def test_a_picture_without_a_recorded_caption_is_named_and_nothing_kept(pictures, tmp_path):
+    rows = [f"{i}.png,a picture" for i in range(40)]
+    (tmp_path / "c.csv").write_text("\n".join(["source,caption", *rows]) + "\n")
+    choice, store = CaptionerChoice("x", str(tmp_path / "c.csv"), "recorded"), Store(tmp_path / "store")
+    with pytest.raises(ModelFailed, match=r"40\.png: no caption"):
+        captions_of(choice, pictures, store, cases.Colours(tmp_path).places("f"))
+    assert [*(tmp_path / "store").iterdir()] == []

@@ -1,0 +1,103 @@
+"""A study's file: what it says is what is read, and every fault is told at once."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+import study_cases as cases
+
+from imagist import settings
+from imagist.errors import UsageError
+from imagist.study.config import CaptionerChoice, Data, Folds, Fusions, Study
+from imagist.study.run import run
+from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear
+from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
+
+SOURCES = {"data": {"sources": [{"path": "x.parquet"}]}}
+
+
+def read(**tables):
+    return settings.from_table({"name": "x", **SOURCES, **tables}, Study, "x.toml")
+
+
+def faults(**tables):
+    with pytest.raises(UsageError) as caught:
+        read(**tables)
+    return str(caught.value)
+
+
+def test_a_study_needs_a_name_and_data_and_has_sound_defaults():
+    study = read()
+    assert study.folds == Folds(kind="stratified", number=5, seeds=(0,), inner=5, fits=1)
+    assert study.fusion == Fusions(kinds=("score",), weights=21, distilled=False, chosen_by="nll")
+    assert study.captioners == study.texts == study.pictures == ()
+    with pytest.raises(UsageError) as caught:
+        settings.from_table({}, Study, "x.toml")
+    assert "name: missing" in str(caught.value)
+    assert "data: missing" in str(caught.value)
+
+
+def test_every_kind_of_classifier_is_read_as_its_own_settings():
+    texts = [{"name": kind, "settings": {"kind": kind}} for kind in ("bag", "transformer", "zeroshot")]
+    pictures = [{"name": kind, "settings": {"kind": kind}} for kind in ("linear", "finetuned")]
+    pictures.append({"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}})
+    study = read(texts=texts, pictures=pictures)
+    assert [type(each.settings) for each in study.texts] == [Bag, Transformer, ZeroShot]
+    assert [type(each.settings) for each in study.pictures] == [Linear, Finetuned, LabelMap]
+
+
+def test_what_is_read_can_be_written_and_read_again():
+    table = {"texts": [{"name": "b", "settings": {"kind": "bag", "penalty": 0.01}}], "folds": {"seeds": [3, 4]}}
+    study = read(captioners=[{"name": "c", "model": "m", "seen": ["train"]}], **table)
+    assert settings.from_table(tomllib.loads(settings.to_toml(study)), Study, "again") == study
+
+
+def test_all_faults_are_told_at_once():
+    said = faults(
+        folds={"number": 1, "kind": "random"},
+        fusion={"kinds": ["score", "sum"], "weights": 2},
+        captioners=[{"model": "m", "beam": 0}],
+        texts=[{"name": "t", "settings": {"kind": "bag", "least": 0}}],
+    )
+    wanted = (
+        "folds.number", "folds.kind", "fusion.kinds[1]", "fusion.weights", "captioners[0].name", "captioners[0].beam",
+        "texts[0].settings.least",
+    )  # fmt: skip
+    assert "7 faults" in said
+    for each in wanted:
+        assert each in said
+
+
+def test_an_unknown_kind_lists_those_there_are():
+    assert "'score', 'logit', 'stacking', 'features'" in faults(fusion={"kinds": ["sum"]})
+    assert "settings.kind" in faults(texts=[{"name": "t", "settings": {"kind": "bert"}}])
+    assert "settings.kind" in faults(pictures=[{"name": "p", "settings": {"kind": "cnn"}}])
+    assert "did you mean 'fusion'" in faults(fusions={})
+
+
+BAG = read(texts=[{"name": "bag", "settings": {"kind": "bag"}}]).texts[0]
+MAP = read(pictures=[{"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}}]).pictures[0]
+TOLD = CaptionerChoice("told", "x.csv", "recorded")
+WHOLE = Study("x", Data(()), captioners=(TOLD,), texts=(BAG,), pictures=(MAP,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"captioners": ()}, ["captioners has no entry"]),
+        ({"texts": ()}, ["texts has no entry"]),
+        ({"captioners": (), "texts": (), "pictures": ()}, ["there is no classifier"]),
+        ({"texts": (BAG, BAG), "pictures": (MAP, MAP)}, ["texts has 'bag' twice", "pictures has 'map' twice"]),
+        ({"folds": Folds(seeds=())}, ["folds.seeds has no entry"]),
+        ({"folds": Folds(seeds=(1, 1, -2))}, ["folds.seeds has 1 twice", "folds.seeds has -2, below 0"]),
+        ({"fusion": Fusions(kinds=("logit", "logit"))}, ["fusion.kinds has 'logit' twice"]),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused_before_anything_is_read(tmp_path, changes, told):
+    with pytest.raises(UsageError) as caught:
+        run(replace(WHOLE, **changes), cases.Colours(tmp_path).places(tmp_path / "out"))
+    for each in told:
+        assert each in str(caught.value)
+    assert not (tmp_path / "out").exists()

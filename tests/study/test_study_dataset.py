@@ -1,0 +1,183 @@
+"""A study's examples and trials: what is chosen, what is kept together, and what is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import study_cases as cases
+
+from imagist.classified import Source
+from imagist.errors import DataError, UsageError
+from imagist.study.config import Data, Folds
+from imagist.study.dataset import assemble, leaks, trials
+
+TWELVE = [0, 1, 2] * 8
+
+
+def parquet(folder, rows, name="set.parquet"):
+    """Rows of ``(name, label, bytes, split, account)``."""
+    columns = dict(zip(("file_name", "label", "image", "split", "account"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table({key: list(values) for key, values in columns.items()}), folder / name)
+    return Data((Source(name),))
+
+
+def drawn(label, number, split="train", account=None, seed=None):
+    return f"{label}{number}", label, cases.picture(seed or (ord(label[0]), number)), split, account
+
+
+@pytest.fixture
+def animals(tmp_path):
+    labels = [("cat", 3), ("dog", 2), ("stone", 2), ("wolf", 2)]
+    return parquet(
+        tmp_path, [drawn(label, n, "train" if n else "dev") for label, count in labels for n in range(count)]
+    )
+
+
+def test_labels_are_sorted_and_targets_are_theirs(animals, tmp_path):
+    data = assemble(animals, tmp_path)
+    assert data.labels.names == ("cat", "dog", "stone", "wolf")
+    assert [data.labels.names[t] for t in data.targets] == [each.label for each in data.examples]
+    assert len(data.hashes) == len(data.groups) == len(set(data.groups.tolist())) == 9
+
+
+def test_a_taxonomy_beside_the_data_maps_and_leaves_out_what_has_no_category(animals, tmp_path):
+    (tmp_path / "pets.toml").write_text('[labels]\n"canines" = ["dog", "wolf"]\nfelines = ["cat"]\n')
+    data = assemble(Data(animals.sources, taxonomy="pets.toml"), tmp_path)
+    assert data.labels.names == ("canines", "felines")
+    assert [each.image for each in data.examples] == ["cat0", "cat1", "cat2", "dog0", "dog1", "wolf0", "wolf1"]
+    assert data.targets.tolist() == [1, 1, 1, 0, 0, 0, 0]
+
+
+def test_the_first_of_each_category_are_counted_within_the_splits_asked_for(animals, tmp_path):
+    data = assemble(Data(animals.sources, first=1, splits=("train",)), tmp_path)
+    assert [each.image for each in data.examples] == ["cat1", "dog1", "stone1", "wolf1"]
+
+
+def test_the_digest_names_the_pictures_and_their_order(tmp_path):
+    rows = [drawn(label, n) for label in ("cat", "dog") for n in range(2)]
+    other = (*rows[0][:2], cases.picture(7), *rows[0][3:])
+    found = [
+        assemble(parquet(tmp_path, of, f"{i}.parquet"), tmp_path).digest
+        for i, of in enumerate([rows, rows, rows[::-1], [other, *rows[1:]]])
+    ]
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+def test_pictures_are_decoded_under_their_own_names(tmp_path):
+    data = assemble(parquet(tmp_path, [drawn("cat", 0), drawn("dog", 0)]), tmp_path)
+    (photo,) = data.photos([1])
+    assert photo.source == "dog0"
+    assert photo.pixels.shape == (36, 30, 3)
+
+
+def test_near_duplicates_are_of_one_group_and_so_are_accounts_where_asked(tmp_path):
+    rows = [drawn("cat", n, account="ann" if n in (0, 3) else f"user{n}") for n in range(4)]
+    rows.append(drawn("dog", 0, account="bob", seed=(ord("c"), 1)))  # the very picture of cat1
+    config = parquet(tmp_path, rows)
+    alone, by_account = (assemble(config, tmp_path, by_account=which).groups for which in (False, True))
+    assert alone.tolist() == [0, 1, 2, 3, 1]
+    assert by_account.tolist() == [0, 1, 2, 0, 1]
+
+
+def test_all_unreadable_pictures_are_told_at_once(tmp_path):
+    rows = [drawn("cat", 0), ("x", "cat", b"nothing", "train", None), ("y", "dog", b"GIF89a", "train", None)]
+    with pytest.raises(DataError) as caught:
+        assemble(parquet(tmp_path, rows), tmp_path)
+    assert "2 faults" in str(caught.value)
+    assert "x: " in str(caught.value)
+    assert "y: " in str(caught.value)
+
+
+def test_all_sources_that_are_not_there_are_told_at_once(tmp_path):
+    with pytest.raises(DataError) as caught:
+        assemble(Data((Source("one.parquet"), Source("two.csv"))), tmp_path)
+    assert "one.parquet" in str(caught.value)
+    assert "two.csv" in str(caught.value)
+
+
+def test_no_example_left_is_said(animals, tmp_path):
+    with pytest.raises(DataError, match=r"no example is left.*data\.splits"):
+        assemble(Data(animals.sources, splits=("validation",)), tmp_path)
+
+
+def test_an_unknown_taxonomy_lists_those_there_are(animals, tmp_path):
+    with pytest.raises(UsageError, match="photos15"):
+        assemble(Data(animals.sources, taxonomy="photos51"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["stratified", "grouped"])
+def test_made_folds_judge_every_example_once_a_seed(kind):
+    data = cases.dataset(TWELVE)
+    made = [*trials(Folds(kind, number=4, seeds=(3, 5)), data)]
+    assert [(trial.seed, trial.number) for trial in made] == [(seed, n) for seed in (3, 5) for n in range(4)]
+    for seed in (3, 5):
+        judged = np.concatenate([trial.fold.test for trial in made if trial.seed == seed])
+        assert sorted(judged.tolist()) == list(range(24))
+    for trial in made:
+        assert np.bincount(data.targets[trial.fold.test]).tolist() == [2, 2, 2]
+        assert not {*trial.fold.train} & {*trial.fold.test}
+    assert any((a.fold.test != b.fold.test).any() for a, b in zip(made[:4], made[4:], strict=True))
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3])
+def test_inner_folds_cut_only_what_is_trained_on(fits):
+    data = cases.dataset(TWELVE)
+    for trial in trials(Folds(number=3, inner=3, fits=fits), data):
+        assert len(trial.inner) == fits
+        for part in trial.inner:
+            assert sorted([*part.train, *part.test]) == trial.fold.train.tolist()
+        assert trial.held.tolist() == [row for part in trial.inner for row in part.test]
+        assert len({*trial.held}) == len(trial.held)
+        if fits == 3:
+            assert sorted(trial.held.tolist()) == trial.fold.train.tolist()
+
+
+@pytest.mark.parametrize("kind", ["stratified", "grouped"])
+def test_near_duplicates_never_straddle_a_made_fold(kind):
+    rng = np.random.default_rng(1)
+    data = cases.dataset(rng.integers(0, 3, 90), groups=np.sort(rng.integers(0, 40, 90)))
+    for trial in trials(Folds(kind, number=3, inner=3, fits=3, seeds=(0, 1)), data):
+        for part in (trial.fold, *trial.inner):
+            assert not {*data.groups[part.train]} & {*data.groups[part.test]}
+    assert leaks(Folds(kind, number=3), data) == []
+
+
+def test_fixed_folds_are_the_splits_of_the_files():
+    data = cases.dataset(TWELVE, splits=["train"] * 9 + ["val"] * 3 + ["test"] * 12)
+    (trial,) = trials(Folds("fixed", test="test", inner=3), data)
+    assert trial.fold.train.tolist() == list(range(12))
+    assert trial.fold.test.tolist() == list(range(12, 24))
+    (both,) = trials(Folds("fixed", test="val+test", inner=3), data)
+    assert both.fold.train.tolist() == list(range(9))
+
+
+def test_near_duplicates_across_fixed_splits_are_found_and_can_be_left_out_of_training():
+    hashes = np.random.default_rng(2).integers(0, 2**63, 24).astype(np.uint64)
+    hashes[20] = hashes[1] ^ np.uint64(0b101)
+    data = cases.dataset(TWELVE, splits=["train"] * 12 + ["dev"] * 12, hashes=hashes)
+    (leak,) = leaks(Folds("fixed"), data)
+    assert (leak.train, leak.test, leak.bits) == ("1.png", "20.png", 2)
+    dropping = Folds("fixed", inner=3, drop_leaks=True)
+    assert leaks(dropping, data) == []
+    (trial,) = trials(dropping, data)
+    assert trial.fold.train.tolist() == [0, *range(2, 12)]
+    assert trial.fold.test.tolist() == list(range(12, 24))
+
+
+def test_a_split_that_is_not_there_lists_those_there_are():
+    data = cases.dataset(TWELVE, splits=["train"] * 12 + ["dev"] * 12)
+    with pytest.raises(DataError, match=r"split test.*dev, train"):
+        next(trials(Folds("fixed", test="test"), data))
+
+
+def test_a_class_that_cannot_be_trained_is_named():
+    with pytest.raises(DataError, match="2"):
+        next(trials(Folds(number=3), cases.dataset([0, 1] * 6 + [2])))
+
+
+def test_more_fits_than_inner_folds_are_refused():
+    with pytest.raises(UsageError, match="4 fits of 3 inner folds"):
+        next(trials(Folds(inner=3, fits=4), cases.dataset(TWELVE)))

@@ -1,0 +1,184 @@
+"""What a study found: each figure and test against scikit-learn, scipy or a computation by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import study_cases as cases
+
+metrics = pytest.importorskip("sklearn.metrics")
+stats = pytest.importorskip("scipy.stats")
+
+from imagist.study.config import Folds  # noqa: E402
+from imagist.study.dataset import trials  # noqa: E402
+from imagist.study.joining import Joined, alone  # noqa: E402
+from imagist.study.results import System, gains, judged, outcome  # noqa: E402
+
+CLASSES = 7
+PICTURE, WORDS = System("picture", picture="net"), System("words", "told", "bag")
+FUSED = System("fused", "told", "bag", "net", "score")
+TAUGHT = System("distilled", "told", "bag", "net", "score")
+
+
+def case(number=3, seeds=(0,), kind="stratified"):
+    """Examples, their trials, and what says something on them with a given skill."""
+    splits = ["train"] * 91 + ["dev"] * 49
+    data = cases.dataset(np.arange(140) % CLASSES, CLASSES, splits=splits)
+    every = tuple(trials(Folds(kind, number=number, seeds=seeds, inner=3), data))
+
+    def judge(system, skill, seed):
+        joined = []
+        for t in every:
+            own = 100 * seed + 10 * t.seed + t.number
+            opinion = cases.opinion_on(t, data.targets, CLASSES, skill, seed=own, width=8)
+            joined.append(alone(opinion, data.targets[t.held]))
+        return outcome(system, joined, every, data)
+
+    return data, every, judge
+
+
+def test_figures_of_a_trial_are_those_of_scikit_learn():
+    data, every, judge = case()
+    found = judge(PICTURE, 2.0, 1)
+    for joined, figures, trial in zip(found.joined, found.figures, every, strict=True):
+        p, truth = joined.test.astype(np.float64), data.targets[trial.fold.test]
+        classes = np.arange(CLASSES)
+        assert figures.accuracy == pytest.approx(metrics.accuracy_score(truth, p.argmax(axis=1)))
+        assert figures.top5 == pytest.approx(metrics.top_k_accuracy_score(truth, p, k=5, labels=classes))
+        p /= p.sum(axis=1, keepdims=True)
+        assert figures.loss == pytest.approx(metrics.log_loss(truth, p, labels=classes), abs=1e-6)
+        by_class = [metrics.brier_score_loss(truth == c, p[:, c]) for c in classes]
+        assert figures.brier == pytest.approx(sum(by_class), abs=1e-6)
+        assert figures.weight is None
+        assert figures.top5 > figures.accuracy
+
+
+def test_the_calibration_error_is_that_of_fifteen_bins():
+    data, every, judge = case()
+    found = judge(PICTURE, 2.0, 1)
+    p, truth = found.joined[0].test.astype(np.float64), data.targets[every[0].fold.test]
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == truth
+    total = 0.0
+    for low in np.arange(15) / 15:
+        inside = (confidence > low) & (confidence <= low + 1 / 15)
+        if inside.any():
+            total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert found.figures[0].calibration_error == pytest.approx(total, abs=1e-6)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (4, 1)])
+def test_every_judged_row_has_its_verdict_of_each_seed_and_the_mean_probability(seeds):
+    data, every, judge = case(seeds=seeds)
+    found = judge(WORDS, 1.0, 2)
+    assert found.right.shape == (len(seeds), 140)
+    assert found.probabilities.shape == (140, CLASSES)
+    assert found.probabilities.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    mean = np.zeros((140, CLASSES))
+    for joined, trial in zip(found.joined, every, strict=True):
+        for p, row in zip(joined.test, trial.fold.test, strict=True):
+            assert found.right[sorted(seeds).index(trial.seed), row] == (p.argmax() == data.targets[row])
+            mean[row] += p / len(seeds)
+    np.testing.assert_allclose(found.probabilities, mean, atol=1e-6)
+    assert found.accuracy.value == pytest.approx(found.right.mean())
+    assert found.accuracy.low < found.accuracy.value < found.accuracy.high
+
+
+def test_only_the_split_that_judges_is_judged():
+    data, every, judge = case(kind="fixed")
+    assert judged(every).tolist() == list(range(91, 140))
+    found = judge(PICTURE, 2.0, 1)
+    assert found.right.shape == (1, 49)
+    assert found.right[0].mean() == metrics.accuracy_score(data.targets[91:], found.joined[0].test.argmax(axis=1))
+
+
+def test_the_weight_that_a_fusion_chose_is_among_its_figures():
+    data, every, _ = case()
+
+    class Weight:
+        weight = 0.25
+
+    p = cases.scores(data.targets, CLASSES, 1.0, 0)
+    joined = [Joined(p[t.held], p[t.fold.test], Weight()) for t in every]
+    assert [figures.weight for figures in outcome(FUSED, joined, every, data).figures] == [0.25] * 3
+
+
+def test_names_tell_systems_apart():
+    names = [each.name for each in (PICTURE, WORDS, FUSED, TAUGHT)]
+    assert names == ["net", "told > bag", "told > bag + net (score)", "net taught by told > bag (score)"]
+
+
+def systems(judge, picture=1.5, words=0.5, fused=2.5, taught=2.0):
+    skills = ((PICTURE, picture), (WORDS, words), (FUSED, fused), (TAUGHT, taught))
+    return {system: judge(system, skill, number) for number, (system, skill) in enumerate(skills)}
+
+
+def test_one_seed_is_tested_by_mcnemar_and_its_p_is_the_binomial_s():
+    _data, every, judge = case()
+    of = systems(judge)
+    fused, taught = gains([*of.values()], every, 140)
+    for gain, system in ((fused, FUSED), (taught, TAUGHT)):
+        first, second = of[system].right[0], of[PICTURE].right[0]
+        apart = int((first & ~second).sum()), int((second & ~first).sum())
+        assert gain.compared.test == "mcnemar"
+        assert gain.compared.p_value == pytest.approx(stats.binomtest(apart[0], sum(apart)).pvalue)
+        assert gain.compared.difference.value == pytest.approx(first.mean() - second.mean())
+        assert gain.compared.difference.low < gain.compared.difference.value < gain.compared.difference.high
+
+
+def test_several_seeds_are_tested_by_the_bootstrap_over_pictures():
+    _, every, judge = case(seeds=(0, 1, 2))
+    of = systems(judge)
+    (fused, _) = gains([*of.values()], every, 140)
+    difference = of[FUSED].right.mean(axis=0) - of[PICTURE].right.mean(axis=0)
+    theirs = stats.bootstrap((difference,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    assert fused.compared.test == "bootstrap"
+    assert fused.compared.difference.value == pytest.approx(difference.mean())
+    assert fused.compared.difference.low == pytest.approx(theirs.confidence_interval.low, abs=0.01)
+    assert fused.compared.difference.high == pytest.approx(theirs.confidence_interval.high, abs=0.01)
+
+
+def test_trials_are_tested_by_the_corrected_resampled_t():
+    _, every, judge = case(number=4, seeds=(0, 1))
+    of = systems(judge)
+    (fused, _) = gains([*of.values()], every, 140)
+    d = np.array([a.accuracy - b.accuracy for a, b in zip(of[FUSED].figures, of[PICTURE].figures, strict=True)])
+    t = d.mean() / np.sqrt((1 / 8 + (1 / 4) / (3 / 4)) * d.var(ddof=1))  # Nadeau and Bengio 2003
+    assert fused.trials_p == pytest.approx(2 * stats.t.sf(abs(t), 7))
+    plain = stats.ttest_rel(*([f.accuracy for f in of[system].figures] for system in (FUSED, PICTURE))).pvalue
+    assert fused.trials_p > plain
+
+
+def test_one_trial_has_no_t_test():
+    _, every, judge = case(kind="fixed")
+    assert [gain.trials_p for gain in gains([*systems(judge).values()], every, 140)] == [None, None]
+
+
+def test_all_gains_are_corrected_together_by_holm():
+    _, every, judge = case()
+    of = systems(judge, fused=1.8, taught=1.6)
+    others = [
+        judge(System("fused", "told", "bag", "net", kind), skill, 9 + n)
+        for n, (kind, skill) in enumerate({"logit": 2.0, "stacking": 2.4}.items())
+    ]
+    found = gains([*of.values(), *others], every, 140)
+    p = [gain.compared.p_value for gain in found]
+    running, by_hand = 0.0, {}
+    for rank, place in enumerate(np.argsort(p)):
+        running = max(running, min(1.0, p[place] * (len(p) - rank)))
+        by_hand[int(place)] = running
+    assert [gain.compared.adjusted for gain in found] == pytest.approx([by_hand[i] for i in range(4)])
+    assert any(gain.compared.adjusted > gain.compared.p_value for gain in found)
+
+
+@pytest.mark.parametrize(("picture", "words", "rival"), [(2.0, 0.5, "net"), (0.5, 2.0, "told > bag")])
+def test_a_fusion_is_held_against_the_better_branch_and_a_student_against_its_picture(picture, words, rival):
+    _, every, judge = case()
+    found = gains([*systems(judge, picture, words).values()], every, 140)
+    pairs = [(gain.compared.first, gain.compared.second) for gain in found]
+    assert pairs == [(FUSED.name, rival), (TAUGHT.name, "net")]
+
+
+def test_without_fusions_there_is_nothing_to_gain():
+    _, every, judge = case()
+    assert gains([judge(PICTURE, 1.0, 0), judge(WORDS, 1.0, 1)], every, 140) == []
