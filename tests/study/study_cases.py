@@ -63,9 +63,9 @@ def opinion_on(trial, targets, classes=3, skill=1.0, seed=0, width=6, history=()
     fits = []
     for number, part in enumerate(trial.inner):
         drift = np.random.default_rng((seed, number, 1)).normal(0, 0.3, classes)
-        held, test = (np.exp(features[rows][:, :classes] + drift) for rows in (part.test, trial.fold.test))
+        held, test = (np.exp(features[rows][:, :classes] + drift) for rows in (part.test, trial.asked))
         held, test = ((p / p.sum(axis=1, keepdims=True)).astype(np.float32) for p in (held, test))
-        fits.append(Said(held, test, features[part.test], features[trial.fold.test], tuple(history)))
+        fits.append(Said(held, test, features[part.test], features[trial.asked], tuple(history)))
     return Opinion(tuple(fits))
 
 

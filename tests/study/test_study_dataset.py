@@ -145,6 +145,17 @@ def test_near_duplicates_never_straddle_a_made_fold(kind):
     assert leaks(Folds(kind, number=3), data) == []
 
 
+def test_few_shots_leave_the_rest_to_spare():
+    data = cases.dataset(TWELVE)
+    made = [*trials(Folds(number=4, inner=2, shots=4, seeds=(0, 1)), data)]
+    for trial in made:
+        assert np.bincount(data.targets[trial.fold.train]).tolist() == [4, 4, 4]
+        assert sorted([*trial.fold.train, *trial.asked]) == list(range(24))
+        assert len(trial.spare) == 6
+    assert any((a.fold.train != b.fold.train).any() for a, b in zip(made[:4], made[4:], strict=True))
+    assert all(len(trial.spare) == 0 for trial in trials(Folds(number=4, inner=2, shots=9), data))
+
+
 def test_fixed_folds_are_the_splits_of_the_files():
     data = cases.dataset(TWELVE, splits=["train"] * 9 + ["val"] * 3 + ["test"] * 12)
     (trial,) = trials(Folds("fixed", test="test", inner=3), data)

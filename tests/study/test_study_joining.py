@@ -23,21 +23,22 @@ KINDS = ("score", "logit", "stacking", "features")
 class Case:
     """A picture's opinion and one of words, on the same trial."""
 
-    def __init__(self, fits=2):
+    def __init__(self, folder, fits=2, shots=0):
+        self.store = Store(folder)
         self.data = cases.dataset(np.arange(300) % 3)
-        self.trial = next(trials(Folds(number=3, inner=3, fits=fits), self.data))
+        self.trial = next(trials(Folds(number=3, inner=3, fits=fits, shots=shots), self.data))
         self.held, self.test = (self.data.targets[rows] for rows in (self.trial.held, self.trial.fold.test))
         self.image = cases.opinion_on(self.trial, self.data.targets, skill=1.5, seed=1)
         self.text = cases.opinion_on(self.trial, self.data.targets, skill=1.5, seed=2, width=5)
 
-    def join(self, kind, image=None, text=None, settings=None):
-        opinions = image or self.image, text or self.text
-        return join(kind, *opinions, self.held, self.test, self.data.labels, settings or Fusions(), 7)
+    def join(self, kind, image=None, text=None, settings=None, test=None):
+        opinions, test = (image or self.image, text or self.text), self.test if test is None else test
+        return join(kind, *opinions, self.held, test, self.data.labels, settings or Fusions(), 7, self.store)
 
 
 @pytest.fixture(scope="module")
-def case():
-    return Case()
+def case(tmp_path_factory):
+    return Case(tmp_path_factory.mktemp("store"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +53,8 @@ def test_every_fusion_gives_distributions_over_the_rows_of_the_trial(case, kind)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fusion_learns_from_both(case, kind):
-    singles = [negative_log_likelihood(alone(each, case.held).test, case.test) for each in (case.image, case.text)]
+    both = (alone(each, case.held, len(case.test)).test for each in (case.image, case.text))
+    singles = [negative_log_likelihood(each, case.test) for each in both]
     assert negative_log_likelihood(case.join(kind).test, case.test) < min(singles)
 
 
@@ -60,7 +62,7 @@ def test_every_fusion_learns_from_both(case, kind):
 def test_the_judged_rows_have_no_say(case, kind):
     """Other truths of the judged rows change the sweep that is drawn, and nothing else."""
     first = case.join(kind)
-    other = join(kind, case.image, case.text, case.held, (case.test + 1) % 3, case.data.labels, Fusions(), 7)
+    other = case.join(kind, test=(case.test + 1) % 3)
     np.testing.assert_array_equal(first.test, other.test)
     np.testing.assert_array_equal(first.held, other.held)
     if kind == "score":
@@ -81,7 +83,7 @@ def test_score_fusion_is_calibrate_at_the_chosen_weight(case, objective):
 @pytest.mark.parametrize("steps", [3, 11])
 def test_the_ends_of_the_sweep_are_the_single_systems(case, steps):
     joined = case.join("score", settings=Fusions(weights=steps))
-    seen, said = (alone(each, case.held).test for each in (case.image, case.text))
+    seen, said = (alone(each, case.held, len(case.test)).test for each in (case.image, case.text))
     assert len(joined.sweep) == steps
     assert joined.sweep[0] == accuracy(seen, case.test) == accuracy(case.image.test, case.test)
     assert joined.sweep[-1] == accuracy(said, case.test) == accuracy(case.text.test, case.test)
@@ -90,7 +92,7 @@ def test_the_ends_of_the_sweep_are_the_single_systems(case, steps):
 
 
 def test_a_single_opinion_is_tempered_and_says_the_same(case):
-    found = alone(case.image, case.held)
+    found = alone(case.image, case.held, len(case.test))
     np.testing.assert_array_equal(found.test.argmax(axis=1), case.image.test.argmax(axis=1))
     temperature = fit_temperature(case.image.held, case.held, smoothing=1 / (len(case.held) + 2)).value
     powers = case.image.test.astype(np.float64) ** (1 / temperature)
@@ -102,7 +104,7 @@ def test_a_perfect_opinion_on_few_rows_does_not_come_out_as_certain(case):
     right = np.eye(3, dtype=np.float32)[case.held] * 0.9 + np.float32(1 / 30)
     parts = np.split(right, [len(case.image.fits[0].held)])
     sure = tuple(replace(each, held=part) for each, part in zip(case.image.fits, parts, strict=True))
-    assert 0.95 < alone(Opinion(sure), case.held).held.max() < 0.999
+    assert 0.95 < alone(Opinion(sure), case.held, len(case.test)).held.max() < 0.999
 
 
 def test_logits_are_a_product_of_powers(case):
@@ -142,3 +144,20 @@ def test_a_student_knows_the_teacher_from_the_picture_alone_and_is_taught_once(c
     distil(case.image, case.join("logit"), case.held, case.data.labels, 7, store)
     distil(case.image, teacher, case.held, case.data.labels, 8, store)
     assert store.computed == 3
+
+
+def test_rows_that_shots_leave_over_teach_a_student_and_judge_nothing(tmp_path):
+    few = Case(tmp_path, shots=6)
+    spare = few.trial.spare
+    assert len(spare) == 200 - 3 * 6
+    for kind in KINDS:
+        joined = few.join(kind)
+        assert (joined.test.shape, joined.spare.shape) == ((100, 3), (len(spare), 3))
+    teacher, store = few.join("logit"), Store(tmp_path / "students")
+    student = distil(few.image, teacher, few.held, few.data.labels, 7, store)
+    shorter = Opinion(
+        tuple(replace(each, test=each.test[:100], test_hidden=each.test_hidden[:100]) for each in few.image.fits)
+    )
+    lone = distil(shorter, replace(teacher, spare=teacher.spare[:0]), few.held, few.data.labels, 7, store)
+    truth = few.data.targets[few.trial.fold.test]
+    assert negative_log_likelihood(student.test, truth) < negative_log_likelihood(lone.test, truth)

@@ -31,7 +31,7 @@ def case(number=3, seeds=(0,), kind="stratified"):
         for t in every:
             own = 100 * seed + 10 * t.seed + t.number
             opinion = cases.opinion_on(t, data.targets, CLASSES, skill, seed=own, width=8)
-            joined.append(alone(opinion, data.targets[t.held]))
+            joined.append(alone(opinion, data.targets[t.held], len(t.fold.test)))
         return outcome(system, joined, every, data)
 
     return data, every, judge
@@ -99,7 +99,7 @@ def test_the_weight_that_a_fusion_chose_is_among_its_figures():
         weight = 0.25
 
     p = cases.scores(data.targets, CLASSES, 1.0, 0)
-    joined = [Joined(p[t.held], p[t.fold.test], Weight()) for t in every]
+    joined = [Joined(p[t.held], p[t.fold.test], p[:0], Weight()) for t in every]
     assert [figures.weight for figures in outcome(FUSED, joined, every, data).figures] == [0.25] * 3
 
 

@@ -21,7 +21,7 @@ from imagist.training.classifiers.words import Bag
 pytestmark = pytest.mark.torch
 
 FUSED = ("score", "logit", "stacking", "features")
-COMPUTED = 1 + 2 + 2 + 2  # captions; in each of two trials the words, the picture, and what is distilled
+COMPUTED = 1 + 2 + 2 + 2 + 2  # captions; in each of two trials words, picture, their features joined, what is distilled
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,8 @@ def test_one_more_weight_computes_nothing(first, copied, colours):
 @pytest.mark.parametrize(
     ("override", "new"),
     [
-        ("folds.seeds=[0, 1]", 2 + 2 + 2),
-        ("folds.fits=2", 2 + 2 + 2),
+        ("folds.seeds=[0, 1]", 2 + 2 + 2 + 2),
+        ("folds.fits=2", 2 + 2 + 2 + 2),
         ("fusion.distilled=false", 0),
         ("pictures=[]", 0),
     ],
@@ -117,7 +117,7 @@ def test_another_classifier_of_words_costs_only_itself_and_leaves_the_others(fir
     study = colours.study("fusion.distilled=false")
     more = TextChoice("second", Bag(least=1, penalty=1e-2))
     found = run(replace(study, texts=(*study.texts, more)), colours.places(copied))
-    assert found.computed == 2
+    assert found.computed == 2 + 2
     by_name = {o.system.name: o for o in found.outcomes}
     assert len(by_name) == 1 + 2 * (1 + len(FUSED))
     for each in first[0].outcomes[:-1]:

@@ -51,13 +51,13 @@ def found(kind="stratified", seeds=(0,), targets=None, kinds=("score", "stacking
         for number, (system, skill) in enumerate(skills.items())
     }
     said = {
-        system: [alone(o, data.targets[t.held]) for o, t in zip(of, every, strict=True)]
+        system: [alone(o, data.targets[t.held], len(t.fold.test)) for o, t in zip(of, every, strict=True)]
         for system, of in opinions.items()
     }
     for which in kinds:
         said[System("fused", "told", "bag", "net", which)] = [
             join(which, opinions[PICTURE][j], opinions[WORDS][j], data.targets[t.held], data.targets[t.fold.test],
-                 data.labels, Fusions(weights=5), 0)
+                 data.labels, Fusions(weights=5), 0, None)
             for j, t in enumerate(every)
         ]  # fmt: skip
     outcomes = tuple(outcome(system, joined, every, data) for system, joined in said.items())

@@ -114,7 +114,8 @@ class Fusions:
     Attributes:
         kinds: Of fusion.
         weights: Places in 0..1 at which the score fusion's sweep is drawn.
-        distilled: Also teach a picture classifier what the best fusion of each pair says.
+        distilled: Also teach a picture classifier what the first of these fusions says of each pair, on pictures that
+            were held out or that ``shots`` left over.
         chosen_by: What a score fusion's weight is chosen by on the inner rows.
     """
 

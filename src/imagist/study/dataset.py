@@ -1,6 +1,7 @@
 """The examples of a study and the trials that they are cut into.
 
-Shapes: N examples, of which a trial trains on some, holds H of these out in turn, and is judged on M others.
+Shapes: N examples, of which a trial trains on some, holds H of these out in turn, is judged on M others and leaves U
+over.
 """
 
 from __future__ import annotations
@@ -60,12 +61,19 @@ class Trial:
         number: Of the fold, from 0.
         fold: What is trained on, and what judges.
         inner: What each fit learns from, and what is held out of it.
+        spare: The U rows that shots leave over: their labels are not looked at, their pictures may teach.
     """
 
     seed: int
     number: int
     fold: Fold
     inner: tuple[Fold, ...]
+    spare: Ints
+
+    @property
+    def asked(self) -> Ints:
+        """The M rows that judge, then the spare ones."""
+        return np.concatenate([self.fold.test, self.spare])
 
     @property
     def held(self) -> Ints:
@@ -121,7 +129,8 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
         for number, whole in enumerate(_outer(folds, data, seed)):
             fold = _few(whole, data.targets, folds.shots, (seed, number)) if folds.shots else whole
             inner = classified.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
-            yield Trial(seed, number, fold, tuple(inner[: folds.fits]))
+            spare = np.setdiff1d(whole.train, fold.train)
+            yield Trial(seed, number, fold, tuple(inner[: folds.fits]), spare)
 
 
 def leaks(folds: Folds, data: Dataset) -> list[Leak]:

@@ -148,7 +148,7 @@ class Figures:
             return None
         total = np.zeros((len(self._rows), len(self._found.data.labels)))
         for opinion, trial in zip(self._found.opinions[system], self._found.trials, strict=True):
-            total[np.searchsorted(self._rows, trial.fold.test)] += opinion.test
+            total[np.searchsorted(self._rows, trial.fold.test)] += opinion.test[: len(trial.fold.test)]
         return reliability(total / total.sum(axis=1, keepdims=True), self._targets)
 
     def abstention(self, asked: float) -> Plot:

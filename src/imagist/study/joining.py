@@ -1,12 +1,13 @@
 """Two opinions of one trial to one: calibrated and fused on held-out rows, then judged on the test rows.
 
-Shapes: H held-out rows, M test rows, C classes, G weights, E1, E2 widths of hidden states.
+Shapes: H held-out rows, M test rows and U spare ones, C classes, G weights, E1, E2 widths of hidden states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from imagist.metrics.classes import accuracy
 from imagist.protocols import Fusion
 from imagist.records import Array, LabelSet
 from imagist.study.config import FusionKind, Fusions
-from imagist.study.opinions import Opinion
-from imagist.study.store import Store, key_of
+from imagist.study.opinions import Opinion, Said
+from imagist.study.store import Arrays, Store, key_of
 from imagist.training.classifiers.distilled import Distillation, fit_distilled
 from imagist.training.classifiers.feature_fusion import Features, fit_feature_fusion
 
@@ -33,25 +34,33 @@ class Joined:
     Attributes:
         held: float32 ``[H, C]``, of the rows that it was fitted on.
         test: float32 ``[M, C]``.
+        spare: float32 ``[U, C]``.
         weight: How w was chosen, for fusions that have one.
         sweep: float64 ``[G]``, accuracy on the test rows at G even steps of w, for the same; never chosen by.
     """
 
     held: Array
     test: Array
+    spare: Array
     weight: FittedWeight | None = None
     sweep: Floats | None = None
 
+    @classmethod
+    def of(cls, held: Array, asked: Array, judged: int, *chosen: Any) -> Joined:
+        """With what is said of all that was asked, the M rows that judge first; and how w was chosen."""
+        return cls(held, asked[:judged], asked[judged:], *chosen)
 
-def alone(opinion: Opinion, targets: NDArray[np.int64]) -> Joined:
+
+def alone(opinion: Opinion, targets: NDArray[np.int64], judged: int) -> Joined:
     """A single opinion at the temperature that the held-out rows like best.
 
     Args:
         opinion: Of the picture or of the words.
         targets: Of the held-out rows, ``[H]``.
+        judged: M.
     """
     temperature = _temperature(opinion.held, targets)
-    return Joined(temperature.apply(opinion.held), temperature.apply(opinion.test))
+    return Joined.of(temperature.apply(opinion.held), temperature.apply(opinion.test), judged)
 
 
 def join(
@@ -63,6 +72,7 @@ def join(
     labels: LabelSet,
     settings: Fusions,
     seed: int,
+    store: Store,
 ) -> Joined:
     """One fusion of two opinions.
 
@@ -75,37 +85,50 @@ def join(
         labels: C names.
         settings: Of the fusions.
         seed: Of resamples and of the network.
+        store: Of what was computed.
     """
     if kind == "score":
         found = calibrate(image.held, text.held, held, objective=settings.chosen_by, grid=GRID, seed=seed)
         own = found.image.apply(image.test), found.text.apply(text.test)
         steps = np.linspace(0, 1, settings.weights)
-        sweep = np.array([accuracy(ScoreFusion(float(w)).fuse(*own), test) for w in steps])
+        sweep = np.array([accuracy(ScoreFusion(float(w)).fuse(*own)[: len(test)], test) for w in steps])
         fused = found.fuse(image.held, text.held), found.fuse(image.test, text.test)
-        return Joined(*fused, found.weight, sweep)
+        return Joined.of(*fused, len(test), found.weight, sweep)
     if kind == "features":
-        return _features(image, text, held, labels, seed)
+        return _features(image, text, held, len(test), labels, seed, store)
     fit: Callable[..., Fusion] = fit_logits if kind == "logit" else fit_stacking
     fusion = fit(image.held, text.held, held)
-    return Joined(fusion.fuse(image.held, text.held), fusion.fuse(image.test, text.test))
+    return Joined.of(fusion.fuse(image.held, text.held), fusion.fuse(image.test, text.test), len(test))
 
 
-def _features(image: Opinion, text: Opinion, targets: NDArray[np.int64], labels: LabelSet, seed: int) -> Joined:
+def _features(
+    image: Opinion, text: Opinion, targets: NDArray[np.int64], judged: int, labels: LabelSet, seed: int, store: Store
+) -> Joined:
     """Feature-level fusion: one network a fit over hidden states of the rows that were held out of it; their mean."""
-    held, test, start = [], [], 0
+    of_held, of_asked, start = [], [], 0
     for seen, said in zip(image.fits, text.fits, strict=True):
         truth = targets[start : start + len(seen.held)]
         start += len(truth)
-        known, judged = (seen.held_hidden, said.held_hidden), (seen.test_hidden, said.test_hidden)
-        learnt = np.arange(len(truth)) % 5 > 0  # a fifth says when to stop
-        seen_of, said_of = known
-        stop = seen_of[~learnt], said_of[~learnt], truth[~learnt]
-        fitted = fit_feature_fusion(Features(), seen_of[learnt], said_of[learnt], truth[learnt], labels, stop, seed)
-        held.append(fitted.classifier.fuse_features(*known))
-        test.append(fitted.classifier.fuse_features(*judged))
-    joint, judged_joint = np.concatenate(held), np.asarray(np.mean(test, axis=0), np.float32)
+        found = _network(seen, said, truth, labels, seed, store)
+        of_held.append(found["held"])
+        of_asked.append(found["asked"])
+    joint, asked = np.concatenate(of_held), np.asarray(np.mean(of_asked, axis=0), np.float32)
     temperature = _temperature(joint, targets)
-    return Joined(temperature.apply(joint), temperature.apply(judged_joint))
+    return Joined.of(temperature.apply(joint), temperature.apply(asked), judged)
+
+
+def _network(seen: Said, said: Said, truth: NDArray[np.int64], labels: LabelSet, seed: int, store: Store) -> Arrays:
+    """What the network of one fit says, of held-out rows and of those asked."""
+    settings, learnt = Features(), np.arange(len(truth)) % 5 > 0  # a fifth says when to stop
+    known, unknown = (seen.held_hidden, said.held_hidden), (seen.test_hidden, said.test_hidden)
+
+    def compute() -> dict[str, Array]:
+        own = known[0][learnt], known[1][learnt], truth[learnt]
+        stop = known[0][~learnt], known[1][~learnt], truth[~learnt]
+        fusion = fit_feature_fusion(settings, *own, labels, stop, seed).classifier
+        return {"held": fusion.fuse_features(*known), "asked": fusion.fuse_features(*unknown)}
+
+    return store.of(key_of("features", asdict(settings), *known, *unknown, truth, [*labels], seed), compute)
 
 
 def _temperature(scores: Array, targets: NDArray[np.int64]) -> Temperature:
@@ -116,7 +139,9 @@ def _temperature(scores: Array, targets: NDArray[np.int64]) -> Temperature:
 def distil(
     picture: Opinion, teacher: Joined, targets: NDArray[np.int64], labels: LabelSet, seed: int, store: Store
 ) -> Joined:
-    """What a picture classifier over frozen features learns from a fusion, on the rows that were held out of it.
+    """What a picture classifier over frozen features learns from a fusion, on rows that were held out of it.
+
+    Those are the held-out rows with their labels, and the spare ones without.
 
     Args:
         picture: With the features as hidden states.
@@ -126,14 +151,16 @@ def distil(
         seed: Of its training.
         store: Of what was computed.
     """
-    features = np.concatenate([each.held_hidden for each in picture.fits])
-    judged = picture.fits[0].test_hidden
+    held = np.concatenate([each.held_hidden for each in picture.fits])
+    asked, judged = picture.fits[0].test_hidden, len(teacher.test)
+    features, said = np.concatenate([held, asked[judged:]]), np.concatenate([teacher.held, teacher.spare])
+    truth = [*targets.tolist(), *[None] * len(teacher.spare)]
     settings = Distillation()
 
     def compute() -> dict[str, Array]:
-        fitted = fit_distilled(settings, features, teacher.held, targets, labels, seed=seed).classifier
-        return {"held": fitted.scores_of(features), "test": fitted.scores_of(judged)}
+        fitted = fit_distilled(settings, features, said, truth, labels, seed=seed).classifier
+        return {"held": fitted.scores_of(held), "asked": fitted.scores_of(asked)}
 
-    key = key_of("distilled", asdict(settings), features, judged, teacher.held, targets, seed)
+    key = key_of("distilled", asdict(settings), features, asked, said, targets, seed)
     found = store.of(key, compute)
-    return Joined(found["held"], found["test"])
+    return Joined.of(found["held"], found["asked"], judged)

@@ -1,6 +1,7 @@
 """What classifiers say in one trial: fitted without each inner fold in turn, asked of that fold and of the test rows.
 
-Shapes: H held-out rows of all fits, h of one; M test rows; C classes; E width of hidden states.
+Shapes: H held-out rows of all fits, h of one; M test rows, and behind them U spare ones; C classes; E width of hidden
+states.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Said:
 
     Attributes:
         held: float32 ``[h, C]``, of the rows that were held out of it.
-        test: float32 ``[M, C]``.
+        test: float32 ``[M + U, C]``.
         held_hidden: float32 ``[h, E]``.
-        test_hidden: float32 ``[M, E]``.
+        test_hidden: float32 ``[M + U, E]``.
         history: Of its fitting.
     """
 
@@ -54,7 +55,7 @@ class Opinion:
 
     @property
     def test(self) -> Array:
-        """float32 ``[M, C]``, the mean of the fits."""
+        """float32 ``[M + U, C]``, the mean of the fits."""
         return np.asarray(np.mean([each.test for each in self.fits], axis=0), np.float32)
 
 

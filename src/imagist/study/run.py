@@ -86,7 +86,7 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
         opinions.setdefault(job.system, []).append(opinion(store, job.keys, job.fit, done))
 
     said = {
-        system: [alone(o, data.targets[t.held]) for o, t in zip(of, every, strict=True)]
+        system: [alone(o, data.targets[t.held], len(t.fold.test)) for o, t in zip(of, every, strict=True)]
         for system, of in opinions.items()
     }
     said |= dict(_fused(study, data, every, opinions, store))
@@ -111,7 +111,7 @@ def _word_jobs(
     for (captioner, said), choice in product(captions.items(), study.texts):
         texts = np.array(said, dtype=object)
         for trial in every:
-            parts = [(each.train, each.test, trial.fold.test) for each in trial.inner]
+            parts = [(each.train, each.test, trial.asked) for each in trial.inner]
             common = asdict(choice.settings), [*data.labels], said, data.targets, trial.seed
             keys = tuple(key_of("words", *common, *part) for part in parts)
             jobs.append(_Job(System("words", captioner, choice.name), keys, _word_fit(choice, texts, data, trial)))
@@ -121,7 +121,7 @@ def _word_jobs(
 def _word_fit(choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial) -> Callable[[int], Arrays]:
     def fit(number: int) -> Arrays:
         inner = trial.inner[number]
-        train, held, test = (texts[rows].tolist() for rows in (inner.train, inner.test, trial.fold.test))
+        train, held, test = (texts[rows].tolist() for rows in (inner.train, inner.test, trial.asked))
         goals = data.targets[inner.train], data.targets[inner.test]
         fitted = fit_words(choice.settings, train, goals[0], data.labels, (held, goals[1]), trial.seed)
         says = fitted.classifier
@@ -135,7 +135,7 @@ def _picture_jobs(study: Study, data: Dataset, every: Sequence[Trial], places: P
     jobs = []
     for choice in study.pictures:
         for trial in every:
-            parts = [(each.train, each.test, trial.fold.test) for each in trial.inner]
+            parts = [(each.train, each.test, trial.asked) for each in trial.inner]
             common = asdict(choice.settings), [*data.labels], data.digest, data.targets, trial.seed
             keys = tuple(key_of("picture", *common, *part) for part in parts)
             jobs.append(_Job(System("picture", picture=choice.name), keys, _picture_fit(choice, data, trial, places)))
@@ -149,7 +149,7 @@ def _picture_fit(choice: PictureChoice, data: Dataset, trial: Trial, places: Pla
 
     def fit(number: int) -> Arrays:
         inner = trial.inner[number]
-        train, held, test = ([data.examples[i] for i in rows] for rows in (inner.train, inner.test, trial.fold.test))
+        train, held, test = ([data.examples[i] for i in rows] for rows in (inner.train, inner.test, trial.asked))
         goals = data.targets[inner.train], data.targets[inner.test]
         fitted = fit_pictures(
             settings, train, goals[0], data.labels, (held, goals[1]), trial.seed, data=places.data,
@@ -157,7 +157,7 @@ def _picture_fit(choice: PictureChoice, data: Dataset, trial: Trial, places: Pla
         )  # fmt: skip
         says = fitted.classifier
         if isinstance(settings, Finetuned):
-            photos = [data.photos(rows) for rows in (inner.test, trial.fold.test)]
+            photos = [data.photos(rows) for rows in (inner.test, trial.asked)]
             hidden: Sequence[Array] = [says.hidden(of) for of in photos]
         else:
             network = open_network(settings.network, places.data)
@@ -178,7 +178,7 @@ def _fused(
         for kind in study.fusion.kinds:
             joined = [
                 join(kind, opinions[seen][j], opinions[said][j], data.targets[t.held], data.targets[t.fold.test],
-                     data.labels, study.fusion, t.seed)
+                     data.labels, study.fusion, t.seed, store)
                 for j, t in enumerate(every)
             ]  # fmt: skip
             found.append((System("fused", said.captioner, said.text, seen.picture, kind), joined))

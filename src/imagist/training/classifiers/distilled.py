@@ -37,7 +37,7 @@ class Distillation:
     """
 
     kind: Literal["distilled"] = "distilled"
-    network: Network = field(default_factory=lambda: Network(hidden=0))
+    network: Network = field(default_factory=lambda: Network(hidden=0, decay=1.0))
     temperature: float = field(default=2.0, metadata={"above": 0.0})
     teacher: float = field(default=0.7, metadata={"least": 0.0, "most": 1.0})
 
