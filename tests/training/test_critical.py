@@ -47,16 +47,18 @@ def test_samples_are_sentences(tiny):
     assert len({tuple(s) for s in sampled.flatten(0, 1).tolist()}) > 1
 
 
-def test_samples_come_as_often_as_the_model_thinks_them_likely(tiny):
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_come_as_often_as_the_model_thinks_them_likely(tiny, temperature):
     decoder = tiny.model().decoder.eval()
     with torch.no_grad():
         decoder.bias[:] = -1e4
         decoder.bias[[END, 5, UNKNOWN]] = torch.tensor([0.0, 1.0, 9.0])
         decoder.embedding.weight.zero_()  # nothing but the bias tells
-        sampled = sample(decoder, torch.randn(4, CELLS, CHANNELS), 500, 1, tiny.vocabulary, "en")
+        sampled = sample(decoder, torch.randn(4, CELLS, CHANNELS), 500, 1, tiny.vocabulary, "en", temperature)
     assert {*sampled[..., 1].flatten().tolist()} == {END, 5}
     share = float((sampled[..., 1] == 5).float().mean())
-    assert share == pytest.approx(np.e / (1 + np.e), abs=0.04)  # four standard deviations
+    odds = np.e ** (1 / temperature)
+    assert share == pytest.approx(odds / (1 + odds), abs=0.04)  # four standard deviations
 
 
 def test_samples_begin_after_the_start_of_their_language(tiny):

@@ -16,8 +16,9 @@ pytest.importorskip("accelerate")
 from torch.nn import functional as F  # noqa: E402
 
 from imagist.decoding import END, START  # noqa: E402
+from imagist.errors import UsageError  # noqa: E402
 from imagist.training import checkpoint, crossentropy  # noqa: E402
-from imagist.training.crossentropy import smoothed, word_loss  # noqa: E402
+from imagist.training.crossentropy import hide, smoothed, word_loss  # noqa: E402
 from imagist.training.recipe import Words  # noqa: E402
 from imagist.training.vocabulary import UNKNOWN  # noqa: E402
 
@@ -217,3 +218,26 @@ def test_shares_say_how_many_photos_of_each_set_a_step_takes(tiny, tmp_path):
     assert len(learning.batch(8, 2, 0, first=1)[0]) == 4 + 4
     tenth = replace(learning, shares=(1.0, 0.1, 0.0))
     assert len(tenth.batch(8, 2, 0)[0]) == 8 + 1 + 1  # at least one of each
+
+
+def test_a_share_of_the_words_read_is_hidden_but_never_the_start(tiny):
+    words = torch.cat([torch.full((40, 5, 1), START), torch.randint(5, 9, (40, 5, 50))], -1)
+    read = hide(words, 0.2, tiny.vocabulary)
+    assert torch.equal(read, words.masked_fill(read == UNKNOWN, UNKNOWN))
+    assert (read[..., 0] == START).all()
+    assert float((read[..., 1:] == UNKNOWN).float().mean()) == pytest.approx(0.2, abs=0.02)  # five standard deviations
+    assert hide(words, 0.0, tiny.vocabulary) is words
+
+
+def test_words_are_hidden_in_training_alone(tiny, tmp_path):
+    learning, goal = tiny.learning(tmp_path), torch.full((2, 2, 30), 5)
+    words = torch.cat([torch.full_like(goal[..., :1], START), goal], -1)
+    model = Fixed(torch.zeros(2, 2, 30, 10))
+    for training in (True, False):
+        word_loss(model.train(training), torch.zeros(2, 1), words, learning, replace(PLAIN, hidden=0.5))
+        assert (model.words == UNKNOWN).any() == training
+
+
+def test_pieces_cannot_be_hidden():
+    with pytest.raises(UsageError, match="no unknown word"):
+        hide(torch.zeros(1, 1, 4), 0.1, SimpleNamespace(unknown=None))

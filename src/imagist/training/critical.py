@@ -51,14 +51,17 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         model.eval()  # sampled without dropout, learnt without dropout
         with torch.no_grad(), learning.autocast():
             grid = model.encoder(given)
-            sampled = sample(model.decoder, grid, config.samples, learning.longest, learning.vocabulary, language)
+            sampled = sample(
+                model.decoder, grid, config.samples, learning.longest, learning.vocabulary, language,
+                config.temperature,
+            )  # fmt: skip
         gain, scores = advantages(reward, sampled, mine, learning.vocabulary)
         spoken = until_end(sampled[:, :, 1:], learning.vocabulary.end)
         sampled = sampled[:, :, : 1 + int(spoken.sum(-1).max())]
         goal, counts = sampled[:, :, 1:], spoken[:, :, : sampled.shape[2] - 1]
         with learning.autocast():
             logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
-        chosen = F.log_softmax(logits.float(), -1).gather(1, goal[counts][:, None])[:, 0]
+        chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, goal[counts][:, None])[:, 0]
         weight = gain.to(chosen)[..., None].expand(counts.shape)[counts]
         loss = -(weight * chosen).sum() / learning.total(counts.sum())
         if config.words:
@@ -87,7 +90,13 @@ def advantages(reward: CiderD, sampled: Tensor, photos: Ints, vocabulary: Vocabu
 
 @torch.no_grad()
 def sample(
-    decoder: CaptionDecoder, grid: Tensor, samples: int, longest: int, vocabulary: Vocabulary, language: str
+    decoder: CaptionDecoder,
+    grid: Tensor,
+    samples: int,
+    longest: int,
+    vocabulary: Vocabulary,
+    language: str,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Sentences drawn word by word: int64 ``[N, samples, longest + 2]``, padded with the end.
 
@@ -98,6 +107,7 @@ def sample(
         longest: Most words.
         vocabulary: Its start, end and banned words.
         language: Of the sentences.
+        temperature: Below 1, likely words are drawn the more often.
     """
     memory, first = decoder.begin(grid)
     state = beams_of(first, samples)
@@ -107,7 +117,7 @@ def sample(
     for _ in range(longest):
         logits, _, state = decoder.step(words, memory, state)
         logits[..., list(vocabulary.banned)] = -torch.inf
-        chances = torch.softmax(logits.float(), -1)
+        chances = torch.softmax(logits.float() / temperature, -1)
         words = torch.multinomial(chances.flatten(0, 1), 1).view_as(words).masked_fill(ended, vocabulary.end)
         drawn.append(words)
         ended |= words == vocabulary.end

@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from imagist.errors import UsageError
 from imagist.training.corpus import Corpus, batch, until_end
 from imagist.training.judge import CaptionModel, Judge
 from imagist.training.progress import Progress
@@ -122,8 +123,9 @@ def word_loss(model: nn.Module, given: Tensor, words: Tensor, learning: Learning
     goal = words[:, :, 1:]
     spoken = until_end(goal, learning.vocabulary.end)
     counts = spoken if learning.vocabulary.unknown is None else spoken & (goal != learning.vocabulary.unknown)
+    read = hide(words[:, :, :-1], config.hidden, learning.vocabulary) if model.training else words[:, :, :-1]
     with learning.autocast():
-        logits, attention = model(given, words[:, :, :-1], counts)
+        logits, attention = model(given, read, counts)
     loss: Tensor = smoothed(logits.float(), goal[counts], config.smoothing) / learning.total(counts.sum())
     if attention is None or not config.attend_all:
         return loss
@@ -131,6 +133,21 @@ def word_loss(model: nn.Module, given: Tensor, words: Tensor, learning: Learning
     fair = spoken.sum(2, keepdim=True) / attention.shape[-1]
     staring: Tensor = ((seen - fair) ** 2).sum(-1)
     return loss + config.attend_all * staring.sum() / learning.total(staring.new_tensor(staring.numel()))
+
+
+def hide(words: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
+    """``[..., T]`` with a share of the words unknown, but for the first, which is the start.
+
+    Raises:
+        UsageError: A vocabulary of pieces, in which no word is unknown.
+    """
+    if not share:
+        return words
+    if vocabulary.unknown is None:
+        raise UsageError("this vocabulary has no unknown word to hide others behind", item="words.hidden", remedy="0")
+    hidden = torch.rand(words.shape, device=words.device) < share
+    hidden[..., 0] = False
+    return words.masked_fill(hidden, vocabulary.unknown)
 
 
 def smoothed(logits: Tensor, goal: Tensor, smoothing: float) -> Tensor:

@@ -79,6 +79,7 @@ class Words:
         warm: Steps of the warm-up.
         decay: Weight decay.
         smoothing: Of the labels.
+        hidden: Share of the words read that are hidden (word dropout, Bowman et al. 2016), so that more is left to see.
         attend_all: Weight of the doubly stochastic penalty (Xu et al. 2015, equation 14).
         clip: Longest gradient.
         average: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
@@ -93,6 +94,7 @@ class Words:
     warm: int = field(default=200, metadata={"least": 1})
     decay: float = field(default=1e-2, metadata={"least": 0.0})
     smoothing: float = field(default=0.1, metadata=SHARE)
+    hidden: float = field(default=0.0, metadata=SHARE)
     attend_all: float = field(default=0.0, metadata={"least": 0.0})
     clip: float = field(default=1.0, metadata={"above": 0.0})
     average: float = field(default=0.995, metadata=SHARE)
@@ -106,6 +108,8 @@ class Critical:
         steps: Steps of the phase.
         batch: Photos a step, over all processes.
         samples: Sentences drawn a photo, at least 2.
+        temperature: At which they are drawn and learnt. Smoothed labels leave a flat distribution: its samples at 1
+            are so much worse than what a search finds that short sentences win, long before good ones do.
         rate: Peak learning rate.
         warm: Steps of its warm-up.
         look_every: Steps between looks at dev.
@@ -117,6 +121,7 @@ class Critical:
     steps: int = field(default=0, metadata={"least": 0})
     batch: int = field(default=24, metadata={"least": 1})
     samples: int = field(default=5, metadata={"least": 2})
+    temperature: float = field(default=1.0, metadata={"above": 0.0})
     rate: float = field(default=1e-4, metadata={"above": 0.0})
     warm: int = field(default=50, metadata={"least": 1})
     look_every: int = field(default=200, metadata={"least": 1})

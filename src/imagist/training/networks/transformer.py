@@ -103,6 +103,8 @@ class TransformerDecoder(CaptionDecoder):
         heads: H, a divisor of E.
         longest: Most words of a sentence, the end not counted.
         dropout: On the grid, the embedding and each branch; 0 to 1.
+        seen: Share of the cells that a step of training shows, others for each photo (Liu et al. 2022, "PatchDropout"):
+            photos are then not learnt by heart so soon.
     """
 
     growing = {"keys": 4, "values": 4}  # noqa: RUF012
@@ -119,8 +121,10 @@ class TransformerDecoder(CaptionDecoder):
         heads: int = 6,
         longest: int = 24,
         dropout: float = 0.3,
+        seen: float = 1.0,
     ) -> None:
         super().__init__(words)
+        self.seen = max(1, round(seen * cells))
         self.reduce = nn.Linear(channels, width)
         self.places = nn.Parameter(torch.randn(cells, width) * 0.02)
         self.grid_layers = nn.ModuleList(GridLayer(width, heads, dropout) for _ in range(grid_layers))
@@ -179,7 +183,11 @@ class TransformerDecoder(CaptionDecoder):
 
     def _cells(self, grid: Tensor) -> tuple[Tensors, Tensor]:
         """What each layer looks at, and the mean of the grid ``[N, E]``."""
-        x = self.dropout(self.reduce(grid) + self.places)
+        places: Tensor = self.places
+        if self.training and self.seen < grid.shape[1]:
+            some = torch.rand(grid.shape[:2], device=grid.device).argsort(1)[:, : self.seen]
+            grid, places = grid.gather(1, some[..., None].expand(-1, -1, grid.shape[2])), places[some]
+        x = self.dropout(self.reduce(grid) + places)
         for layer in self.grid_layers:
             x = layer(x)
         x = self.grid_norm(x)
