@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -231,15 +232,18 @@ def cached_grids(
     """
     told = [encoder.architecture, weights_key(encoder), asdict(views), records_key(records)]
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    encode = on_cpu(encoder, views.side) if device.type == "cpu" else on_device(encoder, device)
     with torch.no_grad():
         cells = encoder(torch.zeros(1, views.side, views.side, 3, dtype=torch.uint8)).shape[1]
     kept = Kept(folder / f"grids-{key[:16]}.npy", (len(records), views.number, cells, encoder.channels))
 
+    @cache  # where all is kept nothing has to be exported
+    def encode() -> Callable[[Bytes], NDArray[np.float32]]:
+        return on_cpu(encoder, views.side) if device.type == "cpu" else on_device(encoder, device)
+
     def compute(start: int, end: int) -> NDArray[np.float32]:
         with ThreadPoolExecutor(_cores()) as pool:
             made = list(pool.map(lambda i: views.of(records[i], i), range(start, end)))
-        return encode(np.concatenate(made))
+        return encode()(np.concatenate(made))
 
     return fill(kept, compute, f"grids of {len(records)} photos")
 

@@ -1,0 +1,44 @@
+"""The studies that ship: every file is read, names what is there, and says what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+for extra in ("torch", "timm", "accelerate", "scipy", "matplotlib"):
+    pytest.importorskip(extra)
+
+from imagist import settings  # noqa: E402
+from imagist.cli.main import main  # noqa: E402
+from imagist.study.config import Study  # noqa: E402
+from imagist.training.recipe import Recipe  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+STUDIES = sorted((Path(__file__).parents[2] / "configs" / "studies").glob("*.toml"))
+OF_PAPERS = ("sns-captions-bert", "captions-tell", "instagram-cnn", "backbones")
+
+
+def test_the_papers_studies_are_there_on_data_at_hand_and_as_published():
+    names = {path.stem for path in STUDIES}
+    assert {"best", *OF_PAPERS, *(f"{name}-published" for name in OF_PAPERS)} <= names
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_is_read_and_named_as_its_file(path):
+    study = settings.read(path, Study)
+    assert study.name == path.stem
+    assert study.about
+    for captioner in study.captioners:
+        if captioner.recipe is not None:
+            assert settings.read(path.parent / captioner.recipe, Recipe).name == captioner.name
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_whose_data_are_not_there_says_which(path, tmp_path, capsys):
+    assert main(["study", str(path), "--data", str(tmp_path), "--folder", str(tmp_path / "made")]) != 0
+    told = capsys.readouterr().err
+    for source in settings.read(path, Study).data.sources:
+        assert str(tmp_path / source.path) in told
+    assert "Traceback" not in told
