@@ -26,7 +26,7 @@ pytest.importorskip("accelerate")
 
 from imagist.errors import DataError  # noqa: E402
 from imagist.records import LabelSet  # noqa: E402
-from imagist.texts.transformer import Reading, begin  # noqa: E402
+from imagist.texts.transformer import Reading, TransformerClassifier, begin  # noqa: E402
 from imagist.training import checkpoint  # noqa: E402
 from imagist.training.classifiers import words_transformer  # noqa: E402
 from imagist.training.classifiers.words_run import WordsRun  # noqa: E402
@@ -98,6 +98,17 @@ def test_it_learns_and_tells_of_each_epoch(settings):
     assert last.dev_accuracy == np.mean(scores.argmax(1) == DEV[1])
     assert last.dev_loss == pytest.approx(-np.log(scores[np.arange(30), DEV[1]]).mean(), abs=1e-6)
     assert not fitted.classifier.network.training
+
+
+def test_a_frozen_encoder_reads_dev_once_and_tells_the_same_of_it(settings, monkeypatch):
+    read, hidden = [], TransformerClassifier.hidden
+    monkeypatch.setattr(
+        TransformerClassifier, "hidden", lambda self, texts: read.append(len(texts)) or hidden(self, texts)
+    )
+    fitted = fit(replace(settings, epochs=3, freeze=True))
+    assert sorted(read) == sorted([len(TRAIN[0]), len(DEV[0])])
+    scores = fitted.classifier.scores(DEV[0])
+    assert fitted.history[-1].dev_loss == pytest.approx(-np.log(scores[np.arange(30), DEV[1]]).mean(), abs=1e-6)
 
 
 def test_without_dev_only_training_is_told_of(settings):
@@ -176,11 +187,14 @@ def told_of_dev(monkeypatch, *figures):
     """Makes dev say this, epoch by epoch, and remembers the weights that it was asked about."""
     seen = []
 
-    def judged(classifier, dev):
-        seen.append({name: value.clone() for name, value in classifier.network.state_dict().items()})
-        return figures[len(seen) - 1]
+    def judge(settings, classifier, dev):
+        def judged():
+            seen.append({name: value.clone() for name, value in classifier.network.state_dict().items()})
+            return figures[len(seen) - 1]
 
-    monkeypatch.setattr(words_transformer, "_judged", judged)
+        return judged
+
+    monkeypatch.setattr(words_transformer, "_judge", judge)
     return seen
 
 

@@ -126,7 +126,7 @@ def _learn(
 ) -> None:  # fmt: skip
     epoch = math.ceil(len(material.lengths) / settings.batch)
     steps = settings.epochs * epoch
-    progress = Progress("words", steps, run.step)
+    progress, judged = Progress("words", steps, run.step), _judge(settings, classifier, dev)
     for number in range(run.step // epoch, settings.epochs):
         if settings.patience and run.worse >= settings.patience:
             break
@@ -139,7 +139,7 @@ def _learn(
             progress.step(len(rows), loss=float(losses.detach()) / max(1, texts))
             if run.step % KEEP == 0 and run.step % epoch:
                 run.keep()
-        run.close_epoch(_judged(classifier, dev))
+        run.close_epoch(judged())
         run.keep()
 
 
@@ -156,12 +156,25 @@ def _losses(
     return F.cross_entropy(logits, goal, reduction="sum") * bool(own), right, len(own)
 
 
-def _judged(classifier: TransformerClassifier, dev: Examples | None) -> tuple[float, float] | None:
+def _judge(
+    settings: Transformer, classifier: TransformerClassifier, dev: Examples | None
+) -> Callable[[], tuple[float, float] | None]:
+    """Gives what dev thinks of the weights as they then are; a frozen encoder reads dev once."""
     if dev is None:
-        return None
-    classifier.network.eval()
-    scores = classifier.scores(dev[0])
-    return accuracy(scores, dev[1]), negative_log_likelihood(scores, dev[1])
+        return lambda: None
+    layer, (texts, targets) = classifier.network.layer, dev
+    vectors = torch.from_numpy(classifier.hidden(texts)).to(layer.weight.device) if settings.freeze else None
+
+    def judged() -> tuple[float, float]:
+        classifier.network.eval()
+        if vectors is None:
+            scores = classifier.scores(texts)
+        else:
+            with torch.inference_mode():
+                scores = torch.softmax(layer(vectors).float(), -1).cpu().numpy()
+        return accuracy(scores, targets), negative_log_likelihood(scores, targets)
+
+    return judged
 
 
 def _material(settings: Transformer, classifier: TransformerClassifier, train: Examples) -> _Material:
