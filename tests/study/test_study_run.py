@@ -117,7 +117,7 @@ def test_another_classifier_of_words_costs_only_itself_and_leaves_the_others(fir
     study = colours.study("fusion.distilled=false")
     more = TextChoice("second", Bag(least=1, penalty=1e-2))
     found = run(replace(study, texts=(*study.texts, more)), colours.places(copied))
-    assert found.computed == 2 + 2
+    assert found.computed == 2  # its hidden states are those of the first, and so is what joins them
     by_name = {o.system.name: o for o in found.outcomes}
     assert len(by_name) == 1 + 2 * (1 + len(FUSED))
     for each in first[0].outcomes[:-1]:
