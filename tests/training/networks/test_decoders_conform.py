@@ -105,8 +105,25 @@ def test_what_is_hidden_says_the_words_and_where_picks_them(decoder):
     torch.testing.assert_close(picked, logits[where], atol=1e-5, rtol=0)
     for maps in (looked, again):
         assert (maps is None) is (attention is None)
-        if maps is not None:
-            torch.testing.assert_close(maps, attention, atol=1e-5, rtol=0)
+    if attention is not None:
+        torch.testing.assert_close(looked, attention, atol=1e-5, rtol=0)
+        torch.testing.assert_close(again[where], attention[where], atol=1e-5, rtol=0)
+
+
+def test_what_fills_up_the_sentences_teaches_nothing(decoder):
+    grid, words = photos(3), sentences(3, 2, 6)
+    lengths = torch.tensor([[6, 2], [1, 3], [0, 5]])
+    where = torch.arange(6) < lengths[..., None]
+    learnt = []
+    for logits in (decoder(grid, words, where)[0], decoder(grid, words)[0][where]):
+        decoder.zero_grad()
+        (logits * torch.linspace(-1, 1, WORDS)).sum().backward()
+        learnt.append({part: p.grad for part, p in decoder.named_parameters()})
+    for part, gradient in learnt[0].items():
+        if gradient is None:
+            assert learnt[1][part] is None, part
+        else:
+            torch.testing.assert_close(gradient, learnt[1][part], atol=1e-4, rtol=1e-4, msg=part)
 
 
 @torch.no_grad()

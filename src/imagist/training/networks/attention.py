@@ -105,7 +105,7 @@ class AttentionDecoder(CaptionDecoder):
             new = {"state": self.cell(rows, state["state"].flatten(0, 1)).view_as(state["state"])}
         return self.say(self._deep(new["state"], context, vector)), attention, new
 
-    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says; what does not wait for the step before is done for all words at once."""
         memory, first = self.begin(grid)
         state = beams_of(first, words.shape[1])

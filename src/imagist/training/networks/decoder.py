@@ -47,12 +47,13 @@ class CaptionDecoder(nn.Module):
         """
         raise NotImplementedError
 
-    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """What `say` makes the next word of, for known sentences: ``[N, B, T, E]``, and attention ``[N, B, T, L]``.
 
         Args:
             grid: ``[N, L, D]``.
             words: int64 ``[N, B, T]``, B sentences a photo, each from its start.
+            where: bool ``[N, B, T]``, of what will be said; what comes after the last of a sentence may be left out.
         """
         raise NotImplementedError
 
@@ -72,7 +73,7 @@ class CaptionDecoder(nn.Module):
             Logits of the word after each, ``[N, B, T, V]``, or ``[M, V]`` where ``where`` says so; attention
             ``[N, B, T, L]`` or None.
         """
-        hidden, attention = self.hidden(grid, words)
+        hidden, attention = self.hidden(grid, words, where)
         return self.say(hidden if where is None else hidden[where]), attention
 
 

@@ -16,6 +16,7 @@ from imagist.errors import UsageError
 from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
 from imagist.training.networks.dropout import Dropout
 from imagist.training.networks.mapping import PooledMapping, QueriesMapping
+from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
 
 Pair = tuple[Tensor, Tensor]
 
@@ -129,24 +130,27 @@ class PrefixDecoder(CaptionDecoder):
         keys, values = (torch.stack([pair[k] for pair in pairs], 2) for k in (0, 1))
         return self.say(hidden[:, :, 0]), None, {"keys": keys, "values": values}
 
-    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says, all words at once, a photo's prefix once for its sentences."""
         memory, first = self.begin(grid)
-        return self._read(words, memory, beams_of(first, words.shape[1]))[0], None
+        packing = EVERY if where is None else Packing(up_to_last(where))
+        return packing.wide(self._read(words, memory, beams_of(first, words.shape[1]), packing)[0]), None
 
     def say(self, hidden: Tensor) -> Tensor:
         """As `CaptionDecoder.say` says."""
         logits: Tensor = self.language_model.lm_head(hidden)
         return logits if self.ending is None else logits + self.ending(hidden) * self.at_end
 
-    def _read(self, words: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, list[Pair]]:
-        """What follows each of ``[N, B, T]``, and the keys and values ``[N, B, H, t + T, F]`` of each layer."""
+    def _read(
+        self, words: Tensor, memory: Tensors, state: Tensors, packing: Packing = EVERY
+    ) -> tuple[Tensor, list[Pair]]:
+        """What follows each of ``[N, B, T]``, packed, and the keys and values ``[N, B, H, t + T, F]`` of each layer."""
         gpt2, prefix = self.language_model.transformer, memory["prefix_keys"].shape[3]
         said = self._opened(gpt2.wte(words), words, memory["opening"][:, None, None])
-        x, pairs = self._placed(said, prefix + state["keys"].shape[4]), []
+        x, pairs = packing.packed(self._placed(said, prefix + state["keys"].shape[4])), []
         for i, block in enumerate(gpt2.h):
             shared = memory["prefix_keys"][:, i], memory["prefix_values"][:, i]
-            x, pair = self._block(block, x, shared, (state["keys"][:, :, i], state["values"][:, :, i]))
+            x, pair = self._block(block, x, shared, (state["keys"][:, :, i], state["values"][:, :, i]), packing)
             pairs.append(pair)
         return gpt2.ln_f(x), pairs
 
@@ -163,14 +167,16 @@ class PrefixDecoder(CaptionDecoder):
         placed: Tensor = gpt2.drop(x + gpt2.wpe.weight[first : first + x.shape[-2]])
         return placed
 
-    def _block(self, block: Any, x: Tensor, shared: Pair | None, past: Pair | None) -> tuple[Tensor, Pair]:
-        """One block of GPT-2 over ``[N, B, T, E]``, and the keys and values ``[N, B, H, t + T, F]`` of its words."""
+    def _block(
+        self, block: Any, x: Tensor, shared: Pair | None, past: Pair | None, packing: Packing = EVERY
+    ) -> tuple[Tensor, Pair]:
+        """One block of GPT-2 over ``[N, B, T, E]``, or packed; keys and values ``[N, B, H, t + T, F]`` of its words."""
         attention = block.attn
-        parts = attention.c_attn(block.ln_1(x)).chunk(3, -1)
+        parts = packing.wide(attention.c_attn(block.ln_1(x))).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(-3, -2) for part in parts)
         if past is not None:
             key, value = torch.cat([past[0], key], -2), torch.cat([past[1], value], -2)
-        scores = _causal(query @ key.transpose(-2, -1))
+        scores = causal(query @ key.transpose(-2, -1))
         if shared is not None:
             scores = torch.cat([_folded(query, shared[0].transpose(-2, -1)), scores], -1)
         weights = attention.attn_dropout(torch.softmax(scores * _scale(attention), -1)).to(value.dtype)
@@ -179,7 +185,7 @@ class PrefixDecoder(CaptionDecoder):
         else:
             before, among = weights.split([shared[1].shape[2], key.shape[3]], -1)
             seen = _folded(before, shared[1]) + among @ value
-        x = x + attention.resid_dropout(attention.c_proj(seen.transpose(-3, -2).flatten(-2)))
+        x = x + attention.resid_dropout(attention.c_proj(packing.packed(seen.transpose(-3, -2).flatten(-2))))
         return x + block.mlp(block.ln_2(x)), (key, value)
 
 
@@ -193,15 +199,6 @@ def _folded(x: Tensor, shared: Tensor) -> Tensor:
     """``[N, B, H, T, .]`` times what all B share, ``[N, H, ., .]``, without copying that for each."""
     n, b, h, t, _ = x.shape
     return (x.transpose(1, 2).flatten(2, 3) @ shared).view(n, h, b, t, -1).transpose(1, 2)
-
-
-def _causal(scores: Tensor) -> Tensor:
-    """Scores ``[..., T, t]``, -inf where a word would look at one after it; the last of each stand together."""
-    rows, columns = scores.shape[-2:]
-    if rows == 1:
-        return scores
-    later = torch.ones(rows, columns, dtype=torch.bool, device=scores.device).triu(columns - rows + 1)
-    return scores.masked_fill(later, -torch.inf)
 
 
 def _check(config: Any, prefix: int, mapping: str, longest: int) -> None:

@@ -73,7 +73,7 @@ class RecurrentDecoder(CaptionDecoder):
         new = self._turn(self.dropout(self.embedding(word)), state)
         return self.say(self._deep(new["state"][:, :, None], memory))[:, :, 0], None, new
 
-    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says, all words in one run of the LSTM."""
         memory, first = self.begin(grid)
         state, cell = (beams_of(first, words.shape[1])[name].flatten(0, 1)[None] for name in ("state", "cell"))

@@ -12,6 +12,17 @@ from torch.nn import functional as F
 
 from imagist.training.networks.decoder import CaptionDecoder, Tensors
 from imagist.training.networks.dropout import Dropout
+from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, causally: bool = False) -> tuple[Tensor, Tensor]:
+    """What ``[..., T, F]`` sees in ``[..., t, F]``, and the weights ``[..., T, t]``.
+
+    Written out, for the way back through torch's fused operator takes ten times its way there on a processor.
+    """
+    scores = query @ key.transpose(-2, -1) * key.shape[-1] ** -0.5
+    weights = torch.softmax(causal(scores) if causally else scores, -1)
+    return weights.to(value.dtype) @ value, weights
 
 
 class Feed(nn.Module):
@@ -49,21 +60,23 @@ class Layer(nn.Module):
         """``[..., T, E]`` to ``[..., H, T, F]``."""
         return x.view(*x.shape[:-1], self.heads, x.shape[-1] // self.heads).transpose(-3, -2)
 
-    def among_words(self, x: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Self-attention of ``[N, B, T, E]``: over itself, causally, or of one word over itself and the past."""
-        query, key, value = (self.split(part) for part in self.own(self.norm(x)).chunk(3, -1))
+    def among_words(
+        self, x: Tensor, past: tuple[Tensor, Tensor] | None, packing: Packing = EVERY
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Self-attention of ``[N, B, T, E]``, or packed: over itself, causally, or of one word over it and the past."""
+        query, key, value = (self.split(part) for part in packing.wide(self.own(self.norm(x))).chunk(3, -1))
         if past is not None:
             key, value = torch.cat([past[0], key], -2), torch.cat([past[1], value], -2)
-        rows = [part.flatten(0, 1) for part in (query, key, value)]  # ONNX knows this operator with four axes only
-        seen = F.scaled_dot_product_attention(rows[0], rows[1], rows[2], is_causal=past is None).view_as(query)
-        return x + self.dropout(self.own_out(seen.transpose(-3, -2).flatten(-2))), (key, value)
+        seen, _ = attend(query, key, value, past is None)
+        seen = packing.packed(seen.transpose(-3, -2).flatten(-2))
+        return x + self.dropout(self.own_out(seen)), (key, value)
 
-    def over_cells(self, x: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-attention of ``[N, B, T, E]`` over ``[N, H, L, F]``, and its weights ``[N, B, T, L]``."""
-        n, b, t, _ = x.shape
-        query = self.split(self.query(self.cross_norm(x)).flatten(1, 2))
-        weights = torch.softmax(query @ keys.transpose(-2, -1) * keys.shape[-1] ** -0.5, -1)
-        seen = (weights @ values).transpose(-3, -2).flatten(-2).view(n, b, t, -1)
+    def over_cells(self, x: Tensor, keys: Tensor, values: Tensor, packing: Packing = EVERY) -> tuple[Tensor, Tensor]:
+        """Cross-attention of ``[N, B, T, E]``, or packed, over ``[N, H, L, F]``; and its weights ``[N, B, T, L]``."""
+        query = packing.wide(self.query(self.cross_norm(x)))
+        n, b, t, _ = query.shape
+        seen, weights = attend(self.split(query.flatten(1, 2)), keys, values)
+        seen = packing.packed(seen.transpose(-3, -2).flatten(-2).view(n, b, t, -1))
         return x + self.dropout(self.cross_out(seen)), weights.mean(1).view(n, b, t, -1)
 
 
@@ -83,7 +96,7 @@ class GridLayer(nn.Module):
         """``[N, L, E]`` to the same."""
         parts = self.own(self.norm(x)).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
-        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
+        seen = attend(query, key, value)[0].transpose(1, 2).flatten(-2)
         y: Tensor = self.feed(x + self.dropout(self.out(seen)))
         return y
 
@@ -163,16 +176,18 @@ class TransformerDecoder(CaptionDecoder):
         new = {"keys": torch.stack(keys, 2), "values": torch.stack(values, 2)}
         return self.say(self.norm(x[:, :, 0])), attention[:, :, 0], new
 
-    def hidden(self, grid: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says, all words at once."""
         memory, mean = self._cells(grid)
         first = mean[:, None, None].expand(-1, words.shape[1], -1, -1)
+        packing = EVERY if where is None else Packing(up_to_last(F.pad(where, (1, 0), value=True)))
         x = torch.cat([first, self.dropout(self.embedding(words))], 2) + self.times[: words.shape[2] + 1]
+        x = packing.packed(x)
         for i, layer in enumerate(self._layers()):
-            x, _ = layer.among_words(x, None)
-            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])
+            x, _ = layer.among_words(x, None, packing)
+            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i], packing)
             x = layer.feed(x)
-        return self.dropout(self.norm(x[:, :, 1:])), attention[:, :, 1:]
+        return packing.wide(self.dropout(self.norm(x)))[:, :, 1:], attention[:, :, 1:]
 
     def say(self, hidden: Tensor) -> Tensor:
         """As `CaptionDecoder.say` says."""
