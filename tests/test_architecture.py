@@ -27,6 +27,7 @@ FLOORS = [
     "classified",
     "matching",
     "encoder",
+    "consensus",
     "decoding",
     "options",
     "caption_cache",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagist.consensus import agreement
 from imagist.decoding import END, START, Decoding, generate
 from imagist.errors import UsageError
 
@@ -232,6 +233,21 @@ def test_closing_early_changes_nothing_of_what_is_found():
         short = search(table, Decoding(beam=4, nbest=1, longest=9))
         whole = search(table, Decoding(beam=4, nbest=4, longest=9))
         assert [f[0].words.tolist() for f in short] == [f[0].words.tolist() for f in whole]
+
+
+@given(seeds)
+def test_a_consensus_ranks_what_a_wide_search_finds(seed):
+    table = tables(seed, photos=2, words=6)
+    wide = search(table, Decoding(beam=5, nbest=5, longest=6))
+    agreed = search(table, Decoding(beam=5, nbest=5, longest=6, consensus=True))
+    best = search(table, Decoding(beam=5, longest=6, consensus=True))
+    for plain, ranked, (first,) in zip(wide, agreed, best, strict=True):
+        sentences = [s.words for s in plain]
+        said = agreement(sentences, [s.logprob for s in plain], 0.7)
+        order = np.argsort(-said, kind="stable")
+        assert [s.words.tolist() for s in ranked] == [sentences[i].tolist() for i in order]
+        assert [s.logprob for s in ranked] == [plain[i].logprob for i in order]
+        assert first.words.tolist() == ranked[0].words.tolist()
 
 
 @pytest.mark.parametrize(

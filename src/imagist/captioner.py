@@ -27,7 +27,8 @@ def open_captioner(
     Args:
         model: A shipped model by name, or a model folder; with ``kind``, what that kind takes: a checkpoint's name or
             folder for ``blip``, ``blip2`` and ``git``, a table of captions for ``recorded``.
-        options: How to caption; the longest sentence and the length power of a model folder are its card's.
+        options: How to caption; by default as the card of a model folder says. The longest sentence and the length
+            power of a model folder are always its card's.
         kind: A name of `imagist.registry`; by default what the model's card says.
         cache: An SQLite file that remembers captions, so that no picture is captioned twice by the same settings.
 
@@ -41,7 +42,8 @@ def open_captioner(
         raise UsageError("recorded captions go by names, and a cache by pixels", item="cache", remedy="leave it out")
     if kind is None:
         bundle = open_bundle(model)
-        kind, asked = bundle.card["captioner"]["kind"], replace(asked, decoding=as_carded(bundle, asked.decoding))
+        search = search_of(bundle) if options is None else as_carded(bundle, asked.decoding)
+        kind, asked = bundle.card["captioner"]["kind"], replace(asked, decoding=search)
     made: Captioner = registry.find("captioners", kind)(os.fspath(model), asked)
     return made if cache is None else CachedCaptioner(made, Path(cache))
 
@@ -50,3 +52,9 @@ def as_carded(bundle: Bundle, decoding: Decoding) -> Decoding:
     """The search with what is the model's own: the longest sentence and the length power of its card."""
     card = bundle.card["captioner"]
     return replace(decoding, longest=card["longest"], length_power=card["length_power"])
+
+
+def search_of(bundle: Bundle) -> Decoding:
+    """The search by which a model was judged: its card's."""
+    card = bundle.card["captioner"]
+    return as_carded(bundle, Decoding(card.get("beam", Decoding.beam), consensus=card.get("consensus", False)))

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imagist.consensus import agreement
 from imagist.errors import UsageError
 from imagist.records import Array, Photo
 
@@ -62,6 +63,8 @@ class Decoding:
         nbest: Hypotheses returned, 1 to ``beam``.
         longest: Most words of a sentence.
         length_power: Hypotheses are ranked by log-probability / words ** length_power; 0 favours short ones.
+        consensus: All B hypotheses are ended, and ranked by how much each says what the others say (see
+            `imagist.consensus`); worth it with 5 beams or more.
         no_repeat: No so many words in a row come twice in a sentence; 0 allows it. A single word never follows itself.
         top_p: Draw from the likeliest words that together have this probability, in (0, 1]; None searches instead
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration").
@@ -76,6 +79,7 @@ class Decoding:
     nbest: int = 1
     longest: int = 20
     length_power: float = 0.7
+    consensus: bool = False
     no_repeat: int = 0
     top_p: float | None = None
     temperature: float = 1.0
@@ -102,6 +106,7 @@ class Decoding:
     def __str__(self) -> str:
         """What goes into a captioner's id: only what makes a difference."""
         told = f"beam={self.beam},nbest={self.nbest},longest={self.longest},power={self.length_power}"
+        told += ",consensus" if self.consensus else ""
         told += f",no_repeat={self.no_repeat}" if self.no_repeat else ""
         draw = f",top_p={self.top_p},temperature={self.temperature},seed={self.seed}"
         return told if self.top_p is None else told + draw
@@ -214,8 +219,9 @@ class _Search:
         settings = self._settings
         if not np.isfinite(totals[0]) or len(ranks) >= settings.beam:
             return False
+        wanted = settings.beam if settings.consensus else settings.nbest
         within_reach = float(totals[0]) / settings.longest**settings.length_power
-        return len(ranks) < settings.nbest or sorted(ranks)[-settings.nbest] < within_reach
+        return len(ranks) < wanted or sorted(ranks)[-wanted] < within_reach
 
 
 class _Draw:
@@ -273,12 +279,19 @@ class _Trace:
 
     def sentences(self, photo: int) -> list[Sentence]:
         """The best different sentences of a photo."""
-        found: dict[bytes, Sentence] = {}
+        different: dict[bytes, tuple[float, Ints, int]] = {}
         for _, logprob, words, beam in sorted(self._ended[photo], key=lambda ended: -ended[0]):
-            if len(found) == self._settings.nbest:
-                break
-            found.setdefault(words.tobytes(), Sentence(words, logprob, self._looked(photo, len(words), beam)))
-        return list(found.values())
+            different.setdefault(words.tobytes(), (logprob, words, beam))
+        ended = list(different.values())
+        if self._settings.consensus:
+            ended = ended[: self._settings.beam]
+            logprobs, sentences = [logprob for logprob, _, _ in ended], [words for _, words, _ in ended]
+            order = np.argsort(-agreement(sentences, logprobs, self._settings.length_power), kind="stable")
+            ended = [ended[i] for i in order]
+        return [
+            Sentence(words, logprob, self._looked(photo, len(words), beam))
+            for logprob, words, beam in ended[: self._settings.nbest]
+        ]
 
     def _looked(self, photo: int, length: int, beam: int) -> Array | None:
         maps: list[Array] = []

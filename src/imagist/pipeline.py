@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ import numpy as np
 from imagist import registry
 from imagist.bundle import Bundle, open_bundle
 from imagist.calibration import Temperature
-from imagist.captioner import as_carded
-from imagist.decoding import Decoding
+from imagist.captioner import search_of
 from imagist.encoder import Encoder
 from imagist.errors import UsageError
 from imagist.fusion import ScoreFusion
@@ -115,7 +114,7 @@ def load(
     taxonomy: str | os.PathLike[str] = "photos15",
     views: str = "square",
     weight: float | None = None,
-    beam: int = 3,
+    beam: int | None = None,
     nbest: int = 1,
     abstain_below: float = 0.0,
     threads: int | None = None,
@@ -127,7 +126,7 @@ def load(
         taxonomy: A built-in taxonomy by name, or a TOML file over the model's classes.
         views: ``square``, ``letterbox`` or ``crops``.
         weight: Of the words in the fusion, 0 to 1; by default what the model's card found best for the taxonomy.
-        beam: Hypotheses that the captioner follows.
+        beam: Hypotheses that the captioner follows; by default as many as the model's card says.
         nbest: Captions kept a photo, up to ``beam``.
         abstain_below: Below this top probability no category is named.
         threads: Processor cores to use; by default all that this process may.
@@ -141,7 +140,10 @@ def load(
     if lanes < 1:
         raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
     encoder = Encoder(bundle, views=views)
-    options = CaptionOptions(as_carded(bundle, Decoding(beam, nbest)), views)
+    search = search_of(bundle)
+    options = CaptionOptions(
+        replace(search, beam=max(search.beam, nbest) if beam is None else beam, nbest=nbest), views
+    )
     captioner, texts, pictures = _parts(bundle, encoder, options)
     chosen = open_taxonomy(taxonomy)
     fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any

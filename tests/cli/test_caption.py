@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from imagist.batch.columns import CAPTIONED
+from imagist.decoding import Decoding
 
 
 def test_captions_alone_on_stdout(fake, photos, capsys):
@@ -50,14 +51,27 @@ def asked_of(monkeypatch):
 def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
     asked = asked_of(monkeypatch)
     argv = (
-        "--captioner blip --model some/name --lang de --no-repeat 3 --top-p 0.9 --temperature 0.5 --seed 7 --device cpu"
+        "--captioner blip --model some/name --lang de --consensus --no-repeat 3 --top-p 0.9 --temperature 0.5 --seed 7"
     )
-    assert fake(["caption", str(photos), *argv.split(), "--cache", "c.db", "--threads", "2"]) == 0
+    assert fake(["caption", str(photos), *argv.split(), "--device", "cpu", "--cache", "c.db", "--threads", "2"]) == 0
     options = asked["options"]
     assert (asked["model"], asked["kind"], str(asked["cache"])) == ("some/name", "blip", "c.db")
     assert (options.language, options.device, options.threads) == ("de", "cpu", 2)
     chosen = options.decoding
     assert (chosen.no_repeat, chosen.top_p, chosen.temperature, chosen.seed) == (3, 0.9, 0.5, 7)
+    assert chosen.consensus
+
+
+@pytest.mark.parametrize(
+    ("argv", "beam", "consensus"),
+    [([], 6, True), (["--no-consensus"], 6, False), (["--beam", "2"], 2, True), (["--nbest", "8"], 8, True)],
+)
+def test_a_model_s_own_search_is_kept_but_for_what_is_asked(fake, photos, monkeypatch, argv, beam, consensus):
+    asked = asked_of(monkeypatch)
+    monkeypatch.setattr("imagist.captioner.search_of", lambda bundle: Decoding(6, longest=9, consensus=True))
+    assert fake(["caption", str(photos / "0.png"), *argv]) == 0
+    chosen = asked["options"].decoding
+    assert (chosen.beam, chosen.consensus, chosen.longest) == (beam, consensus, 9)
 
 
 def test_an_unknown_captioner_lists_the_known(photos, capsys):

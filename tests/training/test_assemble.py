@@ -11,6 +11,7 @@ pytest.importorskip("transformers")
 
 import tiny_bundles  # noqa: E402
 from imagist.bundle import open_bundle  # noqa: E402
+from imagist.captioner import search_of  # noqa: E402
 from imagist.captioners.stepwise import from_model  # noqa: E402
 from imagist.decoding import Decoding  # noqa: E402
 from imagist.options import CaptionOptions  # noqa: E402
@@ -61,7 +62,7 @@ def test_its_card_says_how_to_read_it(made):
     assert captioner["languages"] == parts.vocabulary.starts
     assert [*captioner["languages"]] == [*parts.vocabulary.starts]  # the main one first
     assert captioner["joined"] == parts.vocabulary.joined
-    assert (captioner["longest"], captioner["length_power"]) == (parts.search.longest, parts.search.length_power)
+    assert search_of(open_bundle(folder)) == parts.search
     assert bundle.lines("vocabulary.txt") == parts.vocabulary.lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,17 +67,20 @@ def run(args: argparse.Namespace) -> int:
 
 def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
     """The captioner that the arguments ask for, and how many batches it takes at a time."""
-    from imagist.captioner import open_captioner
+    from imagist.bundle import open_bundle
+    from imagist.captioner import open_captioner, search_of
     from imagist.decoding import Decoding
     from imagist.options import CaptionOptions
     from imagist.pipeline import cores
 
-    decoding = Decoding(
-        args.beam or max(3, args.nbest), args.nbest, no_repeat=args.no_repeat, top_p=args.top_p,
+    ours = args.captioner is None  # runs on one thread a batch, several batches at a time
+    search = search_of(open_bundle(args.model)) if ours else Decoding()
+    decoding = replace(
+        search, beam=args.beam or max(search.beam, args.nbest), nbest=args.nbest, no_repeat=args.no_repeat,
+        consensus=search.consensus if args.consensus is None else args.consensus, top_p=args.top_p,
         temperature=args.temperature, seed=args.seed,
     )  # fmt: skip
     threads = args.threads or cores()
-    ours = args.captioner is None  # runs on one thread a batch, several batches at a time
     options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=1 if ours else threads)
     return open_captioner(args.model, options, kind=args.captioner, cache=args.cache), threads if ours else 1
 

@@ -112,7 +112,9 @@ def add_model(parser: Parser) -> None:
     group.add_argument(
         "--model", default="embedded", metavar="NAME", help="an installed model, or a model folder (default: embedded)"
     )
-    group.add_argument("--beam", type=positive, metavar="N", help="hypotheses that the captioner follows (default: 3)")
+    group.add_argument(
+        "--beam", type=positive, metavar="N", help="hypotheses that the captioner follows (default: the model's own, 3)"
+    )
 
 
 def add_categories(parser: Parser, *, crops: str = "the mean of several crops") -> argparse._ArgumentGroup:
@@ -183,6 +185,12 @@ def add_captioner(parser: Parser) -> None:
         "plugin (default: a model of imagist's, by its card)",
     )
     group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
+    group.add_argument(
+        "--consensus",
+        action=argparse.BooleanOptionalAction,
+        help="say what most of the hypotheses say, not what is likeliest; with --beam 5 or more (default: as the model "
+        "was judged)",
+    )
     group.add_argument("--no-repeat", type=positive, default=0, metavar="N", help="no N words in a row come twice")
     group.add_argument(
         "--top-p", type=fraction, metavar="P", help="draw words from the likeliest that together have this probability"

@@ -130,6 +130,8 @@ def card(parts: Parts, folder: Path) -> str:
         f"kind = {json.dumps(parts.kind)}",
         f"longest = {parts.search.longest}",
         f"length_power = {parts.search.length_power}",
+        f"beam = {parts.search.beam}",
+        f"consensus = {json.dumps(parts.search.consensus)}",
         f"joined = {json.dumps(parts.vocabulary.joined)}",
         f"end = {parts.vocabulary.end}",
         f"languages = {{ {starts} }}",
