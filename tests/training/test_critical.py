@@ -162,6 +162,26 @@ def test_curves_say_where_it_began_and_what_dev_thinks(tiny, tmp_path):
     assert any("reward" in names for _, _, names in found)
 
 
+def test_what_is_dropped_is_the_same_when_drawing_and_when_learning(tiny, tmp_path, monkeypatch):
+    drawn, learnt = [], []
+
+    def noted(where, call):
+        def around(*given):
+            where.append((torch.initial_seed(), torch.is_grad_enabled()))
+            return call(*given)
+
+        return around
+
+    model = tiny.model()
+    monkeypatch.setattr(critical, "sample", noted(drawn, critical.sample))
+    monkeypatch.setattr(model.decoder, "hidden", noted(learnt, model.decoder.hidden))
+    critical.self_critical(model, tiny.learning(tmp_path), replace(tiny.critical, words=0.0), tiny.words)
+    assert [seed for seed, _ in drawn] == [seed for seed, _ in learnt]
+    assert len({seed for seed, _ in drawn}) == len(drawn) == 4
+    assert not any(grad for _, grad in drawn)
+    assert all(grad for _, grad in learnt)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_cross_entropy_goes_on_beside_it_only_where_it_is_asked_for(tiny, tmp_path, monkeypatch, weight):
     sizes = []

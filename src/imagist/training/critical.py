@@ -43,12 +43,12 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
     reward = CiderD([[f"{text} {_END}" for text in of] for of in references])
     progress = Progress("critical", config.steps, run.step)
     for step in range(run.step, config.steps):
-        torch.manual_seed(learning.seed_of(500_000 + step))
         rng = np.random.default_rng((learning.seed, 2, step))
         photos = photos_of(corpus, step, config.batch, learning.seed + 1)
         given = learning.mine(corpus.features.some(photos, rng))
         mine = photos[learning.accelerator.process_index :: learning.accelerator.num_processes]
-        model.eval()  # sampled without dropout, learnt without dropout
+        model.train()  # without what is dropped, photos would be learnt by heart, and dev get worse
+        torch.manual_seed(learning.seed_of(500_000 + step))
         with torch.no_grad(), learning.autocast():
             grid = model.encoder(given)
             sampled = sample(
@@ -59,6 +59,7 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         spoken = until_end(sampled[:, :, 1:], learning.vocabulary.end)
         sampled = sampled[:, :, : 1 + int(spoken.sum(-1).max())]
         goal, counts = sampled[:, :, 1:], spoken[:, :, : sampled.shape[2] - 1]
+        torch.manual_seed(learning.seed_of(500_000 + step))  # learns from the cells that the sentences were drawn from
         with learning.autocast():
             logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
         chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, goal[counts][:, None])[:, 0]
@@ -67,7 +68,6 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         if config.words:
             first = min(1, len(learning.corpora) - 1)
             given, known = learning.batch(config.batch, words.sentences, step, first)
-            model.train()
             loss = loss + config.words * word_loss(run.wrapped, given, known, learning, words)
         run.learn(loss, rate_at(config.rate, step, config.steps, warm=config.warm))
         if progress.step(sampled[:, :, 0].numel(), reward=float(scores.mean())):
