@@ -46,7 +46,7 @@ def _alike(sentences: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -
     for row, sentence in zip(words, sentences, strict=True):
         row[: len(sentence)] = sentence
     total = np.zeros((len(sentences), len(sentences)))
-    grams = np.zeros_like(words)
+    grams: NDArray[np.int64] = np.zeros_like(words)
     for n in range(1, ORDERS + 1):
         # of the n-grams before, each under its number, and the word that follows
         pairs = np.stack([grams[:, : words.shape[1] - n + 1], words[:, n - 1 :]], -1)
@@ -54,7 +54,7 @@ def _alike(sentences: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -
             break
         _, numbers = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
         grams = numbers.reshape(pairs.shape[:2])
-        real = np.arange(grams.shape[1]) <= lengths[:, None] + 1 - n
+        real = np.arange(words.shape[1] - n + 1) <= lengths[:, None] + 1 - n
         counts = np.zeros((len(sentences), int(grams.max()) + 1))
         np.add.at(counts, (np.nonzero(real)[0], grams[real]), 1)
         norms = np.linalg.norm(counts, axis=1, keepdims=True)

@@ -73,6 +73,16 @@ def epochs(number=3):
     return tuple(Epoch(n, 1 / n, 1 - 0.4 / n, 0.9 - 0.4 / n, 1.1 / n) for n in range(1, number + 1))
 
 
+class Nowhere:
+    """A store that keeps nothing."""
+
+    def of(self, key, compute):
+        return compute()
+
+    def record(self, key, kind, compute):
+        return compute()
+
+
 STUDY = """
 name = "colours"
 about = "Do words tell colours?"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import study_cases as cases
 
-from imagist.errors import ModelFailed, UsageError
+from imagist.errors import ModelFailed
 from imagist.study import captions
 from imagist.study.captions import AT_ONCE, captions_of
 from imagist.study.config import CaptionerChoice
+from imagist.study.contents import Contents
 from imagist.study.store import Store
 
 
@@ -55,14 +58,14 @@ def talker(monkeypatch):
 def test_every_example_is_captioned_once_in_order_and_the_captioner_closed(pictures, talker, tmp_path):
     choice, places = CaptionerChoice("x", "model"), cases.Colours(tmp_path).places("f")
     store = Store(tmp_path / "store")
-    said = captions_of(choice, pictures, store, places)
+    said = captions_of(choice, pictures, store, places, Contents())
     assert said == tuple(f"this is {i}.png" for i in range(2 * AT_ONCE + 3))
     assert talker.asked == [AT_ONCE, AT_ONCE, 3]
     assert talker.open is False
-    assert captions_of(choice, pictures, Store(tmp_path / "store"), places) == said
+    assert captions_of(choice, pictures, Store(tmp_path / "store"), places, Contents()) == said
     assert len(talker.asked) == 3
     talker.id = "another"
-    captions_of(choice, pictures, store, places)
+    captions_of(choice, pictures, store, places, Contents())
     assert len(talker.asked) == 6
 
 
@@ -75,8 +78,8 @@ def test_the_search_and_the_kind_are_handed_on_and_only_records_are_not_cached(p
 
     monkeypatch.setattr(captions, "open_captioner", opened)
     places, store = cases.Colours(tmp_path).places(tmp_path / "f"), Store(tmp_path / "store")
-    captions_of(CaptionerChoice("x", "m", "blip", beam=5), pictures, store, places)
-    captions_of(CaptionerChoice("x", "m.csv", "recorded"), pictures, store, places)
+    captions_of(CaptionerChoice("x", "m", "blip", beam=5), pictures, store, places, Contents())
+    captions_of(CaptionerChoice("x", "m.csv", "recorded"), pictures, store, places, Contents())
     assert given == [("m", 5, "blip", tmp_path / "f" / "captions.sqlite"), ("m.csv", 3, "recorded", None)]
 
 
@@ -93,14 +96,9 @@ def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(pictures, ta
     (tmp_path / "r.toml").write_text('name = "small"\n[data]\ntrain = [{path = "a"}]\ndev = [{path = "b"}]\n')
     places = cases.Colours(tmp_path).places("f")
     for _ in range(2):
-        captions_of(CaptionerChoice("x", recipe="r.toml"), pictures, Store(tmp_path / "store"), places)
+        captions_of(CaptionerChoice("x", recipe="r.toml"), pictures, Store(tmp_path / "store"), places, Contents())
     assert trained == [("small", places.data, places.features)]
     assert opened == [str(places.runs / "small" / "bundle")] * 2
-
-
-def test_a_captioner_needs_a_model_or_a_recipe(pictures, tmp_path):
-    with pytest.raises(UsageError, match=r"captioner x: names neither a model nor a recipe"):
-        captions_of(CaptionerChoice("x"), pictures, Store(tmp_path), cases.Colours(tmp_path).places("f"))
 
 
 def test_a_picture_without_a_recorded_caption_is_named_and_nothing_kept(pictures, tmp_path):
@@ -108,5 +106,55 @@ def test_a_picture_without_a_recorded_caption_is_named_and_nothing_kept(pictures
     (tmp_path / "c.csv").write_text("\n".join(["source,caption", *rows]) + "\n")
     choice, store = CaptionerChoice("x", str(tmp_path / "c.csv"), "recorded"), Store(tmp_path / "store")
     with pytest.raises(ModelFailed, match=r"40\.png: no caption"):
-        captions_of(choice, pictures, store, cases.Colours(tmp_path).places("f"))
+        captions_of(choice, pictures, store, cases.Colours(tmp_path).places("f"), Contents())
     assert [*(tmp_path / "store").iterdir()] == []
+
+
+def test_a_captioner_of_files_goes_by_what_they_hold_and_is_not_opened_for_what_it_has_said(
+    pictures, tmp_path, monkeypatch
+):
+    opened = []
+
+    class Reader(Talker):
+        def caption(self, photos):
+            return [replace(each, text=f"{each.text} {model.read_text()}") for each in super().caption(photos)]
+
+    monkeypatch.setattr(captions, "open_captioner", lambda *given, **named: opened.append(given[1]) or Reader())
+    model, places = tmp_path / "bundle" / "card.toml", cases.Colours(tmp_path).places("f")
+    model.parent.mkdir()
+
+    def said(content, **named):
+        model.write_text(content)
+        choice = CaptionerChoice("x", str(model.parent), **named)
+        return captions_of(choice, pictures, Store(tmp_path / "store"), places, Contents())[0]
+
+    assert said("one") == said("one") == "this is 0.png one"
+    assert len(opened) == 1
+    assert said("two") == "this is 0.png two"
+    assert said("two", beam=5) == "this is 0.png two"
+    assert [each.decoding.beam for each in opened] == [3, 3, 5]
+    assert said("one") == "this is 0.png one"
+    assert len(opened) == 3
+
+
+def test_records_go_by_names_where_pictures_are_of_equal_bytes(pictures, tmp_path):
+    """Names change hands between pictures whose bytes are the same: the bytes in order are as they were."""
+    rows = [f"{i}.png,picture {i}" for i in range(len(pictures.examples))]
+    (tmp_path / "c.csv").write_text("\n".join(["source,caption", *rows]) + "\n")
+    choice, places = CaptionerChoice("x", str(tmp_path / "c.csv"), "recorded"), cases.Colours(tmp_path).places("f")
+    store = Store(tmp_path / "store")
+    first, second, *others = pictures.examples
+
+    class Named(type(pictures)):
+        def photos(self, rows):
+            return [
+                replace(photo, source=self.examples[i].image)
+                for i, photo in zip(rows, super().photos(rows), strict=True)
+            ]
+
+    def said(*examples):
+        fields = {name: getattr(pictures, name) for name in ("labels", "targets", "groups", "hashes", "digest")}
+        return captions_of(choice, Named(examples=examples, **fields), store, places, Contents())[:3]
+
+    assert said(first, second, *others) == ("picture 0", "picture 1", "picture 2")
+    assert said(second, first, *others) == ("picture 1", "picture 0", "picture 2")

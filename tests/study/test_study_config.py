@@ -77,6 +77,19 @@ def test_an_unknown_kind_lists_those_there_are():
     assert "did you mean 'fusion'" in faults(fusions={})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "neither a model nor a recipe"),
+        ({"model": "embedded", "recipe": "tutorial.toml"}, "both a model and a recipe"),
+    ],
+)
+def test_a_captioner_is_a_model_or_a_recipe(given, told):
+    said = faults(captioners=[{"name": "fine", "model": "m"}, {"name": "mine", **given}], folds={"number": 1})
+    assert f"captioners[1].model: {told} (give captioner mine one of the two)" in said
+    assert "folds.number" in said
+
+
 BAG = read(texts=[{"name": "bag", "settings": {"kind": "bag"}}]).texts[0]
 MAP = read(pictures=[{"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}}]).pictures[0]
 TOLD = CaptionerChoice("told", "x.csv", "recorded")

@@ -11,9 +11,15 @@ import study_cases as cases
 from imagist.classified import Source
 from imagist.errors import DataError, UsageError
 from imagist.study.config import Data, Folds
-from imagist.study.dataset import assemble, leaks, trials
+from imagist.study.dataset import assemble as assembled
+from imagist.study.dataset import leaks, trials
+from imagist.study.store import Store
 
 TWELVE = [0, 1, 2] * 8
+
+
+def assemble(config, folder, folds=None):
+    return assembled(config, folder, Store(folder / "store"), folds or Folds())
 
 
 def parquet(folder, rows, name="set.parquet"):
@@ -55,6 +61,76 @@ def test_the_first_of_each_category_are_counted_within_the_splits_asked_for(anim
     assert [each.image for each in data.examples] == ["cat1", "dog1", "stone1", "wolf1"]
 
 
+def of_splits(folder, **counts):
+    """So many cats, then dogs, of each split."""
+    return parquet(
+        folder,
+        [drawn(label, f"{split}{n}", split, seed=(ord(label[0]), ord(split[0]), n))
+         for split, count in counts.items() for label in ("cat", "dog") for n in range(count)],
+    )  # fmt: skip
+
+
+def test_the_first_are_of_all_splits_where_folds_are_made_and_of_what_is_trained_on_where_splits_are_fixed(tmp_path):
+    config = of_splits(tmp_path, dev=3, train=2, extra=3)
+    first = Data(config.sources, first=3)
+
+    def counted(folds):
+        found = assemble(first, tmp_path, folds).examples
+        return {
+            split: [e.image for e in found if e.split == split and e.label == "cat"]
+            for split in ("dev", "train", "extra")
+        }
+
+    assert counted(Folds()) == {"dev": ["catdev0", "catdev1", "catdev2"], "train": [], "extra": []}
+    whole = ["catdev0", "catdev1", "catdev2"]
+    assert counted(Folds("fixed")) == {"dev": whole, "train": ["cattrain0", "cattrain1"], "extra": ["catextra0"]}
+    assert counted(Folds("fixed", test="dev+extra"))["extra"] == ["catextra0", "catextra1", "catextra2"]
+    one = assemble(Data(config.sources, first=1), tmp_path, Folds("fixed")).examples
+    assert [e.image for e in one if e.split != "dev"] == ["cattrain0", "dogtrain0"]
+    assert len(assemble(config, tmp_path, Folds("fixed")).examples) == 16
+
+
+def test_pictures_without_a_split_are_all_named_where_splits_are_fixed(tmp_path):
+    rows = [drawn(label, n, (None, "train", "dev")[n]) for label in ("cat", "dog") for n in range(3)]
+    config = parquet(tmp_path, rows)
+    with pytest.raises(DataError) as caught:
+        assemble(config, tmp_path, Folds("fixed"))
+    assert "2 faults (picture without a split, where folds.kind is fixed: 2)" in str(caught.value)
+    for told in ("cat0", "dog0", 'split = "train"', 'folds.kind = "stratified"'):
+        assert told in str(caught.value)
+    assert len(assemble(config, tmp_path).examples) == 6
+    kept = assemble(Data(config.sources, splits=("train", "dev")), tmp_path, Folds("fixed"))
+    assert [each.image for each in kept.examples] == ["cat1", "cat2", "dog1", "dog2"]
+
+
+def test_hashes_and_near_duplicates_are_looked_for_once(tmp_path, monkeypatch):
+    config = parquet(tmp_path, [drawn("cat", 0), drawn("cat", 1), drawn("dog", 0, seed=(ord("c"), 1))])
+    first = assemble(config, tmp_path)
+    for name in ("hashes", "clusters"):
+        monkeypatch.setattr(f"imagist.study.dataset.classified.{name}", None)
+    again = assemble(config, tmp_path)
+    np.testing.assert_array_equal(first.hashes, again.hashes)
+    assert first.groups.tolist() == again.groups.tolist() == [0, 1, 1]
+
+
+def test_all_files_that_cannot_be_opened_are_told_at_once(tmp_path, monkeypatch):
+    (tmp_path / "set.csv").write_text("image,label\n" + "".join(f"{n}.png,cat\n" for n in range(3)))
+    for n in range(3):
+        (tmp_path / f"{n}.png").write_bytes(cases.picture(n))
+
+    def shut(self):
+        if self.name in ("0.png", "2.png"):
+            raise PermissionError(13, "Permission denied")
+        return cases.picture(1)
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", shut)
+    with pytest.raises(DataError) as caught:
+        assemble(Data((Source("set.csv"),)), tmp_path)
+    assert "2 faults" in str(caught.value)
+    for name in ("0.png", "2.png"):
+        assert f"{name}: Permission denied" in str(caught.value)
+
+
 def test_the_digest_names_the_pictures_and_their_order(tmp_path):
     rows = [drawn(label, n) for label in ("cat", "dog") for n in range(2)]
     other = (*rows[0][:2], cases.picture(7), *rows[0][3:])
@@ -77,7 +153,7 @@ def test_near_duplicates_are_of_one_group_and_so_are_accounts_where_asked(tmp_pa
     rows = [drawn("cat", n, account="ann" if n in (0, 3) else f"user{n}") for n in range(4)]
     rows.append(drawn("dog", 0, account="bob", seed=(ord("c"), 1)))  # the very picture of cat1
     config = parquet(tmp_path, rows)
-    alone, by_account = (assemble(config, tmp_path, by_account=which).groups for which in (False, True))
+    alone, by_account = (assemble(config, tmp_path, Folds(kind)).groups for kind in ("stratified", "grouped"))
     assert alone.tolist() == [0, 1, 2, 3, 1]
     assert by_account.tolist() == [0, 1, 2, 0, 1]
 

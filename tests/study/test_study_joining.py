@@ -53,7 +53,7 @@ def test_every_fusion_gives_distributions_over_the_rows_of_the_trial(case, kind)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fusion_learns_from_both(case, kind):
-    both = (alone(each, case.held, len(case.test)).test for each in (case.image, case.text))
+    both = (alone(each, case.held, len(case.test), case.store).test for each in (case.image, case.text))
     singles = [negative_log_likelihood(each, case.test) for each in both]
     assert negative_log_likelihood(case.join(kind).test, case.test) < min(singles)
 
@@ -83,7 +83,7 @@ def test_score_fusion_is_calibrate_at_the_chosen_weight(case, objective):
 @pytest.mark.parametrize("steps", [3, 11])
 def test_the_ends_of_the_sweep_are_the_single_systems(case, steps):
     joined = case.join("score", settings=Fusions(weights=steps))
-    seen, said = (alone(each, case.held, len(case.test)).test for each in (case.image, case.text))
+    seen, said = (alone(each, case.held, len(case.test), case.store).test for each in (case.image, case.text))
     assert len(joined.sweep) == steps
     assert joined.sweep[0] == accuracy(seen, case.test) == accuracy(case.image.test, case.test)
     assert joined.sweep[-1] == accuracy(said, case.test) == accuracy(case.text.test, case.test)
@@ -92,7 +92,7 @@ def test_the_ends_of_the_sweep_are_the_single_systems(case, steps):
 
 
 def test_a_single_opinion_is_tempered_and_says_the_same(case):
-    found = alone(case.image, case.held, len(case.test))
+    found = alone(case.image, case.held, len(case.test), case.store)
     np.testing.assert_array_equal(found.test.argmax(axis=1), case.image.test.argmax(axis=1))
     temperature = fit_temperature(case.image.held, case.held, smoothing=1 / (len(case.held) + 2)).value
     powers = case.image.test.astype(np.float64) ** (1 / temperature)
@@ -104,7 +104,7 @@ def test_a_perfect_opinion_on_few_rows_does_not_come_out_as_certain(case):
     right = np.eye(3, dtype=np.float32)[case.held] * 0.9 + np.float32(1 / 30)
     parts = np.split(right, [len(case.image.fits[0].held)])
     sure = tuple(replace(each, held=part) for each, part in zip(case.image.fits, parts, strict=True))
-    assert 0.95 < alone(Opinion(sure), case.held, len(case.test)).held.max() < 0.999
+    assert 0.95 < alone(Opinion(sure), case.held, len(case.test), case.store).held.max() < 0.999
 
 
 def test_logits_are_a_product_of_powers(case):
@@ -140,10 +140,10 @@ def test_a_student_knows_the_teacher_from_the_picture_alone_and_is_taught_once(c
     reopened = Store(tmp_path)
     again = distil(case.image, teacher, case.held, case.data.labels, 7, reopened)
     np.testing.assert_array_equal(student.test, again.test)
-    assert (store.computed, reopened.computed) == (1, 0)
+    assert (store.computed, reopened.computed) == ({"distilled": 1}, {})
     distil(case.image, case.join("logit"), case.held, case.data.labels, 7, store)
     distil(case.image, teacher, case.held, case.data.labels, 8, store)
-    assert store.computed == 3
+    assert store.computed == {"distilled": 3}
 
 
 def test_rows_that_shots_leave_over_teach_a_student_and_judge_nothing(tmp_path):
@@ -161,3 +161,44 @@ def test_rows_that_shots_leave_over_teach_a_student_and_judge_nothing(tmp_path):
     lone = distil(shorter, replace(teacher, spare=teacher.spare[:0]), few.held, few.data.labels, 7, store)
     truth = few.data.targets[few.trial.fold.test]
     assert negative_log_likelihood(student.test, truth) < negative_log_likelihood(lone.test, truth)
+
+
+def same(first, second):
+    for name in ("held", "test", "spare"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fusion_is_fitted_once_and_found_again_to_the_last_bit(tmp_path, monkeypatch, kind):
+    case = Case(tmp_path, shots=12)
+    first = case.join(kind)
+    case.store = Store(tmp_path)
+    for name in ("calibrate", "fit_logits", "fit_stacking", "fit_feature_fusion", "fit_temperature"):
+        monkeypatch.setattr(f"imagist.study.joining.{name}", None)
+    again = case.join(kind)
+    same(first, again)
+    assert case.store.computed == {}
+    if kind == "score":
+        assert (again.weight.weight, again.weight.interval) == (first.weight.weight, first.weight.interval)
+        for name in ("weights", "losses", "accuracies"):
+            np.testing.assert_array_equal(getattr(again.weight, name), getattr(first.weight, name))
+        np.testing.assert_array_equal(case.join(kind, settings=Fusions(weights=41)).sweep[::2], first.sweep)
+
+
+def test_what_a_fusion_is_made_of_makes_another(case, tmp_path):
+    case.store = Store(tmp_path)
+    case.join("score")
+    case.join("score", settings=Fusions(chosen_by="accuracy"))
+    case.join("score", image=case.text, text=case.image)
+    assert case.store.computed == {"score": 3}
+    case.join("logit")
+    case.join("logit", image=case.text, text=case.image)
+    assert case.store.computed == {"score": 3, "logit": 2}
+
+
+def test_a_temperature_is_fitted_once(case, tmp_path):
+    store = Store(tmp_path)
+    first, again = (alone(case.image, case.held, len(case.test), store) for _ in range(2))
+    same(first, again)
+    alone(case.text, case.held, len(case.test), store)
+    assert store.computed == {"temperature": 2}

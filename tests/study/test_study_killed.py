@@ -19,9 +19,9 @@ from imagist.cli.main import main
 SCRIPT = """
 import sys
 import time
-import imagist.study.run as running
+import imagist.study.jobs as jobs
 
-fit = running.fit_words
+fit = jobs.fit_words
 
 
 def slowly(*given):
@@ -29,7 +29,7 @@ def slowly(*given):
     return fit(*given)
 
 
-running.fit_words = slowly
+jobs.fit_words = slowly
 from imagist.cli.main import main
 sys.exit(main())
 """
@@ -67,10 +67,12 @@ def test_kill_9_between_fits_loses_nothing(colours, tmp_path, monkeypatch, undra
     assert code == -signal.SIGKILL, err
     assert not (broken / "results.parquet").exists()
     kept = {file.name: file.stat().st_mtime_ns for file in (broken / "store").glob("*.npz")}
-    assert 1 + 2 <= len(kept) < 1 + 3
+    assert {name.rpartition("-")[0] for name in kept} == {"duplicates", "captions", "words"}
+    assert 2 + 2 <= len(kept) < 2 + 3
     for folder in (broken, whole):
         assert main(arguments(colours, folder)) == 0
     for name in ("results.parquet", "predictions.parquet", "tables.md"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert kept.items() <= {file.name: file.stat().st_mtime_ns for file in (broken / "store").glob("*.npz")}.items()
-    assert len([*(whole / "store").glob("*.npz")]) == 1 + 3 + 3 + 3
+    for kind in ("words", "picture", "score", "logit", "distilled"):
+        assert len([*(whole / "store").glob(f"{kind}-*.npz")]) == 3

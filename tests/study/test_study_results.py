@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import study_cases as cases
@@ -9,12 +11,16 @@ import study_cases as cases
 metrics = pytest.importorskip("sklearn.metrics")
 stats = pytest.importorskip("scipy.stats")
 
+from imagist.metrics.comparison import holm  # noqa: E402
+from imagist.study import results  # noqa: E402
 from imagist.study.config import Folds  # noqa: E402
 from imagist.study.dataset import trials  # noqa: E402
 from imagist.study.joining import Joined, alone  # noqa: E402
 from imagist.study.results import System, gains, judged, outcome  # noqa: E402
+from imagist.study.store import Store  # noqa: E402
 
 CLASSES = 7
+STORE = cases.Nowhere()
 PICTURE, WORDS = System("picture", picture="net"), System("words", "told", "bag")
 FUSED = System("fused", "told", "bag", "net", "score")
 TAUGHT = System("distilled", "told", "bag", "net", "score")
@@ -31,8 +37,8 @@ def case(number=3, seeds=(0,), kind="stratified"):
         for t in every:
             own = 100 * seed + 10 * t.seed + t.number
             opinion = cases.opinion_on(t, data.targets, CLASSES, skill, seed=own, width=8)
-            joined.append(alone(opinion, data.targets[t.held], len(t.fold.test)))
-        return outcome(system, joined, every, data)
+            joined.append(alone(opinion, data.targets[t.held], len(t.fold.test), STORE))
+        return outcome(system, joined, every, data, STORE)
 
     return data, every, judge
 
@@ -100,7 +106,7 @@ def test_the_weight_that_a_fusion_chose_is_among_its_figures():
 
     p = cases.scores(data.targets, CLASSES, 1.0, 0)
     joined = [Joined(p[t.held], p[t.fold.test], p[:0], Weight()) for t in every]
-    assert [figures.weight for figures in outcome(FUSED, joined, every, data).figures] == [0.25] * 3
+    assert [figures.weight for figures in outcome(FUSED, joined, every, data, STORE).figures] == [0.25] * 3
 
 
 def test_names_tell_systems_apart():
@@ -116,7 +122,7 @@ def systems(judge, picture=1.5, words=0.5, fused=2.5, taught=2.0):
 def test_one_seed_is_tested_by_mcnemar_and_its_p_is_the_binomial_s():
     _data, every, judge = case()
     of = systems(judge)
-    fused, taught = gains([*of.values()], every, 140)
+    fused, taught = gains([*of.values()], every, 140, STORE)
     for gain, system in ((fused, FUSED), (taught, TAUGHT)):
         first, second = of[system].right[0], of[PICTURE].right[0]
         apart = int((first & ~second).sum()), int((second & ~first).sum())
@@ -129,7 +135,7 @@ def test_one_seed_is_tested_by_mcnemar_and_its_p_is_the_binomial_s():
 def test_several_seeds_are_tested_by_the_bootstrap_over_pictures():
     _, every, judge = case(seeds=(0, 1, 2))
     of = systems(judge)
-    (fused, _) = gains([*of.values()], every, 140)
+    (fused, _) = gains([*of.values()], every, 140, STORE)
     difference = of[FUSED].right.mean(axis=0) - of[PICTURE].right.mean(axis=0)
     theirs = stats.bootstrap((difference,), np.mean, method="percentile", rng=np.random.default_rng(0))
     assert fused.compared.test == "bootstrap"
@@ -141,7 +147,7 @@ def test_several_seeds_are_tested_by_the_bootstrap_over_pictures():
 def test_trials_are_tested_by_the_corrected_resampled_t():
     _, every, judge = case(number=4, seeds=(0, 1))
     of = systems(judge)
-    (fused, _) = gains([*of.values()], every, 140)
+    (fused, _) = gains([*of.values()], every, 140, STORE)
     d = np.array([a.accuracy - b.accuracy for a, b in zip(of[FUSED].figures, of[PICTURE].figures, strict=True)])
     t = d.mean() / np.sqrt((1 / 8 + (1 / 4) / (3 / 4)) * d.var(ddof=1))  # Nadeau and Bengio 2003
     assert fused.trials_p == pytest.approx(2 * stats.t.sf(abs(t), 7))
@@ -151,7 +157,7 @@ def test_trials_are_tested_by_the_corrected_resampled_t():
 
 def test_one_trial_has_no_t_test():
     _, every, judge = case(kind="fixed")
-    assert [gain.trials_p for gain in gains([*systems(judge).values()], every, 140)] == [None, None]
+    assert [gain.trials_p for gain in gains([*systems(judge).values()], every, 140, STORE)] == [None, None]
 
 
 def test_all_gains_are_corrected_together_by_holm():
@@ -161,7 +167,7 @@ def test_all_gains_are_corrected_together_by_holm():
         judge(System("fused", "told", "bag", "net", kind), skill, 9 + n)
         for n, (kind, skill) in enumerate({"logit": 2.0, "stacking": 2.4}.items())
     ]
-    found = gains([*of.values(), *others], every, 140)
+    found = gains([*of.values(), *others], every, 140, STORE)
     p = [gain.compared.p_value for gain in found]
     running, by_hand = 0.0, {}
     for rank, place in enumerate(np.argsort(p)):
@@ -174,11 +180,32 @@ def test_all_gains_are_corrected_together_by_holm():
 @pytest.mark.parametrize(("picture", "words", "rival"), [(2.0, 0.5, "net"), (0.5, 2.0, "told > bag")])
 def test_a_fusion_is_held_against_the_better_branch_and_a_student_against_its_picture(picture, words, rival):
     _, every, judge = case()
-    found = gains([*systems(judge, picture, words).values()], every, 140)
+    found = gains([*systems(judge, picture, words).values()], every, 140, STORE)
     pairs = [(gain.compared.first, gain.compared.second) for gain in found]
     assert pairs == [(FUSED.name, rival), (TAUGHT.name, "net")]
 
 
 def test_without_fusions_there_is_nothing_to_gain():
     _, every, judge = case()
-    assert gains([judge(PICTURE, 1.0, 0), judge(WORDS, 1.0, 1)], every, 140) == []
+    assert gains([judge(PICTURE, 1.0, 0), judge(WORDS, 1.0, 1)], every, 140, STORE) == []
+
+
+def test_intervals_and_tests_are_computed_once_and_holm_s_correction_is_of_all_that_is_there(tmp_path, monkeypatch):
+    data, every, judge = case()
+    of, store = systems(judge, fused=1.8, taught=1.6), Store(tmp_path)
+    joined = of[PICTURE].joined
+    first = outcome(PICTURE, joined, every, data, store), gains([*of.values()], every, 140, store)
+    assert store.computed == {"accuracy": 1, "gain": 2}
+    assert first[1] == gains([*of.values()], every, 140, STORE)
+    store, made = Store(tmp_path), []
+    compare = results.compare_all
+    monkeypatch.setattr(results, "compare_all", lambda given: made.append([*given]) or compare(given))
+    monkeypatch.setattr(results, "mean_interval", None)
+    assert outcome(PICTURE, joined, every, data, store).accuracy == first[0].accuracy
+    assert gains([*of.values()], every, 140, store) == first[1]
+    assert made == []
+    more = replace(of[FUSED], system=System("fused", "told", "bag", "net", "logit"))
+    with_it = gains([*of.values(), more], every, 140, store)
+    assert made == [[more.system.name, with_it[2].compared.second]]
+    p = [gain.compared.p_value for gain in with_it]
+    assert [gain.compared.adjusted for gain in with_it] == pytest.approx(holm(p))

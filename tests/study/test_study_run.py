@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ import study_cases as cases
 
 from imagist.cli.main import main
 from imagist.errors import DataError, UsageError
-from imagist.study import run as running
+from imagist.study import figures, jobs, joining, results
+from imagist.study import publish as publishing
 from imagist.study.config import Data, Folds, Study, TextChoice
 from imagist.study.publish import publish
 from imagist.study.run import run
@@ -21,7 +23,13 @@ from imagist.training.classifiers.words import Bag
 pytestmark = pytest.mark.torch
 
 FUSED = ("score", "logit", "stacking", "features")
-COMPUTED = 1 + 2 + 2 + 2 + 2  # captions; in each of two trials words, picture, their features joined, what is distilled
+ONCE = {"duplicates": 1, "captions": 1}
+FITTED = dict.fromkeys(("words", "picture", "score", "logit", "stacking", "features", "distilled"), 2)  # in two trials
+
+
+def made(found, *kinds):
+    """How many of what was computed, without the temperatures and intervals that come with everything."""
+    return {kind: number for kind, number in found.computed.items() if kind not in ("temperature", "accuracy", *kinds)}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def test_every_system_judges_every_picture_once(first):
         assert [len(j.test) for j in each.joined] == [18, 18]
         np.testing.assert_allclose(each.probabilities.sum(axis=1), 1, atol=1e-5)
     assert sorted(row for t in found.trials for row in t.fold.test) == list(range(36))
-    assert found.computed == COMPUTED
+    assert made(found) == ONCE | FITTED
 
 
 def test_captions_are_those_of_the_pictures(first):
@@ -88,13 +96,13 @@ def test_the_ends_of_the_sweep_are_the_single_systems(first):
 def test_a_second_run_computes_nothing_and_writes_the_same(first, copied, colours, undrawn):
     found, folder = first
     again = run(colours.study(), colours.places(copied))
-    assert again.computed == 0
+    assert again.computed == {}
     assert written(again, copied) == written(found, folder)
 
 
 def test_one_more_weight_computes_nothing(first, copied, colours):
     found = run(colours.study("fusion.weights=9"), colours.places(copied))
-    assert found.computed == 0
+    assert found.computed == {}
     for new, old in zip(found.outcomes[2].joined, first[0].outcomes[2].joined, strict=True):
         np.testing.assert_array_equal(new.sweep[::2], old.sweep)
         np.testing.assert_array_equal(new.test, old.test)
@@ -103,21 +111,23 @@ def test_one_more_weight_computes_nothing(first, copied, colours):
 @pytest.mark.parametrize(
     ("override", "new"),
     [
-        ("folds.seeds=[0, 1]", 2 + 2 + 2 + 2),
-        ("folds.fits=2", 2 + 2 + 2 + 2),
-        ("fusion.distilled=false", 0),
-        ("pictures=[]", 0),
+        ("folds.seeds=[0, 1]", FITTED),
+        ("folds.fits=2", FITTED),
+        ("fusion.distilled=false", {}),
+        ("pictures=[]", {}),
     ],
 )
 def test_what_is_added_costs_only_itself(copied, colours, override, new):
-    assert run(colours.study(override), colours.places(copied)).computed == new
+    assert made(run(colours.study(override), colours.places(copied))) == new
 
 
 def test_another_classifier_of_words_costs_only_itself_and_leaves_the_others(first, copied, colours):
     study = colours.study("fusion.distilled=false")
     more = TextChoice("second", Bag(least=1, penalty=1e-2))
     found = run(replace(study, texts=(*study.texts, more)), colours.places(copied))
-    assert found.computed == 2  # its hidden states are those of the first, and so is what joins them
+    assert made(found) == dict.fromkeys(
+        ("words", "score", "logit", "stacking"), 2
+    )  # their features are those of the first
     by_name = {o.system.name: o for o in found.outcomes}
     assert len(by_name) == 1 + 2 * (1 + len(FUSED))
     for each in first[0].outcomes[:-1]:
@@ -140,11 +150,80 @@ def test_changed_data_are_not_mistaken_for_the_old(colours, copied, tmp_path, ch
         (red / "red0.png").rename(pictures / "green" / "red0.png")
     plain = "fusion.distilled=false", "fusion.kinds=['score']", *(["pictures=[]"] if change == "label" else [])
     found = run(other.study(*plain), other.places(copied))
-    assert found.computed == 1 + 2  # the captions, and in each trial what depends on them, on the picture or on labels
+    depends = {"captions": {"words": 2}, "picture": {"duplicates": 1, "picture": 2}, "label": {"words": 2}}
+    assert made(found, "score") == {"captions": 1} | depends[change]
+    assert (found.computed.get("score", 0) > 0) == (change != "label")  # none where both say what they said
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Figures are files of nothing, there is no page; gives what was fitted, drawn at random and made of figures."""
+    seen = Counter()
+
+    def watch(module, name, told=None):
+        whole = getattr(module, name)
+
+        def noted(*given, **named):
+            seen[told or name] += 1
+            return whole(*given, **named)
+
+        monkeypatch.setattr(module, name, noted)
+
+    def figure(data, stem, **named):
+        seen[stem.name] += 1
+        for suffix in (".png", ".svg"):
+            stem.with_name(stem.name + suffix).touch()
+
+    for module, names in (
+        (jobs, ("fit_words", "fit_pictures")),
+        (
+            joining,
+            ("calibrate", "fit_logits", "fit_stacking", "fit_feature_fusion", "fit_distilled", "fit_temperature"),
+        ),
+        (results, ("mean_interval", "compare_all")),
+        (publishing, ("information",)),
+    ):
+        for name in names:
+            watch(module, name)
+    for name in [each for each in vars(figures) if each.startswith("draw_") and each != "draw_once"]:
+        monkeypatch.setattr(figures, name, figure)
+    monkeypatch.setattr(publishing, "draw_examples", figure)
+    monkeypatch.setattr(publishing, "write_page", lambda page, *given, **named: None)
+
+    def counts(study, places):
+        seen.clear()
+        publish(run(study, places), places.folder)
+        return dict(seen)
+
+    return counts
+
+
+def test_what_is_there_costs_nothing_and_a_new_row_only_itself(colours, copied, counted):
+    places, study = colours.places(copied), colours.study()
+    stems = (
+        "abstention", "categories", "comparison", "confusion-fused", "confusion-picture", "confusion-words", "curves-1",
+        "examples", "information-told", "reliability", "stability", "sweep-1",
+    )  # fmt: skip
+    gained = len(FUSED) + 1
+    published = {"compare_all": gained, "information": 1, **dict.fromkeys(stems, 1)}
+    assert counted(study, places).items() <= published.items()
+    assert counted(study, places) == {}
+    assert counted(colours.study("fusion.weights=6"), places) == {"sweep-1": 1}
+    assert counted(study, places) == {"sweep-1": 1}  # a figure is kept as it is, not as it once was
+    more = TextChoice("second", Bag(least=1, penalty=1e-2))
+    cost = counted(replace(study, texts=(*study.texts, more)), places)
+    fits = {name: cost.pop(name, 0) for name in ("fit_words", "fit_pictures", "fit_feature_fusion", "compare_all")}
+    assert fits == {"fit_words": 2, "fit_pictures": 0, "fit_feature_fusion": 0, "compare_all": gained}
+    assert [cost.pop(name) for name in ("calibrate", "fit_logits", "fit_stacking")] == [2, 2, 2]
+    assert cost.pop("fit_temperature") <= 2  # and none where it says what another said
+    assert cost.pop("fit_distilled", 0) <= 2
+    assert cost.pop("mean_interval", 0) <= 1 + gained
+    assert {"comparison", "stability", "sweep-1"} <= {*cost} <= {*stems, "information"}
+    assert counted(replace(study, texts=(*study.texts, more)), places) == {}
 
 
 def test_a_run_that_broke_off_goes_on_where_it_stood(first, colours, tmp_path, monkeypatch):
-    fit, fitted = running.fit_words, []
+    fit, fitted = jobs.fit_words, []
 
     def breaking(*given):
         if fitted:
@@ -152,12 +231,12 @@ def test_a_run_that_broke_off_goes_on_where_it_stood(first, colours, tmp_path, m
         fitted.append(1)
         return fit(*given)
 
-    monkeypatch.setattr(running, "fit_words", breaking)
+    monkeypatch.setattr(jobs, "fit_words", breaking)
     with pytest.raises(KeyboardInterrupt):
         run(colours.study(), colours.places(tmp_path))
-    monkeypatch.setattr(running, "fit_words", fit)
+    monkeypatch.setattr(jobs, "fit_words", fit)
     found = run(colours.study(), colours.places(tmp_path))
-    assert found.computed == COMPUTED - 2  # captions and one fit were there
+    assert made(found) == FITTED | {"words": 1}
     assert [o.figures for o in found.outcomes] == [o.figures for o in first[0].outcomes]
 
 
@@ -228,4 +307,4 @@ def test_the_command_goes_from_the_file_to_the_page(first, copied, colours, tmp_
         assert said in told
     rows = pq.read_table(copied / "results.parquet").num_rows, pq.read_table(copied / "predictions.parquet").num_rows
     assert rows == (7 * 2, 7 * 36)
-    assert {file.suffix for file in (copied / "figures").iterdir()} == {".png", ".svg"}
+    assert {file.suffix for file in (copied / "figures").iterdir()} == {".png", ".svg", ".drawn"}

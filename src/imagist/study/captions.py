@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from imagist import settings
 from imagist.captioner import open_captioner
 from imagist.decoding import Decoding
-from imagist.errors import UsageError
 from imagist.options import CaptionOptions
+from imagist.protocols import Captioner
 from imagist.study.config import CaptionerChoice
+from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset
 from imagist.study.store import Store, key_of
 from imagist.training.progress import Progress
@@ -40,34 +42,47 @@ class Places:
     features: Path = Path("runs/features")
 
 
-def captions_of(choice: CaptionerChoice, data: Dataset, store: Store, places: Places) -> tuple[str, ...]:
+def captions_of(
+    choice: CaptionerChoice, data: Dataset, store: Store, places: Places, contents: Contents
+) -> tuple[str, ...]:
     """The N captions of one captioner, from the store where they are there.
 
+    A captioner of files goes by what these hold, and is not even opened where all is said; another by its id.
+
     Raises:
-        UsageError: Neither a model nor a recipe, or settings that the captioner does not take.
+        UsageError: Settings that the captioner does not take.
         BundleError: The model cannot be had or used.
         ItemError: A picture cannot be decoded.
     """
     model = choice.model if choice.recipe is None else str(_trained(choice.recipe, places))
-    if model is None:
-        raise UsageError("names neither a model nor a recipe", item=f"captioner {choice.name}", remedy="give one")
-    options = CaptionOptions(Decoding(choice.beam))
-    remembered = None if choice.kind == "recorded" else places.folder / "captions.sqlite"
-    captioner = open_captioner(model, options, kind=choice.kind, cache=remembered)
+    assert model is not None
+    named = [each.image for each in data.examples] if choice.kind == "recorded" else []  # it goes by names, not pixels
+    with ExitStack() as closing:
 
-    def compute() -> dict[str, np.ndarray]:
-        progress = Progress(f"captions by {choice.name}", len(data.examples))
-        said: list[str] = []
-        for start in range(0, len(data.examples), AT_ONCE):
-            photos = data.photos(range(start, min(start + AT_ONCE, len(data.examples))))
-            said += [caption.text for caption in captioner.caption(photos)]
-            for _ in photos:
-                progress.step(1)
-        return {"captions": np.array(said, dtype=np.str_)}
+        @cache
+        def opened() -> Captioner:
+            remembered = None if choice.kind == "recorded" else places.folder / "captions.sqlite"
+            made = open_captioner(model, CaptionOptions(Decoding(choice.beam)), kind=choice.kind, cache=remembered)
+            if isinstance(made, AbstractContextManager):
+                closing.enter_context(made)
+            return made
 
-    with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():
-        found = store.of(key_of("captions", captioner.id, data.digest), compute)
+        who = [choice.kind, choice.beam, contents.of(model)] if Path(model).exists() else opened().id
+        key = key_of("captions", who, data.digest, named)
+        found = store.of(key, lambda: {"captions": np.array(_said(opened(), choice.name, data), dtype=np.str_)})
     return tuple(found["captions"].tolist())
+
+
+def _said(captioner: Captioner, name: str, data: Dataset) -> list[str]:
+    """What a captioner says of all N examples."""
+    progress = Progress(f"captions by {name}", len(data.examples))
+    said: list[str] = []
+    for start in range(0, len(data.examples), AT_ONCE):
+        photos = data.photos(range(start, min(start + AT_ONCE, len(data.examples))))
+        said += [caption.text for caption in captioner.caption(photos)]
+        for _ in photos:
+            progress.step(1)
+    return said
 
 
 def _trained(name: str, places: Places) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from imagist.classified import Source
+from imagist.errors import UsageError
 from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear
 from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
 
@@ -22,7 +23,9 @@ class Data:
     Attributes:
         sources: Labelled files (see `imagist.classified.read` for formats).
         taxonomy: From the files' labels to categories: a built-in name or a TOML file; none takes the labels.
-        first: Only the first N examples of each category; 0 takes all.
+        first: Only the first N examples of each category among those that may be trained on, in the order of the
+            sources; 0 takes all. Where folds are made here these are all examples, whatever their splits; where splits
+            are ``fixed``, those of all splits but the one that judges, which stays whole.
         splits: Only examples of these splits; none takes all.
     """
 
@@ -71,6 +74,9 @@ class CaptionerChoice:
         recipe: A captioner's recipe, looked for beside the study's file; its bundle is trained once and kept.
         beam: Hypotheses followed.
         seen: Splits whose photos the captioner has learnt from; a study that judges on them is refused.
+
+    Raises:
+        UsageError: Neither a model nor a recipe, or both.
     """
 
     name: str
@@ -79,6 +85,11 @@ class CaptionerChoice:
     recipe: str | None = None
     beam: int = field(default=3, metadata={"least": 1})
     seen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.recipe is None):
+            told = "neither a model nor a recipe" if self.model is None else "both a model and a recipe"
+            raise UsageError(told, item="model", remedy=f"give captioner {self.name} one of the two")
 
 
 @dataclass(frozen=True)

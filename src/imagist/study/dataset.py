@@ -7,6 +7,7 @@ over.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from imagist import classified
+from imagist.captioned.faults import Faults
 from imagist.classified import Example, Fold, Leak
 from imagist.decoding import Ints
 from imagist.errors import DataError, UsageError
-from imagist.images.photo import as_photo
-from imagist.records import LabelSet, Photo, Row
+from imagist.images.photo import photo_of
+from imagist.records import LabelSet, Photo
 from imagist.study.config import Data, Folds
+from imagist.study.fetching import with_fetched
+from imagist.study.store import Store, key_of
 from imagist.taxonomy import open_taxonomy
 
 
@@ -49,7 +53,7 @@ class Dataset:
         Raises:
             ItemError: One of them cannot be decoded.
         """
-        return [as_photo(Row(self.examples[i].image, self.examples[i].content)) for i in rows]
+        return [photo_of(self.examples[i]) for i in rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +85,18 @@ class Trial:
         return np.concatenate([each.test for each in self.inner])
 
 
-def assemble(config: Data, folder: Path, *, by_account: bool = False) -> Dataset:
+def assemble(config: Data, folder: Path, store: Store, folds: Folds) -> Dataset:
     """Reads, chooses and groups the examples.
 
     Args:
         config: Which.
         folder: Where relative paths are looked for.
-        by_account: Posts of one account are of one group.
+        store: Of what was fetched and computed.
+        folds: What the examples are for: where they are ``grouped``, posts of one account are of one group.
 
     Raises:
-        DataError: Faults of the files, all of them at once; or nothing is left.
+        DataError: Faults of the files, all of them at once; examples without a split where splits are ``fixed``; or
+            nothing is left.
         UsageError: An unknown taxonomy.
     """
     sources = [replace(s, path=folder / s.path, images=None if s.images is None else folder / s.images,
@@ -98,22 +104,61 @@ def assemble(config: Data, folder: Path, *, by_account: bool = False) -> Dataset
     found = classified.read_all(sources)
     if config.splits:
         found = [each for each in found if each.split in config.splits]
+    if folds.kind == "fixed":
+        _refuse_unsplit(found)
     taxonomy = None if config.taxonomy is None else open_taxonomy(config.taxonomy, folder)
-    examples = classified.choose(found, taxonomy=taxonomy, first=config.first or None)
-    if not examples:
+    chosen = _first(classified.choose(found, taxonomy=taxonomy), config.first, folds)
+    if not chosen:
         raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
-    labels = classified.label_set(examples, taxonomy)
-    hashes = classified.hashes(examples)
-    groups = classified.clusters(examples, known=hashes)
-    if by_account:
+    labels, examples = classified.label_set(chosen, taxonomy), with_fetched(chosen, store)
+    digest = _digest(examples)
+    known = store.of(key_of("duplicates", digest), lambda: _duplicates(examples))
+    groups = known["groups"]
+    if folds.kind == "grouped":
         groups = classified.joined(groups, classified.accounts(examples))
-    digest = hashlib.sha256()
+    return Dataset(tuple(examples), labels, classified.targets(examples, labels), groups, known["hashes"], digest)
+
+
+def _first(examples: Sequence[Example], number: int, folds: Folds) -> list[Example]:
+    """The first of each category among those that may be trained on, and all that only judge; 0 takes all."""
+    judging = {*folds.test.split("+")} if folds.kind == "fixed" else set()
+    seen: Counter[str] = Counter()
+    kept = []
     for each in examples:
-        content = Path(each.image).read_bytes() if each.content is None else each.content
-        digest.update(hashlib.sha256(content).digest())
-    return Dataset(
-        tuple(examples), labels, classified.targets(examples, labels), groups, hashes, digest.hexdigest()[:20]
+        seen[each.label] += each.split not in judging
+        if each.split in judging or not number or seen[each.label] <= number:
+            kept.append(each)
+    return kept
+
+
+def _refuse_unsplit(examples: Sequence[Example]) -> None:
+    faults = Faults()
+    for each in examples:
+        if each.split is None:
+            faults.add("picture without a split, where folds.kind is fixed", each.image)
+    faults.raise_any(
+        remedy='name the split of a whole source (split = "train"), or of each row in a column split; '
+        'or let folds be made: folds.kind = "stratified"'
     )
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    """Names the bytes of pictures, in order."""
+    digest, faults = hashlib.sha256(), Faults()
+    for each in examples:
+        try:
+            content = Path(each.image).read_bytes() if each.content is None else each.content
+        except OSError as error:
+            faults.add("unreadable image", f"{each.image}: {error.strerror or error}")
+        else:
+            digest.update(hashlib.sha256(content).digest())
+    faults.raise_any(remedy="leave them out, or put whole files in their place")
+    return digest.hexdigest()[:20]
+
+
+def _duplicates(examples: Sequence[Example]) -> dict[str, np.ndarray]:
+    hashes = classified.hashes(examples)
+    return {"hashes": hashes, "groups": classified.clusters(examples, known=hashes)}
 
 
 def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
@@ -142,7 +187,7 @@ def leaks(folds: Folds, data: Dataset) -> list[Leak]:
 
 def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
     if folds.kind == "fixed":
-        others = sorted({each.split or "" for each in data.examples} - {*folds.test.split("+")})
+        others = sorted({str(each.split) for each in data.examples} - {*folds.test.split("+")})
         fold = classified.fixed(data.examples, train="+".join(others), test=folds.test)
         return [replace(fold, train=_unlike(fold, data)) if folds.drop_leaks else fold]
     return classified.grouped(data.targets, data.groups, folds.number, seed)

@@ -23,6 +23,7 @@ from imagist.report.studies.page import Plot
 from imagist.report.studies.reliability import Calibration, draw_reliability
 from imagist.report.studies.stability import Trials, draw_stability
 from imagist.report.studies.sweep import Sweep, draw_sweep
+from imagist.study.drawing import draw_once
 from imagist.study.results import Outcome, System, judged
 from imagist.study.run import Found
 
@@ -49,14 +50,14 @@ class Figures:
         bars = [Bar(o.system.name, o.accuracy, "picture" if o.system.kind == "distilled" else o.system.kind)
                 for o in self._found.outcomes]  # fmt: skip
         stem = self._folder / "comparison"
-        draw_comparison(bars, stem)
+        draw_once(draw_comparison, bars, stem)
         return Plot(stem, "Accuracy of every system, with 95% intervals over the judged pictures.")
 
     def stability(self) -> Plot:
         """The best systems fold by fold."""
         shown = [Trials(o.system.name, np.array([f.accuracy for f in o.figures]), o.accuracy) for o in self.best(12)]
         stem = self._folder / "stability"
-        draw_stability(shown, stem)
+        draw_once(draw_stability, shown, stem)
         return Plot(stem, "Accuracy in each fold and seed, and the mean, of the best systems.")
 
     def curves(self) -> Iterator[Plot]:
@@ -70,7 +71,7 @@ class Figures:
                 learnt.append(Curves(system.name, train, dev))
         for part in range(0, len(learnt), MOST):
             stem = self._folder / f"curves-{part // MOST + 1}"
-            draw_curves(learnt[part : part + MOST], stem)
+            draw_once(draw_curves, learnt[part : part + MOST], stem)
             yield Plot(stem, "Accuracy by epoch, on what is trained on and on the held-out inner fold.")
 
     def sweeps(self) -> Iterator[Plot]:
@@ -81,7 +82,7 @@ class Figures:
         ]  # fmt: skip
         for part in range(0, len(shown), MOST):
             stem = self._folder / f"sweep-{part // MOST + 1}"
-            draw_sweep(shown[part : part + MOST], stem)
+            draw_once(draw_sweep, shown[part : part + MOST], stem)
             yield Plot(
                 stem,
                 "Accuracy on the judged pictures over the weight of the words: at the left end the picture alone, at "
@@ -118,28 +119,28 @@ class Figures:
             np.array([(o.probabilities == 0).all(axis=0)[classes] for o in shown]),
         )  # fmt: skip
         stem = self._folder / "categories"
-        draw_categories(data, stem)
+        draw_once(draw_categories, data, stem)
         return Plot(stem, "Errors by category: the label is not the likeliest (top-1), not among five (top-5)."), data
 
     def confusions(self) -> Iterator[Plot]:
         """Of the best system of each kind."""
-        for each in (o for kind in ("words", "picture", "fused") for o in self.best(1, (kind,))):
+        for each in self.best_of_each():
             counts = confusion_matrix(each.probabilities.argmax(axis=1), self._targets, len(self._found.data.labels))
             stem = self._folder / f"confusion-{each.system.kind}"
-            draw_confusion(Confusion(each.system.name, self._found.data.labels.names, counts), stem)
+            draw_once(draw_confusion, Confusion(each.system.name, self._found.data.labels.names, counts), stem)
             yield Plot(stem, f"What {each.system.name} takes for what.")
 
     def reliability(self) -> Plot:
         """Before and after calibration, of the best system of each kind."""
         shown = []
-        for each in (o for kind in ("words", "picture", "fused") for o in self.best(1, (kind,))):
+        for each in self.best_of_each():
             before = self._raw(each.system)
             after = reliability(each.probabilities, self._targets)
             shown.append(
                 Calibration(each.system.name, after if before is None else before, None if before is None else after)
             )
         stem = self._folder / "reliability"
-        draw_reliability(shown, stem)
+        draw_once(draw_reliability, shown, stem)
         return Plot(stem, "How often a promised probability is kept: honest ones lie on the diagonal.")
 
     def _raw(self, system: System) -> Reliability | None:
@@ -154,18 +155,20 @@ class Figures:
     def abstention(self, asked: float) -> Plot:
         """What abstaining is worth, of the best system of each kind."""
         shown = []
-        for each in (o for kind in ("words", "picture", "fused") for o in self.best(1, (kind,))):
+        for each in self.best_of_each():
             curve = risk_coverage(each.probabilities, self._targets)
             shown.append(RiskCurve(each.system.name, curve.coverage, curve.risk, curve.area))
         stem = self._folder / "abstention"
-        draw_abstention(shown, stem, asked=asked)
+        draw_once(draw_abstention, shown, stem, asked=asked)
         return Plot(stem, "Mistakes among the answers where the least sure pictures get none.")
 
     def information(self, captioner: str, words: Outcome, picture: Outcome) -> Plot:
         """Who is right on what, and which classes words lose."""
         right = (correct(o.probabilities, self._targets) for o in (picture, words))
         stem = self._folder / f"information-{captioner}"
-        draw_information(WordsAgainstPicture(captioner, self._found.data.labels.names, self._targets, *right), stem)
+        draw_once(
+            draw_information, WordsAgainstPicture(captioner, self._found.data.labels.names, self._targets, *right), stem
+        )
         return Plot(stem, f"The words of {captioner} against the picture, on the same pictures.")
 
     def examples(self) -> tuple[Shown, ...]:
@@ -195,6 +198,10 @@ class Figures:
         """The most accurate systems of some kinds."""
         ranked = sorted(self._found.outcomes, key=lambda o: -o.accuracy.value)
         return [each for each in ranked if each.system.kind in kinds][:number]
+
+    def best_of_each(self) -> list[Outcome]:
+        """The most accurate system of each kind but the distilled, where there is one."""
+        return [found for kind in ("words", "picture", "fused") for found in self.best(1, (kind,))]
 
     @property
     def targets(self) -> NDArray[np.int64]:

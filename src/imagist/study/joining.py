@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagist.calibration import Temperature, fit_temperature
-from imagist.fusion import FittedWeight, ScoreFusion, calibrate, fit_logits, fit_stacking
+from imagist.fusion import Calibrated, FittedWeight, ScoreFusion, calibrate, fit_logits, fit_stacking
 from imagist.metrics.classes import accuracy
 from imagist.protocols import Fusion
 from imagist.records import Array, LabelSet
@@ -51,15 +51,16 @@ class Joined:
         return cls(held, asked[:judged], asked[judged:], *chosen)
 
 
-def alone(opinion: Opinion, targets: NDArray[np.int64], judged: int) -> Joined:
+def alone(opinion: Opinion, targets: NDArray[np.int64], judged: int, store: Store) -> Joined:
     """A single opinion at the temperature that the held-out rows like best.
 
     Args:
         opinion: Of the picture or of the words.
         targets: Of the held-out rows, ``[H]``.
         judged: M.
+        store: Of what was computed.
     """
-    temperature = _temperature(opinion.held, targets)
+    temperature = _temperature(opinion.held, targets, store)
     return Joined.of(temperature.apply(opinion.held), temperature.apply(opinion.test), judged)
 
 
@@ -88,17 +89,49 @@ def join(
         store: Of what was computed.
     """
     if kind == "score":
-        found = calibrate(image.held, text.held, held, objective=settings.chosen_by, grid=GRID, seed=seed)
-        own = found.image.apply(image.test), found.text.apply(text.test)
-        steps = np.linspace(0, 1, settings.weights)
-        sweep = np.array([accuracy(ScoreFusion(float(w)).fuse(*own)[: len(test)], test) for w in steps])
-        fused = found.fuse(image.held, text.held), found.fuse(image.test, text.test)
-        return Joined.of(*fused, len(test), found.weight, sweep)
+        return _scored(image, text, held, test, settings, seed, store)
     if kind == "features":
         return _features(image, text, held, len(test), labels, seed, store)
     fit: Callable[..., Fusion] = fit_logits if kind == "logit" else fit_stacking
-    fusion = fit(image.held, text.held, held)
-    return Joined.of(fusion.fuse(image.held, text.held), fusion.fuse(image.test, text.test), len(test))
+
+    def compute() -> dict[str, Array]:
+        fusion = fit(image.held, text.held, held)
+        return {"held": fusion.fuse(image.held, text.held), "asked": fusion.fuse(image.test, text.test)}
+
+    found = store.of(key_of(kind, image.digest, text.digest, held), compute)
+    return Joined.of(found["held"], found["asked"], len(test))
+
+
+def _scored(
+    image: Opinion,
+    text: Opinion,
+    held: NDArray[np.int64],
+    test: NDArray[np.int64],
+    settings: Fusions,
+    seed: int,
+    store: Store,
+) -> Joined:
+    """Score-level fusion: temperatures and w from the store, the sweep at as many places as are asked for."""
+
+    def compute() -> Arrays:
+        made = calibrate(image.held, text.held, held, objective=settings.chosen_by, grid=GRID, seed=seed)
+        w = made.weight
+        return {
+            "temperatures": np.array([each.value for each in (made.image, made.text, made.fused)]),
+            "chosen": np.array([w.weight, *w.interval]),
+            "curve": np.stack([w.weights, w.losses, w.accuracies]),
+        }
+
+    kept = store.of(key_of("score", image.digest, text.digest, held, settings.chosen_by, GRID, seed), compute)
+    seen, said, fused = map(Temperature, kept["temperatures"].tolist())
+    chosen, low, high = kept["chosen"].tolist()
+    weight = FittedWeight(chosen, (low, high), *kept["curve"])
+    fusion = Calibrated(seen, said, ScoreFusion(chosen), fused, weight)
+    own = seen.apply(image.test), said.apply(text.test)
+    steps = np.linspace(0, 1, settings.weights)
+    sweep = np.array([accuracy(ScoreFusion(float(w)).fuse(*own)[: len(test)], test) for w in steps])
+    both = fusion.fuse(image.held, text.held), fusion.fuse(image.test, text.test)
+    return Joined.of(*both, len(test), weight, sweep)
 
 
 def _features(
@@ -113,7 +146,7 @@ def _features(
         of_held.append(found["held"])
         of_asked.append(found["asked"])
     joint, asked = np.concatenate(of_held), np.asarray(np.mean(of_asked, axis=0), np.float32)
-    temperature = _temperature(joint, targets)
+    temperature = _temperature(joint, targets, store)
     return Joined.of(temperature.apply(joint), temperature.apply(asked), judged)
 
 
@@ -128,12 +161,16 @@ def _network(seen: Said, said: Said, truth: NDArray[np.int64], labels: LabelSet,
         fusion = fit_feature_fusion(settings, *own, labels, stop, seed).classifier
         return {"held": fusion.fuse_features(*known), "asked": fusion.fuse_features(*unknown)}
 
-    return store.of(key_of("features", asdict(settings), *known, *unknown, truth, [*labels], seed), compute)
+    return store.of(key_of("features", asdict(settings), seen.digest, said.digest, truth, [*labels], seed), compute)
 
 
-def _temperature(scores: Array, targets: NDArray[np.int64]) -> Temperature:
+def _temperature(scores: Array, targets: NDArray[np.int64], store: Store) -> Temperature:
     """As if there were one more row, on which the classifier errs: few rows without a mistake make it not certain."""
-    return fit_temperature(scores, targets, smoothing=1 / (len(targets) + 2))
+
+    def compute() -> Temperature:
+        return fit_temperature(scores, targets, smoothing=1 / (len(targets) + 2))
+
+    return store.record(key_of("temperature", scores, targets), Temperature, compute)
 
 
 def distil(
@@ -161,6 +198,6 @@ def distil(
         fitted = fit_distilled(settings, features, said, truth, labels, seed=seed).classifier
         return {"held": fitted.scores_of(held), "asked": fitted.scores_of(asked)}
 
-    key = key_of("distilled", asdict(settings), features, asked, said, targets, seed)
-    found = store.of(key, compute)
+    fits = [each.digest for each in picture.fits]
+    found = store.of(key_of("distilled", asdict(settings), fits, said, targets, seed), compute)
     return Joined.of(found["held"], found["asked"], judged)

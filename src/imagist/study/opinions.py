@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from imagist.records import Array
-from imagist.study.store import Arrays, Store
+from imagist.study.store import Arrays, Store, digest_of
 from imagist.training.classifiers.history import Epoch
 
 Fit = Callable[[int], Arrays]
@@ -37,6 +37,11 @@ class Said:
     test_hidden: Array
     history: tuple[Epoch, ...]
 
+    @cached_property
+    def digest(self) -> str:
+        """Names its hidden states, for the store."""
+        return digest_of(self.held_hidden, self.test_hidden)
+
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
@@ -48,15 +53,20 @@ class Opinion:
 
     fits: tuple[Said, ...]
 
-    @property
+    @cached_property
     def held(self) -> Array:
         """float32 ``[H, C]``, each row by the fit that did not see it."""
         return np.concatenate([each.held for each in self.fits])
 
-    @property
+    @cached_property
     def test(self) -> Array:
         """float32 ``[M + U, C]``, the mean of the fits."""
         return np.asarray(np.mean([each.test for each in self.fits], axis=0), np.float32)
+
+    @cached_property
+    def digest(self) -> str:
+        """Names what it says, for the store."""
+        return digest_of(self.held, self.test)
 
 
 def opinion(store: Store, keys: Sequence[str], fit: Fit, done: Callable[[bool], None]) -> Opinion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from imagist.report.studies.examples import draw_examples
 from imagist.report.studies.page import Listing, Panel, Section, write_page
 from imagist.report.studies.tables import Table, write_tables
 from imagist.report.studies.wording import points
+from imagist.study.drawing import draw_once
 from imagist.study.figures import Figures
 from imagist.study.results import Outcome, gains
 from imagist.study.run import Found, learnt
+from imagist.study.store import key_of
 from imagist.study.tables import gains_table, information_table, systems_table, words_table, write_results
 
 ASKED = 0.05  # the risk that the figure of abstention marks
@@ -38,7 +41,7 @@ def publish(found: Found, folder: Path) -> Path:
     tables: dict[str, Table] = {"Systems": systems_table(found.outcomes)}
     sections = [Section("Which system", (figures.comparison(), tables["Systems"]))]
 
-    compared = gains(found.outcomes, found.trials, len(found.data.examples))
+    compared = gains(found.outcomes, found.trials, len(found.data.examples), found.store)
     if compared:
         tables["What fusion gains"] = gains_table(compared)
         sections.append(Section("What fusion gains", (*figures.sweeps(), tables["What fusion gains"])))
@@ -56,7 +59,7 @@ def publish(found: Found, folder: Path) -> Path:
     sections.append(Section("By category", (plot, tables["Errors by category"], *figures.confusions())))
     sections.append(Section("Honesty", (figures.reliability(), figures.abstention(ASKED))))
     shown = figures.examples()
-    draw_examples(shown, folder / "figures" / "examples")
+    draw_once(draw_examples, shown, folder / "figures" / "examples")
     sections.append(Section("Examples", ("Pictures on which the best systems disagree come first.", Panel(shown))))
     sections.append(Section("How it was done", (*_told(found), Listing(settings.to_toml(found.study)))))
 
@@ -79,10 +82,9 @@ def _informed(found: Found, figures: Figures) -> Iterator[tuple[Outcome, Outcome
         words = [each for each in figures.best(len(found.outcomes), ("words",)) if each.system.captioner == name]
         if words and pictures:
             said = [captions[i] for i in figures.rows]
-            told = information(
-                figures.targets, pictures[0].probabilities, words[0].probabilities, said, found.data.labels
-            )
-            yield words[0], pictures[0], told
+            given = figures.targets, pictures[0].probabilities, words[0].probabilities, said, found.data.labels
+            key = key_of("information", *given)
+            yield words[0], pictures[0], found.store.record(key, Information, partial(information, *given))
 
 
 def _told(found: Found) -> Iterator[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from imagist.metrics.significance import Interval, mean_interval
 from imagist.records import Array
 from imagist.study.dataset import Dataset, Trial
 from imagist.study.joining import Joined
+from imagist.study.store import Store, key_of
 
 Kind = Literal["words", "picture", "fused", "distilled"]
 
@@ -90,6 +90,7 @@ class Outcome:
         figures: The same.
         right: bool ``[S, N]``, whether each judged row was right under each seed, rows in ascending order.
         probabilities: float32 ``[N, C]``, the mean over the seeds.
+        accuracy: The mean over trials, with the bootstrap interval over the judged rows.
     """
 
     system: System
@@ -97,14 +98,10 @@ class Outcome:
     figures: tuple[Figures, ...]
     right: NDArray[np.bool_]
     probabilities: Array
-
-    @cached_property
-    def accuracy(self) -> Interval:
-        """The mean over trials, with the bootstrap interval over the judged rows."""
-        return mean_interval(self.right.mean(axis=0))
+    accuracy: Interval
 
 
-def outcome(system: System, joined: Sequence[Joined], trials: Sequence[Trial], data: Dataset) -> Outcome:
+def outcome(system: System, joined: Sequence[Joined], trials: Sequence[Trial], data: Dataset, store: Store) -> Outcome:
     """Judges a system.
 
     Args:
@@ -112,6 +109,7 @@ def outcome(system: System, joined: Sequence[Joined], trials: Sequence[Trial], d
         joined: What it said, a trial each.
         trials: The same J.
         data: With the truth.
+        store: Of what was computed.
     """
     figures = tuple(_figures(j, data.targets[t.fold.test]) for j, t in zip(joined, trials, strict=True))
     rows = judged(trials)
@@ -122,7 +120,9 @@ def outcome(system: System, joined: Sequence[Joined], trials: Sequence[Trial], d
         places = np.searchsorted(rows, trial.fold.test)
         right[seeds.index(trial.seed), places] = correct(said.test, data.targets[trial.fold.test])
         probabilities[places] += said.test
-    return Outcome(system, tuple(joined), figures, right, (probabilities / len(seeds)).astype(np.float32))
+    mean = right.mean(axis=0)
+    found = store.record(key_of("accuracy", mean), Interval, lambda: mean_interval(mean))
+    return Outcome(system, tuple(joined), figures, right, (probabilities / len(seeds)).astype(np.float32), found)
 
 
 def judged(trials: Sequence[Trial]) -> NDArray[np.int64]:
@@ -152,7 +152,7 @@ class Gain:
     trials_p: float | None
 
 
-def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int) -> list[Gain]:
+def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int, store: Store) -> list[Gain]:
     """Each fused system against the better of its two branches, and each distilled one against its picture's branch.
 
     The better branch is that with the higher accuracy on the judged rows themselves, which is the harder comparison.
@@ -161,6 +161,7 @@ def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int) -> l
         outcomes: Of all systems.
         trials: J of them.
         items: All examples of the study, for the share that a trial tests.
+        store: Of what was computed; the correction is made anew, for it is of all gains together.
     """
     by_system = {each.system: each for each in outcomes}
     found = []
@@ -170,7 +171,7 @@ def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int) -> l
         picture = by_system[System("picture", picture=each.system.picture)]
         words = by_system[System("words", each.system.captioner, each.system.text)]
         rival = picture if each.system.kind == "distilled" or picture.right.mean() >= words.right.mean() else words
-        found.append(_gain(each, rival, trials, items))
+        found.append(_gain(each, rival, trials, items, store))
     adjusted = holm([gain.compared.p_value for gain in found])
     return [
         replace(gain, compared=replace(gain.compared, adjusted=float(p)))
@@ -178,12 +179,14 @@ def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int) -> l
     ]
 
 
-def _gain(first: Outcome, second: Outcome, trials: Sequence[Trial], items: int) -> Gain:
+def _gain(first: Outcome, second: Outcome, trials: Sequence[Trial], items: int, store: Store) -> Gain:
     names = first.system.name, second.system.name
-    (compared,) = compare_all({names[0]: first.right, names[1]: second.right})
-    p = None
-    if len(trials) > 1:
-        share = float(np.mean([len(trial.fold.test) for trial in trials])) / items
-        accuracies = ([figures.accuracy for figures in each.figures] for each in (first, second))
-        p = corrected_resampled_t(*accuracies, test_share=share).p_value
-    return Gain(compared, p)
+    share = float(np.mean([len(trial.fold.test) for trial in trials])) / items
+    accuracies = [[figures.accuracy for figures in each.figures] for each in (first, second)]
+
+    def compute() -> Gain:
+        (compared,) = compare_all({names[0]: first.right, names[1]: second.right})
+        p = corrected_resampled_t(*accuracies, test_share=share).p_value if len(trials) > 1 else None
+        return Gain(compared, p)
+
+    return store.record(key_of("gain", names, first.right, second.right, accuracies, share), Gain, compute)

@@ -5,24 +5,22 @@ Whatever takes long is looked for in the store first, so that a killed study goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
-
-import numpy as np
 
 from imagist.classified import Leak, refuse_leaks
 from imagist.errors import UsageError
-from imagist.records import Array
 from imagist.study.captions import Places, captions_of
-from imagist.study.config import PictureChoice, Study, TextChoice
+from imagist.study.config import Study
+from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
+from imagist.study.jobs import picture_jobs, word_jobs
 from imagist.study.joining import Joined, alone, distil, join
-from imagist.study.opinions import Opinion, arrays, opinion
+from imagist.study.opinions import Opinion, opinion
 from imagist.study.results import Outcome, System, outcome
-from imagist.study.store import Arrays, Store, key_of
-from imagist.training.classifiers.pictures import Finetuned, LabelMap, cached_features, fit_pictures, open_network
-from imagist.training.classifiers.words import fit_words
+from imagist.study.store import Store
+from imagist.training.classifiers.pictures import Finetuned
 from imagist.training.progress import Progress
 
 
@@ -38,7 +36,8 @@ class Found:
         outcomes: Of each system, single opinions first.
         opinions: What the classifiers said, a trial each, by single system.
         leaks: Near-duplicates that are trained on and judged, where that was allowed.
-        computed: How many of the store's arrays were computed and not found.
+        store: Of what was computed.
+        computed: How many of its entries were computed in the run and not found, by kind.
     """
 
     study: Study
@@ -48,7 +47,8 @@ class Found:
     outcomes: tuple[Outcome, ...]
     opinions: Mapping[System, tuple[Opinion, ...]]
     leaks: tuple[Leak, ...]
-    computed: int
+    store: Store
+    computed: Mapping[str, int]
 
 
 def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
@@ -65,16 +65,16 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
         BundleError: A model cannot be had or used.
     """
     _check(study)
-    data = assemble(study.data, places.data, by_account=study.folds.kind == "grouped")
+    store, contents = Store(places.folder / "store"), Contents()
+    data = assemble(study.data, places.data, store, study.folds)
     found_leaks = leaks(study.folds, data)
     every = tuple(trials(study.folds, data))
     if not allow_leakage:
         refuse_leaks(found_leaks)
         _refuse_learnt(learnt(study, data, every))
-    store = Store(places.folder / "store")
-    captions = {choice.name: captions_of(choice, data, store, places) for choice in study.captioners}
+    captions = {choice.name: captions_of(choice, data, store, places, contents) for choice in study.captioners}
 
-    jobs = [*_word_jobs(study, data, every, captions), *_picture_jobs(study, data, every, places)]
+    jobs = [*word_jobs(study, data, every, captions, contents), *picture_jobs(study, data, every, places, contents)]
     progress = Progress("fits", sum(len(job.keys) for job in jobs), sum(store.holds(k) for j in jobs for k in j.keys))
     opinions: dict[System, list[Opinion]] = {}
     for job in jobs:
@@ -86,86 +86,14 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
         opinions.setdefault(job.system, []).append(opinion(store, job.keys, job.fit, done))
 
     said = {
-        system: [alone(o, data.targets[t.held], len(t.fold.test)) for o, t in zip(of, every, strict=True)]
+        system: [alone(o, data.targets[t.held], len(t.fold.test), store) for o, t in zip(of, every, strict=True)]
         for system, of in opinions.items()
     }
     said |= dict(_fused(study, data, every, opinions, store))
-    outcomes = tuple(outcome(system, joined, every, data) for system, joined in said.items())
+    outcomes = tuple(outcome(system, joined, every, data, store) for system, joined in said.items())
     kept = {system: tuple(of) for system, of in opinions.items()}
-    return Found(study, data, every, captions, outcomes, kept, tuple(found_leaks), store.computed)
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """One classifier in one trial: where its fits lie in the store, and how each is made."""
-
-    system: System
-    keys: tuple[str, ...]
-    fit: Callable[[int], Arrays]
-
-
-def _word_jobs(
-    study: Study, data: Dataset, every: Sequence[Trial], captions: Mapping[str, tuple[str, ...]]
-) -> list[_Job]:
-    jobs = []
-    for (captioner, said), choice in product(captions.items(), study.texts):
-        texts = np.array(said, dtype=object)
-        for trial in every:
-            parts = [(each.train, each.test, trial.asked) for each in trial.inner]
-            common = asdict(choice.settings), [*data.labels], said, data.targets, trial.seed
-            keys = tuple(key_of("words", *common, *part) for part in parts)
-            jobs.append(_Job(System("words", captioner, choice.name), keys, _word_fit(choice, texts, data, trial)))
-    return jobs
-
-
-def _word_fit(choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial) -> Callable[[int], Arrays]:
-    def fit(number: int) -> Arrays:
-        inner = trial.inner[number]
-        train, held, test = (texts[rows].tolist() for rows in (inner.train, inner.test, trial.asked))
-        goals = data.targets[inner.train], data.targets[inner.test]
-        fitted = fit_words(choice.settings, train, goals[0], data.labels, (held, goals[1]), trial.seed)
-        says = fitted.classifier
-        hidden = says.hidden(held), says.hidden(test)  # type: ignore[attr-defined]
-        return arrays((says.scores(held), says.scores(test)), hidden, fitted.history)
-
-    return fit
-
-
-def _picture_jobs(study: Study, data: Dataset, every: Sequence[Trial], places: Places) -> list[_Job]:
-    jobs = []
-    for choice in study.pictures:
-        for trial in every:
-            parts = [(each.train, each.test, trial.asked) for each in trial.inner]
-            common = asdict(choice.settings), [*data.labels], data.digest, data.targets, trial.seed
-            keys = tuple(key_of("picture", *common, *part) for part in parts)
-            jobs.append(_Job(System("picture", picture=choice.name), keys, _picture_fit(choice, data, trial, places)))
-    return jobs
-
-
-def _picture_fit(choice: PictureChoice, data: Dataset, trial: Trial, places: Places) -> Callable[[int], Arrays]:
-    settings = choice.settings
-    if isinstance(settings, LabelMap) and (places.config.parent / settings.table).is_file():
-        settings = replace(settings, table=str(places.config.parent / settings.table))
-
-    def fit(number: int) -> Arrays:
-        inner = trial.inner[number]
-        train, held, test = ([data.examples[i] for i in rows] for rows in (inner.train, inner.test, trial.asked))
-        goals = data.targets[inner.train], data.targets[inner.test]
-        fitted = fit_pictures(
-            settings, train, goals[0], data.labels, (held, goals[1]), trial.seed, data=places.data,
-            features=places.features,
-        )  # fmt: skip
-        says = fitted.classifier
-        if isinstance(settings, Finetuned):
-            photos = [data.photos(rows) for rows in (inner.test, trial.asked)]
-            hidden: Sequence[Array] = [says.hidden(of) for of in photos]
-        else:
-            network = open_network(settings.network, places.data)
-            hidden = [cached_features(network, settings.network, of, places.features) for of in (held, test)]
-        of_held, of_test = hidden
-        return arrays((says.scores_of(of_held), says.scores_of(of_test)), (of_held, of_test), fitted.history)
-
-    return fit
+    computed = dict(store.computed)
+    return Found(study, data, every, captions, outcomes, kept, tuple(found_leaks), store, computed)
 
 
 def _fused(

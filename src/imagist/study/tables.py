@@ -25,7 +25,9 @@ def write_results(found: Found, folder: Path) -> None:
         for each in found.outcomes
         for trial, figures in zip(found.trials, each.figures, strict=True)
     ]  # fmt: skip
-    _write(pa.Table.from_pylist(rows), folder / "results.parquet")
+    table = pa.Table.from_pylist(rows)
+    weights = table["weight"].cast(pa.float64())  # where nothing has a weight its type would be null
+    _write(table.set_column(table.column_names.index("weight"), "weight", weights), folder / "results.parquet")
     places = judged(found.trials)
     names = [found.data.examples[i].image for i in places]
     truth = [found.data.examples[i].label for i in places]

@@ -236,7 +236,7 @@ def begin(
         BundleNotFound: Neither a folder, nor in an installed package, nor a model that the hub gave.
         ImagistError: Else as `imagist.pretrained.loading.load` says.
     """
-    source = _source(model)
+    source = model_folder(model)
     checkpoint = load_checkpoint(source, _model_type(source), "AutoModel", device=device, pictures=False)
     config = checkpoint.model.config
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or checkpoint.tokenizer.pad_token_id is None:
@@ -276,7 +276,7 @@ def load(folder: Path, device: str = "cpu") -> TransformerClassifier:
     return TransformerClassifier(network.to(checkpoint.model.device).eval(), checkpoint.tokenizer, labels)
 
 
-def _source(model: str) -> str:
+def model_folder(model: str) -> str:
     """The folder that ``package:NAME/FOLDER`` means; any other name as it is."""
     if not model.startswith("package:"):
         return model

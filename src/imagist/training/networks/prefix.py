@@ -172,7 +172,8 @@ class PrefixDecoder(CaptionDecoder):
     ) -> tuple[Tensor, Pair]:
         """One block of GPT-2 over ``[N, B, T, E]``, or packed; keys and values ``[N, B, H, t + T, F]`` of its words."""
         attention = block.attn
-        parts = packing.wide(attention.c_attn(block.ln_1(x))).chunk(3, -1)
+        read: Tensor = attention.c_attn(block.ln_1(x))
+        parts: Sequence[Any] = packing.wide(read).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(-3, -2) for part in parts)
         if past is not None:
             key, value = torch.cat([past[0], key], -2), torch.cat([past[1], value], -2)

@@ -1,0 +1,40 @@
+"""What the files hold that a study names: its store goes by that, so that a file changed in place is another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from imagist.errors import DataError
+
+
+class Contents:
+    """The sha256 of files and folders, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def of(self, name: str | os.PathLike[str]) -> str:
+        """What a file or a folder holds, as hexadecimal digits; of a folder the names count as well.
+
+        What is neither goes by its name, such as that of a published model.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        path = Path(name)
+        if path.is_dir():
+            files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+            told = "".join(f"{inside}\0{self._file(files[inside])}\n" for inside in sorted(files))
+            return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+        return self._file(path) if path.is_file() else str(name)
+
+    def _file(self, path: Path) -> str:
+        if path not in self._known:
+            try:
+                with path.open("rb") as file:
+                    self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise DataError(f"cannot be read: {error.strerror or error}", item=str(path)) from error
+        return self._known[path]
