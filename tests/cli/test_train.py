@@ -75,6 +75,14 @@ def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_pat
     assert json.loads((tmp_path / "runs/small/curves.jsonl").read_text()) == {"phase": "words", "step": 3, "loss": 2.0}
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(recipe, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["train", "caption", recipe, "--data", ".", "--folder", "file"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("imagist: file: cannot be written to")
+    assert "Traceback" not in said
+
+
 def test_tensorboard_gets_the_curves_where_it_is_installed(tmp_path):
     pytest.importorskip("tensorboard")
     curves = Curves(tmp_path, tensorboard=True)

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imagist.captioned import Record
+from imagist.classified import Example
 from imagist.errors import FetchFailed, ItemError, PictureTooLarge, SourceNotFound, UnknownFormat
 from imagist.images import DecodeLimits, as_photo, read_file
+from imagist.images.photo import photo_of
 from imagist.records import Photo, Row
 
 PIXELS = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
@@ -41,6 +44,30 @@ def test_every_way_to_hand_over_a_picture(path, png):
             np.testing.assert_array_equal(photo.pixels, PIXELS)
             assert (photo.source, photo.size) == (source, (8, 6))
     np.testing.assert_array_equal(as_photo(bytearray(png)).pixels, PIXELS)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda image, content: Record(image, ("x",), content=content),
+        lambda image, content: Example(image, "a", content),
+    ],
+    ids=["captioned", "labelled"],
+)
+def test_a_picture_of_a_set_is_what_the_set_holds_or_what_lies_there(path, png, made):
+    for image, content in (("a row's name", png), (str(path), None), (str(path.parent / "none.png"), png)):
+        photo = photo_of(made(image, content))
+        np.testing.assert_array_equal(photo.pixels, PIXELS)
+        assert photo.source == image
+
+
+def test_a_picture_of_a_set_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ItemError, match=r"^12\.png: "):
+        photo_of(Record("12.png", ("x",), content=b"no picture"))
+    with pytest.raises(ItemError, match=r"^13\.png: "):
+        photo_of(Record("13.png", ("x",), content=b""))
+    with pytest.raises(SourceNotFound, match=r"none\.png"):
+        photo_of(Record(str(tmp_path / "none.png"), ("x",)))
 
 
 def test_a_photo_is_returned_as_it_is():

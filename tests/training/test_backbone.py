@@ -152,8 +152,9 @@ def test_weights_that_are_not_the_network_s_are_named(tmp_path, content):
         (tmp_path / "w.safetensors").write_bytes(content)
     elif content:
         save_file(content, tmp_path / "w.safetensors")
-    with pytest.raises(DataError, match=r"w\.safetensors"):
+    with pytest.raises(DataError, match=r"w\.safetensors") as caught:
         open_backbone(Backbone("test_efficientnet", "w.safetensors"), tmp_path)
+    assert caught.value.remedy == "see backbone.weights"
 
 
 def test_the_views_are_the_whole_its_mirror_image_and_crops():

@@ -39,9 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist import pipeline
     from imagist.batch.columns import CLASSIFIED, classified
-    from imagist.cli.job import Job, check_paths, inputs, run_job
+    from imagist.cli.job import Job, check_paths, inputs, pipeline_of, run_job
     from imagist.report.html import Page
     from imagist.report.table import add_prediction, classified_table, show
 
@@ -49,15 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         _check_report(args.report)
     found = inputs(args)
-    loaded = pipeline.load(
-        args.model,
-        taxonomy=args.taxonomy,
-        views=args.views,
-        weight=args.weight,
-        beam=args.beam or 3,
-        abstain_below=args.abstain_below,
-        threads=args.threads,
-    )
+    loaded = pipeline_of(args, abstain_below=args.abstain_below)
     page = Page("What imagist sees", model=loaded.id, top=max(3, args.top)) if args.report else None
     table = None if args.out else classified_table(args.top)
 

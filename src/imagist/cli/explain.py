@@ -67,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist import pipeline
     from imagist.batch.columns import CLASSIFIED, classified
-    from imagist.cli.job import Job, inputs, run_job
+    from imagist.cli.job import Job, inputs, pipeline_of, run_job
     from imagist.cli.sheets import make_folder
     from imagist.explain import faithfulness
     from imagist.records import Failure
@@ -78,14 +77,7 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args)
     found = inputs(args)
     make_folder(args.out, args.sources)
-    loaded = pipeline.load(
-        args.model,
-        taxonomy=args.taxonomy,
-        views=args.views,
-        weight=args.weight,
-        beam=args.beam or 3,
-        threads=args.threads,
-    )
+    loaded = pipeline_of(args)
     page, console = ExplanationPage("Why imagist says so", model=loaded.id), Console()
     measured: list[Explained] = []
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from imagist.batch.columns import Kind
 from imagist.batch.journal import Journal, Record
@@ -21,6 +21,9 @@ from imagist.images import count, rows
 from imagist.records import Failure, Photo, Row
 from imagist.report.terminal import printable
 from imagist.stream import Outcome, Work, run
+
+if TYPE_CHECKING:
+    from imagist.pipeline import Pipeline
 
 T = TypeVar("T")
 
@@ -81,6 +84,30 @@ def inputs(args: argparse.Namespace) -> Iterator[Row]:
         missing.append(row)
     reasons = "; ".join(str(row.error) for row in missing) or f"no rows in {', '.join(args.sources)}"
     raise UsageError(f"nothing to do: {reasons}")
+
+
+def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
+    """The pipeline that the arguments ask for.
+
+    Args:
+        args: What `imagist.cli.parser.add_model`, ``add_categories`` and ``add_speed`` declare.
+        more: Of `imagist.pipeline.load`.
+
+    Raises:
+        BundleError: The model cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    from imagist import pipeline
+
+    return pipeline.load(
+        args.model,
+        taxonomy=args.taxonomy,
+        views=args.views,
+        weight=args.weight,
+        beam=args.beam,
+        threads=args.threads,
+        **more,
+    )
 
 
 def run_job(args: argparse.Namespace, found: Iterator[Row], job: Job[T]) -> int:

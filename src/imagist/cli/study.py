@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from imagist.cli.parser import Parser, add_changes, add_data, data_folder
-from imagist.errors import MissingExtra, OutputError
+from imagist.errors import MissingExtra
 
 
 def configure(parser: Parser) -> None:
@@ -28,7 +28,7 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from imagist import settings
-    from imagist.cli.train import logged
+    from imagist.cli.train import begin_log
 
     data = data_folder(args)
     try:
@@ -40,11 +40,7 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtra(f"studies need {error.name}", remedy="pip install 'imagist[torch,study]'") from error
     study = settings.read(args.config, Study, args.set)
     folder = args.folder or Path("runs") / "studies" / study.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        logged(folder / "study.log")
-    except OSError as error:
-        raise OutputError(f"cannot be written to: {error.strerror}", item=str(folder)) from error
+    begin_log(folder / "study.log")
     found = run_study(study, Places(data, args.config, folder), allow_leakage=args.allow_leakage)
     sys.stdout.write(f"{publish(found, folder)}\n")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imagist.cli.parser import Parser, add_changes, add_data, data_folder
-from imagist.errors import MissingExtra
+from imagist.errors import MissingExtra, OutputError
 
 
 def configure(parser: Parser) -> None:
@@ -45,8 +45,7 @@ def _caption(args: argparse.Namespace) -> int:
         raise MissingExtra(f"training needs {error.name}", remedy="pip install 'imagist[torch]'") from error
     recipe = settings.read(args.config, Recipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    logged(folder / "train.log")
+    begin_log(folder / "train.log")
     curves = Curves(folder, tensorboard=args.tensorboard)
     outcome = train(recipe, data, folder, args.features, curves)
     if outcome is not None:
@@ -88,6 +87,19 @@ class Curves:
             for name, value in figures.items():
                 self._board.add_scalar(f"{phase}/{name}", value, step)
             self._board.flush()
+
+
+def begin_log(path: Path) -> None:
+    """Makes the folder of a run, and a log there of what is said.
+
+    Raises:
+        OutputError: It cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logged(path)
+    except OSError as error:
+        raise OutputError(f"cannot be written to: {error.strerror}", item=str(path.parent)) from error
 
 
 def logged(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,29 @@ from imagist.images.fetch import fetch, is_url
 from imagist.records import Photo, Row
 
 Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
+
+
+class Picture(Protocol):
+    """A picture of a set, such as `imagist.classified.Example` and `imagist.captioned.Record`."""
+
+    @property
+    def image(self) -> str:
+        """Its path, address or name."""
+        ...
+
+    @property
+    def content(self) -> bytes | None:
+        """Encoded, where the file of the set holds it; None where it is to be read from ``image``."""
+        ...
+
+
+def photo_of(picture: Picture) -> Photo:
+    """The picture, decoded; the photo and any error name it by its ``image``.
+
+    Raises:
+        ItemError: What is wrong with it.
+    """
+    return as_photo(Row(picture.image, picture.content))
 
 
 def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:

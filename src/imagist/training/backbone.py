@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from imagist.captioned import Record
 from imagist.decoding import Ints
 from imagist.errors import BundleNotFound, DataError, UsageError
-from imagist.images.photo import as_photo
+from imagist.images.photo import Picture, photo_of
 from imagist.images.views import square
 from imagist.training.export import Graph, to_onnx
 from imagist.training.features import Halves, Kept, fill
@@ -104,13 +104,13 @@ def open_backbone(config: Backbone, data: Path) -> GridEncoder:
         BundleNotFound: The published weights cannot be had.
     """
     if config.name.startswith(TORCHVISION):
-        network, channels = _torchvision(config)
+        network, channels = torchvision_network(config, "backbone")
         mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
         std: tuple[float, ...] = IMAGENET_DEFAULT_STD
     else:
-        network, channels, mean, std = _timm(config)
+        network, channels, mean, std = timm_network(config, "backbone")
     if config.weights:
-        _fill(network, data / config.weights)
+        fill_weights(network, data / config.weights, "backbone")
     whole = network.features if config.name.startswith(TORCHVISION) else _Features(network)
     return GridEncoder(
         whole,  # type: ignore[arg-type]
@@ -131,7 +131,20 @@ class _Features(nn.Module):
         return found
 
 
-def _timm(config: Backbone) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
+def timm_network(config: Backbone, table: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
+    """A network of timm, with the published weights where no file is named.
+
+    Args:
+        config: Its name and input.
+        table: Of the settings that ``config`` comes from, for messages.
+
+    Returns:
+        The network, D, and the mean and spread of the pixels that it was trained on.
+
+    Raises:
+        UsageError: No such network, or arguments that it does not take.
+        BundleNotFound: The published weights cannot be had.
+    """
     if not timm.is_model(config.name):
         close = ", ".join(timm.list_models(f"*{config.name.split('_')[0]}*")[:8]) or "see timm.list_models()"
         raise UsageError("no network of that name", item=config.name, remedy=f"such as {close}")
@@ -140,17 +153,18 @@ def _timm(config: Backbone) -> tuple[nn.Module, int, tuple[float, ...], tuple[fl
             config.name, pretrained=config.weights is None, exportable=True, **dict(config.options)
         )
     except TypeError as error:
-        raise UsageError(f"refuses backbone.options: {error}", item=config.name) from error
+        raise UsageError(f"refuses {table}.options: {error}", item=config.name) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise BundleNotFound(
             f"its published weights cannot be had ({type(error).__name__})", item=config.name,
-            remedy="connect to the internet, or name a safetensors file as backbone.weights",
+            remedy=f"connect to the internet, or name a safetensors file as {table}.weights",
         ) from error  # fmt: skip
     found = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
     return network, int(network.num_features), found["mean"], found["std"]  # type: ignore[arg-type]
 
 
-def _torchvision(config: Backbone) -> tuple[nn.Module, int]:
+def torchvision_network(config: Backbone, table: str) -> tuple[nn.Module, int]:
+    """The same of torchvision, in eval mode: the network and D."""
     import torchvision
 
     name = config.name.removeprefix(TORCHVISION)
@@ -164,7 +178,7 @@ def _torchvision(config: Backbone) -> tuple[nn.Module, int]:
         raise BundleNotFound(
             "its published weights cannot be had",
             item=config.name,
-            remedy="name a safetensors file as backbone.weights",
+            remedy=f"name a safetensors file as {table}.weights",
         ) from error
     if not hasattr(network, "features"):
         raise UsageError("has no grid of features", item=config.name, remedy="such as torchvision:alexnet")
@@ -172,16 +186,26 @@ def _torchvision(config: Backbone) -> tuple[nn.Module, int]:
         return network, int(network.eval().features(torch.zeros(1, 3, config.side, config.side)).shape[1])
 
 
-def _fill(network: nn.Module, weights: Path) -> None:
+def fill_weights(network: nn.Module, weights: Path, table: str) -> None:
+    """Gives a network the weights of a safetensors file.
+
+    Args:
+        network: Whole, with its own last layer.
+        weights: The file.
+        table: Of the settings that name it, for messages.
+
+    Raises:
+        DataError: The weights cannot be read or are another network's.
+    """
     try:
         found = load_file(weights)
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in found.items()})
     except OSError as error:
-        raise DataError(f"cannot be read: {error}", item=str(weights), remedy="see backbone.weights") from error
+        raise DataError(f"cannot be read: {error}", item=str(weights), remedy=f"see {table}.weights") from error
     except Exception as error:  # safetensors' and torch's own, for files of another kind or network
         raise DataError(
             f"are not weights of this network: {str(error).splitlines()[0]}", item=str(weights),
-            remedy="see backbone.weights",
+            remedy=f"see {table}.weights",
         ) from error  # fmt: skip
 
 
@@ -203,8 +227,7 @@ class Views:
 
     def of(self, record: Record, place: int) -> Bytes:
         """uint8 ``[V, S, S, 3]`` of one photo."""
-        photo = as_photo(record.content if record.content is not None else record.image)
-        whole = square(photo.pixels, self.side)
+        whole = square(photo_of(record).pixels, self.side)
         views = [whole, whole[:, :, ::-1]][: self.number]
         for view in range(2, self.number):
             views.append(self._crop(whole[0], np.random.default_rng((self.seed, place, view)))[None])
@@ -286,7 +309,7 @@ def weights_key(encoder: nn.Module) -> str:
     return found.hexdigest()
 
 
-def records_key(records: Sequence[Record]) -> str:
+def records_key(records: Sequence[Picture]) -> str:
     """Changes with any photo or their order; files are told apart by name, size and time."""
     found = hashlib.sha256()
     for record in records:

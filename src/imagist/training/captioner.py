@@ -20,7 +20,7 @@ from torch import nn
 
 from imagist.captioned import Record, Source, read_all
 from imagist.decoding import Decoding
-from imagist.images.photo import as_photo
+from imagist.images.photo import photo_of
 from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
@@ -172,8 +172,7 @@ def _corpus(recipe: Recipe, records: Sequence[Record], features: Features) -> Co
 
 def dev_pixels(records: Sequence[Record], side: int) -> Pixels:
     """uint8 ``[N, S, S, 3]``, as they are served."""
-    photos = [as_photo(r.content if r.content is not None else r.image) for r in records]
-    return np.concatenate([square(photo.pixels, side) for photo in photos])
+    return np.concatenate([square(photo_of(record).pixels, side) for record in records])
 
 
 def _seen(recipe: Recipe, parts: assemble.Parts, records: Sequence[Record]) -> Any:

@@ -13,7 +13,7 @@ from imagist.metrics.classes import accuracy, negative_log_likelihood  # noqa: E
 from imagist.records import LabelSet  # noqa: E402
 from imagist.settings import from_table  # noqa: E402
 from imagist.training.classifiers.distilled import Distillation, fit_distilled  # noqa: E402
-from imagist.training.classifiers.feature_fusion import Network  # noqa: E402
+from imagist.training.classifiers.feed_forward import Network  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

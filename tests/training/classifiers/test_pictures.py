@@ -18,10 +18,11 @@ from labelled_colours import LABELS, examples, tiny_network  # noqa: E402
 
 from imagist import settings as toml  # noqa: E402
 from imagist.errors import BundleError, DataError, UsageError  # noqa: E402
+from imagist.images.photo import photo_of  # noqa: E402
 from imagist.protocols import ImageClassifier  # noqa: E402
 from imagist.training.backbone import on_device  # noqa: E402
 from imagist.training.classifiers import picture_features  # noqa: E402
-from imagist.training.classifiers.picture_features import cached_features, open_network, photo_of  # noqa: E402
+from imagist.training.classifiers.picture_features import cached_features, open_network  # noqa: E402
 from imagist.training.classifiers.picture_settings import Finetuned, LabelMap, Linear, Pretrained  # noqa: E402
 from imagist.training.classifiers.pictures import fit_pictures, open_pictures, save_pictures  # noqa: E402
 

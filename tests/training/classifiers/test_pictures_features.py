@@ -14,7 +14,8 @@ pytest.importorskip("onnxscript")
 from labelled_colours import SIDE, examples, picture, tiny_network  # noqa: E402
 
 from imagist.captioned import Record  # noqa: E402
-from imagist.errors import DataError, ItemError, UsageError  # noqa: E402
+from imagist.errors import BundleNotFound, DataError, ItemError, UsageError  # noqa: E402
+from imagist.images.photo import photo_of  # noqa: E402
 from imagist.pictures.network import NetworkClassifier  # noqa: E402
 from imagist.records import LabelSet  # noqa: E402
 from imagist.training import features as kept_features  # noqa: E402
@@ -24,7 +25,6 @@ from imagist.training.classifiers.picture_features import (  # noqa: E402
     cached_features,
     features_key,
     open_network,
-    photo_of,
     photos_of,
 )
 from imagist.training.recipe import Backbone  # noqa: E402
@@ -111,8 +111,25 @@ def test_torchvision_s_alexnet_gives_both_kinds_of_features(tmp_path):
 def test_networks_and_weights_that_cannot_be_are_named(data, tmp_path):
     with pytest.raises(UsageError, match="no network of that name"):
         open_network(tiny_network(data, name="resnet_of_mine"), data)
-    with pytest.raises(DataError, match=r"w\.safetensors"):
+    with pytest.raises(DataError, match=r"w\.safetensors") as caught:
         open_network(tiny_network(data), tmp_path)
+    assert caught.value.remedy == "see network.weights"
+    with pytest.raises(UsageError, match=r"network\.options"):
+        open_network(tiny_network(data, options={"sides": 3}), data)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "torchvision:alexnet"])
+def test_a_network_without_published_weights_names_the_setting_of_a_classifier(data, monkeypatch, name):
+    torchvision = pytest.importorskip("torchvision")
+
+    def offline(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    monkeypatch.setattr(torchvision.models, "get_model", offline)
+    with pytest.raises(BundleNotFound) as caught:
+        open_network(tiny_network(data, name=name, weights=None), data)
+    assert caught.value.remedy.endswith("name a safetensors file as network.weights")
 
 
 @pytest.mark.parametrize(("views", "mirror"), [("square", False), ("crops", True)])

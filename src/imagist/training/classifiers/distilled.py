@@ -19,7 +19,7 @@ from imagist.calibration import Temperature
 from imagist.errors import UsageError
 from imagist.fusion import Distilled
 from imagist.records import Array, LabelSet
-from imagist.training.classifiers.feature_fusion import Network, learn
+from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted
 
 _UNKNOWN = -1

@@ -15,23 +15,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from imagist.errors import UsageError
-from imagist.images.photo import as_photo
+from imagist.images.photo import Picture, photo_of
 from imagist.pictures.network import TORCHVISION, Architecture, Network, looks
 from imagist.records import Array, Photo, Pixels
-from imagist.training.backbone import _fill as fill_weights
-from imagist.training.backbone import _timm as timm_network
-from imagist.training.backbone import _torchvision as torchvision_network
 from imagist.training.backbone import (
+    fill_weights,
     on_cpu,
     on_device,
     records_key,
+    timm_network,
+    torchvision_network,
     weights_key,
 )
 from imagist.training.caption import device_of
@@ -39,30 +39,8 @@ from imagist.training.classifiers.picture_settings import Pretrained
 from imagist.training.features import Kept, fill
 from imagist.training.recipe import Backbone
 
+TABLE = "network"  # what messages call a classifier's `Pretrained`
 AT_ONCE = 64  # photos that are decoded together where they are looked at one after the other
-
-
-class Picture(Protocol):
-    """A picture of a set, such as `imagist.classified.Example` and `imagist.captioned.Record`."""
-
-    @property
-    def image(self) -> str:
-        """Its path or name."""
-        ...
-
-    @property
-    def content(self) -> bytes | None:
-        """Encoded, where the file holds it; None where it is to be read from ``image``."""
-        ...
-
-
-def photo_of(picture: Picture) -> Photo:
-    """The picture, decoded.
-
-    Raises:
-        ItemError: What is wrong with it.
-    """
-    return as_photo(picture.content if picture.content is not None else picture.image)
 
 
 def photos_of(pictures: Sequence[Picture]) -> Iterator[list[Photo]]:
@@ -86,13 +64,13 @@ def open_network(settings: Pretrained, data: Path = Path()) -> Network:
     mean: Any = IMAGENET_DEFAULT_MEAN
     std: Any = IMAGENET_DEFAULT_STD
     if settings.name.startswith(TORCHVISION):
-        whole, _ = torchvision_network(given)
+        whole, _ = torchvision_network(given, TABLE)
         if not hasattr(whole, "classifier"):
             raise UsageError("has no classifier", item=settings.name, remedy="such as torchvision:alexnet")
     else:
-        whole, _, mean, std = timm_network(given)
+        whole, _, mean, std = timm_network(given, TABLE)
     if settings.weights:
-        fill_weights(whole, data / settings.weights)
+        fill_weights(whole, data / settings.weights, TABLE)
     architecture = Architecture(
         settings.name, dict(settings.options), settings.side,
         tuple(settings.mean or mean), tuple(settings.std or std), settings.features,
@@ -121,7 +99,7 @@ def cached_features(
     if folder is None:
         with TemporaryDirectory() as passing:
             return cached_features(network, settings, pictures, Path(passing))
-    keys = [records_key([picture]) for picture in pictures]  # type: ignore[list-item]
+    keys = [records_key([picture]) for picture in pictures]
     family = features_key(network, settings)
     known = _known(folder, family)
     missing = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}

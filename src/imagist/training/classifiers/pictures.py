@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imagist.errors import BundleError, DataError
+from imagist.errors import BundleError
+from imagist.images.photo import Picture
 from imagist.pictures.labelmap import LabelMapClassifier, LabelTable, imagenet_labels, read_label_map
 from imagist.pictures.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
 from imagist.records import LabelSet
@@ -26,7 +27,8 @@ from imagist.training.caption import device_of
 from imagist.training.classifiers.finetuning import finetune
 from imagist.training.classifiers.heads_over_features import fit_head
 from imagist.training.classifiers.history import Fitted
-from imagist.training.classifiers.picture_features import Picture, cached_features, open_network
+from imagist.training.classifiers.labelled import check_labelled
+from imagist.training.classifiers.picture_features import cached_features, open_network
 from imagist.training.classifiers.picture_settings import Finetuned, LabelMap, Linear, Pretrained
 
 __all__ = [
@@ -82,7 +84,7 @@ def fit_pictures(
     """
     if isinstance(settings, LabelMap):
         return Fitted(_mapped(settings, labels, data))
-    _check({"train": (pictures, targets)} | ({"dev": dev} if dev else {}), len(labels))
+    check_labelled({"train": (pictures, targets)} | ({"dev": dev} if dev else {}), len(labels), "pictures")
     train = pictures, np.asarray(targets, np.int64)
     held_out = (dev[0], np.asarray(dev[1], np.int64)) if dev else None
     network = open_network(settings.network, data)
@@ -114,20 +116,6 @@ def _classifier(network: Network, labels: LabelSet | None, settings: Pretrained)
     names = labels or LabelSet(tuple(wnid for wnid, _ in imagenet_labels()))
     device = str(device_of(settings.device))
     return NetworkClassifier(network, names, views=settings.views, mirror=settings.mirror, device=device)
-
-
-def _check(sets: Mapping[str, tuple[Sequence[Picture], NDArray[Any]]], classes: int) -> None:
-    faults = []
-    for name, (pictures, targets) in sets.items():
-        numbers = np.asarray(targets)
-        if not len(pictures):
-            faults.append(f"{name} has no pictures")
-        elif numbers.shape != (len(pictures),):
-            faults.append(f"{name} has {len(pictures)} pictures and targets of the shape {list(numbers.shape)}")
-        elif numbers.dtype.kind not in "iu" or not 0 <= numbers.min() <= numbers.max() < classes:
-            faults.append(f"{name} has targets that are not whole numbers 0..{classes - 1}")
-    if faults:
-        raise DataError("; ".join(faults))
 
 
 def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, labels: LabelSet, seed: int) -> str:

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imagist.errors import DataError
 from imagist.protocols import TextClassifier
 from imagist.records import LabelSet
 from imagist.texts.transformer import Reading, TransformerClassifier, begin
 from imagist.texts.zeroshot import TEMPLATE, label_vectors, sentences
 from imagist.training.caption import device_of
 from imagist.training.classifiers.history import Fitted
+from imagist.training.classifiers.labelled import check_labelled
 from imagist.training.classifiers.words_bag import Bag, fit_bag
 from imagist.training.classifiers.words_transformer import Transformer, fit_transformer
 
@@ -76,7 +75,7 @@ def fit_words(
     """
     if isinstance(settings, ZeroShot):
         return Fitted(_zeroshot(settings, labels))
-    _check({"train": (texts, targets)} | ({"dev": dev} if dev else {}), len(labels))
+    check_labelled({"train": (texts, targets)} | ({"dev": dev} if dev else {}), len(labels), "texts")
     if isinstance(settings, Bag):
         return Fitted(fit_bag(settings, (texts, targets), labels, dev, seed))
     return fit_transformer(settings, (texts, targets), labels, dev, seed, folder)
@@ -90,17 +89,3 @@ def _zeroshot(settings: ZeroShot, labels: LabelSet) -> TransformerClassifier:
     layer.weight.data.copy_(torch.from_numpy(vectors / settings.temperature))
     layer.bias.data.zero_()
     return classifier
-
-
-def _check(sets: Mapping[str, tuple[Sequence[str], NDArray[Any]]], classes: int) -> None:
-    faults = []
-    for name, (texts, targets) in sets.items():
-        numbers = np.asarray(targets)
-        if not len(texts):
-            faults.append(f"{name} has no texts")
-        elif numbers.shape != (len(texts),):
-            faults.append(f"{name} has {len(texts)} texts and targets of the shape {list(numbers.shape)}")
-        elif numbers.dtype.kind not in "iu" or not 0 <= numbers.min() <= numbers.max() < classes:
-            faults.append(f"{name} has targets that are not whole numbers 0..{classes - 1}")
-    if faults:
-        raise DataError("; ".join(faults))
