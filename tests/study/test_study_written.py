@@ -155,9 +155,14 @@ def test_the_greatest_gain_stands_on_top(whole):
     values = [differences[row[:2]] for row in table.rows]
     assert values == sorted(values, reverse=True)
     assert all(row[2].startswith(points(v, sign=True)) for row, v in zip(table.rows, values, strict=True))
-    assert [row[5] for row in gains_table(gains(found("fixed").outcomes, found("fixed").trials, 60, STORE)).rows] == [
-        "–"
-    ] * 2
+    assert table.heads[-1] == "p, corrected t"
+
+
+def test_one_trial_has_no_test_over_trials():
+    once = found("fixed")
+    table = gains_table(gains(once.outcomes, once.trials, 60, STORE))
+    assert table.heads[-1] == "p, Holm"
+    assert len(table.rows) == 2
 
 
 def test_the_information_report_tells_what_words_keep(whole):

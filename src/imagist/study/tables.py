@@ -83,8 +83,9 @@ def gains_table(gains: list[Gain]) -> Table:
         for gain in sorted(gains, key=lambda of: -of.compared.difference.value)
     )  # fmt: skip
     heads = ("system", "against", "gain, points", "p", "p, Holm", "p, corrected t")
+    told = len(heads) if any(gain.trials_p is not None for gain in gains) else -1  # one trial has no spread
     return Table(
-        heads, rows,
+        heads[:told], tuple(row[:told] for row in rows),
         "Paired differences of accuracy on the same pictures, with 95% intervals. p: McNemar's exact test with one "
         "seed, else the paired bootstrap; Holm: corrected for all rows of this table; corrected t: over the trials "
         "(Nadeau and Bengio 2003). The rival is the better single branch on the judged pictures themselves.",
