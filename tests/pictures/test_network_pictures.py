@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ timm = pytest.importorskip("timm")
 
 from torch import nn  # noqa: E402
 
-from imagist.errors import BundleError, BundleNotFound, BundleTampered, UnknownName, UsageError  # noqa: E402
+from imagist.errors import (  # noqa: E402
+    BundleError,
+    BundleNotFound,
+    BundleTampered,
+    MissingExtra,
+    UnknownName,
+    UsageError,
+)
 from imagist.images.views import crops, square  # noqa: E402
 from imagist.pictures.network import (  # noqa: E402
     Architecture,
@@ -250,3 +258,9 @@ def test_the_papers_networks_give_features(name, options, penultimate, pooled):
         if name == "vgg16":
             size = sum(weight.numel() for weight in network.parameters())
             assert (size < 15e6) == (features == "pooled")
+
+
+def test_without_timm_the_remedy_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtra, match="timm"):
+        untrained(Architecture("resnet18"), 3)

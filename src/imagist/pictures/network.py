@@ -23,7 +23,6 @@ from imagist.images.views import view
 from imagist.records import Array, LabelSet, Photo, Pixels
 
 try:
-    import timm
     import torch
     from safetensors.torch import load, save
     from torch import Tensor, nn
@@ -33,6 +32,7 @@ except ImportError as _error:
     ) from _error
 
 TORCHVISION = "torchvision:"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pixels, 0 to 1, a channel
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 AT_ONCE = 16  # photos
 
@@ -57,8 +57,8 @@ class Architecture:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     side: int = 224
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
     features: Literal["penultimate", "pooled"] = "penultimate"
 
 
@@ -158,6 +158,21 @@ class _Pooled(nn.Module):
         return found.mean((2, 3) if found.shape[1] == self.channels else (1, 2))
 
 
+def timm_library() -> Any:
+    """The module ``timm``, imported where it is first needed: that takes longer than all other imports together.
+
+    Raises:
+        MissingExtra: It is not installed, or does not go with this torch.
+    """
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:
+        raise MissingExtra(
+            f"networks by name need timm: {error}", item="timm", remedy="pip install 'imagist[torch]'"
+        ) from error
+    return timm
+
+
 def untrained(architecture: Architecture, classes: int) -> Network:
     """The network with weights that mean nothing yet, in eval mode.
 
@@ -171,7 +186,7 @@ def untrained(architecture: Architecture, classes: int) -> Network:
 
             whole = torchvision.models.get_model(name.removeprefix(TORCHVISION), weights=None, **options)
         else:
-            whole = timm.create_model(name, pretrained=False, exportable=True, **options)
+            whole = timm_library().create_model(name, pretrained=False, exportable=True, **options)
     except (RuntimeError, ValueError, TypeError) as error:
         raise UsageError(f"no such network: {error}", item=name) from error
     return Network(whole, architecture).with_classes(classes).eval()

@@ -17,12 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import timm
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from timm.data.config import resolve_data_config
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +28,7 @@ from imagist.decoding import Ints
 from imagist.errors import BundleNotFound, DataError, UsageError
 from imagist.images.photo import Picture, photo_of
 from imagist.images.views import square
+from imagist.pictures.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.training.export import Graph, to_onnx
 from imagist.training.features import Halves, Kept, fill
 from imagist.training.photographs import varied
@@ -38,7 +36,6 @@ from imagist.training.recipe import Backbone
 
 log = logging.getLogger("imagist.training")
 
-TORCHVISION = "torchvision:"
 Bytes = NDArray[np.uint8]
 
 
@@ -105,8 +102,8 @@ def open_backbone(config: Backbone, data: Path) -> GridEncoder:
     """
     if config.name.startswith(TORCHVISION):
         network, channels = torchvision_network(config, "backbone")
-        mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
-        std: tuple[float, ...] = IMAGENET_DEFAULT_STD
+        mean: tuple[float, ...] = IMAGENET_MEAN
+        std: tuple[float, ...] = IMAGENET_STD
     else:
         network, channels, mean, std = timm_network(config, "backbone")
     if config.weights:
@@ -145,6 +142,7 @@ def timm_network(config: Backbone, table: str) -> tuple[nn.Module, int, tuple[fl
         UsageError: No such network, or arguments that it does not take.
         BundleNotFound: The published weights cannot be had.
     """
+    timm = timm_library()
     if not timm.is_model(config.name):
         close = ", ".join(timm.list_models(f"*{config.name.split('_')[0]}*")[:8]) or "see timm.list_models()"
         raise UsageError("no network of that name", item=config.name, remedy=f"such as {close}")
@@ -159,8 +157,8 @@ def timm_network(config: Backbone, table: str) -> tuple[nn.Module, int, tuple[fl
             f"its published weights cannot be had ({type(error).__name__})", item=config.name,
             remedy=f"connect to the internet, or name a safetensors file as {table}.weights",
         ) from error  # fmt: skip
-    found = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
-    return network, int(network.num_features), found["mean"], found["std"]  # type: ignore[arg-type]
+    found = timm.data.resolve_data_config({}, model=network)
+    return network, int(network.num_features), found["mean"], found["std"]
 
 
 def torchvision_network(config: Backbone, table: str) -> tuple[nn.Module, int]:

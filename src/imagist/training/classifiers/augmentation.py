@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from imagist.records import Pixels
 
@@ -25,6 +24,8 @@ class Augmentation:
     """
 
     def __init__(self, side: int, least_area: float, colour: float) -> None:
+        from torchvision.transforms import v2  # here, for it takes as long to import as torch
+
         self._varied = v2.Compose(
             [
                 v2.RandomResizedCrop(side, scale=(least_area, 1.0), antialias=True),

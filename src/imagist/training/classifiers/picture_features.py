@@ -18,12 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from imagist.errors import UsageError
 from imagist.images.photo import Picture, photo_of
-from imagist.pictures.network import TORCHVISION, Architecture, Network, looks
+from imagist.pictures.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, looks
 from imagist.records import Array, Photo, Pixels
 from imagist.training.backbone import (
     fill_weights,
@@ -61,8 +60,8 @@ def open_network(settings: Pretrained, data: Path = Path()) -> Network:
         ImagistError: As `imagist.training.backbone.open_backbone`.
     """
     given = Backbone(settings.name, settings.weights, settings.options, settings.side, settings.mean, settings.std)
-    mean: Any = IMAGENET_DEFAULT_MEAN
-    std: Any = IMAGENET_DEFAULT_STD
+    mean: Any = IMAGENET_MEAN
+    std: Any = IMAGENET_STD
     if settings.name.startswith(TORCHVISION):
         whole, _ = torchvision_network(given, TABLE)
         if not hasattr(whole, "classifier"):
