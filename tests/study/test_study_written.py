@@ -158,6 +158,12 @@ def test_the_greatest_gain_stands_on_top(whole):
     assert table.heads[-1] == "p, corrected t"
 
 
+def test_without_a_score_fusion_there_is_no_weight(whole):
+    single = [each for each in whole.outcomes if each.system.fusion != "score"]
+    assert systems_table(tuple(single)).heads[-1] == "ECE"
+    assert systems_table(whole.outcomes).heads[-1] == "w"
+
+
 def test_one_trial_has_no_test_over_trials():
     once = found("fixed")
     table = gains_table(gains(once.outcomes, once.trials, 60, STORE))

@@ -65,8 +65,9 @@ def systems_table(outcomes: tuple[Outcome, ...]) -> Table:
             f"{mean['loss']:.3f}", f"{mean['brier']:.3f}", f"{mean['calibration_error']:.3f}", chosen,
         ))  # fmt: skip
     heads = ("system", "kind", "accuracy", "top-5", "loss, nats", "Brier", "ECE", "w")
+    told = len(heads) if any(f.weight is not None for each in outcomes for f in each.figures) else -1
     return Table(
-        heads, tuple(rows),
+        heads[:told], tuple(row[:told] for row in rows),
         "Means over trials, each judged on rows that neither training nor choices saw; accuracy with its 95% bootstrap "
         "interval over pictures. w is what the words count for, chosen on inner folds.",
     )  # fmt: skip
