@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
+import signal
 import sys
 import fake_pipeline
 fake_pipeline.install()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job, such as these tests, lacks
 from imagist.cli.main import main
 sys.exit(main())
 """
