@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -102,6 +102,10 @@ class Decoding:
             raise UsageError(f"a probability over 0 and up to 1, not {self.top_p}", item="top_p")
         if not self.temperature > 0:
             raise UsageError(f"over 0, not {self.temperature}", item="temperature")
+
+    def returning(self, nbest: int, beam: int | None = None) -> Decoding:
+        """The same with so many hypotheses returned; of a beam as wide as is asked, or else wide enough for them."""
+        return replace(self, nbest=nbest, beam=max(self.beam, nbest) if beam is None else beam)
 
     def __str__(self) -> str:
         """What goes into a captioner's id: only what makes a difference."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -140,10 +140,7 @@ def load(
     if lanes < 1:
         raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
     encoder = Encoder(bundle, views=views)
-    search = search_of(bundle)
-    options = CaptionOptions(
-        replace(search, beam=max(search.beam, nbest) if beam is None else beam, nbest=nbest), views
-    )
+    options = CaptionOptions(search_of(bundle).returning(nbest, beam), views)
     captioner, texts, pictures = _parts(bundle, encoder, options)
     chosen = open_taxonomy(taxonomy)
     fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any

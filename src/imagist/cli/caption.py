@@ -76,7 +76,7 @@ def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
     ours = args.captioner is None  # runs on one thread a batch, several batches at a time
     search = search_of(open_bundle(args.model)) if ours else Decoding()
     decoding = replace(
-        search, beam=args.beam or max(search.beam, args.nbest), nbest=args.nbest, no_repeat=args.no_repeat,
+        search.returning(args.nbest, args.beam), no_repeat=args.no_repeat,
         consensus=search.consensus if args.consensus is None else args.consensus, top_p=args.top_p,
         temperature=args.temperature, seed=args.seed,
     )  # fmt: skip

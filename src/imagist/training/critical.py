@@ -47,8 +47,9 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         photos = photos_of(corpus, step, config.batch, learning.seed + 1)
         given = learning.mine(corpus.features.some(photos, rng))
         mine = photos[learning.accelerator.process_index :: learning.accelerator.num_processes]
+        dropped = learning.seed_of(500_000 + step)
         model.train()  # without what is dropped, photos would be learnt by heart, and dev get worse
-        torch.manual_seed(learning.seed_of(500_000 + step))
+        torch.manual_seed(dropped)
         with torch.no_grad(), learning.autocast():
             grid = model.encoder(given)
             sampled = sample(
@@ -59,7 +60,7 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         spoken = until_end(sampled[:, :, 1:], learning.vocabulary.end)
         sampled = sampled[:, :, : 1 + int(spoken.sum(-1).max())]
         goal, counts = sampled[:, :, 1:], spoken[:, :, : sampled.shape[2] - 1]
-        torch.manual_seed(learning.seed_of(500_000 + step))  # learns from the cells that the sentences were drawn from
+        torch.manual_seed(dropped)  # learns from the cells that the sentences were drawn from
         with learning.autocast():
             logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
         chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, goal[counts][:, None])[:, 0]
