@@ -1,9 +1,10 @@
 """Our beam search (ONNX Runtime, batches of 32) against a straightforward one in PyTorch over the same weights.
 
-    python benchmarks/caption_decode.py --data FOLDER [--model RUN]   # into benchmarks/results/caption_decode.md
+    python benchmarks/caption_decode.py --data FOLDER [--model RUN]...   # into benchmarks/results/caption_decode.md
 
 The straightforward search (`plain_search`) is timed as tutorials write it at their best, the hypotheses of a photo a
-batch to the decoder, and one hypothesis at a time.
+batch to the decoder with what it kept of the words before, and one hypothesis at a time. Tutorials of Transformers keep
+nothing and read the whole sentence anew at each step; that is a row of its own.
 
 A bundle that multiplies bytes says other things than its weights would as floats. Those floats are then exported for
 this run, and the bundle as it ships is a row of its own.
@@ -37,7 +38,7 @@ from imagist.options import CaptionOptions
 from imagist.pieces import vocabulary_of
 from imagist.records import Array, Photo
 from imagist.training.vocabulary import UNKNOWN
-from plain_search import Rules, plain_search
+from plain_search import Rules, grid_read_once, plain_search
 from run_networks import Networks, opened
 
 RESULT = Path(__file__).parent / "results" / "caption_decode.md"
@@ -46,6 +47,7 @@ BAR = 8  # times as many photos a second
 SINGLY = 100  # photos of the slowest ways
 OURS, SHIPPED = "our search", "our search, the bundle as it ships"
 PLAIN, ONE_BY_ONE = "straightforward search", "straightforward search, a hypothesis at a time"
+ANEW = "straightforward search without a cache"
 OURS_WHOLE, PLAIN_WHOLE = "our encoder and search", "PyTorch encoder and straightforward search"
 
 T = TypeVar("T")
@@ -113,6 +115,8 @@ class Contest:
             OURS_WHOLE: (self.ours_whole, len(self.pixels)),
             PLAIN_WHOLE: (lambda: self.plain(singly, encode=True), singly),
         }
+        if self.networks.decoder.growing:
+            found[ANEW] = (lambda: self.plain_anew(singly), singly)
         if shipped := self.shipped:
             found[SHIPPED] = (lambda: self.ours(shipped), len(self.pixels))
         return found
@@ -126,6 +130,16 @@ class Contest:
         """From pictures."""
         photos = [Photo(pixels) for pixels in self.pixels]  # new ones, of which nothing is remembered
         return [c.tokens for found in self._lanes(self.captioner.caption, photos) for c in found]
+
+    def plain_anew(self, photos: int) -> Said:
+        """The first so many photos, each sentence read whole at each step; a photo's cells are read once."""
+        torch.set_num_threads(self.threads[False])
+        found, rules = [], replace(self.rules, cached=False)
+        for i in range(photos):
+            with grid_read_once(self.networks.decoder):
+                ids = plain_search(self.networks.decoder, torch.from_numpy(self.grids[i : i + 1]), rules)
+            found.append(self.vocabulary.tokens(ids))
+        return found
 
     def plain(self, photos: int, *, together: bool = True, encode: bool = False) -> Said:
         """The first so many photos, from grids or, to ``encode``, from pictures."""
@@ -160,10 +174,34 @@ class Contest:
             yield from pool.map(work, [items[i : i + BATCH] for i in range(0, len(items), BATCH)])
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one model.
+
+    Attributes:
+        bundle: As it ships.
+        threads: That suit PyTorch best, from grids and from pictures.
+        found: How fast each piece of work is.
+        said: What each says.
+    """
+
+    bundle: Bundle
+    threads: tuple[int, int]
+    found: Mapping[str, Timed]
+    said: Mapping[str, Said]
+
+    @property
+    def name(self) -> str:
+        """Of the bundle."""
+        return self.bundle.name
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
-    parser.add_argument("--model", default="embedded", help="a shipped model, or a run of `imagist train caption`")
+    parser.add_argument(
+        "--model", action="append", help="a shipped model, or a run of `imagist train caption`; may be repeated"
+    )
     parser.add_argument("--photos", type=int, default=1000, help="of Flickr8k dev")
     parser.add_argument("--beam", type=int, default=3)
     parser.add_argument("--turns", type=int, default=3, help="the best of so many is told")
@@ -171,50 +209,88 @@ def main() -> None:
     args = parser.parse_args()
     if args.data is None:
         parser.error("name the data folder with --data or IMAGIST_DATA")
-    cores = len(os.sched_getaffinity(0))
+    args.model = args.model or ["embedded"]
     records = read(args.data / "flickr8k" / "dev.parquet")[: args.photos]
-    with tempfile.TemporaryDirectory() as scratch:
-        networks = opened(args.model, args.data, Path(scratch))
-        contest = Contest(networks, [as_photo(r.content or r.image) for r in records], args.beam, cores)
-        contest.choose_threads()
-        work = contest.work()
-        said = {name: piece() for name, (piece, _) in work.items()}  # also warms up
-        found = best_of([{name: timed(*piece) for name, piece in work.items()} for _ in range(args.turns)])
-    text = report(args, contest, found, said)
+    photos = [as_photo(r.content or r.image) for r in records]
+    text = report(args, len(photos), [measured(model, args, photos) for model in args.model])
     print(text)
     if not args.print:
         RESULT.write_text(text, "utf-8")
 
 
-def report(args: argparse.Namespace, contest: Contest, found: Mapping[str, Timed], said: Mapping[str, Said]) -> str:
-    bundle = contest.networks.shipped or contest.networks.bundle
-    ratio = found[OURS].rate / found[PLAIN].rate
+def measured(model: str, args: argparse.Namespace, photos: Sequence[Photo]) -> Outcome:
+    """Both searches of one model over the same photos."""
+    with tempfile.TemporaryDirectory() as scratch:
+        networks = opened(model, args.data, Path(scratch))
+        contest = Contest(networks, photos, args.beam, cores())
+        contest.choose_threads()
+        work = contest.work()
+        said = {name: piece() for name, (piece, _) in work.items()}  # also warms up
+        found = best_of([{name: timed(*piece) for name, piece in work.items()} for _ in range(args.turns)])
+    threads = contest.threads[False], contest.threads[True]
+    return Outcome(networks.shipped or networks.bundle, threads, found, said)
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def report(args: argparse.Namespace, photos: int, outcomes: Sequence[Outcome]) -> str:
+    models = " ".join(f"--model {model}" for model in args.model)
     lines = [
         "# Speed of beam search",
         "",
-        f"`python benchmarks/caption_decode.py --model {args.model}`: `{bundle.name}` {bundle.version}"
-        f" ({bundle.card['captioner']['kind']}), {len(contest.pixels):,} photos of Flickr8k dev, beam {args.beam},"
-        f" batches of {BATCH}, {contest.cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__},"
-        f" torch {torch.__version__} on as many threads as suit it best ({contest.threads[False]} from grids,"
-        f" {contest.threads[True]} from pictures); best of {args.turns} turns.",
+        f"`python benchmarks/caption_decode.py {models}`: {photos:,} photos of Flickr8k dev, beam {args.beam},"
+        f" batches of {BATCH}, {cores()} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__},"
+        f" torch {torch.__version__} on as many threads as suit it best; best of {args.turns} turns.",
+        "",
+        "How many times as many photos a second our search does, from grids, as the straightforward one that keeps what"
+        " it has of the words before, as the one that reads the whole sentence anew at each step (a recurrent network"
+        f" keeps its state by its nature), and as the one with one hypothesis at a time. The bar: {BAR}x.",
+        "",
+        "| model | our photos/s | to straightforward | without a cache | a hypothesis at a time | same captions |",
+        "|---|---:|---:|---:|---:|---:|",
+        *map(summary, outcomes),
+        "",
+        "Ratios and captions are ours against the row's. Processor time leaves out what other programs took. Without a"
+        " cache the keys and values of a photo's cells are still made only once.",
+    ]
+    for outcome in outcomes:
+        lines += ["", *details(outcome)]
+    return "\n".join([*lines, ""])
+
+
+def summary(outcome: Outcome) -> str:
+    """A row of the table of models."""
+    ours = outcome.found[OURS].rate
+    rows = [name for name in (PLAIN, ANEW, ONE_BY_ONE) if name in outcome.found]
+    ratios = [f"{ours / outcome.found[name].rate:.1f}" if name in rows else "" for name in (PLAIN, ANEW, ONE_BY_ONE)]
+    equal = min(same(outcome.said[OURS], outcome.said[name]) for name in rows)
+    return f"| {outcome.name} | {ours:.1f} | {' | '.join(ratios)} | {equal:.2%} |"
+
+
+def details(outcome: Outcome) -> list[str]:
+    """All of one model."""
+    bundle, found, said = outcome.bundle, outcome.found, outcome.said
+    lines = [
+        f"## {bundle.name}",
+        "",
+        f"`{bundle.name}` {bundle.version} ({bundle.card['captioner']['kind']}); PyTorch on {outcome.threads[0]}"
+        f" threads from grids, on {outcome.threads[1]} from pictures.",
         "",
         "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
-        *(row(name, OURS, found, said) for name in (OURS, SHIPPED, PLAIN, ONE_BY_ONE) if name in found),
-        "",
-        f"Ours to the straightforward search: **{ratio:.1f}x** (the bar: {BAR}x), with"
-        f" {same(said[OURS], said[PLAIN]):.2%} identical captions.",
+        *(row(name, OURS, found, said) for name in (OURS, SHIPPED, PLAIN, ANEW, ONE_BY_ONE) if name in found),
         "",
         "| from decoded pictures, encoder and all | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
         row(OURS_WHOLE, OURS_WHOLE, found, said),
         row(PLAIN_WHOLE, OURS_WHOLE, found, said),
-        "",
-        "Ratios and captions are ours against the row's. Processor time leaves out what other programs took.",
     ]
-    if contest.shipped:
-        lines.append("The bundle multiplies bytes as it ships; the other rows are of its weights as floats.")
-    return "\n".join([*lines, ""])
+    if SHIPPED in found:
+        lines += ["", "The bundle multiplies bytes as it ships; the other rows are of its weights as floats."]
+    return lines
 
 
 def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Said]) -> str:

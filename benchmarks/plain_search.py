@@ -7,7 +7,10 @@ Shapes: B hypotheses, L cells, D channels, V words.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from operator import itemgetter
 
@@ -29,6 +32,7 @@ class Rules:
         longest: Most words of a sentence.
         power: Sentences are ranked by log-probability / words ** power.
         together: The hypotheses of a photo go through the decoder as a batch.
+        cached: A step reads the last word alone, with what the steps before left it; else the whole sentence so far.
     """
 
     start: int
@@ -38,6 +42,7 @@ class Rules:
     longest: int
     power: float
     together: bool = True
+    cached: bool = True
 
 
 @torch.no_grad()
@@ -47,8 +52,11 @@ def plain_search(decoder: CaptionDecoder, grid: Tensor, rules: Rules) -> list[in
     state = {name: x[:, None] for name, x in first.items()}
     hypotheses, ended = [(0.0, [rules.start])], []
     for t in range(rules.longest):
-        last = torch.tensor([[words[-1] for _, words in hypotheses]])
-        logits, state = (_all if rules.together else _one_by_one)(decoder, last, memory, state)
+        if rules.cached:
+            last = torch.tensor([[words[-1] for _, words in hypotheses]])
+            logits, state = (_all if rules.together else _one_by_one)(decoder, last, memory, state)
+        else:
+            logits = _anew(decoder, torch.tensor([[words for _, words in hypotheses]]), grid)
         logits[:, list(rules.banned)] = -inf
         scores = torch.log_softmax(logits, -1)
         for row, (_, words) in enumerate(hypotheses):
@@ -75,6 +83,27 @@ def plain_search(decoder: CaptionDecoder, grid: Tensor, rules: Rules) -> list[in
     else:
         ended += [(total / rules.longest**rules.power, words[1:]) for total, words in hypotheses]
     return max(ended, key=itemgetter(0))[1]
+
+
+@contextmanager
+def grid_read_once(decoder: CaptionDecoder) -> Iterator[None]:
+    """Within it, a decoder that reads a sentence anew makes its keys and values of a photo's cells only once.
+
+    Written around `torch.nn.TransformerDecoder`, searches make them at each step; so this one is no worse than any.
+    """
+    methods = [name for name in ("begin", "_cells") if hasattr(decoder, name)]
+    for name in methods:
+        setattr(decoder, name, cache(getattr(decoder, name)))
+    try:
+        yield
+    finally:
+        for name in methods:
+            delattr(decoder, name)
+
+
+def _anew(decoder: CaptionDecoder, words: Tensor, grid: Tensor) -> Tensor:
+    hidden, _ = decoder.hidden(grid, words)
+    return decoder.say(hidden[0, :, -1])
 
 
 def _all(decoder: CaptionDecoder, last: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensors]:

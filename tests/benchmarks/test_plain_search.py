@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,8 @@ torch = pytest.importorskip("torch")
 from imagist.decoding import END, START, Decoding, generate  # noqa: E402
 from imagist.training.judge import TorchBeams  # noqa: E402
 from imagist.training.networks.attention import AttentionDecoder  # noqa: E402
-from plain_search import Rules, plain_search  # noqa: E402
+from imagist.training.networks.transformer import TransformerDecoder  # noqa: E402
+from plain_search import Rules, grid_read_once, plain_search  # noqa: E402
 
 pytestmark = pytest.mark.torch
 UNKNOWN = 2
@@ -74,6 +76,34 @@ def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
     found = [plain_search(decoder, one[None], rules(chosen, together)) for one in grid]
     assert found == ours(decoder, grid, chosen)
     assert len({tuple(sentence) for sentence in found}) > 1
+
+
+def test_a_sentence_read_anew_at_each_step_ends_the_same():
+    torch.manual_seed(0)
+    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, longest=12).eval()
+    torch.nn.init.normal_(decoder.embedding.weight)
+    grid, chosen = torch.randn(6, 4, 6) * 3, Decoding(3, longest=12)
+    anew = replace(rules(chosen), cached=False)
+    found = [plain_search(decoder, one[None], anew) for one in grid]
+    assert found == ours(decoder, grid, chosen)
+    assert len({tuple(sentence) for sentence in found}) > 1
+    with grid_read_once(decoder):
+        assert plain_search(decoder, grid[:1], anew) == found[0]
+
+
+def test_the_grid_is_read_once_within_and_each_time_without(monkeypatch):
+    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, longest=12).eval()
+    calls, reduce = [], decoder.reduce.forward
+    monkeypatch.setattr(decoder.reduce, "forward", lambda grid: calls.append(1) or reduce(grid))
+    grid, words = torch.randn(1, 4, 6), torch.ones(1, 1, 1, dtype=torch.int64)
+    for expected in (1, 2):
+        with grid_read_once(decoder):
+            decoder.hidden(grid, words)
+            decoder.hidden(grid, words)
+        assert len(calls) == expected
+    decoder.hidden(grid, words)
+    decoder.hidden(grid, words)
+    assert len(calls) == 4
 
 
 def test_a_wrong_rule_would_be_seen():

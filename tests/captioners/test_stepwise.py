@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagist.bundle import open_bundle
-from imagist.captioners.stepwise import from_model
+from imagist.captioners.stepwise import BEGUN, _Beams, from_model
 from imagist.decoding import Decoding
 from imagist.encoder import Encoder
 from imagist.errors import UsageError
@@ -170,6 +172,59 @@ def test_several_cores_do_not_change_what_is_said(made, photos):
     folder = made[1]
     one, two = (make(Decoding(longest=8), model=folder, threads=n).caption(photos[:4]) for n in (1, 2))
     assert [c.text for c in one] == [c.text for c in two]
+
+
+class Told:
+    """A captioner of plain numbers: what a beam is given and keeps tells which photo and which beam it is."""
+
+    start, end, words, beams = 1, 0, 9, 3
+    state = frozenset({"said"})
+
+    def __init__(self):
+        self.rows = []
+
+    def first(self, grids):
+        return {"photo": grids[:, 0, 0].copy(), "said": np.zeros((len(grids), 1))}
+
+    def next(self, words, candidates, given):
+        self.rows.append(words.shape)
+        said = given["said"] * 10 + words[..., None]
+        told = given["photo"][:, None] + said[..., 0] / 1e4
+        found = {name: np.repeat(told[..., None], candidates, 2) for name in ("logprobs", "attention")}
+        return found | {"ids": np.broadcast_to(np.arange(candidates), found["logprobs"].shape)}, {"said": said}
+
+
+@given(order=st.lists(st.tuples(st.permutations(range(3)), st.sets(st.integers(0, 6))), min_size=1, max_size=5))
+def test_photos_that_leave_and_beams_that_change_places_take_their_own_along(order):
+    captioner, left = Told(), np.arange(7)
+    beams = _Beams(captioner, 1.0 * left[:, None, None])
+    said = np.ones((7, 3), np.int64)
+    told, ids, attention = beams.step(np.ones((7, 3), np.int64), 2)
+    for turn, (places, leave) in enumerate(order):
+        expected = left[:, None] + said / 1e4
+        np.testing.assert_allclose(told, np.repeat(expected[..., None], 2, 2))
+        np.testing.assert_array_equal(attention, told)
+        assert ids.shape == told.shape
+        still = np.flatnonzero(~np.isin(left, [*leave]))
+        if not len(still):
+            break
+        parents = np.tile(places, (len(still), 1))
+        beams.keep(still, parents)
+        words = (np.arange(3) + turn + left[still][:, None]) % 9
+        left, said = left[still], 10 * said[still[:, None], parents] + words
+        told, ids, attention = beams.step(words, 2)
+    assert captioner.rows[0] == (7, 1)  # beams that are still equal are computed once
+    assert all(shape[1] == 3 for shape in captioner.rows[1:])
+
+
+def test_a_batch_is_begun_in_parts(photos):
+    captioner = make()
+    grids = np.random.default_rng(0).normal(size=(BEGUN + 3, *captioner._encoder.grids(photos[:1])[0].shape[1:]))
+    grids = grids.astype(np.float32)
+    whole = captioner.first(grids)
+    for i in (0, BEGUN - 1, BEGUN, BEGUN + 2):
+        for name, x in captioner.first(grids[i : i + 1]).items():
+            np.testing.assert_allclose(whole[name][i], x[0], atol=1e-4)
 
 
 def test_pixels_alone_decide_what_is_drawn(photos):

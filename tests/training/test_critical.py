@@ -17,6 +17,7 @@ from imagist.metrics.cider import CiderD  # noqa: E402
 from imagist.training import checkpoint, critical  # noqa: E402
 from imagist.training.corpus import Corpus, until_end  # noqa: E402
 from imagist.training.critical import advantages, sample  # noqa: E402
+from imagist.training.networks.decoder import CaptionDecoder  # noqa: E402
 from imagist.training.vocabulary import UNKNOWN, learn_words  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -188,16 +189,16 @@ def test_cross_entropy_goes_on_beside_it_only_where_it_is_asked_for(tiny, tmp_pa
     loss = critical.word_loss
     monkeypatch.setattr(critical, "word_loss", lambda *a: sizes.append(len(a[1])) or loss(*a))
     critical.self_critical(tiny.model(), tiny.learning(tmp_path), replace(tiny.critical, words=weight), tiny.words)
-    assert sizes == ([2 + 2] * 4 if weight else [])  # of the sets without references
+    assert sizes == ([4 + 2 + 2] * 4 if weight else [])  # of every set
 
 
-def test_without_other_sets_the_words_are_those_of_the_first(tiny, tmp_path, monkeypatch):
-    sizes = []
-    loss = critical.word_loss
-    monkeypatch.setattr(critical, "word_loss", lambda *a: sizes.append(len(a[1])) or loss(*a))
-    learning = tiny.learning(tmp_path, corpora=tiny.corpora[:1], shares=(1.0,))
-    critical.self_critical(tiny.model(), learning, tiny.critical, tiny.words)
-    assert sizes == [4] * 4
+@pytest.mark.parametrize(("seen", "cells"), [(None, 3), (0.5, 2)])
+def test_fewer_cells_are_shown_where_that_is_asked_for(tiny, tmp_path, monkeypatch, seen, cells):
+    model, sizes = tiny.model(seen=0.75), []
+    shown = CaptionDecoder.shown
+    monkeypatch.setattr(CaptionDecoder, "shown", lambda *a: sizes.append(shown(*a)[0].shape[1]) or shown(*a))
+    critical.self_critical(model, tiny.learning(tmp_path), replace(tiny.critical, seen=seen), tiny.words)
+    assert {*sizes} == {cells, CELLS}  # dev is shown all
 
 
 def test_a_run_that_makes_nothing_better_changes_nothing(tiny, tmp_path):

@@ -26,6 +26,7 @@ from imagist.records import Array, Caption, Hypothesis, Photo
 
 Tensors = dict[str, NDArray[Any]]
 _NEW = "new_"
+BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the processor's cache
 
 
 class StepwiseCaptioner:
@@ -72,7 +73,8 @@ class StepwiseCaptioner:
 
     def first(self, grids: Array) -> Tensors:
         """Memory and first state of N photos, by name."""
-        return dict(zip(self._first_names, self._begin.run(None, {"grid": grids}), strict=True))
+        parts = [self._begin.run(None, {"grid": grids[i : i + BEGUN]}) for i in range(0, len(grids), BEGUN)]
+        return {name: np.concatenate(x) for name, *x in zip(self._first_names, *parts, strict=True)}
 
     def next(self, words: Ints, candidates: int, given: Tensors) -> tuple[Tensors, Tensors]:
         """What the next words may be, and the new state; both by name."""
@@ -110,23 +112,42 @@ class StepwiseCaptioner:
 
 
 class _Beams:
-    """The model's tensors over one batch: `imagist.decoding.NextWord`."""
+    """The model's tensors over one batch: `imagist.decoding.NextWord`.
+
+    The memory is the largest of them. When photos leave, the last ones move into their places, so that it is not
+    copied whole: photo i of the search lies at ``_places[i]``.
+    """
 
     def __init__(self, captioner: StepwiseCaptioner, grids: Array) -> None:
         self._captioner = captioner
         self.start, self.end, self.words = captioner.start, captioner.end, captioner.words
         given = captioner.first(grids)
-        self._state = {name: np.repeat(given.pop(name)[:, None], captioner.beams, 1) for name in captioner.state}
+        self._state = {name: given.pop(name)[:, None] for name in captioner.state}
         self._memory = given
+        self._places = np.arange(len(grids))
+        self._width = 1  # beams that differ: at first all are equal, and one stands for them
 
     def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
-        found, self._state = self._captioner.next(words, candidates, self._memory | self._state)
-        return found["logprobs"], found["ids"].astype(np.int64, copy=False), found.get("attention")
+        at = np.argsort(self._places)
+        found, self._state = self._captioner.next(words[at, : self._width], candidates, self._memory | self._state)
+        n, b = words.shape
+        mine = {name: np.broadcast_to(x[self._places], (n, b, *x.shape[2:])) for name, x in found.items()}
+        return mine["logprobs"], mine["ids"].astype(np.int64, copy=False), mine.get("attention")
 
     def keep(self, photos: Ints, beams: Ints) -> None:
-        if len(photos) < len(next(iter(self._state.values()))):
-            self._memory = {name: x[photos] for name, x in self._memory.items()}
-        self._state = {name: x[photos[:, None], beams] for name, x in self._state.items()}
+        left, places = len(photos), self._places[photos]
+        moved = places >= left
+        holes = np.setdiff1d(np.arange(left), places)
+        if len(holes):
+            for x in self._memory.values():
+                x[holes] = x[places[moved]]
+        self._memory = {name: x[:left] for name, x in self._memory.items()}
+        self._places = places.copy()
+        self._places[moved] = holes
+        rows = places[:, None] * self._width + (beams if self._width > 1 else np.zeros_like(beams))
+        rows = rows[np.argsort(self._places)]
+        self._state = {name: x.reshape(-1, *x.shape[2:]).take(rows, 0) for name, x in self._state.items()}
+        self._width = beams.shape[1]
 
 
 def _starts(card: Mapping[str, Any]) -> Mapping[str, int]:

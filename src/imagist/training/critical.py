@@ -29,9 +29,11 @@ _END = "<end>"  # in the reward the end counts as a word; without it, sentences 
 def self_critical(model: CaptionModel, learning: Learning, config: Critical, words: Words) -> None:
     """Phase 2: sampled sentences, each weighed by how much its CIDEr-D is above that of the photo's other samples.
 
-    With ``config.words`` cross-entropy goes on beside it: on the sets without references, whose words would be lost,
-    or, where there are none such, on the first set.
+    With ``config.words`` cross-entropy goes on beside it, on all sets: the words of those without references would be
+    lost, and the others' captions get worse on dev where they are rewarded alone.
     """
+    if config.seen is not None:
+        model.decoder.seen = config.seen
     run = Run(
         model, learning.rates, decay=0.0, average=config.average, clip=config.clip,
         path=learning.folder / "critical.pt", accelerator=learning.accelerator,
@@ -67,8 +69,7 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         weight = gain.to(chosen)[..., None].expand(counts.shape)[counts]
         loss = -(weight * chosen).sum() / learning.total(counts.sum())
         if config.words:
-            first = min(1, len(learning.corpora) - 1)
-            given, known = learning.batch(config.batch, words.sentences, step, first)
+            given, known = learning.batch(config.batch, words.sentences, step)
             loss = loss + config.words * word_loss(run.wrapped, given, known, learning, words)
         run.learn(loss, rate_at(config.rate, step, config.steps, warm=config.warm))
         if progress.step(sampled[:, :, 0].numel(), reward=float(scores.mean())):

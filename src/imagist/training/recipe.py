@@ -110,6 +110,8 @@ class Critical:
         samples: Sentences drawn a photo, at least 2.
         temperature: At which they are drawn and learnt. Smoothed labels leave a flat distribution: its samples at 1
             are so much worse than what a search finds that short sentences win, long before good ones do.
+        seen: Share of the cells that a step shows instead of the decoder's; fewer keep photos that phase 1 learnt by
+            heart from being recognised, so that what is learnt is what to say when one is not sure.
         rate: Peak learning rate.
         warm: Steps of its warm-up.
         look_every: Steps between looks at dev.
@@ -122,6 +124,7 @@ class Critical:
     batch: int = field(default=24, metadata={"least": 1})
     samples: int = field(default=5, metadata={"least": 2})
     temperature: float = field(default=1.0, metadata={"above": 0.0})
+    seen: float | None = field(default=None, metadata={"above": 0.0, "most": 1.0})
     rate: float = field(default=1e-4, metadata={"above": 0.0})
     warm: int = field(default=50, metadata={"least": 1})
     look_every: int = field(default=200, metadata={"least": 1})

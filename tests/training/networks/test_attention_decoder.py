@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from imagist.training.networks import additive  # noqa: E402
 from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder  # noqa: E402
 from imagist.training.networks.decoder import beams_of  # noqa: E402
 
@@ -117,3 +118,105 @@ def test_attention_follows_what_was_said():
         one, other = (decoder(grid, torch.tensor([[[1, word, 5]]]))[1][0, 0] for word in (3, 4))
     torch.testing.assert_close(one[:2], other[:2])  # the second look is taken before the word is read
     assert (one[2] - other[2]).abs().max() > 1e-3
+
+
+LENGTHS = torch.tensor([[6, 2], [0, 3], [1, 5]])
+KINDS = {
+    "sat": {},
+    "tutorial": {**TUTORIAL, **SMALL, "values": 7},
+    "gated gru": {"cell": "gru"},
+    "plain lstm": {"gated": False, "first": "zeros"},
+}
+
+
+def forced(decoder, grid, words, where):
+    """Teacher forcing word by word as `step` does it, each sentence to its end whatever comes after."""
+    memory, first = decoder.begin(grid)
+    state, logits, maps = beams_of(first, words.shape[1]), [], []
+    for t in range(words.shape[2]):
+        out, attention, state = decoder.step(words[:, :, t], memory, state)
+        logits.append(out)
+        maps.append(attention)
+    return torch.stack(logits, 2)[where], torch.stack(maps, 2)
+
+
+def taught(say, decoder, grid, words, where, goal):
+    """Loss with the penalty on attention, and its gradients."""
+    decoder.zero_grad()
+    logits, maps = say(grid, words, where)
+    loss = nn.functional.cross_entropy(logits, goal[where], label_smoothing=0.1)
+    loss = loss + ((maps * where[..., None]).sum(2) - 0.5).square().sum()
+    loss.backward()
+    return loss.detach(), {name: p.grad.clone() for name, p in decoder.named_parameters()}
+
+
+@pytest.fixture(params=KINDS)
+def lesson(request):
+    """A decoder without dropout, photos and sentences of several lengths, one of none; all in float64."""
+    torch.manual_seed(0)
+    decoder = build(**KINDS[request.param]).double().train()
+    words, goal = (torch.randint(3, WORDS, (3, 2, 6)) for _ in range(2))
+    return decoder, torch.randn(3, CELLS, CHANNELS).double(), words, torch.arange(6) < LENGTHS[..., None], goal
+
+
+def check(found, expected, **within):
+    torch.testing.assert_close(found[0], expected[0], **within)
+    assert found[1].keys() == expected[1].keys()
+    for name, gradient in expected[1].items():
+        assert gradient.any(), name
+        torch.testing.assert_close(found[1][name], gradient, msg=lambda text, name=name: f"{name}: {text}", **within)
+
+
+def test_it_learns_what_the_steps_in_a_row_would_teach(lesson):
+    """Autograd through `step` knows nothing of what is dropped, computed again or added up at the end."""
+    decoder = lesson[0]
+    expected = taught(lambda *given: forced(decoder, *given), *lesson)
+    check(taught(decoder, *lesson), expected, atol=1e-10, rtol=1e-8)
+
+
+def test_it_learns_the_same_with_what_fills_up_the_sentences(lesson):
+    decoder = lesson[0]
+
+    def unpacked(grid, words, where):
+        logits, maps = decoder(grid, words)
+        return logits[where], maps
+
+    check(taught(decoder, *lesson), taught(unpacked, *lesson), atol=1e-10, rtol=1e-8)
+
+
+def test_how_many_rows_fit_the_cache_changes_nothing(lesson, monkeypatch):
+    expected = taught(lesson[0], *lesson)
+    for rows in (1, 2, 5):
+        monkeypatch.setattr(additive, "IN_CACHE", rows * CELLS * 5)
+        check(taught(lesson[0], *lesson), expected, atol=1e-10, rtol=1e-8)
+
+
+def test_in_bfloat16_it_learns_nearly_the_same(lesson):
+    decoder, grid, *rest = lesson
+    decoder, grid = decoder.float(), grid.float()
+    expected = taught(decoder, decoder, grid, *rest)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = taught(decoder, decoder, grid, *rest)
+    torch.testing.assert_close(found[0], expected[0], atol=0, rtol=0.02)
+    for name, gradient in expected[1].items():
+        near = torch.nn.functional.cosine_similarity(found[1][name].flatten(), gradient.flatten(), 0)
+        assert near > 0.98, name
+
+
+@torch.no_grad()
+def test_what_comes_after_the_end_is_not_even_read(lesson):
+    decoder, grid, words, where, _ = lesson
+    hidden, maps = decoder.hidden(grid, words, where)
+    again = decoder.hidden(grid, words.masked_fill(~where, 10**6), where)  # no such word: reading it would fail
+    torch.testing.assert_close(again, (hidden, maps))
+    assert not hidden[~where].any()
+    assert not maps[~where].any()
+    torch.testing.assert_close(maps[where].sum(-1), torch.ones(int(where.sum())).double())
+
+
+def test_a_batch_in_which_no_word_counts_teaches_nothing(lesson):
+    decoder, grid, words, where, _ = lesson
+    logits, maps = decoder(grid, words, torch.zeros_like(where))
+    assert logits.shape == (0, WORDS)
+    (logits.sum() + maps.sum()).backward()
+    assert not any(p.grad.any() for p in decoder.parameters() if p.grad is not None)

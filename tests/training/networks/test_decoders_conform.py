@@ -307,3 +307,22 @@ def test_its_graphs_say_what_it_says(decoder, name, sessions, n, b, candidates):
         for part in renewed:
             given[part] = found[f"new_{part}"]
             np.testing.assert_allclose(given[part], state[part], atol=1e-4)
+
+
+def test_training_shows_each_photo_a_share_of_its_cells(name):
+    decoder, grid, words = make(name, seen=0.34), photos(64), torch.full((64, 1, 3), 5)
+
+    def says(of, seed=1):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            return decoder.hidden(of, words)[0]
+
+    assert torch.equal(says(grid, 1), says(grid, 2))  # but not where it serves
+    decoder.train()
+    first, looked = says(grid), torch.zeros(64, CELLS)
+    for cell in range(CELLS):
+        other = grid.clone()
+        other[:, cell] += 10
+        looked[:, cell] = (says(other) - first).abs().amax((1, 2, 3)) > 1e-6
+    assert (looked.sum(1) == 3).all()
+    assert (looked.sum(0) > 8).all()  # others for each

@@ -61,12 +61,12 @@ def test_it_says_what_transformers_says_after_prefix_and_words(changed):
 def test_the_prefix_is_kept_once_a_photo_and_what_grows_grows():
     decoder = build()
     memory, state = decoder.begin(torch.randn(2, CELLS, CHANNELS))
-    assert {name: tuple(x.shape) for name, x in memory.items()} == {
-        "opening": (2, 24), "prefix_keys": (2, 2, 3, PREFIX - 2, 8), "prefix_values": (2, 2, 3, PREFIX - 2, 8)
-    }  # fmt: skip
+    assert {name: tuple(x.shape) for name, x in memory.items()} == {"opening": (2, 24)} | {
+        f"prefix_{part}.{i}": (2, 3, PREFIX - 2, 8) for part in ("keys", "values") for i in (0, 1)
+    }
     state = {name: x[:, None].expand(-1, 4, *x.shape[1:]) for name, x in state.items()}
     for t in (1, 2, 3):
-        assert {name: tuple(x.shape) for name, x in state.items()} == dict.fromkeys(decoder.growing, (2, 4, 2, 3, t, 8))
+        assert {name: tuple(x.shape) for name, x in state.items()} == dict.fromkeys(decoder.growing, (2, 4, 3, t, 8))
         state = decoder.step(torch.full((2, 4), 5), memory, state)[2]
 
 

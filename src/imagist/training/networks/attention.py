@@ -3,7 +3,7 @@
 Two published captioners are presets of it: `TUTORIAL` and `SAT`.
 
 Shapes: N photos, L cells, D channels, B sentences or beams, T words, V words known, H state, A attention, E embedding,
-W width of a cell's value.
+W width of a cell's value; m sentences that still speak.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
+from imagist.training.networks.additive import AdditiveAttention
+from imagist.training.networks.decoder import CaptionDecoder, Tensors
 from imagist.training.networks.dropout import Dropout
+from imagist.training.networks.packing import SharedLinear, Steps, raised, up_to_last
 
 TUTORIAL: dict[str, Any] = {
     "cell": "gru", "hidden": 512, "embedding": 256, "attention": 512, "values": 256, "normalised": False,
@@ -46,6 +48,7 @@ class AttentionDecoder(CaptionDecoder):
         output: From state, context and the word before (``deep``), or from the ``state`` alone.
         tied: The output's weights are those of the embedding.
         dropout: On the values, on the embedding and before and after the output's first layer; 0 to 1.
+        seen: As `CaptionDecoder`.
     """
 
     def __init__(
@@ -64,8 +67,9 @@ class AttentionDecoder(CaptionDecoder):
         output: Literal["deep", "state"] = "deep",
         tied: bool = True,
         dropout: float = 0.4,
+        seen: float = 1.0,
     ) -> None:
-        super().__init__(words)
+        super().__init__(words, seen)
         width = values or hidden
         self.reduce = nn.Linear(channels, width)
         self.reduced_norm = nn.LayerNorm(width) if normalised else nn.ReLU()
@@ -85,7 +89,7 @@ class AttentionDecoder(CaptionDecoder):
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
         """Values ``[N, L, W]`` and keys ``[N, L, A]``; state and, of an LSTM, cell ``[N, H]``."""
-        values = self.dropout(self.reduced_norm(self.reduce(grid)))
+        values = self.dropout(self.reduced_norm(self.reduce(self.shown(grid)[0])))
         hidden = self.cell.hidden_size
         if self.start is not None:
             parts = torch.split(torch.tanh(self.start(values.mean(1))), hidden, -1)
@@ -106,20 +110,28 @@ class AttentionDecoder(CaptionDecoder):
         return self.say(self._deep(new["state"], context, vector)), attention, new
 
     def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """As `CaptionDecoder.hidden` says; what does not wait for the step before is done for all words at once."""
+        """As `CaptionDecoder.hidden` says; sentences that have ended drop out of the steps.
+
+        What does not wait for the step before is done for all words at once.
+        """
         memory, first = self.begin(grid)
-        state = beams_of(first, words.shape[1])
-        vectors = self.dropout(self.embedding(words))
-        own, rest = torch.split(self.cell.weight_ih, [vectors.shape[-1], self.reduce.out_features], 1)
-        projected = F.linear(vectors, own, self.cell.bias_ih)
+        steps = Steps(torch.ones_like(words, dtype=torch.bool) if where is None else up_to_last(where))
+        vectors = self.dropout(self.embedding(steps.packed(words)))
+        of_word, of_context = torch.split(self.cell.weight_ih, [vectors.shape[-1], self.reduce.out_features], 1)
+        given = torch.split(raised(F.linear(vectors, of_word, self.cell.bias_ih)), steps.speaking)
+        look = AdditiveAttention(self.query, self.energy, self.gate, memory, steps)
+        own, rest = SharedLinear(self.cell.weight_hh), SharedLinear(of_context)
+        state = {name: raised(x)[steps.photos] for name, x in first.items()}
         states, contexts, maps = [], [], []
-        for t in range(words.shape[2]):
-            context, attention = self._look(memory, state["state"])
-            state = self._turn(projected[:, :, t] + F.linear(context, rest), state)
+        for m, part in zip(steps.speaking, given, strict=True):
+            state = {name: x[:m] for name, x in state.items()}
+            context, attention = look(state["state"])
+            state = self._turn(part + rest(context), own(state["state"]) + self.cell.bias_hh, state)
             states.append(state["state"])
             contexts.append(context)
             maps.append(attention)
-        return self._deep(torch.stack(states, 2), torch.stack(contexts, 2), vectors), torch.stack(maps, 2)
+        hidden = self._deep(torch.cat(states), torch.cat(contexts), vectors)
+        return steps.wide(hidden), steps.wide(torch.cat(maps))
 
     def say(self, hidden: Tensor) -> Tensor:
         """As `CaptionDecoder.say` says."""
@@ -131,9 +143,8 @@ class AttentionDecoder(CaptionDecoder):
         context = attention @ memory["values"]
         return (context if self.gate is None else torch.sigmoid(self.gate(state)) * context), attention
 
-    def _turn(self, given: Tensor, state: Tensors) -> Tensors:
-        """The cell's next state from what its inputs add up to ``[N, B, 4H or 3H]``."""
-        own = F.linear(state["state"], self.cell.weight_hh, self.cell.bias_hh)
+    def _turn(self, given: Tensor, own: Tensor, state: Tensors) -> Tensors:
+        """The cell's next state from what its inputs and its own state add up to, ``[m, 4H or 3H]`` each."""
         if isinstance(self.cell, nn.LSTMCell):
             enter, forget, fresh, leave = (given + own).chunk(4, -1)
             inner = torch.sigmoid(forget) * state["cell"] + torch.sigmoid(enter) * torch.tanh(fresh)

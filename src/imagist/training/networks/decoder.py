@@ -5,11 +5,14 @@ Shapes: N photos, L cells of the grid, D its channels, B beams or sentences a ph
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 Tensors = dict[str, Tensor]
+Pair = tuple[Tensor, Tensor]  # keys and values
+_PAIR = ("keys", "values")
 
 
 class CaptionDecoder(nn.Module):
@@ -21,14 +24,24 @@ class CaptionDecoder(nn.Module):
 
     Attributes:
         words: V.
+        seen: Share of the cells that a step of training shows, in (0, 1]; others for each photo (Liu et al. 2022,
+            "PatchDropout"). Photos are then not learnt by heart so soon.
         growing: Parts of the state that get longer with each step, and the axis of ``[N, B, ...]`` along which.
     """
 
     growing: Mapping[str, int] = {}
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, words: int, seen: float = 1.0) -> None:
         super().__init__()
-        self.words = words
+        self.words, self.seen = words, seen
+
+    def shown(self, grid: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The cells ``[N, l, D]`` that this step of training shows, and which ``[N, l]``; None when all of them are."""
+        number = max(1, round(self.seen * grid.shape[1]))
+        if not self.training or number == grid.shape[1]:
+            return grid, None
+        some = torch.rand(grid.shape[:2], device=grid.device).argsort(1)[:, :number]
+        return grid.gather(1, some[..., None].expand(-1, -1, grid.shape[2])), some
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
         """Memory ``[N, ...]`` and the first state, one a photo, ``[N, ...]``, of ``[N, L, D]``."""
@@ -80,3 +93,19 @@ class CaptionDecoder(nn.Module):
 def beams_of(first: Tensors, beams: int) -> Tensors:
     """The first state ``[N, ...]`` for each of B beams ``[N, B, ...]``."""
     return {name: x[:, None].expand(-1, beams, *x.shape[1:]) for name, x in first.items()}
+
+
+def by_layer(pairs: Iterable[Pair], prefix: str = "") -> Tensors:
+    """Keys and values of each layer by name, ``keys.0`` and so on; stacked, all would be copied at each step."""
+    return {f"{prefix}{name}.{i}": x for i, pair in enumerate(pairs) for name, x in zip(_PAIR, pair, strict=True)}
+
+
+def of_layer(tensors: Tensors, layer: int, prefix: str = "") -> Pair:
+    """What `by_layer` named."""
+    keys, values = (tensors[f"{prefix}{name}.{layer}"] for name in _PAIR)
+    return keys, values
+
+
+def growing_by_layer(layers: int) -> dict[str, int]:
+    """`CaptionDecoder.growing` of keys and values ``[N, B, H, t, F]`` of so many layers."""
+    return {f"{name}.{i}": 3 for i in range(layers) for name in _PAIR}

@@ -24,8 +24,8 @@ class PooledMapping(nn.Module):
         self.prefix = prefix
         self.dropout = Dropout(dropout)
 
-    def forward(self, grid: Tensor) -> Tensor:
-        """As the class says."""
+    def forward(self, grid: Tensor, some: Tensor | None = None) -> Tensor:
+        """As the class says; ``some`` is nothing to it."""
         wide = self.dropout(torch.tanh(self.widen(self.dropout(grid.mean(1)))))
         tokens: Tensor = self.out(wide).unflatten(-1, (self.prefix, -1))
         return tokens
@@ -47,9 +47,9 @@ class QueriesMapping(nn.Module):
         self.layers = nn.ModuleList(GridLayer(width, heads, dropout) for _ in range(layers))
         self.dropout = Dropout(dropout)
 
-    def forward(self, grid: Tensor) -> Tensor:
-        """As the class says."""
-        cells = self.dropout(self.reduce(grid) + self.places)
+    def forward(self, grid: Tensor, some: Tensor | None = None) -> Tensor:
+        """As the class says; ``some`` tells which cells these are, ``[N, L]``, if not all."""
+        cells = self.dropout(self.reduce(grid) + (self.places if some is None else self.places[some]))
         x = torch.cat([self.queries.expand(grid.shape[0], -1, -1), cells], 1)
         for layer in self.layers:
             x = layer(x)

@@ -13,12 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from imagist.errors import UsageError
-from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
+from imagist.training.networks.decoder import (
+    CaptionDecoder,
+    Pair,
+    Tensors,
+    beams_of,
+    by_layer,
+    growing_by_layer,
+    of_layer,
+)
 from imagist.training.networks.dropout import Dropout
 from imagist.training.networks.mapping import PooledMapping, QueriesMapping
 from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
-
-Pair = tuple[Tensor, Tensor]
 
 
 class PrefixDecoder(CaptionDecoder):
@@ -45,6 +51,7 @@ class PrefixDecoder(CaptionDecoder):
         banned: Words that are never said; the starts are added to them, but for one that is the end as well.
         longest: Most words of a sentence, the end not counted.
         dropout: Of the mapping, 0 to 1; the language model has its own.
+        seen: As `CaptionDecoder`.
 
     Attributes:
         starts: As the argument.
@@ -57,7 +64,6 @@ class PrefixDecoder(CaptionDecoder):
             its range.
     """
 
-    growing = {"keys": 4, "values": 4}  # noqa: RUF012
     at_end: Tensor
 
     def __init__(
@@ -75,10 +81,12 @@ class PrefixDecoder(CaptionDecoder):
         banned: Sequence[int] = (),
         longest: int = 24,
         dropout: float = 0.1,
+        seen: float = 1.0,
     ) -> None:
         config = language_model.config
         _check(config, prefix, mapping, longest)
-        super().__init__(config.vocab_size)
+        super().__init__(config.vocab_size, seen)
+        self.growing = growing_by_layer(config.n_layer)
         self.starts = tuple(starts) or (int(config.bos_token_id),)
         self.start, self.end = self.starts[0], int(config.eos_token_id if end is None else end)
         self.banned = tuple(sorted({*banned, *self.starts} - {self.end}))
@@ -112,23 +120,22 @@ class PrefixDecoder(CaptionDecoder):
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
         """What all sentences of a photo share, and the keys and values of the last token before them.
 
-        Memory: ``opening`` ``[N, E]``, said in place of the start; ``prefix_keys`` and ``prefix_values``
-        ``[N, M, H, P - 2, F]``. State: ``keys`` and ``values`` ``[N, M, H, 1, F]``.
+        Memory: ``opening`` ``[N, E]``, said in place of the start; of each layer keys and values of the prefix,
+        ``[N, H, P - 2, F]``. State: of each layer keys and values ``[N, H, 1, F]``.
         """
-        tokens = self.mapped_norm(self.mapping(grid))
+        tokens = self.mapped_norm(self.mapping(*self.shown(grid)))
         x, pairs = self._placed(tokens[:, None, :-1], 0), []
         for block in self.language_model.transformer.h:
             x, pair = self._block(block, x, None, None)
             pairs.append(pair)
-        keys, values = (torch.stack([pair[k] for pair in pairs], 2)[:, 0] for k in (0, 1))
-        memory = {"opening": tokens[:, -1], "prefix_keys": keys[..., :-1, :], "prefix_values": values[..., :-1, :]}
-        return memory, {"keys": keys[..., -1:, :], "values": values[..., -1:, :]}
+        before = by_layer([(key[:, 0, :, :-1], value[:, 0, :, :-1]) for key, value in pairs], "prefix_")
+        last = by_layer([(key[:, 0, :, -1:], value[:, 0, :, -1:]) for key, value in pairs])
+        return {"opening": tokens[:, -1]} | before, last
 
     def step(self, word: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensor | None, Tensors]:
-        """As `CaptionDecoder.step` says; keys and values ``[N, B, M, H, t, F]`` grow by one."""
+        """As `CaptionDecoder.step` says; keys and values ``[N, B, H, t, F]`` grow by one."""
         hidden, pairs = self._read(word[:, :, None], memory, state)
-        keys, values = (torch.stack([pair[k] for pair in pairs], 2) for k in (0, 1))
-        return self.say(hidden[:, :, 0]), None, {"keys": keys, "values": values}
+        return self.say(hidden[:, :, 0]), None, by_layer(pairs)
 
     def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says, all words at once, a photo's prefix once for its sentences."""
@@ -145,12 +152,11 @@ class PrefixDecoder(CaptionDecoder):
         self, words: Tensor, memory: Tensors, state: Tensors, packing: Packing = EVERY
     ) -> tuple[Tensor, list[Pair]]:
         """What follows each of ``[N, B, T]``, packed, and the keys and values ``[N, B, H, t + T, F]`` of each layer."""
-        gpt2, prefix = self.language_model.transformer, memory["prefix_keys"].shape[3]
+        gpt2, prefix = self.language_model.transformer, memory["prefix_keys.0"].shape[2]
         said = self._opened(gpt2.wte(words), words, memory["opening"][:, None, None])
-        x, pairs = packing.packed(self._placed(said, prefix + state["keys"].shape[4])), []
+        x, pairs = packing.packed(self._placed(said, prefix + state["keys.0"].shape[3])), []
         for i, block in enumerate(gpt2.h):
-            shared = memory["prefix_keys"][:, i], memory["prefix_values"][:, i]
-            x, pair = self._block(block, x, shared, (state["keys"][:, :, i], state["values"][:, :, i]), packing)
+            x, pair = self._block(block, x, of_layer(memory, i, "prefix_"), of_layer(state, i), packing)
             pairs.append(pair)
         return gpt2.ln_f(x), pairs
 

@@ -30,6 +30,7 @@ class RecurrentDecoder(CaptionDecoder):
         image: W, of merge; by default E. Injected, the image takes the place of a word and has its width E.
         tied: The output's weights are those of the embedding.
         dropout: On the image, on the embedding and around the layer before the output; 0 to 1.
+        seen: As `CaptionDecoder`.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class RecurrentDecoder(CaptionDecoder):
         image: int | None = None,
         tied: bool = True,
         dropout: float = 0.4,
+        seen: float = 1.0,
     ) -> None:
-        super().__init__(words)
+        super().__init__(words, seen)
         width = (image or embedding) if merge else embedding
         self.merge = merge
         self.image = nn.Linear(channels, width)
@@ -63,7 +65,7 @@ class RecurrentDecoder(CaptionDecoder):
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
         """State and cell ``[N, H]``; of merge also the image ``[N, W]``, which of inject is in the state already."""
-        image = self.image(self.dropout(grid.mean(1)))
+        image = self.image(self.dropout(self.shown(grid)[0].mean(1)))
         nothing = image.new_zeros(image.shape[0], self.lstm.hidden_size)
         first = {"state": nothing, "cell": nothing}
         return ({"image": torch.tanh(image)}, first) if self.merge else ({}, self._turn(image, first))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.training.networks.decoder import CaptionDecoder, Tensors
+from imagist.training.networks.decoder import CaptionDecoder, Tensors, by_layer, growing_by_layer, of_layer
 from imagist.training.networks.dropout import Dropout
 from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
 
@@ -116,11 +116,8 @@ class TransformerDecoder(CaptionDecoder):
         heads: H, a divisor of E.
         longest: Most words of a sentence, the end not counted.
         dropout: On the grid, the embedding and each branch; 0 to 1.
-        seen: Share of the cells that a step of training shows, others for each photo (Liu et al. 2022, "PatchDropout"):
-            photos are then not learnt by heart so soon.
+        seen: As `CaptionDecoder`.
     """
-
-    growing = {"keys": 4, "values": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -136,8 +133,8 @@ class TransformerDecoder(CaptionDecoder):
         dropout: float = 0.3,
         seen: float = 1.0,
     ) -> None:
-        super().__init__(words)
-        self.seen = max(1, round(seen * cells))
+        super().__init__(words, seen)
+        self.growing = growing_by_layer(layers)
         self.reduce = nn.Linear(channels, width)
         self.places = nn.Parameter(torch.randn(cells, width) * 0.02)
         self.grid_layers = nn.ModuleList(GridLayer(width, heads, dropout) for _ in range(grid_layers))
@@ -152,29 +149,26 @@ class TransformerDecoder(CaptionDecoder):
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
-        """Keys and values of the cells ``[N, M, H, L, F]``; keys and values of the mean, ``[N, M, H, 1, F]``."""
+        """For each layer keys and values of the cells ``[N, H, L, F]``, and those of the mean, ``[N, H, 1, F]``."""
         memory, mean = self._cells(grid)
         x, past = mean[:, None, None] + self.times[0], []
         for i, layer in enumerate(self._layers()):
             x, pair = layer.among_words(x, None)
-            x = layer.feed(layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])[0])
-            past.append(pair)
-        keys, values = (torch.stack([pair[k] for pair in past], 2)[:, 0] for k in (0, 1))
-        return memory, {"keys": keys, "values": values}
+            x = layer.feed(layer.over_cells(x, *of_layer(memory, i, "cell_"))[0])
+            past.append((pair[0][:, 0], pair[1][:, 0]))
+        return memory, by_layer(past)
 
     def step(self, word: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensor | None, Tensors]:
-        """As `CaptionDecoder.step` says; keys and values ``[N, B, M, H, t, F]`` grow by one."""
-        time = state["keys"].shape[4]
+        """As `CaptionDecoder.step` says; keys and values ``[N, B, H, t, F]`` grow by one."""
+        time = state["keys.0"].shape[3]
         x = (self.embedding(word) + self.times[time])[:, :, None]
-        keys, values = [], []
+        pairs = []
         for i, layer in enumerate(self._layers()):
-            x, (key, value) = layer.among_words(x, (state["keys"][:, :, i], state["values"][:, :, i]))
-            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i])
+            x, pair = layer.among_words(x, of_layer(state, i))
+            x, attention = layer.over_cells(x, *of_layer(memory, i, "cell_"))
             x = layer.feed(x)
-            keys.append(key)
-            values.append(value)
-        new = {"keys": torch.stack(keys, 2), "values": torch.stack(values, 2)}
-        return self.say(self.norm(x[:, :, 0])), attention[:, :, 0], new
+            pairs.append(pair)
+        return self.say(self.norm(x[:, :, 0])), attention[:, :, 0], by_layer(pairs)
 
     def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden` says, all words at once."""
@@ -185,7 +179,7 @@ class TransformerDecoder(CaptionDecoder):
         x = packing.packed(x)
         for i, layer in enumerate(self._layers()):
             x, _ = layer.among_words(x, None, packing)
-            x, attention = layer.over_cells(x, memory["cell_keys"][:, i], memory["cell_values"][:, i], packing)
+            x, attention = layer.over_cells(x, *of_layer(memory, i, "cell_"), packing)
             x = layer.feed(x)
         return packing.wide(self.dropout(self.norm(x)))[:, :, 1:], attention[:, :, 1:]
 
@@ -198,14 +192,11 @@ class TransformerDecoder(CaptionDecoder):
 
     def _cells(self, grid: Tensor) -> tuple[Tensors, Tensor]:
         """What each layer looks at, and the mean of the grid ``[N, E]``."""
-        places: Tensor = self.places
-        if self.training and self.seen < grid.shape[1]:
-            some = torch.rand(grid.shape[:2], device=grid.device).argsort(1)[:, : self.seen]
-            grid, places = grid.gather(1, some[..., None].expand(-1, -1, grid.shape[2])), places[some]
-        x = self.dropout(self.reduce(grid) + places)
+        grid, some = self.shown(grid)
+        x = self.dropout(self.reduce(grid) + (self.places if some is None else self.places[some]))
         for layer in self.grid_layers:
             x = layer(x)
         x = self.grid_norm(x)
         parts = self.cells(x).unflatten(-1, (2, len(self.layers), self.layers[0].heads, -1))
-        keys, values = parts.permute(2, 0, 3, 4, 1, 5)
-        return {"cell_keys": keys, "cell_values": values}, x.mean(1)
+        keys, values = parts.permute(2, 3, 0, 4, 1, 5)
+        return by_layer(zip(keys, values, strict=True), "cell_"), x.mean(1)
