@@ -47,7 +47,7 @@ WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
 VIEWS = (3, 3, 1)  # of each photograph of Flickr8k, photos15 and tiny_imagenet
 SHARES = (1.0, 0.25, 0.25)  # of the same in each batch of the captioner
 WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, attend_all=0.5)
-CRITICAL = Critical(steps=1000, batch=24, temperature=0.5, seen=0.5, rate=2e-4, look_every=100, words=0.5)
+CRITICAL = Critical(steps=600, batch=24, temperature=0.5, seen=0.5, rate=2e-4, look_every=100, words=0.5)
 LONGEST, LEAST_COUNT = 20, 4
 TAXONOMIES = ("photos15", "sns4", "social12")
 CALIBRATED = 60  # every so many photographs of Flickr8k train show the ranges of the captioner's activations
