@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from imagist.training.networks.decoder import Tensors
-from imagist.training.networks.packing import Parts, SharedLinear, Steps, lowered, raised, together
+from imagist.training.networks.packing import Steps
+from imagist.training.networks.sharing import Parts, SharedLinear, lowered, raised, together
 
 IN_CACHE = 1 << 18  # numbers that a processor compares at a time
 

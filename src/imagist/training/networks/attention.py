@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from imagist.training.networks.additive import AdditiveAttention
 from imagist.training.networks.decoder import CaptionDecoder, Tensors
 from imagist.training.networks.dropout import Dropout
-from imagist.training.networks.packing import SharedLinear, Steps, raised, up_to_last
+from imagist.training.networks.packing import Steps, up_to_last
+from imagist.training.networks.sharing import SharedLinear, raised
 
 TUTORIAL: dict[str, Any] = {
     "cell": "gru", "hidden": 512, "embedding": 256, "attention": 512, "values": 256, "normalised": False,
