@@ -16,8 +16,8 @@ AT_ONCE = 128  # rows: their logits stay in a processor's cache
 def smoothed(logits: Tensor, goal: Tensor, smoothing: float) -> Tensor:
     """The sum of the cross-entropies of ``[M, V]`` with a share of the goal spread over all words (float32 or more).
 
-    What ``F.cross_entropy(..., label_smoothing=smoothing, reduction="sum")`` gives, at a third of its time on a
-    processor. Logits of any type are summed up in float32; their gradient is of their type.
+    What ``F.cross_entropy(..., label_smoothing=smoothing, reduction="sum")`` gives, without tensors of float32
+    beside the logits. Logits of any type are summed up in float32; their gradient is of their type.
     """
     total: Tensor = _Smoothed.apply(logits, goal, smoothing)
     return total
