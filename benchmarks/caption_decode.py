@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -116,7 +117,7 @@ class Contest:
             PLAIN_WHOLE: (lambda: self.plain(singly, encode=True), singly),
         }
         if self.networks.decoder.growing:
-            found[ANEW] = (lambda: self.plain_anew(singly), singly)
+            found[ANEW] = (lambda: self.plain(singly, cached=False), singly)
         if shipped := self.shipped:
             found[SHIPPED] = (lambda: self.ours(shipped), len(self.pixels))
         return found
@@ -131,27 +132,18 @@ class Contest:
         photos = [Photo(pixels) for pixels in self.pixels]  # new ones, of which nothing is remembered
         return [c.tokens for found in self._lanes(self.captioner.caption, photos) for c in found]
 
-    def plain_anew(self, photos: int) -> Said:
-        """The first so many photos, each sentence read whole at each step; a photo's cells are read once."""
-        torch.set_num_threads(self.threads[False])
-        found, rules = [], replace(self.rules, cached=False)
-        for i in range(photos):
-            with grid_read_once(self.networks.decoder):
-                ids = plain_search(self.networks.decoder, torch.from_numpy(self.grids[i : i + 1]), rules)
-            found.append(self.vocabulary.tokens(ids))
-        return found
-
-    def plain(self, photos: int, *, together: bool = True, encode: bool = False) -> Said:
-        """The first so many photos, from grids or, to ``encode``, from pictures."""
+    def plain(self, photos: int, *, together: bool = True, cached: bool = True, encode: bool = False) -> Said:
+        """The first so many photos, from grids or, to ``encode``, from pictures; a photo's cells are read once."""
         torch.set_num_threads(self.threads[encode])
-        rules = replace(self.rules, together=together)
+        rules = replace(self.rules, together=together, cached=cached)
         found = []
         for i in range(photos):
             grid = torch.from_numpy(self.grids[i : i + 1])
             if encode:
                 with torch.no_grad():
                     grid = self.networks.encoder(self.squares[i : i + 1])
-            found.append(self.vocabulary.tokens(plain_search(self.networks.decoder, grid, rules)))
+            with nullcontext() if cached else grid_read_once(self.networks.decoder):
+                found.append(self.vocabulary.tokens(plain_search(self.networks.decoder, grid, rules)))
         return found
 
     def choose_threads(self) -> None:
@@ -189,11 +181,6 @@ class Outcome:
     threads: tuple[int, int]
     found: Mapping[str, Timed]
     said: Mapping[str, Said]
-
-    @property
-    def name(self) -> str:
-        """Of the bundle."""
-        return self.bundle.name
 
 
 def main() -> None:
@@ -267,7 +254,7 @@ def summary(outcome: Outcome) -> str:
     rows = [name for name in (PLAIN, ANEW, ONE_BY_ONE) if name in outcome.found]
     ratios = [f"{ours / outcome.found[name].rate:.1f}" if name in rows else "" for name in (PLAIN, ANEW, ONE_BY_ONE)]
     equal = min(same(outcome.said[OURS], outcome.said[name]) for name in rows)
-    return f"| {outcome.name} | {ours:.1f} | {' | '.join(ratios)} | {equal:.2%} |"
+    return f"| {outcome.bundle.name} | {ours:.1f} | {' | '.join(ratios)} | {equal:.2%} |"
 
 
 def details(outcome: Outcome) -> list[str]:

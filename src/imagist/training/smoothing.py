@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imagist.training.networks.sharing import raised
+
 AT_ONCE = 128  # rows: their logits stay in a processor's cache
 
 
@@ -28,12 +30,11 @@ class _Smoothed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, goal: Tensor, smoothing: float) -> Tensor:
-        summed = torch.promote_types(logits.dtype, torch.float32)
-        total = torch.zeros((), dtype=summed, device=logits.device)
+        total = raised(logits.new_zeros(()))
         gradient = torch.empty_like(logits)
         parts = (torch.split(x, AT_ONCE) for x in (logits, goal, gradient))
         for rows, goals, to in zip(*parts, strict=True):
-            x = rows.to(summed)
+            x = raised(rows)
             spread = x.logsumexp(1, keepdim=True)
             wanted = (1 - smoothing) * x.gather(1, goals[:, None])[:, 0] + smoothing * x.mean(1)
             total += (spread[:, 0] - wanted).sum()
