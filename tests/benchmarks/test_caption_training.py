@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 import caption_training  # noqa: E402
-from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report  # noqa: E402
+from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report, shortened  # noqa: E402
 from imagist.decoding import Decoding  # noqa: E402
 from imagist.training.corpus import Corpus  # noqa: E402
 from imagist.training.features import Grids  # noqa: E402
@@ -42,7 +44,7 @@ def judge_of(sets):
 def test_both_take_the_same_captions_and_are_judged_after_every_epoch(sets):
     judges = {name: judge_of(sets) for name in (PLAIN, KEYS_ONCE, OURS)}
     taken = {
-        PLAIN: caption_training.plain(RECIPE, sets, judges[PLAIN]),
+        PLAIN: caption_training.plain(RECIPE, sets, judges[PLAIN], epochs=2),
         KEYS_ONCE: caption_training.plain(RECIPE, sets, judges[KEYS_ONCE], keys_once=True, steps=1),
         OURS: caption_training.ours(RECIPE, sets, judges[OURS]),
     }
@@ -53,6 +55,14 @@ def test_both_take_the_same_captions_and_are_judged_after_every_epoch(sets):
     text = report(RECIPE, sets, judges, taken)
     assert f"(the bar: {BAR}x)" in text
     assert text.count("not judged") == 1
+
+
+def test_a_shorter_run_averages_over_as_large_a_part_of_it():
+    whole = replace(RECIPE, words=replace(RECIPE.words, epochs=12, average=0.995))
+    assert shortened(whole, 6).words.epochs == 6
+    assert shortened(whole, 6).words.average == pytest.approx(0.99)
+    assert shortened(whole, 12) == whole
+    assert shortened(replace(whole, words=replace(whole.words, average=0.9)), 1).words.average == 0
 
 
 def test_sentences_are_of_the_whole_photo_and_of_every_caption(sets):
