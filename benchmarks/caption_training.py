@@ -137,8 +137,8 @@ def prepared(recipe: Recipe, data: Path, features: Path, photos: int | None) -> 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
     """The recipe in so many epochs, its moving average as much shorter as the run."""
-    share = 1 - (1 - recipe.words.average) * recipe.words.epochs / epochs
-    return replace(recipe, words=replace(recipe.words, epochs=epochs, average=max(0.0, share)))
+    average = 1 - (1 - recipe.words.average) * recipe.words.epochs / epochs
+    return replace(recipe, words=replace(recipe.words, epochs=epochs, average=max(0.0, average)))
 
 
 def ours(recipe: Recipe, sets: Sets, judge: OffTheClock) -> int:
@@ -201,6 +201,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.data is None:
         parser.error("name the data folder with --data or IMAGIST_DATA")
+    if min(args.epochs, args.plain_epochs) < 1:
+        parser.error("--epochs and --plain-epochs are 1 or more")
     recipe = shortened(settings.read(args.config, Recipe, args.set), args.epochs)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     sets = prepared(recipe, args.data, args.features, args.photos)

@@ -6,7 +6,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-
 from imagist.training.networks.packing import EVERY, Packing, Steps, causal, up_to_last  # noqa: E402
 
 pytestmark = pytest.mark.torch
