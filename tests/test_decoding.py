@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_the_length_power_decides_between_short_and_long():
     table[0, 2, END], table[0, 2, 3] = np.log(0.6), np.log(0.4)
     short, long = (search(table, Decoding(2, 1, 4, power))[0][0].words.tolist() for power in (0.0, 2.0))
     assert (short, long) == ([2], [2, 3])
+
+
+def test_what_hypotheses_are_worth_is_added_to_their_agreement():
+    chosen, table = Decoding(beam=4, nbest=4, longest=6, consensus=True), tables(3, photos=2)
+    asked = []
+
+    def worth(photo, sentences):
+        asked.append((photo, len(sentences)))
+        return np.array([10.0 * photo * (sentence[0] == 2) for sentence in sentences])
+
+    def said(**more):
+        found = generate(Markov(table, 4, 6), 2, chosen, **more)
+        return [[sentence.words.tolist() for sentence in of] for of in found]
+
+    plain, found = said(), said(worth=worth)
+    assert asked == [(0, 4), (1, 4)]
+    assert found[0] == plain[0]  # where all are worth the same, agreement decides
+    assert found[1] == sorted(plain[1], key=lambda words: words[0] != 2) != plain[1]
+    generate(Markov(table, 4, 6), 2, replace(chosen, consensus=False), worth=lambda *_: pytest.fail("asked"))
 
 
 @given(seeds, st.integers(1, 3), st.integers(1, 3))

@@ -6,14 +6,14 @@ Shapes: N photos, of which n are still open; B beams; K candidates a beam; L cel
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.consensus import agreement
+from imagist.consensus import Floats, agreement
 from imagist.errors import UsageError
 from imagist.records import Array, Photo
 
@@ -22,6 +22,8 @@ Bools = NDArray[np.bool_]
 
 END, START = 0, 1  # the special words of the vocabularies that are trained here, first in every one
 NUCLEUS = 256  # most candidates that sampling draws from
+
+Worth = Callable[[int, Sequence[Ints]], Floats]  # of a photo, by its number, and K of its hypotheses: ``[K]``
 
 
 class NextWord(Protocol):
@@ -64,7 +66,8 @@ class Decoding:
         longest: Most words of a sentence.
         length_power: Hypotheses are ranked by log-probability / words ** length_power; 0 favours short ones.
         consensus: All B hypotheses are ended, and ranked by how much each says what the others say (see
-            `imagist.consensus`); worth it with 5 beams or more.
+            `imagist.consensus`), and what people would, where the model knows concepts (see `imagist.concepts`);
+            worth it with 5 beams or more.
         no_repeat: No so many words in a row come twice in a sentence; 0 allows it. A single word never follows itself.
         top_p: Draw from the likeliest words that together have this probability, in (0, 1]; None searches instead
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration").
@@ -131,7 +134,11 @@ def seeds_of(photos: Sequence[Photo]) -> list[int]:
 
 
 def generate(
-    model: NextWord, photos: int, settings: Decoding, seeds: Sequence[int] | None = None
+    model: NextWord,
+    photos: int,
+    settings: Decoding,
+    seeds: Sequence[int] | None = None,
+    worth: Worth | None = None,
 ) -> list[list[Sentence]]:
     """The ``nbest`` sentences of each photo, best first and all different.
 
@@ -144,6 +151,7 @@ def generate(
         photos: N.
         settings: How to choose.
         seeds: Of each photo, for drawing; see `seeds_of`.
+        worth: What each hypothesis is worth beside its agreement with the others; asked for consensus alone.
     """
     if not photos:
         return []
@@ -174,7 +182,7 @@ def generate(
     else:
         for i, b in np.argwhere(np.isfinite(totals)):
             trace.end(rows[i], said[i, b], settings.longest, b, totals[i, b])
-    return [trace.sentences(photo) for photo in range(photos)]
+    return [trace.sentences(photo, worth) for photo in range(photos)]
 
 
 def _guarded(scores: Array, ids: Ints, said: Ints, no_repeat: int, end: int) -> Array:
@@ -281,7 +289,7 @@ class _Trace:
         """Of the sentences of a photo."""
         return [ended[0] for ended in self._ended[photo]]
 
-    def sentences(self, photo: int) -> list[Sentence]:
+    def sentences(self, photo: int, worth: Worth | None) -> list[Sentence]:
         """The best different sentences of a photo."""
         different: dict[bytes, tuple[float, Ints, int]] = {}
         for _, logprob, words, beam in sorted(self._ended[photo], key=lambda ended: -ended[0]):
@@ -290,7 +298,10 @@ class _Trace:
         if self._settings.consensus:
             ended = ended[: self._settings.beam]
             logprobs, sentences = [logprob for logprob, _, _ in ended], [words for _, words, _ in ended]
-            order = np.argsort(-agreement(sentences, logprobs, self._settings.length_power), kind="stable")
+            ranks = agreement(sentences, logprobs, self._settings.length_power)
+            if worth is not None:
+                ranks = ranks + worth(photo, sentences)
+            order = np.argsort(-ranks, kind="stable")
             ended = [ended[i] for i in order]
         return [
             Sentence(words, logprob, self._looked(photo, len(words), beam))

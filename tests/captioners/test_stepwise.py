@@ -166,6 +166,60 @@ def test_it_finds_the_sentences_that_the_modules_find(made, language):
     assert len({tuple(of[0].words) for of in expected}) > 1
 
 
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory):
+    """A captioner that knows concepts, which say much more than its words do of which hypothesis is best."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    import tiny_bundles
+    from imagist.concepts import Concepts
+    from imagist.training.assemble import write_bundle
+    from imagist.training.concepts import Reranker
+    from imagist.training.networks.concepts import ConceptDetector
+
+    parts = tiny_bundles.parts("transformer")
+    torch.manual_seed(3)
+    counts = dict.fromkeys(parts.vocabulary.lines[5:], 2)
+    detector = ConceptDetector(tiny_bundles.CHANNELS, len(counts), 8, 0.5).eval()
+    reranker = Reranker(detector, Concepts(counts, 30, (3.0, 4.0, 5.0, 6.0), 50.0, 0.5))
+    parts = replace(parts, reranker=reranker)
+    folder = tmp_path_factory.mktemp("advised") / "b"
+    write_bundle(parts, folder)
+    return parts, folder
+
+
+@pytest.mark.torch
+def test_a_consensus_is_ranked_by_concepts(advised):
+    torch = pytest.importorskip("torch")
+    from imagist.decoding import generate
+    from imagist.training.judge import TorchBeams
+
+    parts, folder = advised
+    settings = Decoding(4, 4, 8, consensus=True)
+    captioner = make(settings, model=folder)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3), np.uint8)
+    with torch.no_grad():
+        grid = parts.encoder(torch.from_numpy(pixels))
+
+    def expected(worth):
+        found = generate(TorchBeams(parts.decoder, grid, 4, parts.vocabulary), 5, settings, worth=worth)
+        return [[s.words.tolist() for s in of] for of in found]
+
+    found = [[s.words.tolist() for s in of] for of in captioner.sentences(captioner._encoder.encode(pixels))]
+    assert found == expected(parts.reranker.worth(grid, parts.vocabulary)) != expected(None)
+    assert "concepts=50^0.5" in captioner.id
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "options", [{"decoding": Decoding(4, 4, 8)}, {"decoding": Decoding(4, 4, 8, consensus=True), "language": "de"}]
+)
+def test_concepts_count_in_a_consensus_in_the_language_they_were_learnt_in(advised, options):
+    captioner = make(model=advised[1], **options)
+    assert "concepts" not in captioner.id
+    assert captioner._worth(np.zeros((1, 9, 12), np.float32)) is None
+
+
 @pytest.mark.torch
 @pytest.mark.slow
 def test_several_cores_do_not_change_what_is_said(made, photos):

@@ -18,6 +18,7 @@ from imagist.metrics.captions import (
     cider,
     rouge_l,
     rouge_l_items,
+    smoothed_bleu_items,
     tokenize,
 )
 from imagist.metrics.cider import CiderD
@@ -155,6 +156,27 @@ def test_bleu_of_a_resample_is_bleu_of_its_rows() -> None:
     index = np.random.default_rng(1).integers(40, size=40)
     again = bleu([hypotheses[i] for i in index], [references[i] for i in index])
     assert bleu_of_rows(bleu_rows(hypotheses, references)[index]) == pytest.approx(again)
+
+
+def test_a_sentence_alone_has_a_smoothed_bleu() -> None:
+    """Of "a dog runs" against "a dog sits": 2 of 3 words, 1 + 1 of 2 + 1 pairs, 0 + 1 of 1 + 1, 0 + 1 of 0 + 1."""
+    rows = bleu_rows(["a dog runs", "a dog", "x y z"], [["a dog sits"], ["a dog sits"], ["a dog sits"]])
+    first, short, none = smoothed_bleu_items(rows)
+    assert first == pytest.approx((2 / 3 * 2 / 3 * 1 / 2 * 1) ** 0.25)
+    assert short == pytest.approx(np.exp(1 - 3 / 2))
+    assert none == pytest.approx(0, abs=1e-3)
+
+
+@settings(deadline=None)
+@given(CORPUS)
+def test_smoothing_leaves_what_is_perfect_and_stays_in_range(corpus: list[tuple[str, list[str]]]) -> None:
+    references = [r for _, r in corpus]
+    found = smoothed_bleu_items(bleu_rows([h for h, _ in corpus], references))
+    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+    same = [r[0] for r in references if r[0].split()]
+    assume(same)
+    told = bleu_rows(same, [[text] for text in same])
+    assert smoothed_bleu_items(told) == pytest.approx(np.ones(len(same)), abs=1e-6)
 
 
 @pytest.mark.parametrize("figure", [bleu, rouge_l, cider, caption_scores, bleu_rows, rouge_l_items])

@@ -156,6 +156,27 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
         recipes.train(recipe(decoder=decoder, data=several), data, tmp_path / "two", tmp_path / "features")
 
 
+@pytest.mark.parametrize("tune", [False, True])
+def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
+    backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2, "tune": tune}
+    words = {"epochs": 4, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 2, "first_look": 0.9}
+    concepts = {"epochs": 40, "least_count": 3, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
+    search = {"beam": 4, "longest": 8, "consensus": True}
+    chosen = recipe(backbone=backbone, words=words, concepts=concepts, search=search)
+    outcome = recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")
+    assert outcome.measured["parity"]["equal_captions"] == 1
+    captioner = open_captioner(outcome.folder / "bundle")
+    assert "concepts=16^0.5" in captioner.id
+    plain = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(4)))
+    photo = Photo(np.asarray(Image.open(io.BytesIO(picture("red", 999))).convert("RGB")), "red")
+    assert captioner.caption([photo])[0].text
+    assert plain.id != captioner.id
+    # all phases are done: nothing is learnt again, and the bundle is the same
+    before = (outcome.folder / "bundle" / "card.toml").read_text()
+    recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")
+    assert (outcome.folder / "bundle" / "card.toml").read_text() == before
+
+
 def test_the_encoder_can_be_tuned(data, tmp_path):
     words = {"epochs": 2, "batch": 6, "sentences": 3, "rate": 1e-2, "warm": 1, "first_look": 0.9}
     backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "tune": True}

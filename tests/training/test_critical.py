@@ -13,10 +13,11 @@ pytest.importorskip("accelerate")
 from tiny_training import CELLS, CHANNELS, grids  # noqa: E402
 
 from imagist.decoding import END, START  # noqa: E402
+from imagist.metrics.captions import bleu_rows, smoothed_bleu_items  # noqa: E402
 from imagist.metrics.cider import CiderD  # noqa: E402
 from imagist.training import checkpoint, critical  # noqa: E402
 from imagist.training.corpus import Corpus, until_end  # noqa: E402
-from imagist.training.critical import advantages, sample  # noqa: E402
+from imagist.training.critical import Reward, advantages, sample  # noqa: E402
 from imagist.training.networks.decoder import CaptionDecoder  # noqa: E402
 from imagist.training.vocabulary import UNKNOWN, learn_words  # noqa: E402
 
@@ -86,36 +87,46 @@ def test_drawing_repeats_for_a_seed_and_needs_no_gradient(tiny):
 
 def test_the_reward_is_cider_d_with_the_end_as_a_word(words):
     said = ["a dog runs", "a red car", "grass", "a dog"]
-    _, scores = advantages(CiderD(REFERENCES), ids_of(words, *said), np.array([0]), words)
+    _, scores = advantages(Reward(REFERENCES), ids_of(words, *said), np.array([0]), words)
     expected = CiderD(REFERENCES).scores([f"{text} <end>" for text in said], [0] * 4)
     np.testing.assert_allclose(scores[0], expected, rtol=1e-5)
     assert scores[0, 0] > scores[0, 3] > scores[0, 1]
 
 
+def test_the_reward_may_have_bleu_beside_cider_d():
+    said, photos = ["a dog runs <end>", "a red <end>", "grass"], [0, 1, 2]
+    expected = smoothed_bleu_items(bleu_rows(said, REFERENCES))
+    alone, both = Reward(REFERENCES).scores(said, photos), Reward(REFERENCES, 0.5).scores(said, photos)
+    assert alone.tolist() == CiderD(REFERENCES).scores(said, photos).tolist()
+    np.testing.assert_allclose(both - alone, 0.5 * expected)
+    moved = Reward(REFERENCES, 0.5).scores(said[::-1], photos[::-1])  # each is held against its own photo
+    np.testing.assert_allclose(moved, both[::-1])
+
+
 def test_a_sentence_that_never_ends_is_not_rewarded_for_its_end(words):
     sampled = torch.from_numpy(np.stack([words.encode("a dog runs", 3), words.encode("a dog runs", 3)]))[None].clone()
     unended = sampled[:, :, :-1]  # start and three words
-    _, ended_scores = advantages(CiderD(REFERENCES), sampled, np.array([0]), words)
-    _, scores = advantages(CiderD(REFERENCES), unended, np.array([0]), words)
+    _, ended_scores = advantages(Reward(REFERENCES), sampled, np.array([0]), words)
+    _, scores = advantages(Reward(REFERENCES), unended, np.array([0]), words)
     assert (scores < ended_scores).all()
     np.testing.assert_allclose(scores[0], CiderD(REFERENCES).scores(["a dog runs"] * 2, [0, 0]), rtol=1e-5)
 
 
 def test_each_sample_is_held_against_the_others_of_its_photo(words):
     both = torch.cat([ids_of(words, "a dog runs", "a dog", "the car"), ids_of(words, "the car", "a red car", "grass")])
-    gain, scores = advantages(CiderD(REFERENCES), both, np.array([0, 1]), words)
+    gain, scores = advantages(Reward(REFERENCES), both, np.array([0, 1]), words)
     assert gain.shape == scores.shape == (2, 3)
     for n in range(2):
         for b in range(3):
             others = [float(scores[n, i]) for i in range(3) if i != b]
             assert float(gain[n, b]) == pytest.approx(float(scores[n, b]) - np.mean(others), abs=1e-5)
     torch.testing.assert_close(gain.sum(1), torch.zeros(2), atol=1e-5, rtol=0)
-    swapped, _ = advantages(CiderD(REFERENCES), both, np.array([1, 0]), words)
+    swapped, _ = advantages(Reward(REFERENCES), both, np.array([1, 0]), words)
     assert not torch.allclose(swapped, gain)  # whose photo it is tells
 
 
 def test_equal_samples_gain_nothing(words):
-    gain, _ = advantages(CiderD(REFERENCES), ids_of(words, *["a dog runs"] * 4), np.array([0]), words)
+    gain, _ = advantages(Reward(REFERENCES), ids_of(words, *["a dog runs"] * 4), np.array([0]), words)
     torch.testing.assert_close(gain, torch.zeros(1, 4), atol=1e-6, rtol=0)
 
 
@@ -131,7 +142,7 @@ class Pleased:
 
 def mean_reward(tiny, model, learning):
     corpus = learning.corpora[0]
-    reward = CiderD([[f"{text} <end>" for text in of] for of in corpus.references("en")])
+    reward = Reward([[f"{text} <end>" for text in of] for of in corpus.references("en")])
     torch.manual_seed(77)
     photos = np.arange(len(corpus))
     given = corpus.features.whole(0, len(corpus))

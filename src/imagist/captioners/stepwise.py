@@ -1,8 +1,11 @@
 """`attention`, `lstm`, `transformer`, `prefix-gpt2`: what is trained here, word by word, in ONNX Runtime.
 
-All of them are two graphs. ``captioner-begin.onnx`` turns a photo's grid into tensors; ``captioner-step.onnx`` takes
-those and a word, and gives the next words' log-probabilities, maybe the attention paid, and some of the tensors anew
-(named ``new_`` and the name of the old). What is renewed is the state of a beam; what is not is the memory of a photo.
+All of them are two graphs, and some have a third. ``captioner-begin.onnx`` turns a photo's grid into tensors;
+``captioner-step.onnx`` takes those and a word, and gives the next words' log-probabilities, maybe the attention paid,
+and some of the tensors anew (named ``new_`` and the name of the old). What is renewed is the state of a beam; what is
+not is the memory of a photo.
+``captioner-concepts.onnx`` gives the shares of references that are expected to have each of the phrases of
+``concepts.txt``, by which a consensus ranks (see `imagist.concepts`).
 
 Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, T words.
 """
@@ -15,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagist import concepts
 from imagist.bundle import Bundle, open_bundle
-from imagist.decoding import END, START, Ints, Sentence, generate, seeds_of
+from imagist.consensus import Floats
+from imagist.decoding import END, START, Ints, Sentence, Worth, generate, seeds_of
 from imagist.encoder import Encoder
 from imagist.errors import UsageError
 from imagist.images.views import covered
@@ -56,7 +61,13 @@ class StepwiseCaptioner:
         language = options.language or next(iter(_starts(card)))
         self.start = _start(_starts(card), language, bundle.name)
         self.words = len(self._vocabulary)
+        self._concepts = None
+        if options.decoding.consensus and "concepts" in card and language == next(iter(_starts(card))):
+            self._concepts = concepts.read(bundle.lines("concepts.txt"), card["concepts"])
+            self._detector = bundle.session("captioner-concepts.onnx", options.threads)
         settings = f"{options.decoding},views={encoder.views},language={language}"
+        if self._concepts:
+            settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
         self.id = f"{bundle.name}-{bundle.version}/{card['kind']}({settings})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
@@ -69,7 +80,17 @@ class StepwiseCaptioner:
 
     def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:
         """The n best sentences from float32 ``[N, L, D]``."""
-        return generate(_Beams(self, grids), len(grids), self._decoding, seeds)
+        return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._worth(grids))
+
+    def _worth(self, grids: Array) -> Worth | None:
+        if (known := self._concepts) is None:
+            return None
+        (shares,) = self._detector.run(None, {"grid": grids})
+
+        def of(photo: int, sentences: Sequence[Ints]) -> Floats:
+            return known.worth(map(self._vocabulary.text, sentences), shares[photo])
+
+        return of
 
     def first(self, grids: Array) -> Tensors:
         """Memory and first state of N photos, by name."""

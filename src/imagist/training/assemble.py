@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from imagist import concepts
 from imagist.bundle import CARD, open_bundle
 from imagist.captioners.stepwise import StepwiseCaptioner
 from imagist.decoding import Decoding, generate
@@ -26,6 +27,7 @@ from imagist.records import Array, Photo, Pixels
 from imagist.terms import counts
 from imagist.texts.bag import BagClassifier
 from imagist.training import export
+from imagist.training.concepts import Reranker
 from imagist.training.heads import PictureHead, TextHead
 from imagist.training.judge import TorchBeams
 from imagist.training.networks.decoder import CaptionDecoder
@@ -68,6 +70,7 @@ class Parts:
         vocabulary: The words.
         search: How to caption.
         heads: The classifiers, if there are any.
+        reranker: What ranks the hypotheses of a consensus, if anything does.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Parts:
     vocabulary: Vocabulary
     search: Decoding
     heads: Heads | None = None
+    reranker: Reranker | None = None
 
 
 def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
@@ -102,6 +106,8 @@ def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
     (draft / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
     if parts.heads:
         (draft / "terms.txt").write_text("\n".join(parts.heads.terms) + "\n", "utf-8")
+    if parts.reranker:
+        (draft / "concepts.txt").write_text(concepts.written(parts.reranker.concepts), "utf-8")
     (draft / CARD).write_text(card(parts, draft), "utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     draft.replace(folder)
@@ -113,6 +119,8 @@ def _graphs(parts: Parts) -> dict[str, export.Graph]:
     cells, channels = grid.shape[1:]
     found = {"encoder.onnx": export.encoder_graph(parts.encoder, parts.side)}
     found |= export.decoder_graphs(parts.decoder, cells, channels, parts.vocabulary.banned)
+    if parts.reranker:
+        found |= export.detector_graph(parts.reranker.detector, cells, channels)
     if parts.heads:
         found |= export.head_graphs(parts.heads.pictures, parts.heads.texts, cells, channels)
     return found
@@ -136,6 +144,16 @@ def card(parts: Parts, folder: Path) -> str:
         f"end = {parts.vocabulary.end}",
         f"languages = {{ {starts} }}",
     ]
+    if parts.reranker:
+        known = parts.reranker.concepts
+        lines += [
+            "",
+            "[captioner.concepts]",
+            f"photos = {known.photos}",
+            f"lengths = {list(known.lengths)}",
+            f"weight = {known.weight}",
+            f"power = {known.power}",
+        ]
     if parts.heads:
         lines += ["", "[texts]", 'kind = "bag"', "", "[pictures]", 'kind = "linear"']
         for name, entry in parts.heads.fusion.items():
@@ -167,7 +185,8 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
         pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in given]))
         grid = torch.cat([parts.encoder(x) for x in torch.split(pixels, 50)])
         beams = TorchBeams(parts.decoder.eval(), grid, settings.beam, parts.vocabulary)
-        found = [sentences[0] for sentences in generate(beams, len(grid), settings)]
+        worth = parts.reranker.worth(grid, parts.vocabulary) if parts.reranker else None
+        found = [sentences[0] for sentences in generate(beams, len(grid), settings, worth=worth)]
     texts = [parts.vocabulary.decode(sentence.words) for sentence in found]
     equal = [a.text == b for a, b in zip(said, texts, strict=True)]
     same = [abs(a.logprob - b.logprob) for a, b, s in zip(said, found, equal, strict=True) if s]

@@ -1,6 +1,6 @@
 """Recipe: one captioner from captioned photos to a bundle, ``imagist train caption CONFIG.toml``.
 
-Reads top to bottom: data, encoder, features, words, decoder, two phases of training, bundle, what dev says of it.
+Reads top to bottom: data, encoder, features, words, decoder, three phases of training, bundle, what dev says of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from imagist.records import Pixels
 from imagist.training import assemble
 from imagist.training.backbone import GridEncoder, Pictures, Views, cached_grids, open_backbone
 from imagist.training.caption import device_of, learn
+from imagist.training.concepts import Reranker, learn_concepts
 from imagist.training.corpus import Corpus
 from imagist.training.crossentropy import Learning
 from imagist.training.features import Features, Grids
@@ -114,7 +115,7 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     )  # fmt: skip
     tuned = recipe.backbone.tune
     model = CaptionModel(encoder if tuned else nn.Identity(), decoder).to(accelerator.device)
-    judge = Judge(dev, vocabulary, recipe.search)
+    judge = Judge(dev, vocabulary, _while_training(recipe))
     learning = Learning(
         [corpus], vocabulary, recipe.data.longest, judge, folder, accelerator, seed=recipe.seed,
         encoder_rate=recipe.backbone.tune_rate, brain_float=recipe.brain_float,
@@ -124,22 +125,32 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     if not accelerator.is_main_process:
         return None
 
+    reranker = None
+    if recipe.concepts.epochs:
+        reranker = learn_concepts(
+            corpus, model.encoder, recipe.data.language, recipe.concepts, folder / "concepts.pt", seed=recipe.seed,
+            device=accelerator.device,
+        )  # fmt: skip
     parts = assemble.Parts(
         recipe.name, f"{recipe.decoder['kind']} captions over {recipe.backbone.name}", str(recipe.decoder["kind"]),
         (model.encoder if tuned else encoder).cpu(), side, decoder.cpu(), vocabulary, recipe.search,
+        reranker=reranker,
     )  # fmt: skip
     seen = dev_pixels(photos["dev"][:PROVEN], side)
     assemble.write_bundle(parts, folder / "bundle", _seen(recipe, parts, photos["train"]) if recipe.small else None)
     measured: dict[str, Any] = {
         "parity": assemble.parity(parts, folder / "bundle", seen),
-        "dev": _figures(judge, model.cpu(), recipe.search),
-        "parameters": {"encoder": _size(encoder), "decoder": _size(decoder)},
+        "dev": _figures(judge, model.cpu(), recipe.search, reranker),
+        "parameters": {
+            "encoder": _size(encoder),
+            "decoder": _size(decoder) + (_size(reranker.detector) if reranker else 0),
+        },
         "words": len(vocabulary.lines),
         "minutes_this_session": (time.monotonic() - began) / 60,
         "recipe": json.loads(json.dumps(asdict(recipe), default=str)),
     }
     (folder / "measured.json").write_text(json.dumps(measured, indent=1, default=vars), "utf-8")
-    return Outcome(folder, measured, _samples(judge, model, photos["dev"], seen, recipe.search))
+    return Outcome(folder, measured, _samples(judge, model, photos["dev"], seen, recipe.search, reranker))
 
 
 def _found(sources: Sequence[Source], data: Path) -> list[Source]:
@@ -181,14 +192,21 @@ def _seen(recipe: Recipe, parts: assemble.Parts, records: Sequence[Record]) -> A
         return parts.encoder(torch.from_numpy(dev_pixels(chosen, recipe.backbone.side))).numpy()
 
 
-def _figures(judge: Judge, model: CaptionModel, search: Decoding) -> dict[str, dict[str, Interval]]:
+def _while_training(recipe: Recipe) -> Decoding:
+    """The search by which dev is captioned in phases 1 and 2: a plain one where a consensus would lack its concepts."""
+    return replace(recipe.search, beam=Decoding.beam, consensus=False) if recipe.concepts.epochs else recipe.search
+
+
+def _figures(
+    judge: Judge, model: CaptionModel, search: Decoding, reranker: Reranker | None
+) -> dict[str, dict[str, Interval]]:
     """For each language BLEU-1..4, ROUGE-L and CIDEr with bootstrap intervals over the photos of dev.
 
     Further languages have one reference a photo; the main one is therefore also told with its first reference alone.
     """
     found = {}
     for number, language in enumerate(judge.vocabulary.starts):
-        said, references = judge.captions(model, search, language), judge.dev.references(language)
+        said, references = judge.captions(model, search, language, reranker), judge.dev.references(language)
         found[language] = _scores(said, references)
         if not number and len(judge.vocabulary.starts) > 1:
             found[f"{language}, one reference"] = _scores(said, [of[:1] for of in references])
@@ -207,9 +225,14 @@ def _scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
 
 
 def _samples(
-    judge: Judge, model: CaptionModel, records: Sequence[Record], pixels: Pixels, search: Decoding
+    judge: Judge,
+    model: CaptionModel,
+    records: Sequence[Record],
+    pixels: Pixels,
+    search: Decoding,
+    reranker: Reranker | None,
 ) -> tuple[Sample, ...]:
-    said = {language: judge.captions(model, search, language) for language in judge.vocabulary.starts}
+    said = {language: judge.captions(model, search, language, reranker) for language in judge.vocabulary.starts}
     return tuple(
         Sample(pixels[i], records[i].image, {code: texts[i] for code, texts in said.items()}, records[i].captions)
         for i in range(min(SHOWN, len(records)))

@@ -1,4 +1,4 @@
-"""Phase 2 of a captioner: self-critical training on CIDEr-D.
+"""Phase 2 of a captioner: self-critical training on CIDEr-D, and on BLEU-4 beside it where that is asked for.
 
 Rennie et al. 2017, "Self-critical Sequence Training for Image Captioning"; the score to beat is the mean of the other
 samples of the same photo (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
@@ -6,12 +6,15 @@ samples of the same photo (Luo 2020, "A Better Variant of Self-Critical Sequence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from imagist.decoding import Ints
+from imagist.metrics.captions import Floats, bleu_rows, smoothed_bleu_items
 from imagist.metrics.cider import CiderD
 from imagist.training.corpus import photos_of, until_end
 from imagist.training.crossentropy import Learning, word_loss
@@ -27,7 +30,7 @@ _END = "<end>"  # in the reward the end counts as a word; without it, sentences 
 
 
 def self_critical(model: CaptionModel, learning: Learning, config: Critical, words: Words) -> None:
-    """Phase 2: sampled sentences, each weighed by how much its CIDEr-D is above that of the photo's other samples.
+    """Phase 2: sampled sentences, each weighed by how much its reward is above that of the photo's other samples.
 
     With ``config.words`` cross-entropy goes on beside it, on all sets: the words of those without references would be
     lost, and the others' captions get worse on dev where they are rewarded alone.
@@ -42,7 +45,7 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         learning.told("critical", 0, run.judge(learning.judge))
     corpus, language = learning.corpora[0], next(iter(learning.vocabulary.starts))
     references = corpus.references(language)
-    reward = CiderD([[f"{text} {_END}" for text in of] for of in references])
+    reward = Reward([[f"{text} {_END}" for text in of] for of in references], config.bleu)
     progress = Progress("critical", config.steps, run.step)
     for step in range(run.step, config.steps):
         rng = np.random.default_rng((learning.seed, 2, step))
@@ -79,7 +82,27 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
     run.take_best()
 
 
-def advantages(reward: CiderD, sampled: Tensor, photos: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+class Reward:
+    """How good a sentence is for a photo: its CIDEr-D, and so many times its BLEU-4.
+
+    Args:
+        references: Of each photo.
+        bleu: How many times.
+    """
+
+    def __init__(self, references: Sequence[Sequence[str]], bleu: float = 0.0) -> None:
+        self._references, self._bleu, self._cider = references, bleu, CiderD(references)
+
+    def scores(self, texts: Sequence[str], photos: Ints) -> Floats:
+        """Of texts about some photos, float64 ``[N]``."""
+        found: Floats = self._cider.scores(texts, photos)
+        if self._bleu:
+            rows = bleu_rows(texts, [self._references[photo] for photo in photos])
+            found = found + self._bleu * smoothed_bleu_items(rows)
+        return found
+
+
+def advantages(reward: Reward, sampled: Tensor, photos: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
     """How much better each sample is than the others of its photo, and how good: both ``[N, B]``."""
     number, samples = sampled.shape[:2]
     texts = []

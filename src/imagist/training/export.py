@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imagist.training.heads import PictureHead, TextHead
 from imagist.training.judge import next_words
+from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.networks.mobilenet import ConvUnit, Encoder
 
@@ -137,6 +138,12 @@ def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: S
         "captioner-begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
         "captioner-step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
     }
+
+
+def detector_graph(detector: ConceptDetector, cells: int, channels: int) -> dict[str, Graph]:
+    """``captioner-concepts.onnx``."""
+    grid = ("grid", torch.zeros(2, cells, channels), {0: "n"})
+    return {"captioner-concepts.onnx": Graph(detector, [grid], ["shares"])}
 
 
 def head_graphs(pictures: PictureHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:

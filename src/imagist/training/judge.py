@@ -16,6 +16,7 @@ from imagist.decoding import Decoding, Ints, generate
 from imagist.metrics.captions import bleu
 from imagist.metrics.cider import cider
 from imagist.records import Array
+from imagist.training.concepts import Reranker
 from imagist.training.corpus import Corpus
 from imagist.training.features import Features
 from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
@@ -63,23 +64,42 @@ class Judge:
             found |= {f"cider{mark}": cider(said, kept), f"bleu_4{mark}": bleu(said, kept)[3]}
         return found
 
-    def captions(self, model: nn.Module, search: Decoding, language: str | None = None) -> list[str]:
+    def captions(
+        self, model: nn.Module, search: Decoding, language: str | None = None, reranker: Reranker | None = None
+    ) -> list[str]:
         """A caption for each photo of dev."""
-        return captions_of(model, self.dev.features, self.vocabulary, search, language)
+        return captions_of(model, self.dev.features, self.vocabulary, search, language, reranker)
 
 
 @torch.no_grad()
 def captions_of(
-    model: nn.Module, features: Features, vocabulary: Vocabulary, search: Decoding, language: str | None = None
+    model: nn.Module,
+    features: Features,
+    vocabulary: Vocabulary,
+    search: Decoding,
+    language: str | None = None,
+    reranker: Reranker | None = None,
 ) -> list[str]:
-    """Captions of N photos by a `CaptionModel`, on whatever device it lies."""
+    """Captions of N photos by a `CaptionModel`, on whatever device it lies.
+
+    Args:
+        model: Encoder and decoder.
+        features: What they are given.
+        vocabulary: Of the decoder.
+        search: How to caption.
+        language: Of the captions; None is the vocabulary's first.
+        reranker: Ranks the hypotheses of a consensus in that first language.
+    """
+    main = language in (None, next(iter(vocabulary.starts)))
     model.eval()
     device = next(model.parameters()).device
     captions = []
     for start in range(0, len(features), AT_ONCE):
         given = features.whole(start, min(start + AT_ONCE, len(features))).to(device)
-        beams = TorchBeams(model.decoder, model.encoder(given), search.beam, vocabulary, language)  # type: ignore[operator, arg-type]
-        found = generate(beams, len(given), search)
+        grid = model.encoder(given)  # type: ignore[operator]
+        beams = TorchBeams(model.decoder, grid, search.beam, vocabulary, language)  # type: ignore[arg-type]
+        worth = reranker.worth(grid, vocabulary) if reranker and main else None
+        found = generate(beams, len(given), search, worth=worth)
         captions += [vocabulary.decode(best[0].words) for best in found]
     return captions
 

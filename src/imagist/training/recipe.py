@@ -1,4 +1,4 @@
-"""What a captioner's TOML file says: data, encoder, decoder, two phases of training, search.
+"""What a captioner's TOML file says: data, encoder, decoder, three phases of training, search.
 
 `imagist.settings` reads it and reports every fault at once; each field is documented here.
 """
@@ -115,6 +115,7 @@ class Critical:
         rate: Peak learning rate.
         warm: Steps of its warm-up.
         look_every: Steps between looks at dev.
+        bleu: Weight of BLEU-4 in the reward, beside CIDEr-D, which alone is for shorter sentences.
         words: Weight of the cross-entropy that goes on beside it.
         clip: Longest gradient.
         average: Decay of the moving average of the weights.
@@ -128,9 +129,37 @@ class Critical:
     rate: float = field(default=1e-4, metadata={"above": 0.0})
     warm: int = field(default=50, metadata={"least": 1})
     look_every: int = field(default=200, metadata={"least": 1})
+    bleu: float = field(default=0.0, metadata={"least": 0.0})
     words: float = field(default=0.0, metadata={"least": 0.0})
     clip: float = field(default=1.0, metadata={"above": 0.0})
     average: float = field(default=0.99, metadata=SHARE)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Phase 3, a detector of concepts that reranks the hypotheses of ``search.consensus``; left out with 0 epochs.
+
+    Attributes:
+        epochs: Passes over train, of one view of each photo.
+        least_count: A phrase is a concept from so many sentences in train on.
+        batch: Photos a step.
+        width: Of the layer between grid and concepts.
+        dropout: On that layer.
+        rate: Peak learning rate.
+        decay: Weight decay.
+        weight: How many times the expected CIDEr-D counts beside the agreement with other hypotheses.
+        power: See `imagist.concepts.Concepts`.
+    """
+
+    epochs: int = field(default=0, metadata={"least": 0})
+    least_count: int = field(default=25, metadata={"least": 1})
+    batch: int = field(default=128, metadata={"least": 1})
+    width: int = field(default=1024, metadata={"least": 1})
+    dropout: float = field(default=0.7, metadata={"least": 0.0, "below": 1.0})
+    rate: float = field(default=2e-3, metadata={"above": 0.0})
+    decay: float = field(default=0.1, metadata={"least": 0.0})
+    weight: float = field(default=16.0, metadata={"least": 0.0})
+    power: float = field(default=0.5, metadata=SHARE)
 
 
 @dataclass(frozen=True)
@@ -144,7 +173,8 @@ class Recipe:
         decoder: ``kind`` (a name of the registry that can be trained), maybe ``preset``, and arguments of its class.
         words: Phase 1.
         critical: Phase 2.
-        search: How dev is captioned, and how the bundle will caption.
+        concepts: Phase 3.
+        search: How the bundle will caption; dev too, but for phases 1 and 2 where concepts are still to come.
         seed: Of everything that is drawn.
         device: ``auto``, or as torch names it.
         brain_float: Multiply in bfloat16 where that is safe.
@@ -157,6 +187,7 @@ class Recipe:
     decoder: Mapping[str, Any] = field(default_factory=lambda: {"kind": "attention"})
     words: Words = field(default_factory=Words)
     critical: Critical = field(default_factory=Critical)
+    concepts: Detection = field(default_factory=Detection)
     search: Decoding = field(default_factory=Decoding)
     seed: int = 0
     device: str = "auto"

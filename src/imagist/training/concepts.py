@@ -1,0 +1,161 @@
+"""Phase 3 of a captioner: which phrases photos call for, by a detector beside it, which reranks what its search finds.
+
+How they rank: `imagist.concepts`.
+
+Shapes: N photos, L cells, D channels, G concepts, K sentences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from imagist.concepts import Concepts, ngrams
+from imagist.consensus import Floats
+from imagist.decoding import Ints, Worth
+from imagist.errors import DataError
+from imagist.training import checkpoint
+from imagist.training.corpus import Corpus
+from imagist.training.networks.concepts import ConceptDetector, pooled
+from imagist.training.progress import Progress
+from imagist.training.rates import rate_at
+from imagist.training.recipe import Detection
+from imagist.training.vocabulary import Vocabulary
+
+_SAMPLED = 1000  # photos whose channels are measured
+_AT_ONCE = 100
+_RAREST = 1e-4  # share of sentences: odds stay finite
+
+
+@dataclass(frozen=True, eq=False)
+class Reranker:
+    """What ranks a search's hypotheses.
+
+    Attributes:
+        detector: Grid to shares ``[N, G]``; in eval mode.
+        concepts: The G phrases.
+    """
+
+    detector: ConceptDetector
+    concepts: Concepts
+
+    @torch.no_grad()
+    def worth(self, grid: Tensor, vocabulary: Vocabulary) -> Worth:
+        """What `imagist.decoding.generate` asks for the photos of ``[N, L, D]``."""
+        shares = self.detector(grid.float()).cpu().numpy()
+
+        def of(photo: int, sentences: Sequence[Ints]) -> Floats:
+            return self.concepts.worth([vocabulary.decode(words) for words in sentences], shares[photo])
+
+        return of
+
+
+def learn_concepts(
+    corpus: Corpus,
+    encoder: nn.Module,
+    language: str,
+    config: Detection,
+    path: Path,
+    *,
+    seed: int,
+    device: torch.device,
+) -> Reranker:
+    """Learns concepts, or reads what an earlier call with the same arguments left.
+
+    Args:
+        corpus: Photos with sentences.
+        encoder: From what the corpus gives to grids.
+        language: Of the sentences that count.
+        config: Settings.
+        path: Of what is left.
+        seed: Of weights, views and dropout.
+        device: Where the encoder lies.
+
+    Raises:
+        DataError: No phrase is as usual as a concept has to be.
+    """
+    references = corpus.references(language)
+    concepts, shares = common(references, config)
+    if not concepts.counts:
+        raise DataError(
+            f"no phrase is in {config.least_count} sentences", item="concepts.least_count", remedy="lower it"
+        )
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        channels = encoder(corpus.features.whole(0, 1).to(device)).shape[2]
+        detector = ConceptDetector(channels, len(concepts.counts), config.width, config.dropout).to(device)
+    if left := checkpoint.load(path):
+        detector.load_state_dict(left["weights"])
+    else:
+        _learn(detector, corpus, encoder, shares.to(device), config, seed)
+        checkpoint.save(path, {"weights": {name: x.cpu() for name, x in detector.state_dict().items()}})
+    return Reranker(detector.eval(), concepts)
+
+
+def common(references: Sequence[Sequence[str]], config: Detection) -> tuple[Concepts, Tensor]:
+    """The phrases of at least so many sentences; and the share of each photo's sentences that has each, ``[N, G]``.
+
+    Args:
+        references: Of each photo, one or more.
+        config: Settings.
+    """
+    said = [[ngrams(text.split()) for text in of] for of in references]
+    flat = [[{phrase for order in text for phrase in order} for text in of] for of in said]
+    sentences = Counter(phrase for of in flat for text in of for phrase in text)
+    photos = Counter(phrase for of in flat for phrase in set().union(*of))
+    kept = sorted(phrase for phrase, count in sentences.items() if count >= config.least_count)
+    places = {phrase: place for place, phrase in enumerate(kept)}
+    shares = torch.zeros(len(flat), len(kept))
+    for photo, of in enumerate(flat):
+        for text in of:
+            shares[photo, [places[phrase] for phrase in text if phrase in places]] += 1 / len(of)
+    squares = {phrase: np.log(len(flat) / count) ** 2 for phrase, count in photos.items()}
+    vectors = [[sum(squares[phrase] for phrase in order) ** 0.5 for order in text] for of in said for text in of]
+    lengths = tuple(float(length) for length in np.mean(vectors, 0))
+    counts = {phrase: photos[phrase] for phrase in kept}
+    return Concepts(counts, len(flat), lengths, config.weight, config.power), shares
+
+
+def _sample(corpus: Corpus, encoder: nn.Module, device: torch.device) -> Tensor:
+    """What the detector is given of some photos, ``[n, 2 D]``."""
+    number = min(len(corpus), _SAMPLED)
+    return torch.cat(
+        [
+            pooled(encoder(corpus.features.whole(start, min(start + _AT_ONCE, number)).to(device)).float())
+            for start in range(0, number, _AT_ONCE)
+        ]
+    )
+
+
+def _learn(
+    detector: ConceptDetector, corpus: Corpus, encoder: nn.Module, shares: Tensor, config: Detection, seed: int
+) -> None:
+    device = shares.device
+    with torch.no_grad():
+        seen = _sample(corpus, encoder, device)
+        detector.centre.copy_(seen.mean(0))
+        detector.spread.copy_(seen.std(0) + 1e-3)
+        detector.judge.bias.copy_(shares.mean(0).clamp(_RAREST, 1 - _RAREST).logit())  # it begins with what is usual,
+        detector.judge.weight.mul_(0.01)  # and little else
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=config.rate, weight_decay=config.decay)
+    steps = -(-config.epochs * len(corpus) // config.batch)
+    progress = Progress("concepts", steps)
+    detector.train()
+    for step in range(steps):
+        rng = np.random.default_rng((seed, 3, step))
+        photos = rng.integers(len(corpus), size=config.batch)
+        with torch.no_grad():
+            grid = encoder(corpus.features.some(photos, rng).to(device)).float()
+        loss = F.binary_cross_entropy_with_logits(detector.logits(grid), shares[photos], reduction="sum")
+        optimiser.param_groups[0]["lr"] = rate_at(config.rate, step, steps, warm=1)
+        optimiser.zero_grad()
+        (loss / config.batch).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        progress.step(config.batch, loss=float(loss.detach()) / config.batch)
