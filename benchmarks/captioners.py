@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Row:
     """What was measured of one run.
 
     Attributes:
-        name: Of its folder.
+        name: Of its folder, and of the search where that is not its recipe's.
         kind: Of captioner, with the preset.
         figures: 0 to 1, CIDEr 0 to 10, by the names of `FIGURES`; METEOR may be missing.
         dangling: Share of captions that end in an article or a preposition.
@@ -81,18 +81,28 @@ class Row:
     languages: Mapping[str, Mapping[str, float]]
 
 
-def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[str]], cores: int) -> Row:
-    """Captions the photos by the bundle of a run and scores what it says."""
+def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[str]], cores: int) -> list[Row]:
+    """Captions the photos by the bundle of a run and scores what it says; also by a plain search if its own is none."""
     measured = json.loads((run / "measured.json").read_text("utf-8"))
     recipe, bundle = measured["recipe"], open_bundle(run / "bundle")
-    said, rate = captioned(bundle.folder, Decoding(**recipe["search"]), photos, cores)
     encoder = sum(weight.numel() for weight in weights(bundle, "encoder.onnx").values())
     kind = " ".join(filter(None, (recipe["decoder"]["kind"], recipe["decoder"].get("preset"))))
-    ends = sum(is_dangling(text) for text in said)
-    return Row(
-        run.name, kind, scores(said, references), wilson_interval(ends, len(said)), rate,
-        (encoder, measured["parameters"]["decoder"]), training_minutes(run, measured), gain(run), languages(measured),
-    )  # fmt: skip
+    rows: list[Row] = []
+    for name, search in searches(run.name, Decoding(**recipe["search"])):
+        said, rate = captioned(bundle.folder, search, photos, cores)
+        ends = sum(is_dangling(text) for text in said)
+        rows.append(Row(
+            name, kind, scores(said, references), wilson_interval(ends, len(said)), rate,
+            (encoder, measured["parameters"]["decoder"]), training_minutes(run, measured),
+            None if rows else gain(run), {} if rows else languages(measured),
+        ))  # fmt: skip
+    return rows
+
+
+def searches(run: str, own: Decoding) -> list[tuple[str, Decoding]]:
+    """A run's own search; and beside it a plain one where its own is a consensus."""
+    plain = replace(own, beam=Decoding.beam, consensus=False)
+    return [(run, own)] + ([(f"{run}, plain search", plain)] if own.consensus else [])
 
 
 def captioned(bundle: Path, search: Decoding, photos: Sequence[Photo], cores: int) -> tuple[list[str], float]:
@@ -148,7 +158,7 @@ def main() -> None:
     records = read(args.captions or args.data / "flickr8k" / "dev.parquet", split=args.split)
     photos = [as_photo(r.content or r.image) for r in records]
     cores = len(os.sched_getaffinity(0))
-    rows = [measure(run, photos, [r.captions for r in records], cores) for run in runs]
+    rows = [row for run in runs for row in measure(run, photos, [r.captions for r in records], cores)]
     rows.sort(key=lambda row: -row.figures["cider"].value)
     folder = Path(tempfile.mkdtemp()) if args.print else RESULT.parent
     plots = [folder / f"captioners{suffix}" for suffix in (".png", ".svg")]
@@ -174,10 +184,11 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
         f"# Trained captioners on {split}",
         "",
         f"`python benchmarks/captioners.py`: {len(records):,} photos, x 100, with 95% intervals (bootstrap over photos,"
-        " Wilson); each by the search of its recipe. *Dangling* captions end in an article or a preposition. Weights:"
-        " encoder + decoder. Images/s: bundle, from decoded pictures, batches of"
+        " Wilson); each by the search of its recipe, a plain search with 3 hypotheses. *Dangling* captions end in an"
+        " article or a preposition. Weights: encoder + decoder, with its concepts. Images/s: bundle, from decoded"
+        " pictures, batches of"
         f" {BATCH}, {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, best of {REPEATS} runs."
-        " Minutes of training: cross-entropy + self-critical, features cached, all sessions.",
+        " Minutes of training: cross-entropy + self-critical + concepts, features cached, all sessions.",
         "",
         *table(heads, [cells(row) for row in rows]),
         "",
@@ -186,7 +197,12 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
     ]
     if gained := [(row, row.gain) for row in rows if row.gain]:
         told = [[r.name, f"{a:.1f}", f"{b:.1f}", f"{100 * (b / a - 1):+.1f}%"] for r, (a, b) in gained]
-        lines += ["Self-critical training, CIDEr on dev:", "", *table(["run", "before", "after", "gain"], told), ""]
+        lines += [
+            "Self-critical training, CIDEr on dev by a plain search:",
+            "",
+            *table(["run", "before", "after", "gain"], told),
+            "",
+        ]
     for row in (row for row in rows if row.languages):
         main, *others = row.languages
         heads = ["language", "CIDEr", f"of {main}'s"]
@@ -196,7 +212,9 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
 
 
 def cells(row: Row) -> list[str]:
-    minutes = " + ".join(f"{row.minutes[phase]:.0f}" for phase in ("words", "critical") if phase in row.minutes)
+    minutes = " + ".join(
+        f"{row.minutes[phase]:.0f}" for phase in ("words", "critical", "concepts") if phase in row.minutes
+    )
     figures = [spread(vars(row.figures[name])) if name in row.figures else "" for name in FIGURES]
     sizes = " + ".join(f"{number / 1e6:.1f}" for number in row.weights)
     return [row.name, row.kind, *figures, spread(vars(row.dangling)), sizes, f"{row.rate:.0f}", minutes]

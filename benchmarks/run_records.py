@@ -15,7 +15,7 @@ _LINE = re.compile(r"(\d\d):(\d\d):(\d\d) (.*)")
 
 
 def minutes(log: str) -> dict[str, float]:
-    """Minutes of ``grids`` (the cache of features), ``words`` and ``critical`` in ``train.log``, over all sessions.
+    """Minutes of ``grids`` (the cache of features) and of each phase in ``train.log``, over all sessions.
 
     The time before a line is that of the phase which the line speaks of. A longer silence than `PAUSE` was a break.
     """
@@ -38,13 +38,13 @@ def minutes(log: str) -> dict[str, float]:
 def _phase(message: str, before: str) -> str:
     """``at 0`` is the first look of self-critical training, any other look belongs to what goes on."""
     first = message.split(" ", 1)[0]
-    if first in ("grids", "words", "critical"):
+    if first in ("grids", "words", "critical", "concepts"):
         return first
     return "critical" if message.startswith("at 0 ") else before
 
 
 def training_minutes(run: Path, measured: Mapping[str, Any]) -> dict[str, float]:
-    """Minutes of ``words`` and, if there was any, of ``critical``, features cached.
+    """Minutes of ``words`` and, if there were any, of ``critical`` and ``concepts``, features cached.
 
     Reading the data and writing the bundle are not in the log; where one session did all, it knows how long it took,
     and they are counted as ``words``.

@@ -28,6 +28,7 @@ FLOORS = [
     "matching",
     "encoder",
     "consensus",
+    "concepts",
     "decoding",
     "options",
     "caption_cache",

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from captioners import FIGURES, Row, is_dangling, point, report, scores
+from captioners import FIGURES, Row, is_dangling, point, report, scores, searches
+from imagist.decoding import Decoding
 from imagist.metrics.significance import Interval
 
 pytestmark = pytest.mark.torch
@@ -33,11 +34,13 @@ def test_it_does_not_dangle(caption):
 
 
 def test_every_figure_has_its_interval_and_every_phase_its_minutes():
-    text = report([row(), row("best", minutes={"words": 60.0, "critical": 45.0})], "dev", [None] * 1000, 2)
+    text = report(
+        [row(), row("best", minutes={"words": 60.0, "critical": 45.0, "concepts": 3.0})], "dev", [None] * 1000, 2
+    )
     lines = [line for line in text.splitlines() if line.startswith(("| tutorial", "| best"))]
     assert lines[0].count("20.0 [10.0, 30.0]") == len(FIGURES)
     assert "| 1.0 [0.0, 2.0] | 2.2 + 3.2 | 120 | 30 |" in lines[0]
-    assert lines[1].endswith("| 60 + 45 |")
+    assert lines[1].endswith("| 60 + 45 + 3 |")
     assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {lines[0].count("|")}
     assert "1,000 photos" in text
 
@@ -53,6 +56,12 @@ def test_gains_and_languages_have_tables_of_their_own():
     text = report([row(gain=(60.0, 66.0), languages=told)], "dev", [], 1)
     assert "| tutorial | 60.0 | 66.0 | +10.0% |" in text
     assert "| de | 22.0 [20.0, 30.0] | 55% |" in text
+
+
+def test_a_consensus_is_held_beside_a_plain_search():
+    own = Decoding(beam=20, longest=12, consensus=True)
+    assert searches("best", own) == [("best", own), ("best, plain search", Decoding(longest=12))]
+    assert searches("sat", Decoding(beam=5)) == [("sat", Decoding(beam=5))]
 
 
 def test_a_point_is_cider_times_100():
