@@ -180,7 +180,7 @@ def advised(tmp_path_factory):
     parts = tiny_bundles.parts("transformer")
     torch.manual_seed(3)
     counts = dict.fromkeys(parts.vocabulary.lines[5:], 2)
-    detector = ConceptDetector(tiny_bundles.CHANNELS, len(counts), 8, 0.5).eval()
+    detector = ConceptDetector(tiny_bundles.CHANNELS, len(counts), 2, 8, 0.5).eval()
     reranker = Reranker(detector, Concepts(counts, 30, (3.0, 4.0, 5.0, 6.0), 50.0, 0.5))
     parts = replace(parts, reranker=reranker)
     folder = tmp_path_factory.mktemp("advised") / "b"

@@ -160,7 +160,7 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
 def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
     backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2, "tune": tune}
     words = {"epochs": 4, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 2, "first_look": 0.9}
-    concepts = {"epochs": 40, "least_count": 3, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
+    concepts = {"epochs": 20, "least_count": 3, "members": 2, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
     search = {"beam": 4, "longest": 8, "consensus": True}
     chosen = recipe(backbone=backbone, words=words, concepts=concepts, search=search)
     outcome = recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")

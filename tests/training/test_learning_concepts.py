@@ -24,7 +24,9 @@ from imagist.training.vocabulary import learn_words  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-SETTINGS = Detection(epochs=60, least_count=2, batch=8, width=16, dropout=0.2, rate=1e-2, weight=3.0, power=0.5)
+SETTINGS = Detection(
+    epochs=60, least_count=2, members=2, batch=8, width=16, dropout=0.2, rate=1e-2, weight=3.0, power=0.5
+)
 SAID = {0: ("a dog runs", "a dog"), 1: ("a red car", "a car stands")}
 CPU = torch.device("cpu")
 
@@ -117,11 +119,13 @@ def test_phrases_that_nobody_says_often_enough_are_an_error(corpus, tmp_path):
 
 def test_a_detector_gives_shares_and_drops_only_while_it_learns():
     torch.manual_seed(0)
-    detector, grid = ConceptDetector(CHANNELS, 5, 8, 0.5), torch.randn(3, CELLS, CHANNELS)
+    detector, grid = ConceptDetector(CHANNELS, 5, 3, 8, 0.5), torch.randn(3, CELLS, CHANNELS)
     assert not torch.equal(detector(grid), detector(grid))
     shares = detector.eval()(grid)
     assert shares.shape == (3, 5)
     assert ((shares > 0) & (shares < 1)).all()
-    torch.testing.assert_close(shares, torch.sigmoid(detector.logits(grid)))
+    members = [torch.sigmoid(member(detector.seen(grid))) for member in detector.members]
+    assert not torch.allclose(members[0], members[1])
+    torch.testing.assert_close(shares, (members[0] + members[1] + members[2]) / 3)
     torch.testing.assert_close(shares[1:2], detector(grid[1:2]))
     assert torch.equal(pooled(grid)[:, CHANNELS:], grid.amax(1))

@@ -90,7 +90,9 @@ def learn_concepts(
     torch.manual_seed(seed)
     with torch.no_grad():
         channels = encoder(corpus.features.whole(0, 1).to(device)).shape[2]
-        detector = ConceptDetector(channels, len(concepts.counts), config.width, config.dropout).to(device)
+        detector = ConceptDetector(channels, len(concepts.counts), config.members, config.width, config.dropout).to(
+            device
+        )
     if left := checkpoint.load(path):
         detector.load_state_dict(left["weights"])
     else:
@@ -138,24 +140,32 @@ def _learn(
     detector: ConceptDetector, corpus: Corpus, encoder: nn.Module, shares: Tensor, config: Detection, seed: int
 ) -> None:
     device = shares.device
+    usual = shares.mean(0).clamp(_RAREST, 1 - _RAREST).logit()
     with torch.no_grad():
         seen = _sample(corpus, encoder, device)
         detector.centre.copy_(seen.mean(0))
         detector.spread.copy_(seen.std(0) + 1e-3)
-        detector.judge.bias.copy_(shares.mean(0).clamp(_RAREST, 1 - _RAREST).logit())  # it begins with what is usual,
-        detector.judge.weight.mul_(0.01)  # and little else
-    optimiser = torch.optim.AdamW(detector.parameters(), lr=config.rate, weight_decay=config.decay)
     steps = -(-config.epochs * len(corpus) // config.batch)
-    progress = Progress("concepts", steps)
+    progress = Progress("concepts", len(detector.members) * steps)
     detector.train()
-    for step in range(steps):
-        rng = np.random.default_rng((seed, 3, step))
-        photos = rng.integers(len(corpus), size=config.batch)
-        with torch.no_grad():
-            grid = encoder(corpus.features.some(photos, rng).to(device)).float()
-        loss = F.binary_cross_entropy_with_logits(detector.logits(grid), shares[photos], reduction="sum")
-        optimiser.param_groups[0]["lr"] = rate_at(config.rate, step, steps, warm=1)
-        optimiser.zero_grad()
-        (loss / config.batch).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        progress.step(config.batch, loss=float(loss.detach()) / config.batch)
+    for number, member in enumerate(detector.members):
+        _begin(member[-1], usual)  # type: ignore[index]
+        optimiser = torch.optim.AdamW(member.parameters(), lr=config.rate, weight_decay=config.decay)
+        for step in range(steps):
+            rng = np.random.default_rng((seed, 3, number, step))
+            photos = rng.integers(len(corpus), size=config.batch)
+            with torch.no_grad():
+                seen = detector.seen(encoder(corpus.features.some(photos, rng).to(device)).float())
+            loss = F.binary_cross_entropy_with_logits(member(seen), shares[photos], reduction="sum") / config.batch
+            optimiser.param_groups[0]["lr"] = rate_at(config.rate, step, steps, warm=1)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            progress.step(config.batch, loss=float(loss.detach()))
+
+
+@torch.no_grad()
+def _begin(last: nn.Linear, usual: Tensor) -> None:
+    """A member begins with what is usual, and little else."""
+    last.bias.copy_(usual)
+    last.weight.mul_(0.01)

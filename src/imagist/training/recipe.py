@@ -140,8 +140,9 @@ class Detection:
     """Phase 3, a detector of concepts that reranks the hypotheses of ``search.consensus``; left out with 0 epochs.
 
     Attributes:
-        epochs: Passes over train, of one view of each photo.
+        epochs: Passes over train, of one view of each photo, by each member.
         least_count: A phrase is a concept from so many sentences in train on.
+        members: Networks, of which the mean counts.
         batch: Photos a step.
         width: Of the layer between grid and concepts.
         dropout: On that layer.
@@ -153,9 +154,10 @@ class Detection:
 
     epochs: int = field(default=0, metadata={"least": 0})
     least_count: int = field(default=25, metadata={"least": 1})
+    members: int = field(default=4, metadata={"least": 1})
     batch: int = field(default=128, metadata={"least": 1})
-    width: int = field(default=1024, metadata={"least": 1})
-    dropout: float = field(default=0.7, metadata={"least": 0.0, "below": 1.0})
+    width: int = field(default=512, metadata={"least": 1})
+    dropout: float = field(default=0.4, metadata={"least": 0.0, "below": 1.0})
     rate: float = field(default=2e-3, metadata={"above": 0.0})
     decay: float = field(default=0.1, metadata={"least": 0.0})
     weight: float = field(default=16.0, metadata={"least": 0.0})

@@ -10,47 +10,56 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from imagist.training.networks.dropout import Dropout
 
-_SHOWN = 0.3  # dropout of what is seen
+_UNSEEN = 0.3  # dropout of what is seen
 
 
 class ConceptDetector(nn.Module):
-    """The mean and the greatest of each channel over the cells, one layer between, and a share for each concept.
+    """Several networks over the mean and the greatest of each channel over the cells; their mean counts.
+
+    Each learns much by heart, and each something else (Breiman 1996, "Bagging Predictors").
 
     Args:
         channels: D.
         concepts: G.
+        members: How many networks.
         width: Of the layer between.
         dropout: On that layer; 0 to 1.
 
     Attributes:
         centre: Mean of what `pooled` gives over the photos it learns from, ``[2 D]``.
         spread: Standard deviation of it, ``[2 D]``.
+        members: From that to logits ``[N, G]``.
     """
 
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, channels: int, concepts: int, width: int, dropout: float) -> None:
+    def __init__(self, channels: int, concepts: int, members: int, width: int, dropout: float) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(2 * channels))
         self.register_buffer("spread", torch.ones(2 * channels))
-        self.widen = nn.Linear(2 * channels, width)
-        self.judge = nn.Linear(width, concepts)
-        self.seen, self.dropout = Dropout(_SHOWN), Dropout(dropout)
+        self.members = nn.ModuleList(
+            nn.Sequential(
+                Dropout(_UNSEEN),
+                nn.Linear(2 * channels, width),
+                nn.GELU(),
+                Dropout(dropout),
+                nn.Linear(width, concepts),
+            )
+            for _ in range(members)
+        )
 
-    def logits(self, grid: Tensor) -> Tensor:
-        """``[N, L, D]`` to ``[N, G]``."""
-        seen = self.seen((pooled(grid) - self.centre) / self.spread)
-        found: Tensor = self.judge(self.dropout(F.gelu(self.widen(seen))))
-        return found
+    def seen(self, grid: Tensor) -> Tensor:
+        """What the members are given of ``[N, L, D]``: ``[N, 2 D]``."""
+        return (pooled(grid) - self.centre) / self.spread
 
     def forward(self, grid: Tensor) -> Tensor:
         """Shares of the references that are expected to have each concept, 0..1: ``[N, L, D]`` to ``[N, G]``."""
-        return torch.sigmoid(self.logits(grid))
+        seen = self.seen(grid)
+        return torch.stack([torch.sigmoid(member(seen)) for member in self.members]).mean(0)
 
 
 def pooled(grid: Tensor) -> Tensor:
