@@ -13,6 +13,7 @@ pytest.importorskip("accelerate")
 
 from tiny_training import CELLS, CHANNELS  # noqa: E402
 
+from imagist.concepts import read, written  # noqa: E402
 from imagist.errors import DataError  # noqa: E402
 from imagist.training import concepts  # noqa: E402
 from imagist.training.concepts import Reranker, common, learn_concepts  # noqa: E402
@@ -52,6 +53,12 @@ def test_concepts_are_the_phrases_of_enough_sentences():
     assert shares.tolist() == [[1, 1, 1, 0.5, 0.5], [0.5, 0, 0.5, 0.5, 0.5], [0, 0, 0, 0, 0]]
     pairs = [sqrt(log(3) ** 2 + log(1.5) ** 2), log(3), log(3), sqrt(log(3) ** 2 + log(1.5) ** 2), 0]
     assert known.lengths[1] == pytest.approx(np.mean(pairs))
+
+
+def test_sentences_may_all_be_short():
+    known, _ = common([["cat", "cat"], ["dog", "dog"]], SETTINGS)
+    assert known.lengths == pytest.approx((log(2), 1, 1, 1))
+    assert read(written(known).splitlines(), {"photos": 2, "lengths": known.lengths, "weight": 1, "power": 1})
 
 
 def test_it_learns_what_people_say_of_which_photos(corpus, tmp_path):

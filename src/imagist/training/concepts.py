@@ -120,7 +120,7 @@ def common(references: Sequence[Sequence[str]], config: Detection) -> tuple[Conc
             shares[photo, [places[phrase] for phrase in text if phrase in places]] += 1 / len(of)
     squares = {phrase: np.log(len(flat) / count) ** 2 for phrase, count in photos.items()}
     vectors = [[sum(squares[phrase] for phrase in order) ** 0.5 for order in text] for of in said for text in of]
-    lengths = tuple(float(length) for length in np.mean(vectors, 0))
+    lengths = tuple(float(length) or 1.0 for length in np.mean(vectors, 0))  # 0 where no sentence has so many words
     counts = {phrase: photos[phrase] for phrase in kept}
     return Concepts(counts, len(flat), lengths, config.weight, config.power), shares
 
