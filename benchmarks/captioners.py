@@ -142,6 +142,12 @@ def is_dangling(caption: str) -> bool:
     return bool(words) and words[-1] in ARTICLES | PREPOSITIONS
 
 
+def trained(folder: Path) -> list[Path]:
+    """The runs of ``imagist train caption`` in a folder; the shipped model's, which has no such recipe, is none."""
+    found = sorted(folder.glob("*/measured.json"))
+    return [path.parent for path in found if "recipe" in json.loads(path.read_text("utf-8"))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUN", help="by default every trained run under runs/")
@@ -152,7 +158,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.data is None and args.captions is None:
         parser.error("name the photographs with --data, IMAGIST_DATA or --captions")
-    runs = args.runs or sorted(path.parent for path in RUNS.glob("*/measured.json"))
+    runs = args.runs or trained(RUNS)
     if not runs:
         parser.error("there is no trained run; see `imagist train caption`")
     records = read(args.captions or args.data / "flickr8k" / "dev.parquet", split=args.split)

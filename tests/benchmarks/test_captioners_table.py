@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from captioners import FIGURES, Row, is_dangling, point, report, scores, searches
+from captioners import FIGURES, Row, is_dangling, point, report, scores, searches, trained
 from imagist.decoding import Decoding
 from imagist.metrics.significance import Interval
 
@@ -62,6 +62,14 @@ def test_a_consensus_is_held_beside_a_plain_search():
     own = Decoding(beam=20, longest=12, consensus=True)
     assert searches("best", own) == [("best", own), ("best, plain search", Decoding(longest=12))]
     assert searches("sat", Decoding(beam=5)) == [("sat", Decoding(beam=5))]
+
+
+def test_runs_without_a_recipe_of_a_captioner_are_left_out(tmp_path):
+    for name, content in (("sat", '{"recipe": {}}'), ("best", '{"recipe": {}}'), ("embedded", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "measured.json").write_text(content)
+    (tmp_path / "features").mkdir()
+    assert trained(tmp_path) == [tmp_path / "best", tmp_path / "sat"]
 
 
 def test_a_point_is_cider_times_100():
