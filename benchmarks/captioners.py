@@ -87,13 +87,13 @@ def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[st
     recipe, bundle = measured["recipe"], open_bundle(run / "bundle")
     encoder = sum(weight.numel() for weight in weights(bundle, "encoder.onnx").values())
     kind = " ".join(filter(None, (recipe["decoder"]["kind"], recipe["decoder"].get("preset"))))
-    rows: list[Row] = []
+    minutes, rows = training_minutes(run, measured), list[Row]()
     for name, search in searches(run.name, Decoding(**recipe["search"])):
         said, rate = captioned(bundle.folder, search, photos, cores)
         ends = sum(is_dangling(text) for text in said)
         rows.append(Row(
             name, kind, scores(said, references), wilson_interval(ends, len(said)), rate,
-            (encoder, measured["parameters"]["decoder"]), training_minutes(run, measured),
+            (encoder, measured["parameters"]["decoder"]), minutes,
             None if rows else gain(run), {} if rows else languages(measured),
         ))  # fmt: skip
     return rows

@@ -58,15 +58,15 @@ class StepwiseCaptioner:
         self._first_names = [part.name for part in self._begin.get_outputs()]
         self._names = [part.name for part in self._step.get_outputs()]
         self.end = int(card.get("end", END))
-        language = options.language or next(iter(_starts(card)))
+        main = next(iter(_starts(card)))
+        language = options.language or main
         self.start = _start(_starts(card), language, bundle.name)
         self.words = len(self._vocabulary)
+        settings = f"{options.decoding},views={encoder.views},language={language}"
         self._concepts = None
-        if options.decoding.consensus and "concepts" in card and language == next(iter(_starts(card))):
+        if options.decoding.consensus and "concepts" in card and language == main:
             self._concepts = concepts.read(bundle.lines("concepts.txt"), card["concepts"])
             self._detector = bundle.session("captioner-concepts.onnx", options.threads)
-        settings = f"{options.decoding},views={encoder.views},language={language}"
-        if self._concepts:
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
         self.id = f"{bundle.name}-{bundle.version}/{card['kind']}({settings})"
 

@@ -29,7 +29,7 @@ from imagist.records import Pixels
 from imagist.training import assemble
 from imagist.training.backbone import GridEncoder, Pictures, Views, cached_grids, open_backbone
 from imagist.training.caption import device_of, learn
-from imagist.training.concepts import Reranker, learn_concepts
+from imagist.training.concepts import learn_concepts
 from imagist.training.corpus import Corpus
 from imagist.training.crossentropy import Learning
 from imagist.training.features import Features, Grids
@@ -138,9 +138,11 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     )  # fmt: skip
     seen = dev_pixels(photos["dev"][:PROVEN], side)
     assemble.write_bundle(parts, folder / "bundle", _seen(recipe, parts, photos["train"]) if recipe.small else None)
+    model.cpu()
+    captions = {language: judge.captions(model, recipe.search, language, reranker) for language in vocabulary.starts}
     measured: dict[str, Any] = {
         "parity": assemble.parity(parts, folder / "bundle", seen),
-        "dev": _figures(judge, model.cpu(), recipe.search, reranker),
+        "dev": _figures(dev, captions),
         "parameters": {
             "encoder": _size(encoder),
             "decoder": _size(decoder) + (_size(reranker.detector) if reranker else 0),
@@ -150,7 +152,7 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
         "recipe": json.loads(json.dumps(asdict(recipe), default=str)),
     }
     (folder / "measured.json").write_text(json.dumps(measured, indent=1, default=vars), "utf-8")
-    return Outcome(folder, measured, _samples(judge, model, photos["dev"], seen, recipe.search, reranker))
+    return Outcome(folder, measured, _samples(captions, photos["dev"], seen))
 
 
 def _found(sources: Sequence[Source], data: Path) -> list[Source]:
@@ -197,19 +199,17 @@ def _while_training(recipe: Recipe) -> Decoding:
     return replace(recipe.search, beam=Decoding.beam, consensus=False) if recipe.concepts.epochs else recipe.search
 
 
-def _figures(
-    judge: Judge, model: CaptionModel, search: Decoding, reranker: Reranker | None
-) -> dict[str, dict[str, Interval]]:
+def _figures(dev: Corpus, said: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Interval]]:
     """For each language BLEU-1..4, ROUGE-L and CIDEr with bootstrap intervals over the photos of dev.
 
     Further languages have one reference a photo; the main one is therefore also told with its first reference alone.
     """
     found = {}
-    for number, language in enumerate(judge.vocabulary.starts):
-        said, references = judge.captions(model, search, language, reranker), judge.dev.references(language)
-        found[language] = _scores(said, references)
-        if not number and len(judge.vocabulary.starts) > 1:
-            found[f"{language}, one reference"] = _scores(said, [of[:1] for of in references])
+    for number, (language, captions) in enumerate(said.items()):
+        references = dev.references(language)
+        found[language] = _scores(captions, references)
+        if not number and len(said) > 1:
+            found[f"{language}, one reference"] = _scores(captions, [of[:1] for of in references])
     return found
 
 
@@ -224,15 +224,7 @@ def _scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
     }
 
 
-def _samples(
-    judge: Judge,
-    model: CaptionModel,
-    records: Sequence[Record],
-    pixels: Pixels,
-    search: Decoding,
-    reranker: Reranker | None,
-) -> tuple[Sample, ...]:
-    said = {language: judge.captions(model, search, language, reranker) for language in judge.vocabulary.starts}
+def _samples(said: Mapping[str, Sequence[str]], records: Sequence[Record], pixels: Pixels) -> tuple[Sample, ...]:
     return tuple(
         Sample(pixels[i], records[i].image, {code: texts[i] for code, texts in said.items()}, records[i].captions)
         for i in range(min(SHOWN, len(records)))

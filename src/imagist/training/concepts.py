@@ -76,7 +76,10 @@ def learn_concepts(
         config: Settings.
         path: Of what is left.
         seed: Of weights, views and dropout.
-        device: Where the encoder lies.
+        device: Where the encoder lies, and the detector while it learns.
+
+    Returns:
+        The reranker, on the processor, as what a bundle is made of.
 
     Raises:
         DataError: No phrase is as usual as a concept has to be.
@@ -98,7 +101,7 @@ def learn_concepts(
     else:
         _learn(detector, corpus, encoder, shares.to(device), config, seed)
         checkpoint.save(path, {"weights": {name: x.cpu() for name, x in detector.state_dict().items()}})
-    return Reranker(detector.eval(), concepts)
+    return Reranker(detector.cpu().eval(), concepts)
 
 
 def common(references: Sequence[Sequence[str]], config: Detection) -> tuple[Concepts, Tensor]:
