@@ -247,6 +247,11 @@ def test_an_encoder_that_is_tuned_is_given_the_photos_themselves():
     assert not torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0][0], drawn[0][1])  # the same photo, seen twice
 
+    dark = pictures.changed(lambda given: given // 2).changed(lambda given: given.float())
+    assert len(dark) == 4
+    assert torch.equal(dark.whole(1, 3), (whole // 2).float())
+    assert torch.equal(dark.some(np.array([2, 2, 0]), np.random.default_rng(5)), (drawn[0] // 2).float())
+
 
 def test_a_photo_on_disk_is_read_from_there(tmp_path):
     one = record(3)

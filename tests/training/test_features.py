@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from imagist.training import features  # noqa: E402
-from imagist.training.features import Kept, fill, views  # noqa: E402
+from imagist.training.features import Grids, Kept, fill, views  # noqa: E402
 from imagist.training.photographs import PhotoSet  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -73,3 +73,21 @@ def test_the_first_view_is_the_photograph_and_the_others_vary_with_their_place_a
     assert (both[1::2] - plain).abs().mean() > 0.1
     torch.testing.assert_close(views(photos, 1, 2, 2), both[2:4])
     assert not torch.equal(views(photos, 1, 2, 2, seed=1)[1], both[3])
+
+
+def test_what_is_given_of_each_view_is_changed_once():
+    grids = Grids(np.random.default_rng(0).normal(size=(5, 3, 4, 6)).astype(np.float16))
+    shapes = []
+
+    def mean(given):
+        shapes.append(tuple(given.shape))
+        return given.mean(1)
+
+    changed = grids.changed(mean)
+    assert shapes == [(6, 4, 6), (6, 4, 6), (3, 4, 6)]  # views of two photos at once
+    assert len(changed) == 5
+    torch.testing.assert_close(changed.whole(1, 4), grids.whole(1, 4).mean(1))
+    photos = np.array([4, 0, 4, 2])
+    drawn, as_before = (g.some(photos, np.random.default_rng(1)) for g in (changed, grids))
+    torch.testing.assert_close(drawn, as_before.mean(1))
+    assert len(shapes) == 3

@@ -131,7 +131,7 @@ def test_a_detector_gives_shares_and_drops_only_while_it_learns():
     shares = detector.eval()(grid)
     assert shares.shape == (3, 5)
     assert ((shares > 0) & (shares < 1)).all()
-    members = [torch.sigmoid(member(detector.seen(grid))) for member in detector.members]
+    members = [torch.sigmoid(member(detector.seen(pooled(grid)))) for member in detector.members]
     assert not torch.allclose(members[0], members[1])
     torch.testing.assert_close(shares, (members[0] + members[1] + members[2]) / 3)
     torch.testing.assert_close(shares[1:2], detector(grid[1:2]))

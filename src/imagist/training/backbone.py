@@ -30,7 +30,7 @@ from imagist.images.photo import Picture, photo_of
 from imagist.images.views import square
 from imagist.pictures.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.training.export import Graph, to_onnx
-from imagist.training.features import Halves, Kept, fill
+from imagist.training.features import Change, Features, Halves, Kept, fill
 from imagist.training.photographs import varied
 from imagist.training.recipe import Backbone
 
@@ -349,6 +349,30 @@ class Pictures:
         """uint8 ``[end - start, S, S, 3]``."""
         views = Views(self.views.side)
         return torch.from_numpy(np.concatenate([views.of(self.records[i], i) for i in range(start, end)]))
+
+    def changed(self, change: Change) -> Features:
+        """As the protocol says; views are changed as they are drawn."""
+        return _Changed(self, change)
+
+
+@dataclass(frozen=True, eq=False)
+class _Changed:
+    """`Features` that are made of others each time."""
+
+    features: Features
+    change: Change
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
+        return self.change(self.features.some(photos, rng))
+
+    def whole(self, start: int, end: int) -> Tensor:
+        return self.change(self.features.whole(start, end))
+
+    def changed(self, change: Change) -> Features:
+        return _Changed(self, change)
 
 
 def _cores() -> int:

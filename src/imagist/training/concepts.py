@@ -23,6 +23,7 @@ from imagist.decoding import Ints, Worth
 from imagist.errors import DataError
 from imagist.training import checkpoint
 from imagist.training.corpus import Corpus
+from imagist.training.features import Features
 from imagist.training.networks.concepts import ConceptDetector, pooled
 from imagist.training.progress import Progress
 from imagist.training.rates import rate_at
@@ -91,15 +92,17 @@ def learn_concepts(
             f"no phrase is in {config.least_count} sentences", item="concepts.least_count", remedy="lower it"
         )
     torch.manual_seed(seed)
-    with torch.no_grad():
-        channels = encoder(corpus.features.whole(0, 1).to(device)).shape[2]
-        detector = ConceptDetector(channels, len(concepts.counts), config.members, config.width, config.dropout).to(
-            device
-        )
+
+    @torch.no_grad()
+    def pool(given: Tensor) -> Tensor:
+        return pooled(encoder(given.to(device)).float())
+
+    channels = pool(corpus.features.whole(0, 1)).shape[1] // 2
+    detector = ConceptDetector(channels, len(concepts.counts), config.members, config.width, config.dropout).to(device)
     if left := checkpoint.load(path):
         detector.load_state_dict(left["weights"])
     else:
-        _learn(detector, corpus, encoder, shares.to(device), config, seed)
+        _learn(detector, corpus.features.changed(pool), shares.to(device), config, seed)
         checkpoint.save(path, {"weights": {name: x.cpu() for name, x in detector.state_dict().items()}})
     return Reranker(detector.cpu().eval(), concepts)
 
@@ -128,37 +131,25 @@ def common(references: Sequence[Sequence[str]], config: Detection) -> tuple[Conc
     return Concepts(counts, len(flat), lengths, config.weight, config.power), shares
 
 
-def _sample(corpus: Corpus, encoder: nn.Module, device: torch.device) -> Tensor:
-    """What the detector is given of some photos, ``[n, 2 D]``."""
-    number = min(len(corpus), _SAMPLED)
-    return torch.cat(
-        [
-            pooled(encoder(corpus.features.whole(start, min(start + _AT_ONCE, number)).to(device)).float())
-            for start in range(0, number, _AT_ONCE)
-        ]
-    )
-
-
-def _learn(
-    detector: ConceptDetector, corpus: Corpus, encoder: nn.Module, shares: Tensor, config: Detection, seed: int
-) -> None:
-    device = shares.device
+def _learn(detector: ConceptDetector, features: Features, shares: Tensor, config: Detection, seed: int) -> None:
+    """Learns what photos ``[N, 2 D]`` call for."""
+    device, number = shares.device, len(features)
     usual = shares.mean(0).clamp(_RAREST, 1 - _RAREST).logit()
+    sampled = min(number, _SAMPLED)
+    some = torch.cat([features.whole(at, min(at + _AT_ONCE, sampled)) for at in range(0, sampled, _AT_ONCE)]).to(device)
     with torch.no_grad():
-        seen = _sample(corpus, encoder, device)
-        detector.centre.copy_(seen.mean(0))
-        detector.spread.copy_(seen.std(0) + 1e-3)
-    steps = -(-config.epochs * len(corpus) // config.batch)
+        detector.centre.copy_(some.mean(0))
+        detector.spread.copy_(some.std(0) + 1e-3)
+    steps = -(-config.epochs * number // config.batch)
     progress = Progress("concepts", len(detector.members) * steps)
     detector.train()
-    for number, member in enumerate(detector.members):
+    for place, member in enumerate(detector.members):
         _begin(member[-1], usual)  # type: ignore[index]
         optimiser = torch.optim.AdamW(member.parameters(), lr=config.rate, weight_decay=config.decay)
         for step in range(steps):
-            rng = np.random.default_rng((seed, 3, number, step))
-            photos = rng.integers(len(corpus), size=config.batch)
-            with torch.no_grad():
-                seen = detector.seen(encoder(corpus.features.some(photos, rng).to(device)).float())
+            rng = np.random.default_rng((seed, 3, place, step))
+            photos = rng.integers(number, size=config.batch)
+            seen = detector.seen(features.some(photos, rng).to(device))
             loss = F.binary_cross_entropy_with_logits(member(seen), shares[photos], reduction="sum") / config.batch
             optimiser.param_groups[0]["lr"] = rate_at(config.rate, step, steps, warm=1)
             optimiser.zero_grad()

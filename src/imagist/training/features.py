@@ -19,6 +19,8 @@ from imagist.training.progress import Progress
 
 Halves = NDArray[np.float16]
 
+Change = Callable[[Tensor], Tensor]  # of each of n views: ``[n, ...]`` to ``[n, ...]``
+
 AT_ONCE = 16  # photographs
 
 
@@ -37,24 +39,40 @@ class Features(Protocol):
         """Photos ``start`` to ``end`` as they will be served: float32 ``[end - start, ...]``."""
         ...
 
+    def changed(self, change: Change) -> Features:
+        """The same views of the same photos, what is given of each changed."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Grids:
-    """`Features` of a frozen encoder: float16 ``[N, V, L, D]``, the first view being the whole photo."""
+    """`Features` of a frozen encoder, the first of a photo's views being the whole.
 
-    kept: Halves
+    Attributes:
+        kept: float16 ``[N, V, L, D]``, or floats ``[N, V, ...]`` of what they were changed to.
+    """
+
+    kept: NDArray[np.floating]
 
     def __len__(self) -> int:
         return len(self.kept)
 
     def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
-        """float32 ``[n, L, D]``."""
+        """As the protocol says."""
         views = rng.integers(self.kept.shape[1], size=len(photos))
         return torch.from_numpy(self.kept[photos, views].astype(np.float32))
 
     def whole(self, start: int, end: int) -> Tensor:
-        """float32 ``[end - start, L, D]``."""
+        """As the protocol says."""
         return torch.from_numpy(self.kept[start:end, 0].astype(np.float32))
+
+    def changed(self, change: Change) -> Grids:
+        """As the protocol says; every view is changed once, now."""
+        made = [
+            change(torch.from_numpy(self.kept[start : start + AT_ONCE].astype(np.float32)).flatten(0, 1)).cpu()
+            for start in range(0, len(self), AT_ONCE)
+        ]
+        return Grids(torch.cat(made).numpy().reshape(*self.kept.shape[:2], *made[0].shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

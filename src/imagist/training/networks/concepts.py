@@ -52,13 +52,13 @@ class ConceptDetector(nn.Module):
             for _ in range(members)
         )
 
-    def seen(self, grid: Tensor) -> Tensor:
-        """What the members are given of ``[N, L, D]``: ``[N, 2 D]``."""
-        return (pooled(grid) - self.centre) / self.spread
+    def seen(self, channels: Tensor) -> Tensor:
+        """What the members are given of what `pooled` gives: ``[N, 2 D]`` both."""
+        return (channels - self.centre) / self.spread
 
     def forward(self, grid: Tensor) -> Tensor:
         """Shares of the references that are expected to have each concept, 0..1: ``[N, L, D]`` to ``[N, G]``."""
-        seen = self.seen(grid)
+        seen = self.seen(pooled(grid))
         return torch.stack([torch.sigmoid(member(seen)) for member in self.members]).mean(0)
 
 
