@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from imagist.images.photo import Picture, photo_of
 from imagist.images.views import square
 from imagist.pictures.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.training.export import Graph, to_onnx
-from imagist.training.features import Change, Features, Halves, Kept, fill
+from imagist.training.features import Change, Halves, Kept, fill
 from imagist.training.photographs import varied
 from imagist.training.recipe import Backbone
 
@@ -326,53 +326,35 @@ class Pictures:
     Attributes:
         records: The photos, decoded anew each time.
         views: How a view is made; a drawn one is a crop, mirrored or not.
+        change: Of what is given, uint8 ``[n, S, S, 3]``.
     """
 
     records: Sequence[Record]
     views: Views
+    change: Change = lambda given: given
 
     def __len__(self) -> int:
         return len(self.records)
 
     def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
-        """uint8 ``[n, S, S, 3]``."""
+        """As the protocol says."""
         seeds = rng.integers(2**31, size=len(photos))
         with ThreadPoolExecutor(_cores()) as pool:
             made = pool.map(lambda pair: self._drawn(*pair), zip(photos, seeds, strict=True))
-            return torch.from_numpy(np.concatenate(list(made)))
+            return self.change(torch.from_numpy(np.concatenate(list(made))))
 
     def _drawn(self, photo: int, seed: int) -> Bytes:
         views = Views(self.views.side, 3, self.views.least_area, int(seed))
         return views.of(self.records[photo], 0)[2:]
 
     def whole(self, start: int, end: int) -> Tensor:
-        """uint8 ``[end - start, S, S, 3]``."""
+        """As the protocol says."""
         views = Views(self.views.side)
-        return torch.from_numpy(np.concatenate([views.of(self.records[i], i) for i in range(start, end)]))
+        return self.change(torch.from_numpy(np.concatenate([views.of(self.records[i], i) for i in range(start, end)])))
 
-    def changed(self, change: Change) -> Features:
+    def changed(self, change: Change) -> Pictures:
         """As the protocol says; views are changed as they are drawn."""
-        return _Changed(self, change)
-
-
-@dataclass(frozen=True, eq=False)
-class _Changed:
-    """`Features` that are made of others each time."""
-
-    features: Features
-    change: Change
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
-        return self.change(self.features.some(photos, rng))
-
-    def whole(self, start: int, end: int) -> Tensor:
-        return self.change(self.features.whole(start, end))
-
-    def changed(self, change: Change) -> Features:
-        return _Changed(self, change)
+        return replace(self, change=lambda given: change(self.change(given)))
 
 
 def _cores() -> int:
