@@ -51,7 +51,7 @@ study: $(VENV)/.dev,torch,minilm.stamp ## run configs/studies/STUDY.toml (needs 
 	$(BIN)/imagist study configs/studies/$(STUDY).toml
 
 train-embedded: $(VENV)/.dev,torch,minilm.stamp ## train the embedded bundle from nothing (needs IMAGIST_DATA); resumes
-	$(BIN)/python -m imagist.training.embedded
+	$(BIN)/python -m imagist.training.embedded.train
 
 clean: ## remove what was made here, but for trained runs
 	rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache

@@ -29,16 +29,16 @@ import onnxruntime
 import torch
 
 from imagist.bundle import Bundle
-from imagist.captioned import read
-from imagist.captioner import as_carded
-from imagist.captioners.stepwise import StepwiseCaptioner
-from imagist.decoding import START, Decoding
-from imagist.encoder import Encoder
+from imagist.captioning.backends.stepwise import StepwiseCaptioner
+from imagist.captioning.decoding import START, Decoding
+from imagist.captioning.opening import as_carded
+from imagist.captioning.options import CaptionOptions
+from imagist.captioning.vocabulary import vocabulary_of
+from imagist.datasets.captions import read
 from imagist.images import as_photo, square
-from imagist.options import CaptionOptions
-from imagist.pieces import vocabulary_of
+from imagist.images.encoder import Encoder
 from imagist.records import Array, Photo
-from imagist.training.vocabulary import UNKNOWN
+from imagist.training.captioners.vocabulary import UNKNOWN
 from plain_search import Rules, grid_read_once, plain_search
 from run_networks import Networks, opened
 

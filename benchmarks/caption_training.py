@@ -27,18 +27,18 @@ from accelerate import Accelerator
 from torch import nn
 
 from imagist import settings
-from imagist.captioned import Record, read_all
-from imagist.decoding import Decoding
+from imagist.captioning.decoding import Decoding
+from imagist.datasets.captions import Record, read_all
 from imagist.metrics.cider import CiderD, cider
 from imagist.metrics.significance import paired_difference
-from imagist.training.backbone import Views, cached_grids, open_backbone
-from imagist.training.corpus import Corpus
-from imagist.training.crossentropy import Learning, cross_entropy
-from imagist.training.features import Grids, Halves
-from imagist.training.judge import CaptionModel, Judge
+from imagist.training.captioners.corpus import Corpus
+from imagist.training.captioners.cross_entropy import Learning, cross_entropy
+from imagist.training.captioners.evaluator import CaptionModel, Judge
+from imagist.training.captioners.recipe import Recipe
+from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
+from imagist.training.encoders.backbone import Views, cached_grids, open_backbone
+from imagist.training.encoders.features import Grids, Halves
 from imagist.training.networks.build import build
-from imagist.training.recipe import Recipe
-from imagist.training.vocabulary import WordVocabulary, learn_words, tokenised
 from plain_training import PlainDecoder, Sentences, train_step
 
 RESULT = Path(__file__).parent / "results" / "caption_training.md"

@@ -24,18 +24,18 @@ from typing import Any
 import onnxruntime
 
 from imagist.bundle import open_bundle
-from imagist.captioned import Record, read
-from imagist.captioner import open_captioner
-from imagist.decoding import Decoding
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.opening import open_captioner
+from imagist.captioning.options import CaptionOptions
+from imagist.datasets.captions import Record, read
 from imagist.errors import MissingExtra
 from imagist.images import as_photo
 from imagist.metrics.evaluation import NAMES, CaptionEvaluation
 from imagist.metrics.meteor import meteor_of_totals, meteor_rows
 from imagist.metrics.ptb import tokenize
 from imagist.metrics.significance import Interval, bootstrap_interval, wilson_interval
-from imagist.options import CaptionOptions
 from imagist.records import Photo
-from imagist.training.restore import weights
+from imagist.training.export.restore import weights
 from pareto import Point, draw
 from run_records import gain, languages, training_minutes
 

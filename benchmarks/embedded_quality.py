@@ -12,8 +12,8 @@ from pathlib import Path
 
 from imagist.bundle import open_bundle
 from imagist.pipeline import load
-from imagist.training.measure import captions, classes
-from imagist.training.modelcard import caption_table, class_table
+from imagist.training.embedded.measure import captions, classes
+from imagist.training.embedded.model_card import caption_table, class_table
 
 RESULT = Path(__file__).parent / "results" / "embedded_quality.md"
 TAXONOMIES = ("photos15", "sns4", "social12")

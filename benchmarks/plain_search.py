@@ -1,6 +1,6 @@
 """A straightforward beam search in eager PyTorch, one photo at a time with lists of hypotheses, as tutorials write it.
 
-It knows nothing of `imagist.decoding` but keeps to the same rules: both must say the same.
+It knows nothing of `imagist.captioning.decoding` but keeps to the same rules: both must say the same.
 
 Shapes: B hypotheses, L cells, D channels, V words.
 """

@@ -13,16 +13,17 @@ import onnx
 from torch import nn
 
 from imagist.bundle import Bundle, open_bundle
-from imagist.decoding import START, Decoding
-from imagist.encoder import Encoder
+from imagist.captioning.decoding import START, Decoding
 from imagist.errors import BundleError
-from imagist.training import assemble, checkpoint
-from imagist.training.backbone import open_backbone
+from imagist.images.encoder import Encoder
+from imagist.training import checkpoint
+from imagist.training.captioners.recipe import Backbone
+from imagist.training.captioners.vocabulary import WordVocabulary
+from imagist.training.encoders.backbone import open_backbone
+from imagist.training.export import bundle as assemble
+from imagist.training.export.restore import restore, weights
 from imagist.training.networks.build import build
 from imagist.training.networks.decoder import CaptionDecoder
-from imagist.training.recipe import Backbone
-from imagist.training.restore import restore, weights
-from imagist.training.vocabulary import WordVocabulary
 
 
 @dataclass(frozen=True, eq=False)

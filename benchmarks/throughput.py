@@ -27,16 +27,16 @@ import torch
 from PIL import Image
 
 from imagist.bundle import open_bundle
-from imagist.decoding import END, START
+from imagist.captioning.decoding import END, START
+from imagist.classifiers.text.bag import BagClassifier
 from imagist.images import load as load_photos
 from imagist.images import rows
 from imagist.pipeline import load
 from imagist.records import Photo
-from imagist.texts.bag import BagClassifier
+from imagist.training.captioners.vocabulary import UNKNOWN
+from imagist.training.embedded.images import SIDE
+from imagist.training.export.restore import restore
 from imagist.training.networks.decoder import beams_of
-from imagist.training.photographs import SIDE
-from imagist.training.restore import restore
-from imagist.training.vocabulary import UNKNOWN
 
 RESULT = Path(__file__).parent / "results" / "throughput.md"
 BATCH = 32

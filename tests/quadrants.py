@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from imagist.fusion import ScoreFusion
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.classifiers.taxonomy import identity
 from imagist.pipeline import Pipeline
 from imagist.records import Caption, LabelSet, Photo
-from imagist.taxonomy import identity
 
 LABELS = LabelSet(("fire", "stone"))
 CELLS = 4  # a side of the grid that the captioner and the picture's classifier see

@@ -12,13 +12,13 @@ from PIL import Image
 
 import imagist
 from imagist.bundle import open_bundle
-from imagist.calibration import Temperature
+from imagist.classifiers.calibration import Temperature
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.classifiers.taxonomy import Taxonomy, built_in, identity
 from imagist.errors import BundleError, BundleNotFound, ImagistError, UnknownName, UsageError
-from imagist.fusion import ScoreFusion
 from imagist.images import VIEWS
 from imagist.pipeline import Pipeline, load
 from imagist.records import Caption, Failure, LabelSet, Photo, Row
-from imagist.taxonomy import Taxonomy, built_in, identity
 
 FINE = LabelSet(("cat", "dog", "car"))
 PETS = Taxonomy("pets", LabelSet(("pet", "machine")), {"pet": ("cat", "dog"), "machine": ("car",)})

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagist.captioning.options import CaptionOptions
 from imagist.errors import UsageError
-from imagist.options import CaptionOptions
 from imagist.settings import from_table, read, to_toml
 
 

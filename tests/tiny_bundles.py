@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 import tiny_checkpoints
-from imagist.decoding import Decoding
-from imagist.training.assemble import Parts, write_bundle
-from imagist.training.gpt2 import PieceVocabulary, small_gpt2
+from imagist.captioning.decoding import Decoding
+from imagist.training.captioners.gpt2 import PieceVocabulary, small_gpt2
+from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
+from imagist.training.export.bundle import Parts, write_bundle
 from imagist.training.networks.build import build
 from imagist.training.networks.prefix import PrefixDecoder
-from imagist.training.vocabulary import SPECIAL, WordVocabulary
 
 SIDE, CELLS, CHANNELS, LONGEST = 24, 9, 12, 20
 WORDS = (*SPECIAL, "<de>", *tiny_checkpoints.WORDS)

@@ -12,7 +12,7 @@ import json
 import torch
 import transformers
 
-from imagist.pieces import symbols
+from imagist.captioning.vocabulary import symbols
 
 CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
 WORDS = [

@@ -15,11 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagist.captioner import open_captioner
-    from imagist.decoding import Decoding
+    from imagist.captioning.decoding import Decoding
+    from imagist.captioning.opening import open_captioner
+    from imagist.captioning.options import CaptionOptions
     from imagist.errors import ImagistError, ItemError, UsageError
     from imagist.images import DecodeLimits
-    from imagist.options import CaptionOptions
     from imagist.pipeline import Pipeline, load
     from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Row
 

@@ -14,18 +14,18 @@ import numpy as np
 
 from imagist import registry
 from imagist.bundle import Bundle, open_bundle
-from imagist.calibration import Temperature
-from imagist.captioner import search_of
-from imagist.encoder import Encoder
+from imagist.captioning.opening import search_of
+from imagist.captioning.options import CaptionOptions
+from imagist.classifiers.calibration import Temperature
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.classifiers.taxonomy import Taxonomy, open_taxonomy
 from imagist.errors import UsageError
-from imagist.fusion import ScoreFusion
 from imagist.images import DecodeLimits
+from imagist.images.encoder import Encoder
 from imagist.images.photo import Item
-from imagist.options import CaptionOptions
+from imagist.images.stream import run
 from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
 from imagist.records import Array, Failure, LabelSet, Photo, Prediction
-from imagist.stream import run
-from imagist.taxonomy import Taxonomy, open_taxonomy
 
 FINE = "photos15"  # the taxonomy of a card that stands for all the fine classes
 

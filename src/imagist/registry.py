@@ -1,8 +1,8 @@
 """Name to part: built-ins and plugins come through the same door.
 
-A plugin names itself in its own package's metadata, as the entry point of a group such as ``imagist.captioners``:
+A plugin names itself in its own package's metadata, as the entry point of a group such as ``imagist.captioning.backends``:
 
-    [project.entry-points."imagist.captioners"]
+    [project.entry-points."imagist.captioning.backends"]
     mine = "my_package.captioner:load"
 """
 
@@ -17,17 +17,17 @@ from imagist.errors import UnknownName
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
-        "attention": "imagist.captioners.stepwise:from_model",
-        "blip": "imagist.captioners.blip:from_model",
-        "blip2": "imagist.captioners.blip2:from_model",
-        "git": "imagist.captioners.git:from_model",
-        "lstm": "imagist.captioners.stepwise:from_model",
-        "prefix-gpt2": "imagist.captioners.stepwise:from_model",
-        "recorded": "imagist.captioners.recorded:from_model",
-        "transformer": "imagist.captioners.stepwise:from_model",
+        "attention": "imagist.captioning.backends.stepwise:from_model",
+        "blip": "imagist.captioning.backends.blip:from_model",
+        "blip2": "imagist.captioning.backends.blip2:from_model",
+        "git": "imagist.captioning.backends.git:from_model",
+        "lstm": "imagist.captioning.backends.stepwise:from_model",
+        "prefix-gpt2": "imagist.captioning.backends.stepwise:from_model",
+        "recorded": "imagist.captioning.backends.recorded:from_model",
+        "transformer": "imagist.captioning.backends.stepwise:from_model",
     },
-    "texts": {"bag": "imagist.texts.bag:from_bundle"},
-    "pictures": {"linear": "imagist.pictures.linear:from_bundle"},
+    "texts": {"bag": "imagist.classifiers.text.bag:from_bundle"},
+    "pictures": {"linear": "imagist.classifiers.image.linear:from_bundle"},
 }
 
 

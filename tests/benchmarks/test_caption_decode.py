@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from caption_decode import ONE_BY_ONE, OURS, PLAIN, PLAIN_WHOLE, Contest, Timed, best_of, same, timed  # noqa: E402
-from run_networks import opened  # noqa: E402
+from caption_decode import ONE_BY_ONE, OURS, PLAIN, PLAIN_WHOLE, Contest, Timed, best_of, same, timed
+from run_networks import opened
 
 pytestmark = pytest.mark.torch
 

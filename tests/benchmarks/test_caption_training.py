@@ -10,14 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-import caption_training  # noqa: E402
-from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report, shortened  # noqa: E402
-from imagist.decoding import Decoding  # noqa: E402
-from imagist.training.corpus import Corpus  # noqa: E402
-from imagist.training.features import Grids  # noqa: E402
-from imagist.training.judge import Judge  # noqa: E402
-from imagist.training.recipe import Data, Recipe, Words  # noqa: E402
-from imagist.training.vocabulary import learn_words  # noqa: E402
+import caption_training
+from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report, shortened
+from imagist.captioning.decoding import Decoding
+from imagist.training.captioners.corpus import Corpus
+from imagist.training.captioners.evaluator import Judge
+from imagist.training.captioners.recipe import Data, Recipe, Words
+from imagist.training.captioners.vocabulary import learn_words
+from imagist.training.encoders.features import Grids
 
 pytestmark = pytest.mark.torch
 SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")

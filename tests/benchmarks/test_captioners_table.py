@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from captioners import FIGURES, Row, is_dangling, point, report, scores, searches, trained
-from imagist.decoding import Decoding
+from imagist.captioning.decoding import Decoding
 from imagist.metrics.significance import Interval
 
 pytestmark = pytest.mark.torch

@@ -1,4 +1,4 @@
-"""The tutorial's beam search says what imagist.decoding says, on models that remember all that was said."""
+"""The tutorial's beam search says what imagist.captioning.decoding says, on models that remember all that was said."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from imagist.decoding import END, START, Decoding, generate  # noqa: E402
-from imagist.training.judge import TorchBeams  # noqa: E402
-from imagist.training.networks.attention import AttentionDecoder  # noqa: E402
-from imagist.training.networks.transformer import TransformerDecoder  # noqa: E402
-from plain_search import Rules, grid_read_once, plain_search  # noqa: E402
+from imagist.captioning.decoding import END, START, Decoding, generate
+from imagist.training.captioners.evaluator import TorchBeams
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.transformer import TransformerDecoder
+from plain_search import Rules, grid_read_once, plain_search
 
 pytestmark = pytest.mark.torch
 UNKNOWN = 2

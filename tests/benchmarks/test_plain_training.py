@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.nn import functional as F  # noqa: E402
+from torch.nn import functional as F
 
-from imagist.training.networks.attention import TUTORIAL, AttentionDecoder  # noqa: E402
-from plain_training import PlainDecoder, Sentences, train_step  # noqa: E402
+from imagist.training.networks.attention import TUTORIAL, AttentionDecoder
+from plain_training import PlainDecoder, Sentences, train_step
 
 pytestmark = pytest.mark.torch
 WORDS, CELLS, CHANNELS = 11, 4, 6

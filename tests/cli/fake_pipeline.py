@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from imagist import captioner, pipeline
+from imagist import pipeline
+from imagist.captioning import opening as captioner
 from imagist.records import Caption, Hypothesis, LabelSet, Prediction
 
 LABELS = LabelSet(("cat", "dog", "food"))

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from imagist.batch.columns import CAPTIONED
-from imagist.decoding import Decoding
+from imagist.captioning.decoding import Decoding
+from imagist.engine.columns import CAPTIONED
 
 
 def test_captions_alone_on_stdout(fake, photos, capsys):
@@ -44,7 +44,7 @@ def asked_of(monkeypatch):
         asked.update(more, model=model, options=options)
         return fake_pipeline.FakeCaptioner(options.decoding.nbest)
 
-    monkeypatch.setattr("imagist.captioner.open_captioner", opened)
+    monkeypatch.setattr("imagist.captioning.opening.open_captioner", opened)
     return asked
 
 
@@ -68,7 +68,7 @@ def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
 )
 def test_a_model_s_own_search_is_kept_but_for_what_is_asked(fake, photos, monkeypatch, argv, beam, consensus):
     asked = asked_of(monkeypatch)
-    monkeypatch.setattr("imagist.captioner.search_of", lambda bundle: Decoding(6, longest=9, consensus=True))
+    monkeypatch.setattr("imagist.captioning.opening.search_of", lambda bundle: Decoding(6, longest=9, consensus=True))
     assert fake(["caption", str(photos / "0.png"), *argv]) == 0
     chosen = asked["options"].decoding
     assert (chosen.beam, chosen.consensus, chosen.longest) == (beam, consensus, 9)
@@ -114,13 +114,13 @@ def test_a_folder_for_sheets_that_cannot_be_made(fake, photos, capsys):
 
 def test_a_model_without_attention_says_so(fake, photos, tmp_path, capsys, monkeypatch):
     blind = fake_pipeline.FakeCaptioner(attention=False)
-    monkeypatch.setattr("imagist.captioner.open_captioner", lambda *_, **__: blind)
+    monkeypatch.setattr("imagist.captioning.opening.open_captioner", lambda *_, **__: blind)
     assert fake(["caption", str(photos), "--attention", str(tmp_path / "sheets")]) == 2
     assert "this model has no attention to draw" in capsys.readouterr().err
 
 
 def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
-    from imagist.batch.journal import Journal
+    from imagist.engine.journal import Journal
     from imagist.images import DecodeLimits
 
     out, bounds = tmp_path / "x.csv", DecodeLimits()

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from imagist.batch.columns import CLASSIFIED
-from imagist.batch.journal import Journal
+from imagist.engine.columns import CLASSIFIED
+from imagist.engine.journal import Journal
 from imagist.errors import UnknownName
 
 
@@ -291,7 +291,7 @@ def test_a_full_disk_keeps_the_journal(monkeypatch, fake, photos, tmp_path, caps
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Journal, "remove", lambda _: pytest.fail("the journal was removed"))
-    monkeypatch.setattr("imagist.batch.writer.csv.writer", full)
+    monkeypatch.setattr("imagist.engine.writer.csv.writer", full)
     assert fake(["classify", str(photos), "--out", str(tmp_path / "x.csv")]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert (tmp_path / "x.csv.partial").exists()

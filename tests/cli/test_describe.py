@@ -25,12 +25,12 @@ def test_details_and_regions_reach_the_description(fake, photos, monkeypatch):
     asked = []
 
     def describe_all(captioner, pictures, **settings):
-        from imagist.description import Description
+        from imagist.captioning.description import Description
 
         asked.append((captioner.id, settings))
         return [Description("a dog", (), settings["detail"]) for _ in pictures]
 
-    monkeypatch.setattr("imagist.description.describe_all", describe_all)
+    monkeypatch.setattr("imagist.captioning.description.describe_all", describe_all)
     argv = ["describe", str(photos), "--detail", "3", "--region", "0,0.5,0.5,1", "--batch-size", "4"]
     assert fake(argv) == 0
     assert asked == [("fake(nbest=5)", {"detail": 3, "region": (0.0, 0.5, 0.5, 1.0), "batch_size": 4})] * 2
@@ -40,7 +40,8 @@ def test_details_and_regions_reach_the_description(fake, photos, monkeypatch):
 def test_all_hypotheses_are_kept(fake, photos, tmp_path, monkeypatch, argv, nbest):
     seen = []
     monkeypatch.setattr(
-        "imagist.description.describe_all", lambda captioner, pictures, **_: seen.append(captioner.nbest) or []
+        "imagist.captioning.description.describe_all",
+        lambda captioner, pictures, **_: seen.append(captioner.nbest) or [],
     )
     fake(["describe", str(photos / "0.png"), *argv])
     assert set(seen) == {nbest}
@@ -79,7 +80,7 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
     (photos / "3.png").unlink()
     (photos / "3.png").mkdir()
     argv = ["describe", str(photos), "--out", str(out)]
-    from imagist.batch.journal import Journal
+    from imagist.engine.journal import Journal
 
     journal = Journal(out, {"command": "describe", "detail": 1, "region": None}, resume=False)
     journal.append([({"source": "x"}, {})])

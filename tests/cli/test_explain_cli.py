@@ -9,7 +9,7 @@ from PIL import Image
 import quadrants
 from imagist.cli import main as cli
 from imagist.cli.explain import PAGE
-from imagist.explain import ExplainOptions
+from imagist.explanation import ExplainOptions
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_deletion_prints_scores_with_intervals_and_puts_them_on_the_page(command
 
 
 def test_settings_reach_the_model_and_the_explanation(command, pictures, tmp_path, monkeypatch):
-    from imagist import explain as explaining
+    from imagist import explanation as explaining
 
     seen = []
     own = explaining.explain

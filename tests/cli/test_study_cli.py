@@ -79,7 +79,7 @@ def test_the_study_goes_to_the_run_and_what_is_found_to_the_report(mini, monkeyp
         return folder / "report.html"
 
     monkeypatch.setattr("imagist.study.run.run", run)
-    monkeypatch.setattr("imagist.study.publish.publish", publish)
+    monkeypatch.setattr("imagist.report.studies.publish.publish", publish)
     assert main(["study", "mini.toml", "--data", "data", "--set", "fusion.weights=41"]) == 0
     assert capsys.readouterr().out == "runs/studies/mini/report.html\n"
     assert seen["study"].fusion.weights == 41
@@ -93,7 +93,7 @@ def test_the_study_goes_to_the_run_and_what_is_found_to_the_report(mini, monkeyp
 
 def test_words_alone_are_a_study(mini, monkeypatch, capsys):
     found = []
-    monkeypatch.setattr("imagist.study.publish.publish", lambda of, folder: found.append(of) or folder)
+    monkeypatch.setattr("imagist.report.studies.publish.publish", lambda of, folder: found.append(of) or folder)
     assert main(["study", "mini.toml", "--data", "data"]) == 0
     (only,) = found[0].outcomes
     assert only.system.name == "told > bag"

@@ -56,7 +56,7 @@ def test_data_that_is_not_there_is_named(recipe, capsys):
 
 
 def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_path, monkeypatch, capsys):
-    from imagist.training.captioner import Outcome
+    from imagist.training.captioners.train import Outcome
 
     seen = {}
 
@@ -65,7 +65,7 @@ def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_pat
         curves("words", 3, {"loss": 2.0})
         return Outcome(folder, {"recipe": {}}, ())
 
-    monkeypatch.setattr("imagist.training.captioner.train", train)
+    monkeypatch.setattr("imagist.training.captioners.train.train", train)
     monkeypatch.setattr("imagist.report.training.write_report", lambda *given: seen.update(report=given))
     assert main(["train", "caption", recipe, "--data", ".", "--set", "words.epochs=7"]) == 0
     assert seen["recipe"].words.epochs == 7

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from imagist import registry
-from imagist.decoding import Decoding
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.options import CaptionOptions
 from imagist.errors import UnknownName, UsageError
-from imagist.options import CaptionOptions
 from imagist.protocols import Captioner
 
 DECODINGS = {

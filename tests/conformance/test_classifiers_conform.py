@@ -7,8 +7,8 @@ import pytest
 
 from imagist import registry
 from imagist.bundle import open_bundle
-from imagist.encoder import Encoder
 from imagist.images import VIEWS
+from imagist.images.encoder import Encoder
 from imagist.protocols import ImageClassifier, TextClassifier
 
 TEXTS = ["a cat is looking at the camera", "A CAT is looking at the camera", "a red car", "", "xyzzy", "!!", "ein Hund"]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagist.captioned import Record
-from imagist.classified import Example
+from imagist.datasets.captions import Record
+from imagist.datasets.labels import Example
 from imagist.errors import FetchFailed, ItemError, PictureTooLarge, SourceNotFound, UnknownFormat
 from imagist.images import DecodeLimits, as_photo, read_file
 from imagist.images.photo import photo_of

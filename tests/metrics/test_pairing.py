@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.captioned import Record
+from imagist.datasets.captions import Record
 from imagist.errors import DataError
 from imagist.metrics.pairing import pair
 from imagist.metrics.predictions import Said

@@ -15,7 +15,7 @@ from PIL import Image
 
 import quadrants
 from imagist.errors import CorruptPicture, OutputError
-from imagist.explain import ExplainOptions, deletions, explain, faithfulness
+from imagist.explanation import ExplainOptions, deletions, explain, faithfulness
 from imagist.records import Caption, Failure, LabelSet, Photo
 from imagist.report.explanation import ExplanationPage, explanation_lines, explanation_sheet, faithfulness_lines
 from imagist.report.explanation.sentences import change, missing, picture_evidence, strength, weighing

@@ -14,14 +14,14 @@ from PIL import Image
 for extra in ("torch", "timm", "scipy"):
     pytest.importorskip(extra)
 
-from imagist import settings  # noqa: E402
-from imagist.classified import Example  # noqa: E402
-from imagist.records import LabelSet  # noqa: E402
-from imagist.study.captions import Places  # noqa: E402
-from imagist.study.config import Study  # noqa: E402
-from imagist.study.dataset import Dataset  # noqa: E402
-from imagist.study.opinions import Opinion, Said  # noqa: E402
-from imagist.training.classifiers.history import Epoch  # noqa: E402
+from imagist import settings
+from imagist.datasets.labels import Example
+from imagist.records import LabelSet
+from imagist.study.captions import Places
+from imagist.study.config import Study
+from imagist.study.dataset import Dataset
+from imagist.study.opinions import Opinion, Said
+from imagist.training.classifiers.history import Epoch
 
 COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
 WORDS = {"red": "a warm fire", "green": "some grass in spring", "blue": "the deep sea"}

@@ -91,7 +91,7 @@ def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(pictures, ta
         folder.mkdir(parents=True)
         (folder / "measured.json").write_text("{}")
 
-    monkeypatch.setattr("imagist.training.captioner.train", train)
+    monkeypatch.setattr("imagist.training.captioners.train.train", train)
     monkeypatch.setattr(captions, "open_captioner", lambda model, *given, **named: opened.append(model) or talker)
     (tmp_path / "r.toml").write_text('name = "small"\n[data]\ntrain = [{path = "a"}]\ndev = [{path = "b"}]\n')
     places = cases.Colours(tmp_path).places("f")

@@ -12,8 +12,8 @@ from imagist import settings
 from imagist.errors import UsageError
 from imagist.study.config import CaptionerChoice, Data, Folds, Fusions, Study
 from imagist.study.run import run
-from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear
-from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
+from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
 
 SOURCES = {"data": {"sources": [{"path": "x.parquet"}]}}
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import study_cases as cases
 
-from imagist.classified import Source
+from imagist.datasets.labels import Source
 from imagist.errors import DataError, UsageError
 from imagist.study.config import Data, Folds
 from imagist.study.dataset import assemble as assembled

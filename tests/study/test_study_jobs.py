@@ -14,8 +14,8 @@ from imagist.study.contents import Contents
 from imagist.study.dataset import assemble, trials
 from imagist.study.jobs import picture_jobs, word_jobs
 from imagist.study.store import Store
-from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear, Pretrained, cached_features, open_network
-from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, Pretrained, cached_features, open_network
+from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
 
 pytestmark = pytest.mark.torch
 
@@ -113,7 +113,7 @@ def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(col
 
     monkeypatch.setattr(jobs, "cached_features", reading)
     monkeypatch.setattr(
-        "imagist.training.classifiers.pictures.open_network", lambda *given: opened.append(1) or open_network(*given)
+        "imagist.training.classifiers.image.open_network", lambda *given: opened.append(1) or open_network(*given)
     )
     (job, _) = picture_jobs(replace(study, pictures=(choice,)), data, [trial, trial], places, Contents())
     found = job.fit(0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import study_cases as cases
 
-from imagist.calibration import fit_temperature
-from imagist.fusion import calibrate, fit_logits, fit_stacking
+from imagist.classifiers.calibration import fit_temperature
+from imagist.classifiers.fusion import calibrate, fit_logits, fit_stacking
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.study.config import Folds, Fusions
 from imagist.study.dataset import trials

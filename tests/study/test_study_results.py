@@ -11,13 +11,13 @@ import study_cases as cases
 metrics = pytest.importorskip("sklearn.metrics")
 stats = pytest.importorskip("scipy.stats")
 
-from imagist.metrics.comparison import holm  # noqa: E402
-from imagist.study import results  # noqa: E402
-from imagist.study.config import Folds  # noqa: E402
-from imagist.study.dataset import trials  # noqa: E402
-from imagist.study.joining import Joined, alone  # noqa: E402
-from imagist.study.results import System, gains, judged, outcome  # noqa: E402
-from imagist.study.store import Store  # noqa: E402
+from imagist.metrics.comparison import holm
+from imagist.study import results
+from imagist.study.config import Folds
+from imagist.study.dataset import trials
+from imagist.study.joining import Joined, alone
+from imagist.study.results import System, gains, judged, outcome
+from imagist.study.store import Store
 
 CLASSES = 7
 STORE = cases.Nowhere()

@@ -13,12 +13,13 @@ import study_cases as cases
 
 from imagist.cli.main import main
 from imagist.errors import DataError, UsageError
-from imagist.study import figures, jobs, joining, results
-from imagist.study import publish as publishing
+from imagist.report.studies import figures
+from imagist.report.studies import publish as publishing
+from imagist.report.studies.publish import publish
+from imagist.study import jobs, joining, results
 from imagist.study.config import Data, Folds, Study, TextChoice
-from imagist.study.publish import publish
 from imagist.study.run import run
-from imagist.training.classifiers.words import Bag
+from imagist.training.classifiers.text import Bag
 
 pytestmark = pytest.mark.torch
 

@@ -9,10 +9,10 @@ import pytest
 for extra in ("torch", "timm", "accelerate", "scipy", "matplotlib"):
     pytest.importorskip(extra)
 
-from imagist import settings  # noqa: E402
-from imagist.cli.main import main  # noqa: E402
-from imagist.study.config import Study  # noqa: E402
-from imagist.training.recipe import Recipe  # noqa: E402
+from imagist import settings
+from imagist.cli.main import main
+from imagist.study.config import Study
+from imagist.training.captioners.recipe import Recipe
 
 pytestmark = pytest.mark.torch
 

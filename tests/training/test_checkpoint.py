@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.errors import DataError  # noqa: E402
-from imagist.training import checkpoint  # noqa: E402
+from imagist.errors import DataError
+from imagist.training import checkpoint
 
 pytestmark = pytest.mark.torch
 

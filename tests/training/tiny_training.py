@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from imagist.decoding import Decoding
-from imagist.training.corpus import Corpus
-from imagist.training.crossentropy import Learning
-from imagist.training.features import Grids
-from imagist.training.judge import CaptionModel, Judge
+from imagist.captioning.decoding import Decoding
+from imagist.training.captioners.corpus import Corpus
+from imagist.training.captioners.cross_entropy import Learning
+from imagist.training.captioners.evaluator import CaptionModel, Judge
+from imagist.training.captioners.recipe import Critical, Words
+from imagist.training.captioners.vocabulary import learn_words
+from imagist.training.embedded.sentences import LabelSentences
+from imagist.training.encoders.features import Grids
 from imagist.training.networks.attention import AttentionDecoder
-from imagist.training.recipe import Critical, Words
-from imagist.training.sentences import LabelSentences
-from imagist.training.vocabulary import learn_words
 
 CELLS, CHANNELS, LONGEST = 4, 6, 12
 SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from tiny_training import Tiny
 
-from imagist.training.critical import self_critical
-from imagist.training.crossentropy import cross_entropy
+from imagist.training.captioners.cross_entropy import cross_entropy
+from imagist.training.captioners.self_critical import self_critical
 
 SETTINGS = {"average": 0.5, "rate": 1e-2}
 

@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist.batch.columns import CAPTIONED, captioned
     from imagist.cli.job import Job, check_paths, inputs, run_job
     from imagist.cli.sheets import make_folder, sheet_name
+    from imagist.engine.columns import CAPTIONED, captioned
     from imagist.records import Failure
     from imagist.report.table import add_caption, captioned_table, show
 
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
 def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
     """The captioner that the arguments ask for, and how many batches it takes at a time."""
     from imagist.bundle import open_bundle
-    from imagist.captioner import open_captioner, search_of
-    from imagist.decoding import Decoding
-    from imagist.options import CaptionOptions
+    from imagist.captioning.decoding import Decoding
+    from imagist.captioning.opening import open_captioner, search_of
+    from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
     ours = args.captioner is None  # runs on one thread a batch, several batches at a time
@@ -87,7 +87,7 @@ def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:
     from imagist.report.attention import contact_sheet
-    from imagist.report.files import replacing
+    from imagist.storage import replacing
 
     if caption.attention is None:
         raise UsageError("this model has no attention to draw", item="--attention")

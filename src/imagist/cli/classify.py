@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist.batch.columns import CLASSIFIED, classified
     from imagist.cli.job import Job, check_paths, inputs, pipeline_of, run_job
+    from imagist.engine.columns import CLASSIFIED, classified
     from imagist.report.html import Page
     from imagist.report.table import add_prediction, classified_table, show
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_report(path: Path) -> None:
-    from imagist.report.files import check_folder
+    from imagist.storage import check_folder
 
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError("a report is a page", item=str(path), remedy="end it in .html")

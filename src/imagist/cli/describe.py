@@ -11,8 +11,8 @@ from imagist.cli.parser import Parser, add_captioner, add_inputs, add_outputs, a
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagist.batch.columns import Kind
-    from imagist.description import Box, Description
+    from imagist.captioning.description import Box, Description
+    from imagist.engine.columns import Kind
     from imagist.records import Failure, Photo
 
 BEAM = 5  # hypotheses: all are kept, for a longer description draws on them
@@ -68,7 +68,7 @@ def box(text: str) -> Box:
     Raises:
         UsageError: They are no box within the picture.
     """
-    from imagist.description.record import checked
+    from imagist.captioning.description.record import checked
 
     try:
         edges = [float(edge) for edge in text.split(",")]
@@ -85,9 +85,9 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from imagist.captioning.description import describe_all
     from imagist.cli.caption import opened
     from imagist.cli.job import Job, check_paths, inputs, run_job
-    from imagist.description import describe_all
 
     check_paths(args)
     found = inputs(args)
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
 def described(source: str, result: Description | Failure) -> dict[str, object]:
     """The `DESCRIBED` columns of one row; those without a value are None."""
-    from imagist.batch.columns import captioned
+    from imagist.engine.columns import captioned
     from imagist.records import Failure
 
     if isinstance(result, Failure):

@@ -11,7 +11,7 @@ from imagist.cli.parser import Parser, positive
 from imagist.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from imagist.captioned import Record
+    from imagist.datasets.captions import Record
     from imagist.metrics.evaluation import Measured
     from imagist.metrics.pairing import Paired
 
@@ -112,7 +112,7 @@ def _captions(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     from imagist.cli.figures import WRITERS
-    from imagist.report.files import check_folder
+    from imagist.storage import check_folder
 
     if args.train_split and not args.train:
         raise UsageError("--train-split speaks of a file", remedy="name it with --train")
@@ -161,7 +161,7 @@ def _training(args: argparse.Namespace) -> list[str] | None:
 
 
 def _read(path: Path, split: str | None, language: str) -> list[Record]:
-    from imagist.captioned import read
+    from imagist.datasets.captions import read
 
     languages = [] if language == "en" else [language]
     return read(path, split=split, check_images=False, languages=languages, content=False)

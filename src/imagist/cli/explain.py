@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from imagist.explain import Curve, ExplainOptions, Explanation
+    from imagist.explanation import Curve, ExplainOptions, Explanation
     from imagist.pipeline import Pipeline
     from imagist.records import Failure, Photo
 
@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from rich.console import Console
 
-    from imagist.batch.columns import CLASSIFIED, classified
     from imagist.cli.job import Job, inputs, pipeline_of, run_job
     from imagist.cli.sheets import make_folder
-    from imagist.explain import faithfulness
+    from imagist.engine.columns import CLASSIFIED, classified
+    from imagist.explanation import faithfulness
     from imagist.records import Failure
     from imagist.report.explanation import ExplanationPage, faithfulness_lines
 
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> ExplainOptions:
-    from imagist.explain import ExplainOptions
+    from imagist.explanation import ExplainOptions
 
     asked = {name: getattr(args, name) for name in ("grid", "mass", "fill", "seed", "batch_size")}
     return ExplainOptions(**{name: value for name, value in asked.items() if value is not None})
@@ -118,7 +118,7 @@ def _options(args: argparse.Namespace) -> ExplainOptions:
 def _work(
     loaded: Pipeline, options: ExplainOptions, deletion: bool
 ) -> Callable[[Sequence[Photo]], Sequence[Explained]]:
-    from imagist.explain import deletions, explain
+    from imagist.explanation import deletions, explain
 
     def work(photos: Sequence[Photo]) -> list[Explained]:
         explanations = explain(loaded, photos, options)
@@ -131,7 +131,7 @@ def _work(
 def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Explanation) -> None:
     from imagist.cli.sheets import sheet_name
     from imagist.report.explanation import explanation_sheet
-    from imagist.report.files import replacing
+    from imagist.storage import replacing
 
     with replacing(folder / sheet_name(number, source)) as scratch:
         explanation_sheet(photo, explanation).save(scratch, "png")

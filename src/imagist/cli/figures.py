@@ -18,9 +18,9 @@ from rich.text import Text
 
 from imagist.metrics.evaluation import COUNTED, NAMES, Measured
 from imagist.metrics.significance import Difference, Interval
-from imagist.report.files import replacing
 from imagist.report.table import show
 from imagist.report.terminal import printable
+from imagist.storage import replacing
 
 
 @dataclass(frozen=True)

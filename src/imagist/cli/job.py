@@ -11,16 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from imagist.batch.columns import Kind
-from imagist.batch.journal import Journal, Record
-from imagist.batch.writer import check_output, write
 from imagist.cli.parser import limits
 from imagist.cli.progress import Meter
+from imagist.engine.columns import Kind
+from imagist.engine.journal import Journal, Record
+from imagist.engine.writer import check_output, write
 from imagist.errors import OutputError, UsageError
 from imagist.images import count, rows
+from imagist.images.stream import Outcome, Work, run
 from imagist.records import Failure, Photo, Row
 from imagist.report.terminal import printable
-from imagist.stream import Outcome, Work, run
 
 if TYPE_CHECKING:
     from imagist.pipeline import Pipeline

@@ -32,9 +32,9 @@ def run(args: argparse.Namespace) -> int:
 
     data = data_folder(args)
     try:
+        from imagist.report.studies.publish import publish
         from imagist.study.captions import Places
         from imagist.study.config import Study
-        from imagist.study.publish import publish
         from imagist.study.run import run as run_study
     except ModuleNotFoundError as error:
         raise MissingExtra(f"studies need {error.name}", remedy="pip install 'imagist[torch,study]'") from error

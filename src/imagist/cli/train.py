@@ -39,8 +39,8 @@ def _caption(args: argparse.Namespace) -> int:
 
     data = data_folder(args)
     try:
-        from imagist.training.captioner import train
-        from imagist.training.recipe import Recipe
+        from imagist.training.captioners.recipe import Recipe
+        from imagist.training.captioners.train import train
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}", remedy="pip install 'imagist[torch]'") from error
     recipe = settings.read(args.config, Recipe, args.set)

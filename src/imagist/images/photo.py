@@ -20,7 +20,7 @@ Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.g
 
 
 class Picture(Protocol):
-    """A picture of a set, such as `imagist.classified.Example` and `imagist.captioned.Record`."""
+    """A picture of a set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
 
     @property
     def image(self) -> str:

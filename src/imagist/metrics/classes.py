@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.calibration import LEAST_PROBABILITY, check_targets
+from imagist.classifiers.calibration import LEAST_PROBABILITY, check_targets
 from imagist.errors import UsageError
 
 Floats = NDArray[np.float64]

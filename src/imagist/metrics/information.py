@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.calibration import check_targets
+from imagist.classifiers.calibration import check_targets
 from imagist.errors import UsageError
 from imagist.metrics.classes import confusion_matrix, correct, log_losses
 from imagist.metrics.ptb import tokenize

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from imagist.captioned import Record
-from imagist.captioned.faults import Faults
+from imagist.datasets.captions import Record
+from imagist.datasets.captions.faults import Faults
 from imagist.errors import DataError
 from imagist.metrics.predictions import Said
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from imagist.captioned.faults import Faults
+from imagist.datasets.captions.faults import Faults
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import is_table, open_table
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from imagist.records import Array, Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
-from imagist.report.files import replacing
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend, png
+from imagist.storage import replacing
 
 PICTURE = 480  # longest side, in pixels
 STRIP = (104, 140)  # the box that one word's panel fits in, in pixels

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from imagist import settings
-from imagist.captioner import open_captioner
-from imagist.decoding import Decoding
-from imagist.options import CaptionOptions
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.opening import open_captioner
+from imagist.captioning.options import CaptionOptions
 from imagist.protocols import Captioner
 from imagist.study.config import CaptionerChoice
 from imagist.study.contents import Contents
@@ -87,8 +87,8 @@ def _said(captioner: Captioner, name: str, data: Dataset) -> list[str]:
 
 def _trained(name: str, places: Places) -> Path:
     """The bundle of a recipe, trained now where that has not been done."""
-    from imagist.training.captioner import train
-    from imagist.training.recipe import Recipe
+    from imagist.training.captioners.recipe import Recipe
+    from imagist.training.captioners.train import train
 
     recipe = settings.read(places.config.parent / name, Recipe)
     folder = places.runs / recipe.name

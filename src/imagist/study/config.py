@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from imagist.classified import Source
+from imagist.datasets.labels import Source
 from imagist.errors import UsageError
-from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear
-from imagist.training.classifiers.words import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
+from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
 
 FusionKind = Literal["score", "logit", "stacking", "features"]
 
@@ -21,7 +21,7 @@ class Data:
     """What to classify. Paths are looked for in the data folder (``--data``) where they are not absolute.
 
     Attributes:
-        sources: Labelled files (see `imagist.classified.read` for formats).
+        sources: Labelled files (see `imagist.datasets.labels.read` for formats).
         taxonomy: From the files' labels to categories: a built-in name or a TOML file; none takes the labels.
         first: Only the first N examples of each category among those that may be trained on, in the order of the
             sources; 0 takes all. Where folds are made here these are all examples, whatever their splits; where splits

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist import classified
-from imagist.captioned.faults import Faults
-from imagist.classified import Example, Fold, Leak
-from imagist.decoding import Ints
+from imagist.captioning.decoding import Ints
+from imagist.classifiers.taxonomy import open_taxonomy
+from imagist.datasets import labels as classified
+from imagist.datasets.captions.faults import Faults
+from imagist.datasets.labels import Example, Fold, Leak
 from imagist.errors import DataError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet, Photo
 from imagist.study.config import Data, Folds
 from imagist.study.fetching import with_fetched
 from imagist.study.store import Store, key_of
-from imagist.taxonomy import open_taxonomy
 
 
 @dataclass(frozen=True, eq=False)

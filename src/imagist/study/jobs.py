@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from imagist.pictures.labelmap import LabelMapClassifier
+from imagist.classifiers.image.labelmap import LabelMapClassifier
+from imagist.classifiers.text.transformer import model_folder
 from imagist.records import Array
 from imagist.study.captions import Places
 from imagist.study.config import PictureChoice, Study, TextChoice
@@ -21,9 +22,8 @@ from imagist.study.dataset import Dataset, Trial
 from imagist.study.opinions import arrays
 from imagist.study.results import System
 from imagist.study.store import Arrays, digest_of, key_of
-from imagist.texts.transformer import model_folder
-from imagist.training.classifiers.pictures import Finetuned, LabelMap, Linear, cached_features, fit_pictures
-from imagist.training.classifiers.words import Bag, Transformer, ZeroShot, fit_words
+from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, cached_features, fit_pictures
+from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.calibration import Temperature, fit_temperature
-from imagist.fusion import Calibrated, FittedWeight, ScoreFusion, calibrate, fit_logits, fit_stacking
+from imagist.classifiers.calibration import Temperature, fit_temperature
+from imagist.classifiers.fusion import Calibrated, FittedWeight, ScoreFusion, calibrate, fit_logits, fit_stacking
 from imagist.metrics.classes import accuracy
 from imagist.protocols import Fusion
 from imagist.records import Array, LabelSet

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from imagist.classified import Leak, refuse_leaks
+from imagist.datasets.labels import Leak, refuse_leaks
 from imagist.errors import UsageError
 from imagist.study.captions import Places, captions_of
 from imagist.study.config import Study
@@ -20,7 +20,7 @@ from imagist.study.joining import Joined, alone, distil, join
 from imagist.study.opinions import Opinion, opinion
 from imagist.study.results import Outcome, System, outcome
 from imagist.study.store import Store
-from imagist.training.classifiers.pictures import Finetuned
+from imagist.training.classifiers.image import Finetuned
 from imagist.training.progress import Progress
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from imagist import settings
 from imagist.errors import DataError, UsageError
-from imagist.report.files import replacing
+from imagist.storage import replacing
 
 Arrays = Mapping[str, NDArray[Any]]
 Record = TypeVar("Record")

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import save_file
 
-from imagist.captioned import Record
+from imagist.datasets.captions import Record
 from imagist.records import LabelSet
-from imagist.training.classifiers.picture_settings import Pretrained
+from imagist.training.classifiers.image_settings import Pretrained
 
 COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
 LABELS = LabelSet(("red", "green", "blue"))

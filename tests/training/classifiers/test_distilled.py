@@ -7,13 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.calibration import Temperature  # noqa: E402
-from imagist.errors import UsageError  # noqa: E402
-from imagist.metrics.classes import accuracy, negative_log_likelihood  # noqa: E402
-from imagist.records import LabelSet  # noqa: E402
-from imagist.settings import from_table  # noqa: E402
-from imagist.training.classifiers.distilled import Distillation, fit_distilled  # noqa: E402
-from imagist.training.classifiers.feed_forward import Network  # noqa: E402
+from imagist.classifiers.calibration import Temperature
+from imagist.errors import UsageError
+from imagist.metrics.classes import accuracy, negative_log_likelihood
+from imagist.records import LabelSet
+from imagist.settings import from_table
+from imagist.training.classifiers.distilled import Distillation, fit_distilled
+from imagist.training.classifiers.feed_forward import Network
 
 pytestmark = pytest.mark.torch
 

@@ -7,13 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hidden_states import hidden_states  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from hidden_states import hidden_states
+from torch.nn import functional as F
 
-from imagist.errors import UsageError  # noqa: E402
-from imagist.metrics.classes import accuracy, negative_log_likelihood  # noqa: E402
-from imagist.settings import from_table  # noqa: E402
-from imagist.training.classifiers.feed_forward import Network, learn  # noqa: E402
+from imagist.errors import UsageError
+from imagist.metrics.classes import accuracy, negative_log_likelihood
+from imagist.settings import from_table
+from imagist.training.classifiers.feed_forward import Network, learn
 
 pytestmark = pytest.mark.torch
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imagist.decoding import END, START, Decoding, generate
-from imagist.training.judge import TorchBeams
+from imagist.captioning.decoding import END, START, Decoding, generate
+from imagist.training.captioners.evaluator import TorchBeams
+from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
 from imagist.training.networks.decoder import beams_of
-from imagist.training.vocabulary import SPECIAL, WordVocabulary
 
 CAPTIONS = [[3, 4, 5], [3, 4, 5, 6, 7, 8], [9, 4, 10], [9, 11, 3, 12, 13]]  # three begin as another does
 

@@ -6,11 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from imagist.training.networks import additive  # noqa: E402
-from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder  # noqa: E402
-from imagist.training.networks.decoder import beams_of  # noqa: E402
+from imagist.training.networks import additive
+from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder
+from imagist.training.networks.decoder import beams_of
 
 pytestmark = pytest.mark.torch
 

@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.errors import UsageError  # noqa: E402
-from imagist.training.networks.attention import TUTORIAL  # noqa: E402
-from imagist.training.networks.build import KINDS, build  # noqa: E402
+from imagist.errors import UsageError
+from imagist.training.networks.attention import TUTORIAL
+from imagist.training.networks.build import KINDS, build
 
 pytestmark = pytest.mark.torch
 

@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.decoding import END, START, Decoding, generate  # noqa: E402
-from imagist.training.judge import TorchBeams, next_words  # noqa: E402
-from imagist.training.networks.build import build  # noqa: E402
-from imagist.training.networks.decoder import beams_of  # noqa: E402
-from imagist.training.vocabulary import SPECIAL, UNKNOWN, WordVocabulary  # noqa: E402
+from imagist.captioning.decoding import END, START, Decoding, generate
+from imagist.training.captioners.evaluator import TorchBeams, next_words
+from imagist.training.captioners.vocabulary import SPECIAL, UNKNOWN, WordVocabulary
+from imagist.training.networks.build import build
+from imagist.training.networks.decoder import beams_of
 
 pytestmark = pytest.mark.torch
 
@@ -260,7 +260,7 @@ def sessions():
     pytest.importorskip("onnxscript")
     import onnxruntime
 
-    from imagist.training import export
+    from imagist.training.export import graphs as export
 
     made, options = {}, onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from imagist.training.networks.dropout import Dropout  # noqa: E402
+from imagist.training.networks.dropout import Dropout
 
 pytestmark = pytest.mark.torch
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.training.networks.mobilenet import (  # noqa: E402
+from imagist.training.networks.mobilenet import (
     ConvUnit,
     Encoder,
     InvertedResidual,

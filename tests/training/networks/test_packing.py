@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imagist.training.networks.packing import EVERY, Packing, Steps, causal, up_to_last  # noqa: E402
+from imagist.training.networks.packing import EVERY, Packing, Steps, causal, up_to_last
 
 pytestmark = pytest.mark.torch
 

@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from decoder_checks import CAPTIONS, by_steps, learn, padded, said, sentences  # noqa: E402
+from decoder_checks import CAPTIONS, by_steps, learn, padded, said, sentences
 
-from imagist.decoding import START  # noqa: E402
-from imagist.errors import UsageError  # noqa: E402
-from imagist.training.gpt2 import small_gpt2  # noqa: E402
-from imagist.training.networks.prefix import PrefixDecoder  # noqa: E402
+from imagist.captioning.decoding import START
+from imagist.errors import UsageError
+from imagist.training.captioners.gpt2 import small_gpt2
+from imagist.training.networks.prefix import PrefixDecoder
 
 pytestmark = pytest.mark.torch
 

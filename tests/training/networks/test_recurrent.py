@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from decoder_checks import CAPTIONS, by_steps, learn, padded, said, sentences  # noqa: E402
+from decoder_checks import CAPTIONS, by_steps, learn, padded, said, sentences
 
-from imagist.training.networks.recurrent import RecurrentDecoder  # noqa: E402
+from imagist.training.networks.recurrent import RecurrentDecoder
 
 pytestmark = pytest.mark.torch
 

@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.nn import functional as F  # noqa: E402
+from torch.nn import functional as F
 
-from imagist.training.networks.sharing import SharedLinear, lowered, raised, together  # noqa: E402
+from imagist.training.networks.sharing import SharedLinear, lowered, raised, together
 
 pytestmark = pytest.mark.torch
 

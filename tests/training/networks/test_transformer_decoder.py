@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from imagist.training.networks.transformer import GridLayer, TransformerDecoder  # noqa: E402
+from imagist.training.networks.transformer import GridLayer, TransformerDecoder
 
 pytestmark = pytest.mark.torch
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagist.explain import Explanation, Faithfulness, Region, Word
-from imagist.explain.record import Floats
-from imagist.explain.words import spoken
+from imagist.explanation import Explanation, Faithfulness, Region, Word
+from imagist.explanation.record import Floats
+from imagist.explanation.words import spoken
 from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_section
 from imagist.report.explanation.sheet import FOR, attended_picture, evidence_map, tint
-from imagist.report.files import replacing
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend
+from imagist.storage import replacing
 
 PICTURE = 480  # longest side of a photo, in pixels
 PANEL = 300  # longest side of a word's panel, in pixels

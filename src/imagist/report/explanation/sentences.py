@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagist.explain import Explanation, Region
-from imagist.explain.record import Opinion
+from imagist.explanation import Explanation, Region
+from imagist.explanation.record import Opinion
 
 SLIGHT = 0.02  # a drop of less than this colours faintly: relative heights alone would make much of nothing
 SOURCES: tuple[tuple[Opinion, str], ...] = (("image", "picture"), ("text", "words"), ("joint", "together"))

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from imagist.explain import Explanation, Region, Word
-from imagist.explain.record import Bools, Floats, probability
-from imagist.explain.words import spoken
+from imagist.explanation import Explanation, Region, Word
+from imagist.explanation.record import Bools, Floats, probability
+from imagist.explanation.words import spoken
 from imagist.records import Array, Photo
 from imagist.report.attention import FAINT, INK, MARGIN, PAPER, TEXT, fit, overlaid, wrapped
 from imagist.report.explanation import sentences

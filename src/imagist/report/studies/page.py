@@ -14,11 +14,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from imagist.errors import UsageError
-from imagist.report.files import replacing
 from imagist.report.studies.examples import Shown, cards
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import plain
 from imagist.report.terminal import printable
+from imagist.storage import replacing
 
 BUDGET = 4_500_000  # bytes of figures in one page, as they stand in it
 _STYLES = "page.css", "studies/study.css"

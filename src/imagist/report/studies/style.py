@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
 from imagist.errors import MissingExtra
-from imagist.report.files import replacing
 from imagist.report.studies.wording import folded
+from imagist.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 
 from imagist.errors import UsageError
-from imagist.report.files import replacing
 from imagist.report.studies.wording import MINUS, plain
+from imagist.storage import replacing
 
 _NUMBER = re.compile(rf"[<+{MINUS}-]?\d[\d,.]*%?( \[[^\]]*\])?( \W)?")
 _BLANK = {"", "–", "—"}

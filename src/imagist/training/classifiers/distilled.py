@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.calibration import Temperature
+from imagist.classifiers.calibration import Temperature
+from imagist.classifiers.fusion import Distilled
 from imagist.errors import UsageError
-from imagist.fusion import Distilled
 from imagist.records import Array, LabelSet
 from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.calibration import check_targets
+from imagist.classifiers.calibration import check_targets
+from imagist.classifiers.fusion import FeatureFusion
 from imagist.errors import UsageError
-from imagist.fusion import FeatureFusion
 from imagist.records import Array, LabelSet
 from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.calibration import check_targets
+from imagist.classifiers.calibration import check_targets
+from imagist.classifiers.fusion import FeedForward
 from imagist.errors import UsageError
-from imagist.fusion import FeedForward
 from imagist.records import Array
 from imagist.training.classifiers.history import Epoch
 

@@ -18,20 +18,20 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.decoding import Ints
+from imagist.captioning.decoding import Ints
+from imagist.classifiers.image.network import Network, NetworkClassifier
 from imagist.images.photo import Picture, photo_of
 from imagist.metrics.classes import accuracy, negative_log_likelihood
-from imagist.pictures.network import Network, NetworkClassifier
 from imagist.records import LabelSet
-from imagist.training.caption import device_of
+from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.augmentation import Augmentation, mixed
 from imagist.training.classifiers.heads_over_features import batches
 from imagist.training.classifiers.history import Epoch
-from imagist.training.classifiers.picture_features import photos_of
-from imagist.training.classifiers.picture_settings import Finetuned
-from imagist.training.classifiers.words_run import WordsRun
+from imagist.training.classifiers.image_features import photos_of
+from imagist.training.classifiers.image_settings import Finetuned
+from imagist.training.classifiers.text_run import WordsRun
 from imagist.training.progress import Progress
-from imagist.training.rates import rate_at
+from imagist.training.schedules import rate_at
 
 KEEP = 50  # steps between checkpoints
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.decoding import Ints
+from imagist.captioning.decoding import Ints
 from imagist.errors import DataError, UsageError
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import Array
 from imagist.training import checkpoint
 from imagist.training.classifiers.history import Epoch
-from imagist.training.classifiers.picture_settings import Linear
-from imagist.training.heads import best_linear, fit_linear
+from imagist.training.classifiers.image_settings import Linear
+from imagist.training.embedded.heads import best_linear, fit_linear
 
 MOMENTUM = 0.9
 

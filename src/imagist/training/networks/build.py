@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from imagist.errors import UsageError
-from imagist.training.gpt2 import Published, published, small_gpt2
+from imagist.training.captioners.gpt2 import Published, published, small_gpt2
 from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder
 from imagist.training.networks.decoder import CaptionDecoder
 from imagist.training.networks.prefix import PrefixDecoder

@@ -1,7 +1,7 @@
 """From a grid to how many people would say each phrase of the photo.
 
 Fang et al. 2015, "From Captions to Visual Concepts and Back"; Wu et al. 2016, "What Value Do Explicit High Level
-Concepts Have in Vision to Language Problems?". How it is learnt: `imagist.training.concepts`.
+Concepts Have in Vision to Language Problems?". How it is learnt: `imagist.training.captioners.concepts`.
 
 Shapes: N photos, L cells, D channels, G concepts.
 """

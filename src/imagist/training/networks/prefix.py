@@ -38,7 +38,7 @@ class PrefixDecoder(CaptionDecoder):
     Source: Mokady et al. 2021, "ClipCap: CLIP Prefix for Image Captioning", section 3.
 
     Args:
-        language_model: A ``GPT2LMHeadModel``, see `imagist.training.gpt2`; if frozen, it will need no gradients.
+        language_model: A ``GPT2LMHeadModel``, see `imagist.training.captioners.gpt2`; if frozen, it will need no gradients.
         channels: D.
         cells: L, which only ``queries`` need to know.
         prefix: P, 3 or more.

@@ -1,0 +1,194 @@
+"""`recorded`: captions that were written before, by any captioner or by people, read from a table.
+
+A CSV, TSV, JSONL or Parquet file as ``imagist caption --out`` and ``imagist classify --out`` write it. Of its columns
+it needs ``source`` and ``caption``; ``caption_logprob``, ``nbest``, ``error_kind`` and ``error_message`` are used where
+they are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from imagist.captioning.options import CaptionOptions
+from imagist.datasets.captions.faults import Faults
+from imagist.errors import ManifestError, ModelFailed
+from imagist.images.encoder import Encoder
+from imagist.images.fetch import is_url
+from imagist.images.formats import has_picture_suffix
+from imagist.images.tables import is_table, open_table
+from imagist.records import Caption, Hypothesis, Photo
+
+NEEDED = ("source", "caption")
+
+_ROUNDING = 1e-3  # a log-probability so little above 0 is 0
+_TOLD = 3  # sources that a message names
+
+
+class RecordedCaptioner:
+    """Implements `imagist.protocols.Captioner` over captions by source.
+
+    A photo's record is the one of its whole source; where there is none, of its file name; where there is none, of that
+    without the suffix of a picture. Of photos in archives and tables (``x.tar#a/b.jpg``) the name is the member's.
+
+    Args:
+        id: Names the records.
+        captions: By source.
+        failed: For sources that were recorded as failures: why.
+    """
+
+    def __init__(self, id: str, captions: Mapping[str, Caption], failed: Mapping[str, str] | None = None) -> None:
+        self.id = id
+        self._records: dict[str, Caption | str] = {**(failed or {}), **captions}
+        self._named = [(how, _indexed(self._records, how)) for how in (_name, _stem)]
+
+    def caption(self, photos: Sequence[Photo]) -> list[Caption]:
+        """The recorded captions, in order; their attention was not recorded.
+
+        Raises:
+            ModelFailed: A photo has no record, several that differ, or that of a failure.
+        """
+        return [self._find(photo.source) for photo in photos]
+
+    def _find(self, source: str) -> Caption:
+        record = self._records.get(source)
+        for how, sources in self._named:
+            if record is None:
+                record = self._agreed(source, sources.get(how(source), []))
+        if record is None:
+            raise ModelFailed("no caption of it was recorded", item=source, remedy="caption it first")
+        if isinstance(record, str):
+            raise ModelFailed(f"recorded as a failure: {record}", item=source)
+        return record
+
+    def _agreed(self, source: str, candidates: list[str]) -> Caption | str | None:
+        """What all the candidates say."""
+        records = [self._records[candidate] for candidate in candidates]
+        if len({record.text if isinstance(record, Caption) else None for record in records}) > 1:
+            told = ", ".join(candidates[:_TOLD]) + (", ..." if len(candidates) > _TOLD else "")
+            raise ModelFailed(
+                f"{len(candidates)} records of other sources could be meant: {told}",
+                item=source,
+                remedy="name the pictures as they are named in the records",
+            )
+        return records[0] if records else None
+
+
+def _indexed(sources: Mapping[str, object], how: Callable[[str], str]) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = {}
+    for source in sources:
+        if name := how(source):
+            index.setdefault(name, []).append(source)
+    return index
+
+
+def _name(source: str) -> str:
+    """The file name at the end of a path, an address or ``archive#member``; a row's number is no name."""
+    path = urlsplit(source).path if is_url(source) else source
+    name = re.split(r"[/\\]", path)[-1]
+    container, _, member = name.rpartition("#")
+    return name if not container or member.isdecimal() else member
+
+
+def _stem(source: str) -> str:
+    name = _name(source)
+    return name.rpartition(".")[0] if has_picture_suffix(name) else name
+
+
+def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = None) -> RecordedCaptioner:
+    """The registry's door.
+
+    Args:
+        model: The file.
+        options: Of these, ``decoding.nbest`` bounds the n-best that come along; all else was decided when the captions
+            were written, so also their language.
+        encoder: Not used.
+
+    Raises:
+        ManifestError: The file cannot be read, or lacks a column.
+        DataError: Rows are at fault, all of them at once.
+    """
+    path = Path(model)
+    if not is_table(path):
+        raise ManifestError(
+            "is no table of captions", item=model, remedy="name a .csv, .tsv, .jsonl or .parquet as imagist writes it"
+        )
+    table = open_table(path)
+    if missing := [name for name in NEEDED if name not in table.columns]:
+        raise ManifestError(
+            f"no column {' and none '.join(map(repr, missing))}; it has {', '.join(table.columns) or 'none'}",
+            item=model,
+            remedy="write it with imagist caption --out, or rename its columns",
+        )
+    captions, failed = _read(path, options.decoding.nbest)
+    with path.open("rb") as file:
+        version = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    return RecordedCaptioner(f"{path.stem}-{version}/recorded(nbest={options.decoding.nbest})", captions, failed)
+
+
+def _read(path: Path, nbest: int) -> tuple[dict[str, Caption], dict[str, str]]:
+    faults, place = Faults(), "row" if path.suffix.lower() == ".parquet" else "line"
+    captions: dict[str, Caption] = {}
+    failed: dict[str, str] = {}
+    for number, cells in open_table(path).records():
+        if isinstance(cells, ManifestError):
+            faults.add("unreadable row", cells.message)
+            continue
+        source = cells.get("source")
+        if not isinstance(source, str) or not source:
+            faults.add("row without a source", f"{place} {number}")
+        elif isinstance(kind := cells.get("error_kind"), str) and kind:
+            failed[source] = f"{kind}: {cells.get('error_message') or 'no more is known'}"
+        else:
+            try:
+                caption = _caption(cells, nbest)
+            except (ValueError, RecursionError) as error:
+                faults.add("unusable caption", f"{place} {number}: {source}: {error}")
+                continue
+            if captions.setdefault(source, caption).text != caption.text:
+                faults.add("source with several captions", f"{place} {number}: {source}")
+    faults.raise_any(item=str(path), remedy="correct what is named")
+    return captions, failed
+
+
+def _caption(cells: Mapping[str, object], nbest: int) -> Caption:
+    tokens = _tokens(cells.get("caption"))
+    logprob = _logprob(cells.get("caption_logprob"))
+    best = tuple(_hypotheses(cells.get("nbest"))) or (Hypothesis(" ".join(tokens), logprob),)
+    if best[0].text != " ".join(tokens):
+        raise ValueError("its n-best do not begin with it")
+    return Caption(best[0].text, best[0].logprob if math.isnan(logprob) else logprob, tokens, best[:nbest])
+
+
+def _tokens(cell: object) -> tuple[str, ...]:
+    if cell is not None and not isinstance(cell, str):
+        raise ValueError(f"{type(cell).__name__} is no caption")
+    if not (tokens := tuple((cell or "").split())):
+        raise ValueError("the caption is empty")
+    return tokens
+
+
+def _logprob(cell: object) -> float:
+    """NaN where nothing is recorded."""
+    try:
+        value = math.nan if cell in (None, "") else float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(f"its log-probability is no number: {cell!r}") from None
+    if value > _ROUNDING:
+        raise ValueError(f"its log-probability is above 0: {value}")
+    return value
+
+
+def _hypotheses(cell: object) -> Iterator[Hypothesis]:
+    items = json.loads(cell) if isinstance(cell, str) and cell else cell or []
+    if not isinstance(items, list):
+        raise ValueError("its n-best are no list")
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise ValueError('its n-best are no objects of "text" and "logprob"')
+        yield Hypothesis(" ".join(_tokens(item.get("text"))), _logprob(item.get("logprob")))

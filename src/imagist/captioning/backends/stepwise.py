@@ -1,0 +1,190 @@
+"""`attention`, `lstm`, `transformer`, `prefix-gpt2`: what is trained here, word by word, in ONNX Runtime.
+
+All of them are two graphs, and some have a third. ``captioner-begin.onnx`` turns a photo's grid into tensors;
+``captioner-step.onnx`` takes those and a word, and gives the next words' log-probabilities, maybe the attention paid,
+and some of the tensors anew (named ``new_`` and the name of the old). What is renewed is the state of a beam; what is
+not is the memory of a photo.
+``captioner-concepts.onnx`` gives the shares of references that are expected to have each of the phrases of
+``concepts.txt``, by which a consensus ranks (see `imagist.captioning.reranking.concepts`).
+
+Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, T words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.bundle import Bundle, open_bundle
+from imagist.captioning.decoding import END, START, Ints, Sentence, Worth, generate, seeds_of
+from imagist.captioning.options import CaptionOptions
+from imagist.captioning.reranking import concepts
+from imagist.captioning.reranking.mbr import Floats
+from imagist.captioning.vocabulary import vocabulary_of
+from imagist.errors import UsageError
+from imagist.images.encoder import Encoder
+from imagist.images.views import covered
+from imagist.records import Array, Caption, Hypothesis, Photo
+
+Tensors = dict[str, NDArray[Any]]
+_NEW = "new_"
+BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the processor's cache
+
+
+class StepwiseCaptioner:
+    """Implements `imagist.protocols.Captioner` over a bundle's two graphs.
+
+    Of several views of a photo it describes the first, the whole picture.
+
+    Args:
+        bundle: The model folder.
+        options: How to search, and in which language.
+        encoder: Gives the grids; shared with the image classifier where there is one.
+
+    Raises:
+        UsageError: A language that the model does not know.
+    """
+
+    def __init__(self, bundle: Bundle, options: CaptionOptions, encoder: Encoder) -> None:
+        card = bundle.card["captioner"]
+        self._encoder = encoder
+        self._decoding = options.decoding
+        self._vocabulary = vocabulary_of(bundle.lines("vocabulary.txt"), card.get("joined", "words"))
+        self._begin = bundle.session("captioner-begin.onnx", options.threads)
+        self._step = bundle.session("captioner-step.onnx", options.threads)
+        self._first_names = [part.name for part in self._begin.get_outputs()]
+        self._names = [part.name for part in self._step.get_outputs()]
+        self.end = int(card.get("end", END))
+        main = next(iter(_starts(card)))
+        language = options.language or main
+        self.start = _start(_starts(card), language, bundle.name)
+        self.words = len(self._vocabulary)
+        settings = f"{options.decoding},views={encoder.views},language={language}"
+        self._concepts = None
+        if options.decoding.consensus and "concepts" in card and language == main:
+            self._concepts = concepts.read(bundle.lines("concepts.txt"), card["concepts"])
+            self._detector = bundle.session("captioner-concepts.onnx", options.threads)
+            settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
+        self.id = f"{bundle.name}-{bundle.version}/{card['kind']}({settings})"
+
+    def caption(self, photos: Sequence[Photo]) -> list[Caption]:
+        """One caption a photo, in order, with attention maps over the picture (padding is cut off)."""
+        if not photos:
+            return []
+        grids = np.stack([views[0] for views in self._encoder.grids(photos)])
+        found = self.sentences(grids, seeds_of(photos))
+        return [self._caption(photo, sentences) for photo, sentences in zip(photos, found, strict=True)]
+
+    def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:
+        """The n best sentences from float32 ``[N, L, D]``."""
+        return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._worth(grids))
+
+    def _worth(self, grids: Array) -> Worth | None:
+        if (known := self._concepts) is None:
+            return None
+        (shares,) = self._detector.run(None, {"grid": grids})
+
+        def of(photo: int, sentences: Sequence[Ints]) -> Floats:
+            return known.worth(map(self._vocabulary.text, sentences), shares[photo])
+
+        return of
+
+    def first(self, grids: Array) -> Tensors:
+        """Memory and first state of N photos, by name."""
+        parts = [self._begin.run(None, {"grid": grids[i : i + BEGUN]}) for i in range(0, len(grids), BEGUN)]
+        return {name: np.concatenate(x) for name, *x in zip(self._first_names, *parts, strict=True)}
+
+    def next(self, words: Ints, candidates: int, given: Tensors) -> tuple[Tensors, Tensors]:
+        """What the next words may be, and the new state; both by name."""
+        inputs = {"word": words, "candidates": np.array([candidates])} | given
+        found = dict(zip(self._names, self._step.run(None, inputs), strict=True))
+        new = {name.removeprefix(_NEW): found.pop(name) for name in self._names if name.startswith(_NEW)}
+        return found, new
+
+    @property
+    def state(self) -> frozenset[str]:
+        """Names of what every beam has of its own."""
+        return frozenset(name.removeprefix(_NEW) for name in self._names if name.startswith(_NEW))
+
+    @property
+    def beams(self) -> int:
+        """B."""
+        return self._decoding.beam
+
+    def _caption(self, photo: Photo, found: list[Sentence]) -> Caption:
+        texts = [self._vocabulary.text(sentence.words) for sentence in found]
+        looked = found[0].attention
+        return Caption(
+            text=texts[0],
+            logprob=found[0].logprob,
+            tokens=self._vocabulary.tokens(found[0].words),
+            nbest=tuple(Hypothesis(text, s.logprob) for text, s in zip(texts, found, strict=True)),
+            attention=None if looked is None else self._maps(photo, looked),
+        )
+
+    def _maps(self, photo: Photo, looked: Array) -> Array:
+        side = round(looked.shape[1] ** 0.5)
+        rows, columns = covered(self._encoder.views, photo.pixels, side)
+        maps = looked.reshape(-1, side, side)[:, rows, columns]
+        return np.asarray(maps / maps.sum((1, 2), keepdims=True), np.float32)
+
+
+class _Beams:
+    """The model's tensors over one batch: `imagist.captioning.decoding.NextWord`.
+
+    The memory is the largest of them. When photos leave, the last ones move into their places, so that it is not
+    copied whole: photo i of the search lies at ``_places[i]``.
+    """
+
+    def __init__(self, captioner: StepwiseCaptioner, grids: Array) -> None:
+        self._captioner = captioner
+        self.start, self.end, self.words = captioner.start, captioner.end, captioner.words
+        given = captioner.first(grids)
+        self._state = {name: given.pop(name)[:, None] for name in captioner.state}
+        self._memory = given
+        self._places = np.arange(len(grids))
+        self._width = 1  # beams that differ: at first all are equal, and one stands for them
+
+    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
+        at = np.argsort(self._places)
+        found, self._state = self._captioner.next(words[at, : self._width], candidates, self._memory | self._state)
+        n, b = words.shape
+        mine = {name: np.broadcast_to(x[self._places], (n, b, *x.shape[2:])) for name, x in found.items()}
+        return mine["logprobs"], mine["ids"].astype(np.int64, copy=False), mine.get("attention")
+
+    def keep(self, photos: Ints, beams: Ints) -> None:
+        left, places = len(photos), self._places[photos]
+        moved = places >= left
+        holes = np.setdiff1d(np.arange(left), places)
+        if len(holes):
+            for x in self._memory.values():
+                x[holes] = x[places[moved]]
+        self._memory = {name: x[:left] for name, x in self._memory.items()}
+        self._places = places.copy()
+        self._places[moved] = holes
+        rows = places[:, None] * self._width + (beams if self._width > 1 else np.zeros_like(beams))
+        rows = rows[np.argsort(self._places)]
+        self._state = {name: x.reshape(-1, *x.shape[2:]).take(rows, 0) for name, x in self._state.items()}
+        self._width = beams.shape[1]
+
+
+def _starts(card: Mapping[str, Any]) -> Mapping[str, int]:
+    """For each language the word that its sentences begin after; the model's own language first."""
+    found: Mapping[str, int] = card.get("languages", {"en": START})
+    return found
+
+
+def _start(starts: Mapping[str, int], language: str, name: str) -> int:
+    if language not in starts:
+        raise UsageError(f"{name} does not write {language!r}", item="language", remedy=f"one of {', '.join(starts)}")
+    return int(starts[language])
+
+
+def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = None) -> StepwiseCaptioner:
+    """The registry's door: a shipped model by name, or a model folder."""
+    bundle = open_bundle(model)
+    own = encoder or Encoder(bundle, views=options.views, threads=options.threads)
+    return StepwiseCaptioner(bundle, options, own)

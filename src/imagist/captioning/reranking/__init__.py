@@ -1,0 +1,1 @@
+"""Rerankers: choose among an image's caption hypotheses."""

@@ -1,0 +1,1 @@
+"""Classifiers of captions and of images, their fusion, calibration and taxonomies."""

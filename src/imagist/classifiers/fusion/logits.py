@@ -1,0 +1,101 @@
+"""Logit level: softmax(a log P_image + b log P_text), the logarithmic opinion pool (Genest and Zidek 1986).
+
+Where the two opinions err independently of each other, Bayes' rule is such a pool; where they err together, smaller
+powers keep it from counting the same evidence twice.
+
+Shapes: N items; C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.classifiers.calibration import check_targets
+from imagist.classifiers.fusion.opinions import Floats, check_shapes, log_likelihood, log_probabilities, softmax
+from imagist.errors import MissingExtra, UsageError
+from imagist.records import Array
+
+
+@dataclass(frozen=True)
+class LogitFusion:
+    """Product of two opinions, each raised to a power; follows `imagist.protocols.Fusion`.
+
+    Attributes:
+        image: a, the power of the picture's opinion, >= 0.
+        text: b, that of the words', >= 0. With powers 1 and 0 the result is the picture's scores bit for bit, with 0
+            and 1 the words'; with 0 and 0 it knows nothing.
+
+    Raises:
+        UsageError: A power that is not a finite number >= 0.
+    """
+
+    image: float
+    text: float
+
+    def __post_init__(self) -> None:
+        for power in (self.image, self.text):
+            if not (isfinite(power) and power >= 0):
+                raise UsageError(f"the power of an opinion is a finite number >= 0, got {power}")
+
+    @classmethod
+    def weighted(cls, weight: float) -> LogitFusion:
+        """The pool of powers 1 - w and w: the normalised geometric mean, at its ends the single opinions.
+
+        Raises:
+            UsageError: A weight outside of 0..1.
+        """
+        if not 0 <= weight <= 1:
+            raise UsageError(f"a fusion weight lies in 0..1, got {weight}", remedy="0 picture only, 1 words only")
+        return cls(1 - weight, weight)
+
+    def fuse(self, image: Array, text: Array) -> Array:
+        """float32 ``[N, C]`` from two of the same shape; rows sum to 1 (to whatever the opinion's do at the ends).
+
+        Raises:
+            UsageError: The two have different shapes.
+        """
+        check_shapes(image, text)
+        if (self.image, self.text) in ((1, 0), (0, 1)):
+            return np.array(text if self.text else image, dtype=np.float32)
+        return softmax(self.image * log_probabilities(image) + self.text * log_probabilities(text))
+
+
+def fit_logits(image: Array, text: Array, targets: NDArray[Any], *, most: float = 20.0) -> LogitFusion:
+    """The powers of greatest likelihood on held-out items; they calibrate as well, so that no temperature need follow.
+
+    The loss is convex in both powers. Items on which an opinion makes no mistake pull its power to the upper bound:
+    they are too few to fit on.
+
+    Args:
+        image: ``[N, C]``, what the picture says.
+        text: ``[N, C]``, what the words say.
+        targets: Integers ``[N]``, 0..C-1.
+        most: Greatest power, > 0.
+
+    Raises:
+        UsageError: Shapes, targets or a bound that make no sense.
+        MissingExtra: scipy is not installed.
+    """
+    try:
+        from scipy.optimize import minimize
+    except ImportError as error:
+        raise MissingExtra("fitting powers needs scipy", remedy="pip install 'imagist[study]'") from error
+    t = np.asarray(targets)
+    check_shapes(image, text)
+    check_targets(image, t)
+    if not most > 0:
+        raise UsageError(f"the greatest power must be above 0, got {most}")
+    logs = np.stack([log_probabilities(image), log_probabilities(text)])
+
+    def loss(powers: Floats) -> tuple[float, Floats]:
+        value, slope = log_likelihood(np.tensordot(powers, logs, 1), t)
+        return value, (logs * slope).sum(axis=(1, 2))
+
+    start, bounds = np.full(2, min(0.5, most)), [(0.0, most)] * 2
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
+    return LogitFusion(float(best.x[0]), float(best.x[1]))

@@ -1,0 +1,138 @@
+"""Score level: y = (1 - w) P_image + w P_text; and the choice of w for this and other fusions of one weight.
+
+Shapes: N items; C classes; G weights of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.classifiers.calibration import LEAST_PROBABILITY, check_targets
+from imagist.classifiers.fusion.opinions import check_shapes
+from imagist.errors import UsageError
+from imagist.protocols import Fusion
+from imagist.records import Array
+
+Floats = NDArray[np.float64]
+Objective = Literal["nll", "accuracy"]
+
+_DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of the bootstrap
+
+
+@dataclass(frozen=True)
+class ScoreFusion:
+    """Weighted mean of two opinions; follows `imagist.protocols.Fusion`.
+
+    Attributes:
+        weight: w, what the words count for, 0..1. At 0 the result is the picture's scores bit for bit, at 1 the words'.
+
+    Raises:
+        UsageError: A weight outside of 0..1.
+    """
+
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise UsageError(f"a fusion weight lies in 0..1, got {self.weight}", remedy="0 picture only, 1 words only")
+
+    def fuse(self, image: Array, text: Array) -> Array:
+        """float32 ``[N, C]`` from two of the same shape; where their rows sum to 1, so do its rows.
+
+        Raises:
+            UsageError: The two have different shapes.
+        """
+        check_shapes(image, text)
+        if self.weight in (0, 1):
+            return np.array(text if self.weight else image, dtype=np.float32)
+        return ((1 - self.weight) * image.astype(np.float64) + self.weight * text).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedWeight:
+    """A fusion weight chosen on held-out items.
+
+    Attributes:
+        weight: The chosen w.
+        interval: Between which w's the choice falls in 95% of bootstrap resamples of the items.
+        weights: float64 ``[G]``, the grid, from 0 to 1.
+        losses: float64 ``[G]``, mean negative log-likelihood at each, in nats.
+        accuracies: float64 ``[G]``, 0..1.
+    """
+
+    weight: float
+    interval: tuple[float, float]
+    weights: Floats
+    losses: Floats
+    accuracies: Floats
+
+
+def fit_weight(
+    image: Array,
+    text: Array,
+    targets: NDArray[Any],
+    *,
+    family: Callable[[float], Fusion] = ScoreFusion,
+    grid: int = 101,
+    objective: Objective = "nll",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> FittedWeight:
+    """Chooses w on held-out items, which neither classifier was trained on and which will not judge the result.
+
+    Negative log-likelihood is the sounder objective and the default: it is convex in w, so it has one minimum; it
+    weighs how sure each opinion is; and it moves smoothly with every item, where accuracy is a staircase whose highest
+    step is partly luck. It takes both opinions at their word, so calibrate each first. Accuracy chooses, among the
+    weights that get most items right, the one of least negative log-likelihood; it never falls below either single
+    opinion on the items it was chosen on, and promises nothing about others.
+
+    Args:
+        image: ``[N, C]``, what the picture says.
+        text: ``[N, C]``, what the words say.
+        targets: Integers ``[N]``, 0..C-1.
+        family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that has the single opinions
+            at its ends.
+        grid: G, 2 or more; the weights are G equal steps from 0 to 1.
+        objective: ``nll`` or ``accuracy``.
+        resamples: Bootstrap resamples of the items for the interval.
+        seed: Of the resamples.
+
+    Raises:
+        UsageError: Shapes, targets or a grid that make no sense.
+    """
+    t = np.asarray(targets)
+    check_shapes(image, text)
+    check_targets(image, t)
+    if grid < 2 or objective not in ("nll", "accuracy"):
+        raise UsageError(
+            f"needs a grid of 2 or more weights and the objective nll or accuracy, got {grid}, {objective}"
+        )
+    weights = np.linspace(0, 1, grid)
+    each = np.arange(len(t))
+    fused = [family(float(w)).fuse(image, text) for w in weights]
+    losses = np.stack([-np.log(np.maximum(f[each, t], LEAST_PROBABILITY)) for f in fused], axis=1).astype(np.float64)
+    right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
+
+    def chosen(counts: Floats) -> NDArray[np.int64]:
+        """The grid's best for each row of how often every item counts, ``[R, N]``."""
+        loss = counts @ losses
+        if objective == "accuracy":
+            hits = counts @ right
+            loss = np.where(hits == hits.max(axis=1, keepdims=True), loss, np.inf)
+        return np.asarray(loss.argmin(axis=1))
+
+    random = np.random.default_rng(seed)
+    at_once = max(1, _DRAWN_AT_ONCE // len(t))
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    uniform = np.full(len(t), 1 / len(t))
+    drawn = np.concatenate([chosen(random.multinomial(len(t), uniform, size).astype(np.float64)) for size in sizes])
+    low, high = np.quantile(weights[drawn], [0.025, 0.975])
+    best = int(chosen(np.ones((1, len(t))))[0])
+    return FittedWeight(
+        float(weights[best]), (float(low), float(high)), weights, losses.mean(axis=0), right.mean(axis=0)
+    )

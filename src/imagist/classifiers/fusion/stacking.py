@@ -1,0 +1,138 @@
+"""Stacking (Wolpert 1992): a logistic regression learns what to make of the two opinions together.
+
+Unlike a weight, it can learn that the words are to be believed in one class and not in another, and that what the words
+take for one class is mostly another. It has 2C² + C numbers to learn, so it needs many more held-out items.
+
+Shapes: N items; C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.classifiers.calibration import check_targets
+from imagist.classifiers.fusion.opinions import Floats, check_shapes, log_likelihood, log_probabilities, softmax
+from imagist.errors import MissingExtra, UsageError
+from imagist.records import Array
+
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
+"""What cross-validation chooses from."""
+
+
+@dataclass(frozen=True, eq=False)
+class StackedFusion:
+    """softmax([log P_image, log P_text] matrix + bias); follows `imagist.protocols.Fusion`.
+
+    Attributes:
+        matrix: float32 ``[2C, C]``, its first C rows for the picture's opinion.
+        bias: float32 ``[C]``.
+
+    Raises:
+        UsageError: Other shapes, or a number that is not finite.
+    """
+
+    matrix: Array
+    bias: Array
+
+    def __post_init__(self) -> None:
+        classes = self.bias.shape[0] if self.bias.ndim == 1 else 0
+        if not classes or self.matrix.shape != (2 * classes, classes):
+            raise UsageError(
+                f"needs a matrix [2C, C] and a bias [C], got {list(self.matrix.shape)} and {list(self.bias.shape)}"
+            )
+        if not (np.isfinite(self.matrix).all() and np.isfinite(self.bias).all()):
+            raise UsageError("the matrix and the bias must be finite")
+
+    def fuse(self, image: Array, text: Array) -> Array:
+        """float32 ``[N, C]`` from two of the same shape; rows sum to 1.
+
+        Raises:
+            UsageError: The two have different shapes, or other classes than were fitted.
+        """
+        check_shapes(image, text)
+        if image.ndim != 2 or image.shape[1] != len(self.bias):
+            raise UsageError(f"was fitted to {len(self.bias)} classes, got opinions {list(image.shape)}")
+        return softmax(_columns(image, text) @ self.matrix + self.bias)
+
+
+def fit_stacking(
+    image: Array,
+    text: Array,
+    targets: NDArray[Any],
+    *,
+    penalty: float | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> StackedFusion:
+    """Multinomial logistic regression with an L2 penalty, on held-out items that neither classifier was trained on.
+
+    Args:
+        image: ``[N, C]``, what the picture says.
+        text: ``[N, C]``, what the words say.
+        targets: Integers ``[N]``, 0..C-1.
+        penalty: Of the sum of squares of the matrix beside the mean loss (scikit-learn's 1 / (2 N ``C``)), > 0; None
+            takes that of `PENALTIES` which has the least loss in cross-validation over the items.
+        folds: Of that cross-validation, 2..N.
+        seed: Of the folds.
+
+    Raises:
+        UsageError: Shapes, targets, a penalty or folds that make no sense.
+        MissingExtra: scipy is not installed.
+    """
+    t = np.asarray(targets)
+    check_shapes(image, text)
+    check_targets(image, t)
+    if penalty is not None and not penalty > 0:
+        raise UsageError(f"a penalty is above 0, got {penalty}")
+    x = _columns(image, text)
+    if penalty is None:
+        if not 2 <= folds <= len(t):
+            raise UsageError(f"{folds} folds of {len(t)} items", remedy="give a penalty, or 2 folds and items at least")
+        parts = [*_parts(len(t), folds, seed)]
+        penalty = min(PENALTIES, key=lambda each: _held_out_loss(x, t, each, parts))
+    matrix, bias = _fit(x, t, penalty)
+    return StackedFusion(matrix.astype(np.float32), bias.astype(np.float32))
+
+
+def _columns(image: Array, text: Array) -> Floats:
+    """Both opinions' logarithms side by side, float64 ``[N, 2C]``."""
+    return np.concatenate([log_probabilities(image), log_probabilities(text)], axis=1)
+
+
+def _parts(items: int, folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Which items each fold holds out, ``[N]``."""
+    fold = np.random.default_rng(seed).permutation(items) % folds
+    return (fold == number for number in range(folds))
+
+
+def _held_out_loss(x: Floats, targets: NDArray[Any], penalty: float, parts: list[NDArray[np.bool_]]) -> float:
+    """Sum over all items of the loss under what was fitted without their fold."""
+    total = 0.0
+    for held_out in parts:
+        matrix, bias = _fit(x[~held_out], targets[~held_out], penalty)
+        total += log_likelihood(x[held_out] @ matrix + bias, targets[held_out])[0] * int(held_out.sum())
+    return total
+
+
+def _fit(x: Floats, targets: NDArray[Any], penalty: float) -> tuple[Floats, Floats]:
+    """The matrix ``[2C, C]`` and the bias ``[C]`` of least penalised loss, from the mean of the opinions on."""
+    try:
+        from scipy.optimize import minimize
+    except ImportError as error:
+        raise MissingExtra("fitting a stack needs scipy", remedy="pip install 'imagist[study]'") from error
+    classes = x.shape[1] // 2
+
+    def loss(values: Floats) -> tuple[float, Floats]:
+        matrix, bias = values[:-classes].reshape(-1, classes), values[-classes:]
+        value, slope = log_likelihood(x @ matrix + bias, targets)
+        slopes = (x.T @ slope + 2 * penalty * matrix).ravel(), slope.sum(axis=0)
+        return value + penalty * float((matrix**2).sum()), np.concatenate(slopes)
+
+    start = np.concatenate([np.tile(np.eye(classes) / 2, (2, 1)).ravel(), np.zeros(classes)])
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-10})
+    return best.x[:-classes].reshape(-1, classes), best.x[-classes:]

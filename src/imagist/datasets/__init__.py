@@ -1,0 +1,1 @@
+"""Tables and folders to examples: captioned images, labelled images, folds, near-duplicates."""

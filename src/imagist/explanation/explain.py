@@ -1,0 +1,130 @@
+"""Category, words, picture: what is said of a photo again when a word of its caption, or a part of it, is not there.
+
+Shapes: N photos; T words of a caption; n content words; G cells a side of the grid; h, w cells of an attention map;
+C categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imagist.captioning.decoding import seeds_of
+from imagist.explanation.opinions import Opinions
+from imagist.explanation.options import ExplainOptions
+from imagist.explanation.record import Bools, Explanation, Floats, Region, Word
+from imagist.explanation.regions import attended, filling, hidden, moved, single_cells
+from imagist.explanation.words import content_words, spoken, without
+from imagist.pipeline import Pipeline
+from imagist.records import Array, Caption, Photo, Prediction
+
+
+def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions | None = None) -> list[Explanation]:
+    """One explanation a photo, in order; the same whatever photos stand beside it.
+
+    Each content word is left out of the caption; the cells that it attends to most are hidden from the picture, which
+    is then captioned and classified anew, and so are, as a control, as many cells elsewhere; and each cell of a grid is
+    hidden from the picture's own classifier. All masked copies go through the pipeline in batches: for a caption of n
+    content words n * (1 + moves) + G * G copies, and n sentences.
+
+    Args:
+        pipeline: Whose verdicts to explain. The regions say nothing where its captioner replays what it said before.
+        photos: N.
+        options: Grid, regions, fill; the defaults where None.
+    """
+    if not photos:
+        return []
+    chosen = options or ExplainOptions()
+    opinions = Opinions(pipeline, chosen.batch_size)
+    predictions = list(opinions.predictions(photos))
+    plans = [
+        _Plan(photo, prediction, chosen, seed)
+        for photo, prediction, seed in zip(photos, predictions, seeds_of(photos), strict=True)
+    ]
+    shorter = opinions.of_words(text for plan in plans for text in plan.texts())
+    attributed = [_attributions(opinions, plans, own) for own in (False, True)]
+    masked = opinions.predictions(copy for plan in plans for copy in plan.regions())
+    grid = single_cells(chosen.grid)
+    seen = opinions.of_pictures(copy for plan in plans for copy in plan.copies(grid))
+    explained, begin = [], 0
+    for number, plan in enumerate(plans):
+        end = begin + len(plan.words)
+        said = shorter[begin:end]
+        image = np.repeat(plan.prediction.image_probabilities[None], len(said), 0)
+        words = plan.finished(said, opinions.joint(image, said) if len(said) else said, masked)
+        cells = seen[number * len(grid) : (number + 1) * len(grid)].reshape(chosen.grid, chosen.grid, -1)
+        own = dict(pair for each in attributed if each for pair in [each[number]])
+        explained.append(Explanation(plan.prediction, plan.category, opinions.weight, words, own, cells))
+        begin = end
+    return explained
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is to be left out of one photo and its caption."""
+
+    photo: Photo
+    prediction: Prediction
+    options: ExplainOptions
+    seed: int
+
+    @property
+    def category(self) -> str:
+        return self.prediction.top(1)[0][0]
+
+    @property
+    def caption(self) -> Caption:
+        return self.prediction.caption
+
+    @property
+    def words(self) -> Mapping[str, tuple[int, ...]]:
+        return content_words(self.caption)
+
+    def texts(self) -> Iterator[str]:
+        """The caption without each content word."""
+        return (without(self.caption, positions) for positions in self.words.values())
+
+    def attention(self) -> list[Array] | None:
+        """Of each content word, float32 ``[h, w]``: the mean over its places."""
+        maps = self.caption.attention
+        if maps is None or len(maps) != len(spoken(self.caption)):
+            return None
+        return [maps[list(positions)].mean(0) for positions in self.words.values()]
+
+    def regions(self) -> Iterator[Photo]:
+        """The photo without each word's region, each followed by the photo without that region's moved copies."""
+        random = np.random.default_rng([self.options.seed, self.seed])
+        for attention in self.attention() or ():
+            cells = attended(attention, self.options.mass)
+            yield from self.copies([cells, *moved(cells, self.options.moves, random)])
+
+    def copies(self, masks: Sequence[Bools] | Bools) -> Iterator[Photo]:
+        """The photo under each mask."""
+        instead = filling(self.photo, self.options.fill)
+        return (hidden(self.photo, cells, instead) for cells in masks)
+
+    def finished(self, said: Array, joint: Array, masked: Iterator[Prediction]) -> tuple[Word, ...]:
+        """The words, from what is said without each, ``[n, C]``; takes what is its own from the masked copies."""
+        maps: Sequence[Array | None] = self.attention() or [None] * len(self.words)
+        return tuple(
+            Word(text, positions, alone, both, None if attention is None else self._region(attention, masked))
+            for (text, positions), alone, both, attention in zip(self.words.items(), said, joint, maps, strict=True)
+        )
+
+    def _region(self, attention: Array, masked: Iterator[Prediction]) -> Region:
+        removed, *elsewhere = (next(masked) for _ in range(1 + self.options.moves))
+        return Region(attention, attended(attention, self.options.mass), removed, tuple(elsewhere))
+
+
+def _attributions(opinions: Opinions, plans: Sequence[_Plan], own: bool) -> list[tuple[str, Floats]] | None:
+    """For each photo the category, or the one that its words alone would give, and ``[n]`` for its words."""
+    categories = [plan.prediction.text_label if own else plan.category for plan in plans]
+    found = opinions.attributions([plan.caption.text for plan in plans], categories)
+    if found is None:
+        return None
+    return [
+        (category, np.array([totals.get(word.lower(), 0.0) for word in plan.words], np.float64))
+        for plan, category, totals in zip(plans, categories, found, strict=True)
+    ]

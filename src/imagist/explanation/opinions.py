@@ -1,0 +1,100 @@
+"""What the parts of a pipeline say, in batches of bounded size.
+
+Shapes: N items; F fine classes of the classifiers; C categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.pipeline import Pipeline
+from imagist.records import Array, Photo, Prediction
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Attributing(Protocol):
+    """A text classifier that gives its own account of what each word did."""
+
+    def attributions(self, texts: Sequence[str], targets: NDArray[np.int64]) -> Sequence[Sequence[tuple[str, float]]]:
+        """For each of N texts its words in order, with how much each speaks for the fine class in ``[N]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """A pipeline, asked for one opinion at a time.
+
+    Attributes:
+        pipeline: Whose.
+        batch_size: Items that it is given at a time; no more pictures than these are held.
+    """
+
+    pipeline: Pipeline
+    batch_size: int
+
+    @property
+    def weight(self) -> float | None:
+        """What the words weigh; None where the fusion is no weighted mean."""
+        fusion = self.pipeline.fusion
+        return fusion.weight if isinstance(fusion, ScoreFusion) else None
+
+    def predictions(self, photos: Iterable[Photo]) -> Iterator[Prediction]:
+        """One a photo, in order, while they come."""
+        for batch in _batches(photos, self.batch_size):
+            yield from self.pipeline.predict(batch)
+
+    def of_pictures(self, photos: Iterable[Photo]) -> Array:
+        """What the pictures alone say, float32 ``[N, C]``."""
+        fine = [self.pipeline.pictures.scores(batch) for batch in _batches(photos, self.batch_size)]
+        return self._categories(fine)
+
+    def of_words(self, texts: Iterable[str]) -> Array:
+        """What the words alone say, float32 ``[N, C]``."""
+        return self._categories([self.pipeline.texts.scores(batch) for batch in _batches(texts, self.batch_size)])
+
+    def joint(self, image: Array, text: Array) -> Array:
+        """What both say together, float32 ``[N, C]``."""
+        return self.pipeline.temperature.apply(self.pipeline.fusion.fuse(image, text))
+
+    def attributions(self, texts: Sequence[str], categories: Sequence[str]) -> list[dict[str, float]] | None:
+        """For each text its words in lower case, with how much each speaks for the text's category.
+
+        A category of several fine classes is spoken for by what speaks for the likeliest of them. A word that comes
+        twice has the sum. None where the text classifier gives no account.
+        """
+        classifier, taxonomy = self.pipeline.texts, self.pipeline.taxonomy
+        if not isinstance(classifier, Attributing):
+            return None
+        if not texts:
+            return []
+        fine = tuple(classifier.labels)
+        scores = np.concatenate([classifier.scores(batch) for batch in _batches(texts, self.batch_size)])
+        members = np.array([[name in taxonomy.members[category] for name in fine] for category in categories])
+        targets = np.where(members, scores, -1).argmax(1).astype(np.int64)
+        summed = []
+        for words in classifier.attributions(texts, targets):
+            totals: dict[str, float] = {}
+            for word, value in words:
+                totals[word.lower()] = totals.get(word.lower(), 0.0) + float(value)
+            summed.append(totals)
+        return summed
+
+    def _categories(self, fine: list[Array]) -> Array:
+        labels = self.pipeline.texts.labels
+        scores = np.concatenate(fine) if fine else np.zeros((0, len(labels)), np.float32)
+        return self.pipeline.taxonomy.project(scores, labels)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch

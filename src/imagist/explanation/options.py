@@ -1,0 +1,45 @@
+"""What may be asked of an explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from imagist.errors import UsageError
+
+Fill = Literal["mean", "blur"]
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """Settings of `imagist.explanation.explain`.
+
+    Attributes:
+        grid: G, cells a side of the grid whose cells are hidden one by one, 1 or more.
+        mass: Share of a word's attention that its region holds, over 0 and up to 1.
+        moves: How many other places each region is moved to, as a control, 1 or more.
+        fill: What stands where a part was hidden: the picture's ``mean`` colour, or a ``blur`` of the picture.
+        batch_size: Pictures, or sentences, that the pipeline is given at a time, 1 or more.
+        seed: Of the other places, and of random orders; with each photo's pixels it decides them.
+
+    Raises:
+        UsageError: A setting is out of its range.
+    """
+
+    grid: int = 7
+    mass: float = 0.5
+    moves: int = 4
+    fill: Fill = "mean"
+    batch_size: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("grid", "moves", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"must be at least 1, not {getattr(self, name)}", item=name)
+        if not 0 < self.mass <= 1:
+            raise UsageError(f"a share over 0 and up to 1, not {self.mass}", item="mass")
+        if self.fill not in get_args(Fill):
+            raise UsageError(f"no fill {self.fill!r}", item="fill", remedy=f"one of {', '.join(get_args(Fill))}")
+        if self.seed < 0:
+            raise UsageError(f"0 or more, not {self.seed}", item="seed")

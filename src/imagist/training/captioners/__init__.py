@@ -1,0 +1,1 @@
+"""Training of captioners: one recipe from captioned images to a bundle."""

@@ -1,0 +1,163 @@
+"""Fits a classifier of pictures, as its settings say.
+
+Shapes: N examples; C classes; E width of the hidden states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imagist.classifiers.image.labelmap import LabelMapClassifier, LabelTable, imagenet_labels, read_label_map
+from imagist.classifiers.image.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
+from imagist.errors import BundleError
+from imagist.images.photo import Picture
+from imagist.records import LabelSet
+from imagist.training.captioners.phases import device_of
+from imagist.training.classifiers.finetuning import finetune
+from imagist.training.classifiers.heads_over_features import fit_head
+from imagist.training.classifiers.history import Fitted
+from imagist.training.classifiers.image_features import cached_features, open_network
+from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
+from imagist.training.classifiers.labelled import check_labelled
+from imagist.training.encoders.backbone import records_key, weights_key
+
+__all__ = [
+    "Finetuned",
+    "LabelMap",
+    "Linear",
+    "Pretrained",
+    "cached_features",
+    "fit_pictures",
+    "open_network",
+    "open_pictures",
+    "save_pictures",
+]
+
+log = logging.getLogger("imagist.training")
+
+CHECKPOINT, MAPPED = "pictures.pt", "network"
+
+PictureClassifier = NetworkClassifier | LabelMapClassifier
+
+
+def fit_pictures(
+    settings: LabelMap | Linear | Finetuned,
+    pictures: Sequence[Picture],
+    targets: NDArray[Any],
+    labels: LabelSet,
+    dev: tuple[Sequence[Picture], NDArray[Any]] | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    *,
+    data: Path = Path(),
+    features: Path | None = None,
+) -> Fitted[PictureClassifier]:
+    """Fits a classifier; equal seeds give equal weights.
+
+    Args:
+        settings: Which, and how.
+        pictures: N of them to learn from; a label map looks at none.
+        targets: Their classes, ``[N]``.
+        labels: The C names.
+        dev: Held-out pictures with their classes, on which what is open is chosen.
+        seed: Of all that is drawn.
+        folder: Receives the checkpoint of a long fit, from which a killed one goes on.
+        data: Folder in which weights are looked for.
+        features: Cache of what frozen networks make of photos, shared by all fits; None keeps none.
+
+    Raises:
+        ItemError: A picture cannot be read.
+        DataError: Pictures and classes do not fit, in train or dev; the folder holds the checkpoint of another fit; or
+            weights that cannot be read.
+        UsageError: No such network; a label map whose categories are not the labels.
+        BundleNotFound: The published weights cannot be had.
+    """
+    if isinstance(settings, LabelMap):
+        return Fitted(_mapped(settings, labels, data))
+    check_labelled({"train": (pictures, targets)} | ({"dev": dev} if dev else {}), len(labels), "pictures")
+    train = pictures, np.asarray(targets, np.int64)
+    held_out = (dev[0], np.asarray(dev[1], np.int64)) if dev else None
+    network = open_network(settings.network, data)
+    key = _key(settings, network, train, held_out, labels, seed)
+    path = folder / CHECKPOINT if folder else None
+    if isinstance(settings, Finetuned):
+        tuned = network.with_classes(len(labels))
+        tuned, history = finetune(tuned, settings, train, held_out, labels, seed=seed, path=path, key=key)
+        return Fitted(_classifier(tuned, labels, settings.network), history)
+    every = [*pictures, *(dev[0] if dev else ())]
+    known, known_dev = np.split(cached_features(network, settings.network, every, features), [len(pictures)])
+    known_parts = (known, train[1]), (known_dev, held_out[1]) if held_out else None
+    head = fit_head(settings, *known_parts, len(labels), seed=seed, path=path, key=key)
+    last = network.with_classes(len(labels)).last
+    last.weight.data, last.bias.data = torch.from_numpy(head.matrix.T.copy()), torch.from_numpy(head.bias)
+    return Fitted(_classifier(network, labels, settings.network), head.history)
+
+
+def _mapped(settings: LabelMap, labels: LabelSet, data: Path) -> LabelMapClassifier:
+    table = read_label_map(settings.table).over(labels)
+    classifier = LabelMapClassifier(_classifier(open_network(settings.network, data), None, settings.network), table)
+    if classifier.unmapped:
+        log.warning("%s: ImageNet has no label for %s", table.name, ", ".join(classifier.unmapped))
+    return classifier
+
+
+def _classifier(network: Network, labels: LabelSet | None, settings: Pretrained) -> NetworkClassifier:
+    """Over these labels, or ImageNet's."""
+    names = labels or LabelSet(tuple(wnid for wnid, _ in imagenet_labels()))
+    device = str(device_of(settings.device))
+    return NetworkClassifier(network, names, views=settings.views, mirror=settings.mirror, device=device)
+
+
+def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, labels: LabelSet, seed: int) -> str:
+    """A digest of all that decides the weights."""
+    sets = [(records_key(pictures), targets.tolist()) for pictures, targets in ([train, dev] if dev else [train])]
+    chosen = asdict(settings)
+    chosen["network"] |= {"device": "", "weights": weights_key(network)}
+    told = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def save_pictures(classifier: PictureClassifier, folder: Path) -> None:
+    """Writes a classifier with all that it needs: safetensors and a card.
+
+    Args:
+        classifier: As `fit_pictures` gives it.
+        folder: Made where it is missing.
+    """
+    if isinstance(classifier, NetworkClassifier):
+        classifier.save(folder)
+        return
+    assert isinstance(classifier.network, NetworkClassifier)
+    classifier.network.save(folder / MAPPED)
+    table = classifier.table
+    card = {"kind": "labelmap", "name": table.name, "labels": list(table.labels), "members": table.members}
+    draft = folder / f".{CARD}.draft"
+    draft.write_text(json.dumps(card, indent=1), "utf-8")
+    draft.replace(folder / CARD)
+
+
+def open_pictures(folder: Path, device: str = "cpu") -> PictureClassifier:
+    """What `save_pictures` wrote.
+
+    Raises:
+        BundleError: As `imagist.classifiers.image.network.open_network_classifier`.
+    """
+    if not (folder / MAPPED).is_dir():
+        return open_network_classifier(folder, device)
+    card = read_card(folder, "labelmap")
+    try:
+        members = tuple(tuple(int(each) for each in classes) for classes in card["members"])
+        table = LabelTable(card["name"], LabelSet(tuple(card["labels"])), members)
+        return LabelMapClassifier(open_network_classifier(folder / MAPPED, device), table)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"the card cannot be understood: {error!r}", item=str(folder / CARD)) from error

@@ -1,0 +1,160 @@
+"""What a frozen network makes of photos, computed once for these weights, this photo and these views.
+
+Any set of examples takes from the cache what other sets left there, so that folds, tasks and subsets of one pool of
+photos cost one pass over the pool.
+
+Shapes: N examples; V views of one; S side in pixels; E width of the hidden states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, looks
+from imagist.errors import UsageError
+from imagist.images.photo import Picture, photo_of
+from imagist.records import Array, Photo, Pixels
+from imagist.training.captioners.phases import device_of
+from imagist.training.captioners.recipe import Backbone
+from imagist.training.classifiers.image_settings import Pretrained
+from imagist.training.encoders.backbone import (
+    fill_weights,
+    on_cpu,
+    on_device,
+    records_key,
+    timm_network,
+    torchvision_network,
+    weights_key,
+)
+from imagist.training.encoders.features import Kept, fill
+
+TABLE = "network"  # what messages call a classifier's `Pretrained`
+AT_ONCE = 64  # photos that are decoded together where they are looked at one after the other
+
+
+def photos_of(pictures: Sequence[Picture]) -> Iterator[list[Photo]]:
+    """The pictures, decoded some at a time."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(pictures), AT_ONCE):
+            yield list(pool.map(photo_of, pictures[start : start + AT_ONCE]))
+
+
+def open_network(settings: Pretrained, data: Path = Path()) -> Network:
+    """The network with its weights and its own last layer, in eval mode.
+
+    Args:
+        settings: Which.
+        data: Folder in which ``weights`` is looked for.
+
+    Raises:
+        ImagistError: As `imagist.training.encoders.backbone.open_backbone`.
+    """
+    given = Backbone(settings.name, settings.weights, settings.options, settings.side, settings.mean, settings.std)
+    mean: Any = IMAGENET_MEAN
+    std: Any = IMAGENET_STD
+    if settings.name.startswith(TORCHVISION):
+        whole, _ = torchvision_network(given, TABLE)
+        if not hasattr(whole, "classifier"):
+            raise UsageError("has no classifier", item=settings.name, remedy="such as torchvision:alexnet")
+    else:
+        whole, _, mean, std = timm_network(given, TABLE)
+    if settings.weights:
+        fill_weights(whole, data / settings.weights, TABLE)
+    architecture = Architecture(
+        settings.name, dict(settings.options), settings.side,
+        tuple(settings.mean or mean), tuple(settings.std or std), settings.features,
+    )  # fmt: skip
+    return Network(whole, architecture).eval()
+
+
+def cached_features(
+    network: Network, settings: Pretrained, pictures: Sequence[Picture], folder: Path | None = None
+) -> Array:
+    """Hidden states float32 ``[N, E]`` of pictures, the mean over the views of each.
+
+    They are kept as float16, in files named by what they depend on. A killed run goes on where it stood, but for the
+    last few hundred photos.
+
+    Args:
+        network: Opened by ``settings``; frozen.
+        settings: The views, and the device: on a processor ONNX Runtime runs the network, several times as fast as
+            eager PyTorch.
+        pictures: N of them.
+        folder: Of the cache; None keeps nothing.
+
+    Raises:
+        ItemError: A picture cannot be read.
+    """
+    if folder is None:
+        with TemporaryDirectory() as passing:
+            return cached_features(network, settings, pictures, Path(passing))
+    keys = [records_key([picture]) for picture in pictures]
+    family = features_key(network, settings)
+    known = _known(folder, family)
+    missing = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}
+    if missing:
+        made = hashlib.sha256("".join(missing).encode()).hexdigest()
+        path = folder / f"features-{family[:16]}-{made[:16]}.npy"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".keys").write_text("\n".join(missing))
+        kept = Kept(path, (len(missing), network.last.in_features))
+        rows = fill(kept, _compute(network, settings, [*missing.values()]), f"features of {len(missing)} photos")
+        known |= dict(zip(missing, rows, strict=True))
+    return np.array([known[key] for key in keys], np.float32).reshape(len(keys), network.last.in_features)
+
+
+def features_key(network: Network, settings: Pretrained) -> str:
+    """Changes with anything that the features of a photo depend on, but for the photo."""
+    told = [asdict(network.architecture), settings.views, settings.mirror, weights_key(network.body)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _known(folder: Path, family: str) -> dict[str, Any]:
+    """The rows that earlier runs left, mapped from disk, by the keys of their photos."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob(f"features-{family[:16]}-*.npy")):
+        done = Kept(path, ()).done
+        if done and path.with_suffix(".keys").exists():
+            keys = path.with_suffix(".keys").read_text().splitlines()[:done]
+            found |= dict(zip(keys, np.load(path, mmap_mode="r"), strict=False))
+    return found
+
+
+def _compute(network: Network, settings: Pretrained, pictures: Sequence[Picture]) -> Callable[[int, int], Array]:
+    """``compute(start, end)`` of these pictures, for `imagist.training.encoders.features.fill`."""
+    side, device = network.architecture.side, device_of(settings.device)
+    module: Any = _Hidden(network)
+    encode = on_cpu(module, side) if device.type == "cpu" else on_device(module, device)
+
+    def seen(picture: Picture) -> Pixels:
+        return looks(photo_of(picture).pixels, side, settings.views, settings.mirror)
+
+    def compute(start: int, end: int) -> Array:
+        with ThreadPoolExecutor() as pool:
+            views = [*pool.map(seen, pictures[start:end])]
+        rows = encode(np.concatenate(views))
+        ends = np.cumsum([len(each) for each in views])[:-1]
+        return np.stack([part.mean(0) for part in np.split(rows, ends)])
+
+    return compute
+
+
+class _Hidden(nn.Module):
+    """`Network.hidden` as a module, for export."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network.hidden(pixels)

@@ -1,0 +1,136 @@
+"""What a picture classifier's TOML table says: which network, what of it is learnt, and how.
+
+`imagist.settings` reads it and reports every fault at once; each field is documented here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from imagist.classifiers.image.network import ViewName
+from imagist.errors import UsageError
+
+SHARE = {"least": 0.0, "most": 1.0}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network with published weights, and how photos are shown to it.
+
+    Attributes:
+        name: Of a timm model (``vgg16``, ``resnet50``, ``inception_v3``, ``mobilenetv2_100``, ``efficientnet_b0``), or
+            ``torchvision:alexnet``.
+        weights: A safetensors file with those of the whole network; none takes what is published under the name.
+        options: Further arguments of the model, such as ``pad_type``.
+        side: Photos are made square and so many pixels wide.
+        mean: Of the pixels, 0 to 1, a channel; none takes what is published.
+        std: The same of their spread.
+        features: What a new last layer sees: ``penultimate``, what the network's own last layer saw (of AlexNet and
+            VGG after two fully connected layers, 4,096 numbers), or ``pooled``, the mean of the last map (of these
+            256 and 512). Networks that end in a pooling give the same for both.
+        views: The views that a photo is judged by, as `imagist.images.views` names them; their mean counts.
+        mirror: The mirror image of each view is one more.
+        device: ``auto``, or as torch names it.
+    """
+
+    name: str = "mobilenetv2_100"
+    weights: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    side: int = field(default=224, metadata={"least": 32})
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    features: Literal["penultimate", "pooled"] = "penultimate"
+    views: ViewName = "square"
+    mirror: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """An ImageNet classifier as it is; its labels are summed into categories. Nothing is learnt.
+
+    Attributes:
+        table: A table that comes with imagist (``photos15``, ``sns4``, ``social12``), or a TOML file.
+        kind: Tells this table from those of other classifiers.
+        network: Trained on ImageNet-1k.
+    """
+
+    table: str
+    kind: Literal["labelmap"] = "labelmap"
+    network: Pretrained = field(default_factory=Pretrained)
+
+    def __post_init__(self) -> None:
+        if self.network.features != "penultimate":
+            raise UsageError(
+                "a label map keeps the network's own last layer, which pooled features do not fit",
+                item="network",
+                remedy='features = "penultimate"',
+            )
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A new last layer over a frozen network (transfer learning as in Donahue et al. 2014, "DeCAF").
+
+    Attributes:
+        kind: Tells this table from those of other classifiers.
+        network: Frozen; what it makes of a photo is computed once and kept on disk.
+        solver: ``adam`` or ``sgd`` (with momentum 0.9) by steps over small batches, or ``lbfgs``, which finds the
+            optimum at once.
+        steps: Of ``adam`` and ``sgd``.
+        batch: Photos a step of theirs.
+        rate: Their learning rate; ``sgd`` wants about 0.01.
+        look_every: Steps of theirs that count as an epoch in the history; dev is looked at after each.
+        penalty: Of ``lbfgs``, on the squared weights; none chooses it, and a temperature, by dev's likelihood.
+    """
+
+    kind: Literal["linear"] = "linear"
+    network: Pretrained = field(default_factory=Pretrained)
+    solver: Literal["adam", "sgd", "lbfgs"] = "adam"
+    steps: int = field(default=3000, metadata={"least": 1})
+    batch: int = field(default=32, metadata={"least": 1})
+    rate: float = field(default=1e-3, metadata={"above": 0.0})
+    look_every: int = field(default=100, metadata={"least": 1})
+    penalty: float | None = field(default=None, metadata={"least": 0.0})
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """The whole network, trained further with AdamW on varied views; batch norms keep their statistics.
+
+    Attributes:
+        kind: Tells this table from those of other classifiers.
+        network: Where it begins, with a new last layer.
+        epochs: Most passes over train.
+        patience: Epochs without a better dev accuracy (equal ones: loss) after which it ends, with the best weights;
+            0, or no dev, goes through all epochs and keeps the last ones.
+        batch: Photos a step, over all processes.
+        rate: Peak learning rate of the last layer; a cosine takes all rates down to a hundredth.
+        body_share: Peak learning rate of all other layers as a share of that.
+        warm: Share of the steps in which the rates rise.
+        decay: Weight decay.
+        smoothing: Of the labels (Szegedy et al. 2016).
+        mixup: Alpha of the beta distribution that two photos are mixed by (Zhang et al. 2018); 0 mixes none.
+        average: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
+        clip: Longest gradient.
+        least_area: Smallest share of a photo that a crop keeps.
+        colour: How far brightness, contrast and saturation may go off, as a share.
+    """
+
+    kind: Literal["finetuned"] = "finetuned"
+    network: Pretrained = field(default_factory=Pretrained)
+    epochs: int = field(default=20, metadata={"least": 1})
+    patience: int = field(default=4, metadata={"least": 0})
+    batch: int = field(default=32, metadata={"least": 1})
+    rate: float = field(default=1e-3, metadata={"above": 0.0})
+    body_share: float = field(default=0.1, metadata=SHARE)
+    warm: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
+    decay: float = field(default=1e-2, metadata={"least": 0.0})
+    smoothing: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
+    mixup: float = field(default=0.2, metadata={"least": 0.0})
+    average: float = field(default=0.99, metadata={"least": 0.0, "below": 1.0})
+    clip: float = field(default=1.0, metadata={"above": 0.0})
+    least_area: float = field(default=0.35, metadata={"above": 0.0, "most": 1.0})
+    colour: float = field(default=0.2, metadata=SHARE)

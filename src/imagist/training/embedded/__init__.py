@@ -1,0 +1,1 @@
+"""The embedded model: the recipes and data behind ``make train-embedded``."""

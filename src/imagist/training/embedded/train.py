@@ -1,0 +1,231 @@
+"""Trains the embedded bundle from nothing: ``python -m imagist.training.embedded.train``, behind ``make train-embedded``.
+
+Stages, in order: encoder, grids, captioner, heads, bundle, card. Each leaves its result in the run's folder and is
+skipped when that is there; a killed run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from imagist.bundle import MODEL_CARD, SHIPPED
+from imagist.captioning.decoding import Decoding
+from imagist.classifiers.ngrams import counts
+from imagist.classifiers.taxonomy import built_in
+from imagist.errors import DataError, ImagistError
+from imagist.images.views import square
+from imagist.pipeline import load
+from imagist.records import LabelSet
+from imagist.training.captioners.corpus import Corpus
+from imagist.training.captioners.cross_entropy import Learning
+from imagist.training.captioners.evaluator import CaptionModel, Judge, captions_of
+from imagist.training.captioners.phases import learn
+from imagist.training.captioners.recipe import Critical, Words
+from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
+from imagist.training.embedded import heads, measure
+from imagist.training.embedded import model_card as modelcard
+from imagist.training.embedded.images import SIDE, PhotoSet, flickr8k, labelled
+from imagist.training.embedded.sentences import LabelSentences
+from imagist.training.encoders import distillation as distil
+from imagist.training.encoders.features import Encoded, Grids, Halves
+from imagist.training.export import bundle as assemble
+from imagist.training.export.graphs import EncoderGraph
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.mobilenet import Encoder
+
+log = logging.getLogger("imagist.training")
+
+WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
+VIEWS = (3, 3, 1)  # of each photograph of Flickr8k, photos15 and tiny_imagenet
+SHARES = (1.0, 0.25, 0.25)  # of the same in each batch of the captioner
+WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, attend_all=0.5)
+CRITICAL = Critical(steps=600, batch=24, temperature=0.5, seen=0.5, rate=2e-4, look_every=100, words=0.5)
+LONGEST, LEAST_COUNT = 20, 4
+TAXONOMIES = ("photos15", "sns4", "social12")
+CALIBRATED = 60  # every so many photographs of Flickr8k train show the ranges of the captioner's activations
+
+
+class Training:
+    """One run: the data, the folder of its checkpoints, and where the bundle goes."""
+
+    def __init__(self, data: Path, folder: Path, bundle: Path) -> None:
+        self.data, self.folder, self.bundle_folder = data, folder, bundle
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def encoder(self) -> Encoder:
+        """The encoder, distilled now or before."""
+        return self._encoder
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        sets, judge = self._train_sets, flickr8k(self.data, "dev").fraction(0.2)
+        return distil.distil(sets, VIEWS, judge, self.data / WEIGHTS, self.folder, distil.DistilConfig())
+
+    def grids(self) -> list[Encoded]:
+        """The training sets and both dev sets with their grids: Flickr8k, photos15, tiny_imagenet, then the devs."""
+        encoder = self.encoder()
+        sets = [*self._train_sets, flickr8k(self.data, "dev"), labelled(self.data, "photos15", "dev")]
+        return [
+            Encoded(photos, distil.grids(photos, number, encoder, self.folder))
+            for photos, number in zip(sets, (*VIEWS, 1, 1), strict=True)
+        ]
+
+    def captioner(self) -> tuple[CaptionModel, Judge, list[Encoded]]:
+        """The captioner, trained now or before, with what judges it, and the sets."""
+        sets = self.grids()
+        corpora = [corpus_of(item) for item in sets]
+        vocabulary = self._vocabulary(corpora[:3])
+        torch.manual_seed(0)
+        decoder = AttentionDecoder(
+            len(vocabulary.lines), sets[0].grids.shape[3], hidden=384, embedding=256, attention=128
+        )
+        model = CaptionModel(torch.nn.Identity(), decoder)
+        judge = Judge(corpora[3], vocabulary, Decoding(longest=LONGEST))
+        learning = Learning(corpora[:3], vocabulary, LONGEST, judge, self.folder, Accelerator(cpu=True), SHARES)
+        learn(model, learning, WORDS, CRITICAL)
+        return model, judge, sets
+
+    def heads(self) -> assemble.Parts:
+        """Everything trained; the two heads and the fusion are fitted anew, in minutes."""
+        model, judge, sets = self.captioner()
+        search = self._search(model, judge)
+        labels = LabelSet(tuple(sorted(set(sets[1].photos.labels))))
+        sets[1], dev = (self._as_served(item) for item in (sets[1], sets[4]))
+
+        def told_of(grids: Halves) -> list[str]:
+            return captions_of(model, Grids(grids[:, None]), judge.vocabulary, search)
+
+        train = heads.training_examples(sets[:3], labels, told_of)
+        names = dev.photos.labels
+        goal = np.array([labels.index(name) for name in names])
+        features = dev.grids[:, 0].astype(np.float32).mean(1)
+        said = told_of(dev.grids[:, 0])
+        picture = heads.best_linear("pictures", train.pictures(), (features, goal), len(labels))
+        terms = heads.best_terms(train.captions)
+        places = {term: place for place, term in enumerate(terms)}
+        table = counts(train.captions, places)
+        idf = heads.inverse_frequency(table)
+        told = heads.weighed(counts(said, places), idf)
+        text = heads.best_linear("texts", train.texts(heads.weighed(table, idf)), (told, goal), len(labels))
+        image_scores, text_scores = picture.scores(features), text.scores(told)
+        fusion = {t: heads.fit_fusion(built_in(t), labels, image_scores, text_scores, names) for t in TAXONOMIES}
+        fitted = assemble.Heads(heads.PictureHead(picture), heads.TextHead(text, idf), terms, labels.names, fusion)
+        return assemble.Parts(
+            "embedded", "MobileNetV2 layout distilled from random weights, soft-attention LSTM captions, 15 classes",
+            "attention", EncoderGraph(self.encoder()), SIDE, model.decoder, judge.vocabulary, search, fitted,
+        )  # fmt: skip
+
+    def bundle(self) -> None:
+        """Writes the bundle and proves it: the float export against torch, and what making it small costs."""
+        parts = self.heads()
+        seen = self.grids()[0].grids[::CALIBRATED, 0].astype(np.float32)
+        photos = flickr8k(self.data, "dev").fraction(0.2).pixels
+        plain = self.folder / "bundle-float"
+        assemble.write_bundle(parts, plain)
+        proof = {"float": assemble.parity(parts, plain, photos)}
+        if proof["float"]["equal_captions"] < 1 or proof["float"]["scores"] > 1e-4:
+            raise DataError(f"the export differs from torch: {proof['float']}", item=str(plain))
+        assemble.write_bundle(parts, self.bundle_folder, seen)
+        proof["shipped"] = assemble.parity(parts, self.bundle_folder, photos)
+        figures = {name: self._figures(folder) for name, folder in (("float", plain), ("shipped", self.bundle_folder))}
+        (self.folder / "measured.json").write_text(
+            json.dumps({"parity": proof, "dev": figures}, indent=1, default=vars)
+        )
+        log.info("parity %s", json.dumps(proof))
+
+    def card(self) -> None:
+        """Writes the model card from what was measured."""
+        measured = json.loads((self.folder / "measured.json").read_text())
+        (self.bundle_folder / MODEL_CARD).write_text(modelcard.model_card(measured, self.bundle_folder), "utf-8")
+
+    def _figures(self, folder: Path) -> dict[str, object]:
+        found: dict[str, object] = {
+            "captions": measure.captions(load(folder), [self.data / "flickr8k" / "dev.parquet"], "dev")
+        }
+        for name in TAXONOMIES:
+            found[name] = measure.classes(load(folder, taxonomy=name), [self.data / "photos15.parquet"], "dev")
+        return found
+
+    def _as_served(self, item: Encoded) -> Encoded:
+        """The set with its first views as the bundle will see them: in float32, and resized by Pillow.
+
+        Training resizes and rounds in its own way. Heads and temperatures fitted to that cost the words two points of
+        accuracy where the bundle is used.
+        """
+        graph = EncoderGraph(self.encoder())
+        grids = np.array(item.grids)
+        with torch.no_grad():
+            for start in range(0, len(grids), 50):
+                seen = np.concatenate([square(pixels, SIDE) for pixels in item.photos.pixels[start : start + 50]])
+                grids[start : start + 50, 0] = graph(torch.from_numpy(seen)).numpy()
+        return replace(item, grids=grids)
+
+    def _search(self, model: CaptionModel, judge: Judge) -> Decoding:
+        """The length power that dev likes best, for a beam of 3."""
+        tried = [replace(judge.search, length_power=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
+        figures = [judge.figures(model, search) for search in tried]
+        for search, figure in zip(tried, figures, strict=True):
+            log.info("length power %.1f  %s", search.length_power, figure)
+        return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
+
+    def _vocabulary(self, corpora: list[Corpus]) -> WordVocabulary:
+        """The words of Flickr8k's sentences, and all that label sentences may need."""
+        said = (text for corpus in corpora for of in corpus.said for _, text in of)
+        drawn = (text for corpus in corpora if corpus.drawn for text in corpus.drawn.all())
+        return learn_words(said, ["en"], LEAST_COUNT, drawn)
+
+    @cached_property
+    def _train_sets(self) -> list[PhotoSet]:
+        sets = (labelled(self.data, name, "train") for name in ("photos15", "tiny_imagenet"))
+        return [flickr8k(self.data, "train"), *sets]
+
+
+def corpus_of(item: Encoded) -> Corpus:
+    """A set with its own sentences, or with those that its labels give."""
+    photos = item.photos
+    if photos.labels:
+        return Corpus(Grids(item.grids), labels=photos.labels, drawn=LabelSentences(set(photos.labels)))
+    return Corpus(Grids(item.grids), [[("en", text) for text in tokenised(of)] for of in photos.captions])
+
+
+STAGES = ("encoder", "grids", "captioner", "heads", "bundle", "card")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the stages asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", choices=[[], *STAGES], help=f"of {', '.join(STAGES)}")
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"), help="folder of photographs")
+    parser.add_argument("--folder", type=Path, default=Path("runs/embedded"), help="checkpoints and results")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "embedded", help="where the bundle goes")
+    args = parser.parse_args(argv)
+    if args.data is None:
+        parser.error("name the photographs with --data or IMAGIST_DATA")
+    training = Training(args.data, args.folder, args.bundle)
+    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(args.folder / "train.log")]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    torch.set_num_threads(os.cpu_count() or 1)
+    for chatty in ("onnxscript", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        for stage in args.stages or ("bundle", "card"):  # each stage runs those that it stands on
+            getattr(training, stage)()
+    except ImagistError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

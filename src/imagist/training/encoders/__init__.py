@@ -1,0 +1,1 @@
+"""Encoders: published backbones, cached features, distillation."""

@@ -1,0 +1,1 @@
+"""Trained modules to a bundle: ONNX graphs, quantization, assembly, and back."""

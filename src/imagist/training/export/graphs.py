@@ -1,0 +1,223 @@
+"""Torch modules to the ONNX graphs of a bundle: folded, and stored in half precision.
+
+Shapes: N photos, B beams, S side in pixels, L cells, D channels, K candidates, V words.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from imagist.training.captioners.evaluator import next_words
+from imagist.training.embedded.heads import PictureHead, TextHead
+from imagist.training.networks.concepts import ConceptDetector
+from imagist.training.networks.decoder import CaptionDecoder, beams_of
+from imagist.training.networks.mobilenet import ConvUnit, Encoder
+
+OPSET = 20
+
+
+class EncoderGraph(nn.Module):
+    """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``, batch norms folded into the convolutions before them."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder, self.channels = copy.deepcopy(encoder).eval(), encoder.channels
+        for unit in [m for m in self.encoder.modules() if isinstance(m, ConvUnit)]:
+            unit.conv = fuse_conv_bn_eval(unit.conv, unit.norm)
+            unit.norm = nn.Identity()  # type: ignore[assignment]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """As the class says."""
+        y: Tensor = self.encoder(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return y.flatten(2).transpose(1, 2)
+
+
+class BeginGraph(nn.Module):
+    """`CaptionDecoder.begin`, as a row of tensors: memory, then state."""
+
+    def __init__(self, decoder: CaptionDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, grid: Tensor) -> tuple[Tensor, ...]:
+        """As the class says."""
+        memory, state = self.decoder.begin(grid)
+        return (*memory.values(), *state.values())
+
+
+class StepGraph(nn.Module):
+    """`imagist.training.captioners.evaluator.next_words`, over rows of tensors; the number of candidates is an input.
+
+    Args:
+        decoder: The module.
+        memory: The names of its memory.
+        state: The names of its state.
+        banned: Words that are never said.
+    """
+
+    def __init__(
+        self, decoder: CaptionDecoder, memory: Sequence[str], state: Sequence[str], banned: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.decoder, self.memory, self.state, self.banned = decoder, tuple(memory), tuple(state), tuple(banned)
+
+    def forward(self, word: Tensor, candidates: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """As the class says; ``candidates`` int64 ``[1]``, 1 to V."""
+        best = int(candidates.item())
+        torch._check(best >= 1)
+        torch._check(best <= self.decoder.words)
+        memory = dict(zip(self.memory, given, strict=False))
+        state = dict(zip(self.state, given[len(self.memory) :], strict=True))
+        logprobs, ids, attention, new = next_words(self.decoder, word, memory, state, best, self.banned)
+        looked = () if attention is None else (attention,)
+        return (logprobs, ids, *looked, *(new[name] for name in self.state))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How a module becomes a file.
+
+    Attributes:
+        module: In eval mode.
+        inputs: Name, example and dynamic axes (axis number to name) of each input, in order.
+        outputs: Names of what it returns.
+        plain: So many inputs are arguments of their own, the others go together as a tuple; None makes all plain.
+    """
+
+    module: nn.Module
+    inputs: Sequence[tuple[str, Tensor, Mapping[int, str]]]
+    outputs: Sequence[str]
+    plain: int | None = None
+
+
+def encoder_graph(encoder: nn.Module, side: int) -> Graph:
+    """``encoder.onnx`` of a module from uint8 ``[N, S, S, 3]`` to ``[N, L, D]``."""
+    return Graph(encoder, [("pixels", torch.zeros(2, side, side, 3, dtype=torch.uint8), {0: "n"})], ["grid"])
+
+
+def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: Sequence[int]) -> dict[str, Graph]:
+    """``captioner-begin.onnx`` and ``captioner-step.onnx``.
+
+    A step's outputs are ``logprobs``, ``ids``, maybe ``attention``, and the state, each part named ``new_`` and its
+    name as an input. What the beginning gives and no step renews is the memory.
+
+    Args:
+        decoder: The module.
+        cells: L.
+        channels: D.
+        banned: Words that are never said.
+    """
+    grid = torch.zeros(2, cells, channels)
+    with torch.no_grad():
+        memory, first = decoder.eval().begin(grid)
+        state = {name: x.contiguous() for name, x in beams_of(first, 3).items()}
+        _, attention, state = decoder.step(torch.zeros(2, 3, dtype=torch.int64), memory, state)
+    beams = {0: "n", 1: "b"}
+    growing = {name: beams | {axis: "t"} for name, axis in decoder.growing.items()}
+    inputs: list[tuple[str, Tensor, Mapping[int, str]]] = [
+        ("word", torch.zeros(2, 3, dtype=torch.int64), beams),
+        ("candidates", torch.tensor([5]), {}),
+        *((name, x.contiguous(), {0: "n"}) for name, x in memory.items()),
+        *((name, x.contiguous(), growing.get(name, beams)) for name, x in state.items()),
+    ]
+    looked = [] if attention is None else ["attention"]
+    outputs = ["logprobs", "ids", *looked, *(f"new_{name}" for name in state)]
+    return {
+        "captioner-begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
+        "captioner-step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
+    }
+
+
+def detector_graph(detector: ConceptDetector, cells: int, channels: int) -> dict[str, Graph]:
+    """``captioner-concepts.onnx``."""
+    grid = ("grid", torch.zeros(2, cells, channels), {0: "n"})
+    return {"captioner-concepts.onnx": Graph(detector, [grid], ["shares"])}
+
+
+def head_graphs(pictures: PictureHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:
+    """``pictures.onnx`` and ``texts.onnx``."""
+    counted = ("counts", torch.zeros(2, texts.idf.numel()), {0: "n"})
+    return {
+        "pictures.onnx": Graph(pictures, [("grid", torch.zeros(2, cells, channels), {0: "n"})], ["probabilities"]),
+        "texts.onnx": Graph(texts, [counted], ["probabilities"]),
+    }
+
+
+def to_onnx(graph: Graph) -> onnx.ModelProto:
+    """The module as an ONNX model in float32."""
+    axes = {
+        name: torch.export.Dim(name, min=1, max=65536) for _, _, dynamic in graph.inputs for name in dynamic.values()
+    }
+    examples = [example for _, example, _ in graph.inputs]
+    shapes = [{axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs]
+    plain = len(examples) if graph.plain is None else graph.plain
+    packed = plain < len(examples)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter's own; it also prints graphs
+        program = torch.onnx.export(
+            graph.module.eval(),
+            (*examples[:plain], tuple(examples[plain:])) if packed else tuple(examples),
+            dynamo=True,
+            dynamic_shapes=(*shapes[:plain], tuple(shapes[plain:])) if packed else tuple(shapes),
+            input_names=[name for name, _, _ in graph.inputs],
+            output_names=list(graph.outputs),
+            opset_version=OPSET,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    model = program.model_proto
+    for node in [*model.graph.node, model]:
+        del node.metadata_props[:]  # stack traces of this machine
+        node.doc_string = ""
+    del model.graph.value_info[:]
+    name_transposed(model, graph.module)
+    return model
+
+
+TRANSPOSED = ".T"
+
+
+def name_transposed(model: onnx.ModelProto, module: nn.Module) -> None:
+    """Gives weights that the exporter turned over their names back, with ``.T``, so that `restore` finds them."""
+    known = {p.detach().T.contiguous().numpy().tobytes(): name for name, p in module.named_parameters() if p.ndim == 2}
+    names = {}
+    for weight in model.graph.initializer:
+        name = known.get(numpy_helper.to_array(weight).tobytes())
+        if name and len(weight.dims) == 2 and weight.name not in dict(module.named_parameters()):
+            names[weight.name] = name + TRANSPOSED
+            weight.name = name + TRANSPOSED
+    for node in model.graph.node:
+        for place, used in enumerate(node.input):
+            node.input[place] = names.get(used, used)
+
+
+HALVED = "_half"
+
+
+def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with its large float32 weights stored as float16; they are widened again when it is loaded."""
+    small = copy.deepcopy(model)
+    scales = {node.input[1] for node in small.graph.node if node.op_type == "DequantizeLinear"}
+    casts = []
+    for weight in small.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 256 or weight.name in scales:
+            continue
+        name, values = weight.name, numpy_helper.to_array(weight).astype(np.float16)
+        weight.CopyFrom(numpy_helper.from_array(values, name + HALVED))
+        casts.append(helper.make_node("Cast", [name + HALVED], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        small.graph.node.insert(0, cast)
+    onnx.checker.check_model(small)
+    return small

@@ -1,0 +1,118 @@
+"""Float graphs to graphs that multiply bytes: weights in 7 bits a channel, what meets them in 8, sums in 32.
+
+The ranges of what meets the weights are measured once, on training photographs, and fixed in the graph: were they taken
+from each batch, a caption would depend on its neighbours. Seven bits, because two products of eight overflow the 16-bit
+sums of processors without VNNI.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference".
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
+
+from imagist.captioning.decoding import Decoding, Ints, generate
+from imagist.records import Array
+from imagist.training.captioners.evaluator import TorchBeams
+from imagist.training.captioners.vocabulary import Vocabulary
+from imagist.training.networks.decoder import CaptionDecoder
+
+QUANTISED, SCALE = "_quantized", "_scale"  # how onnxruntime names the bytes of a weight and what to multiply them by
+WORTH = 8192  # weights of fewer numbers stay as they are
+Feed = dict[str, NDArray[Any]]
+
+
+class _Feeds(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, feeds: Sequence[Feed]) -> None:
+        self._left = iter(feeds)
+
+    def get_next(self) -> Feed | None:
+        return next(self._left, None)
+
+
+def quantised(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
+    """The same graph with its products of large weights in integers.
+
+    Args:
+        model: A float32 graph.
+        feeds: Inputs, of which the ranges are taken; as many as memory allows.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        onnx.save(model, folder / "float.onnx")
+        quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
+        folded = onnx.load(folder / "folded.onnx")
+        if not (products := _worthwhile(folded)):
+            return folded  # an empty list of nodes means all of them to quantize_static
+        logging.getLogger().addFilter(_unasked)
+        try:
+            quantize_static(
+                folder / "folded.onnx", folder / "bytes.onnx", _Feeds(feeds), quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["MatMul", "Gemm"], nodes_to_quantize=products, per_channel=True,
+                reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+            )  # fmt: skip
+        finally:
+            logging.getLogger().removeFilter(_unasked)
+        return onnx.load(folder / "bytes.onnx")
+
+
+def _unasked(record: logging.LogRecord) -> bool:
+    """Drops the advice to pre-process what was pre-processed."""
+    return "pre-processing" not in record.getMessage()
+
+
+def _worthwhile(model: onnx.ModelProto) -> list[str]:
+    """Products with a large weight."""
+    large = {weight.name for weight in model.graph.initializer if np.prod(weight.dims) >= WORTH}
+    return [n.name for n in model.graph.node if n.op_type in ("MatMul", "Gemm") and large & {*n.input}]
+
+
+def dequantised(model: onnx.ModelProto) -> Mapping[str, NDArray[np.float32]]:
+    """The float weights that a quantised graph's bytes stand for, by the names they had."""
+    found = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
+    turned = {}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0].endswith(QUANTISED):
+            scale = found[node.input[1]].astype(np.float32)
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+            shape = [-1 if i == axis else 1 for i in range(found[node.input[0]].ndim)] if scale.ndim else []
+            turned[node.input[0].removesuffix(QUANTISED)] = found[node.input[0]] * scale.reshape(shape)
+    return turned
+
+
+class _Recorded(TorchBeams):
+    """Keeps what each step is given."""
+
+    def __init__(
+        self, decoder: CaptionDecoder, grid: torch.Tensor, beams: int, vocabulary: Vocabulary, feeds: list[Feed]
+    ) -> None:
+        super().__init__(decoder, grid, beams, vocabulary)
+        self._feeds = feeds
+
+    def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
+        arrays: Feed = {name: tensor.numpy() for name, tensor in (self.memory | self.state).items()}
+        self._feeds.append(arrays | {"word": words, "candidates": np.array([candidates])})
+        return super().step(words, candidates)
+
+
+def captioner_feeds(
+    decoder: CaptionDecoder, grids: Array, vocabulary: Vocabulary, decoding: Decoding
+) -> dict[str, list[Feed]]:
+    """What the captioner's two graphs are given while it describes grids ``[N, L, D]``."""
+    steps: list[Feed] = []
+    beams = _Recorded(decoder.eval(), torch.from_numpy(grids), decoding.beam, vocabulary, steps)
+    generate(beams, len(grids), decoding)
+    return {"captioner-begin.onnx": [{"grid": grids}], "captioner-step.onnx": steps}

@@ -1,0 +1,74 @@
+"""A bundle's ONNX graphs back to torch modules: to train on from them, or to compare the two runtimes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from imagist.bundle import Bundle
+from imagist.errors import BundleError
+from imagist.training.export.graphs import HALVED, TRANSPOSED, EncoderGraph
+from imagist.training.export.quantization import dequantised
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.mobilenet import Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """The networks of a bundle, in eval mode.
+
+    Attributes:
+        encoder: uint8 ``[N, S, S, 3]`` to ``[N, L, D]``, batch norms folded.
+        decoder: Grid to words.
+    """
+
+    encoder: EncoderGraph
+    decoder: AttentionDecoder
+
+
+def restore(bundle: Bundle) -> Restored:
+    """The trained weights of a bundle as torch modules.
+
+    Raises:
+        BundleError: A file lacks weights that the modules have.
+    """
+    encoder = EncoderGraph(Encoder())
+    _fill(encoder, weights(bundle, "encoder.onnx"), bundle)
+    found = weights(bundle, "captioner-begin.onnx") | weights(bundle, "captioner-step.onnx")
+    found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
+    try:
+        words, embedding = found["embedding.weight"].shape
+        attention, hidden = found["keys.weight"].shape
+        channels = found["reduce.weight"].shape[1]
+    except KeyError as error:
+        raise BundleError(f"no weights named {error}", item=str(bundle.folder)) from error
+    decoder = AttentionDecoder(words, channels, hidden=hidden, embedding=embedding, attention=attention).eval()
+    _fill(decoder, found, bundle)
+    return Restored(encoder, decoder)
+
+
+def weights(bundle: Bundle, file: str) -> dict[str, Tensor]:
+    """The float weights of one of a bundle's graphs by the names that torch gave them."""
+    model = onnx.load_model_from_string(bundle.read(file))
+    arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dict(
+        dequantised(model)
+    )
+    found = {}
+    for full, array in arrays.items():
+        tensor = torch.from_numpy(array.copy())
+        if tensor.is_floating_point():
+            name = full.removesuffix(HALVED)
+            turned = name.endswith(TRANSPOSED)
+            found[name.removesuffix(TRANSPOSED)] = (tensor.T if turned else tensor).float().contiguous()
+    return found
+
+
+def _fill(module: nn.Module, found: dict[str, Tensor], bundle: Bundle) -> None:
+    wanted = module.state_dict().keys()
+    if missing := sorted(wanted - found.keys()):
+        raise BundleError(f"no weights named {', '.join(missing)}", item=str(bundle.folder))
+    module.load_state_dict({name: found[name] for name in wanted})

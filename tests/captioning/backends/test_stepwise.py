@@ -1,0 +1,291 @@
+"""The captioner of two graphs, beyond what all captioners do: over the shipped model, and over others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagist.bundle import open_bundle
+from imagist.captioning.backends.stepwise import BEGUN, _Beams, from_model
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.options import CaptionOptions
+from imagist.errors import UsageError
+from imagist.images.encoder import Encoder
+from imagist.records import Photo
+
+DEFAULT = Decoding()
+
+
+def make(decoding=DEFAULT, views="square", model="embedded", **options):
+    return from_model(str(model), CaptionOptions(decoding, views, **options))
+
+
+def said_one_by_one(captioner, grid, ids):
+    """The sum of log-probabilities of word ids after the start, asked for one at a time."""
+    given = captioner.first(grid[None])
+    given |= {name: given[name][:, None] for name in captioner.state}
+    word, total = captioner.start, 0.0
+    for wanted in ids:
+        found, new = captioner.next(np.array([[word]]), captioner.words, given)
+        total += float(found["logprobs"][0, 0, found["ids"][0, 0] == wanted][0])
+        given, word = given | new, wanted
+    return total
+
+
+def test_the_id_names_the_model_and_every_setting():
+    bundle = open_bundle("embedded")
+    captioners = [
+        make(),
+        make(Decoding(beam=2)),
+        make(Decoding(nbest=2)),
+        make(Decoding(length_power=0.1)),
+        make(Decoding(longest=7)),
+        make(Decoding(no_repeat=3)),
+        make(Decoding(top_p=0.9)),
+        make(Decoding(top_p=0.9, seed=1)),
+        make(views="letterbox"),
+    ]
+    assert len({captioner.id for captioner in captioners}) == len(captioners)
+    assert all(captioner.id.startswith(f"embedded-{bundle.version}/attention(") for captioner in captioners)
+    assert make().id == make().id == make(language="en").id == make(threads=2).id
+
+
+def test_it_can_share_an_encoder(photos):
+    encoder = Encoder(open_bundle("embedded"), views="crops")
+    shared = from_model("embedded", CaptionOptions(views="crops"), encoder)
+    own = make(views="crops")
+    assert shared.id == own.id
+    assert shared.caption(photos[:2])[1].text == own.caption(photos[:2])[1].text
+    assert photos[0] in encoder._known
+
+
+def test_maps_cover_the_square_grid_of_the_encoder(photos):
+    captioner = make()
+    (caption,) = captioner.caption(photos[:1])
+    cells = captioner._encoder.grids(photos[:1])[0].shape[1]
+    side = round(cells**0.5)
+    assert caption.attention.shape == (len(caption.tokens), side, side)
+
+
+def test_the_log_probability_is_that_of_the_words_said_one_by_one(photos):
+    captioner, words = make(Decoding(beam=3, nbest=3)), open_bundle("embedded").lines("vocabulary.txt")
+    for photo, caption in zip(photos, captioner.caption(photos), strict=True):
+        grid = captioner._encoder.grids([photo])[0][0]
+        for hypothesis in caption.nbest:
+            ids = [*map(words.index, hypothesis.text.split())]
+            ids += [captioner.end] * (len(ids) < DEFAULT.longest)
+            assert hypothesis.logprob == pytest.approx(said_one_by_one(captioner, grid, ids), abs=1e-3)
+
+
+def test_sentences_stop_at_the_longest(photos):
+    for caption in make(Decoding(longest=3)).caption(photos[:4]):
+        assert 1 <= len(caption.tokens) <= 3
+
+
+def test_of_several_views_the_whole_is_described():
+    wide = Photo(np.random.default_rng(0).integers(0, 256, (50, 240, 3), np.uint8))
+    (one,), (several,) = make().caption([wide]), make(views="crops").caption([wide])
+    assert one.text == several.text
+    assert one.logprob == pytest.approx(several.logprob, abs=1e-3)
+
+
+def test_a_wider_beam_finds_sentences_at_least_as_likely(photos):
+    """Holds for most photos and on average, not for each: beam search is no exact search."""
+    by_sum = [make(Decoding(beam, 1, 20, 0.0)).caption(photos) for beam in (1, 5)]
+    greedy, wide = (np.mean([caption.logprob for caption in captions]) for captions in by_sum)
+    assert wide >= greedy - 1e-4
+
+
+def test_a_card_that_says_nothing_of_words_and_languages_means_english_words(tmp_path):
+    """As the cards of bundles do that were written before there were others."""
+    folder = copied(tmp_path, without=("languages", "joined", "end"))
+    assert "languages" not in open_bundle(folder).card["captioner"]
+    captioner = make(model=folder)
+    assert (captioner.start, captioner.end) == (1, 0)
+    with pytest.raises(UsageError, match="does not write 'de'"):
+        make(model=folder, language="de")
+
+
+def test_starts_and_the_end_are_those_of_the_card(tmp_path):
+    folder = copied(tmp_path, without=("languages", "end"), more=("end = 7", 'languages = { "fr" = 5, "cs" = 6 }'))
+    assert (make(model=folder).start, make(model=folder).end) == (5, 7)
+    assert make(model=folder, language="cs").start == 6
+    with pytest.raises(UsageError, match=r"does not write 'en'.*one of fr, cs"):
+        make(model=folder, language="en")
+
+
+def copied(folder, without=(), more=()):
+    """The shipped model with another captioner's table on its card."""
+    bundle = open_bundle("embedded")
+    for name in bundle.card["files"]:
+        (folder / name).symlink_to(bundle.folder / name)
+    lines = (bundle.folder / "card.toml").read_text("utf-8").splitlines()
+    place = lines.index("[captioner]") + 1
+    end = next(i for i in range(place, len(lines)) if lines[i].startswith("["))
+    kept = [line for line in lines[place:end] if line.split(" ")[0] not in without]
+    (folder / "card.toml").write_text("\n".join([*lines[:place], *more, *kept, *lines[end:]]), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["lstm-inject", "transformer", "prefix-gpt2-pieces"])
+def made(request, tmp_path_factory):
+    """A model without attention and without a memory, one that grows, and one of pieces; with its torch modules."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("transformers")
+    import tiny_bundles
+
+    return tiny_bundles.parts(request.param), tiny_bundles.write(tmp_path_factory.mktemp("b") / "b", request.param)
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_it_finds_the_sentences_that_the_modules_find(made, language):
+    torch = pytest.importorskip("torch")
+    from imagist.captioning.decoding import generate
+    from imagist.training.captioners.evaluator import TorchBeams
+
+    parts, folder = made
+    if language not in parts.vocabulary.starts:
+        pytest.skip("its pieces are of one language")
+    settings = Decoding(3, 3, 8)
+    captioner = make(settings, model=folder, language=language)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
+    with torch.no_grad():
+        grid = parts.encoder(torch.from_numpy(pixels))
+    grids = captioner._encoder.encode(pixels)
+    np.testing.assert_allclose(grids, grid, atol=1e-5)
+    expected = generate(TorchBeams(parts.decoder, grid, 3, parts.vocabulary, language), 4, settings)
+    for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
+        assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
+        assert [s.logprob for s in ours] == pytest.approx([s.logprob for s in theirs], abs=1e-3)
+    assert len({tuple(of[0].words) for of in expected}) > 1
+
+
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory):
+    """A captioner that knows concepts, which say much more than its words do of which hypothesis is best."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    import tiny_bundles
+    from imagist.captioning.reranking.concepts import Concepts
+    from imagist.training.captioners.concepts import Reranker
+    from imagist.training.export.bundle import write_bundle
+    from imagist.training.networks.concepts import ConceptDetector
+
+    parts = tiny_bundles.parts("transformer")
+    torch.manual_seed(3)
+    counts = dict.fromkeys(parts.vocabulary.lines[5:], 2)
+    detector = ConceptDetector(tiny_bundles.CHANNELS, len(counts), 2, 8, 0.5).eval()
+    reranker = Reranker(detector, Concepts(counts, 30, (3.0, 4.0, 5.0, 6.0), 50.0, 0.5))
+    parts = replace(parts, reranker=reranker)
+    folder = tmp_path_factory.mktemp("advised") / "b"
+    write_bundle(parts, folder)
+    return parts, folder
+
+
+@pytest.mark.torch
+def test_a_consensus_is_ranked_by_concepts(advised):
+    torch = pytest.importorskip("torch")
+    from imagist.captioning.decoding import generate
+    from imagist.training.captioners.evaluator import TorchBeams
+
+    parts, folder = advised
+    settings = Decoding(4, 4, 8, consensus=True)
+    captioner = make(settings, model=folder)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3), np.uint8)
+    with torch.no_grad():
+        grid = parts.encoder(torch.from_numpy(pixels))
+
+    def expected(worth):
+        found = generate(TorchBeams(parts.decoder, grid, 4, parts.vocabulary), 5, settings, worth=worth)
+        return [[s.words.tolist() for s in of] for of in found]
+
+    found = [[s.words.tolist() for s in of] for of in captioner.sentences(captioner._encoder.encode(pixels))]
+    assert found == expected(parts.reranker.worth(grid, parts.vocabulary)) != expected(None)
+    assert "concepts=50^0.5" in captioner.id
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "options", [{"decoding": Decoding(4, 4, 8)}, {"decoding": Decoding(4, 4, 8, consensus=True), "language": "de"}]
+)
+def test_concepts_count_in_a_consensus_in_the_language_they_were_learnt_in(advised, options):
+    captioner = make(model=advised[1], **options)
+    assert "concepts" not in captioner.id
+    assert captioner._worth(np.zeros((1, 9, 12), np.float32)) is None
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_several_cores_do_not_change_what_is_said(made, photos):
+    folder = made[1]
+    one, two = (make(Decoding(longest=8), model=folder, threads=n).caption(photos[:4]) for n in (1, 2))
+    assert [c.text for c in one] == [c.text for c in two]
+
+
+class Told:
+    """A captioner of plain numbers: what a beam is given and keeps tells which photo and which beam it is."""
+
+    start, end, words, beams = 1, 0, 9, 3
+    state = frozenset({"said"})
+
+    def __init__(self):
+        self.rows = []
+
+    def first(self, grids):
+        return {"photo": grids[:, 0, 0].copy(), "said": np.zeros((len(grids), 1))}
+
+    def next(self, words, candidates, given):
+        self.rows.append(words.shape)
+        said = given["said"] * 10 + words[..., None]
+        told = given["photo"][:, None] + said[..., 0] / 1e4
+        found = {name: np.repeat(told[..., None], candidates, 2) for name in ("logprobs", "attention")}
+        return found | {"ids": np.broadcast_to(np.arange(candidates), found["logprobs"].shape)}, {"said": said}
+
+
+@given(order=st.lists(st.tuples(st.permutations(range(3)), st.sets(st.integers(0, 6))), min_size=1, max_size=5))
+def test_photos_that_leave_and_beams_that_change_places_take_their_own_along(order):
+    captioner, left = Told(), np.arange(7)
+    beams = _Beams(captioner, 1.0 * left[:, None, None])
+    said = np.ones((7, 3), np.int64)
+    told, ids, attention = beams.step(np.ones((7, 3), np.int64), 2)
+    for turn, (places, leave) in enumerate(order):
+        expected = left[:, None] + said / 1e4
+        np.testing.assert_allclose(told, np.repeat(expected[..., None], 2, 2))
+        np.testing.assert_array_equal(attention, told)
+        assert ids.shape == told.shape
+        still = np.flatnonzero(~np.isin(left, [*leave]))
+        if not len(still):
+            break
+        parents = np.tile(places, (len(still), 1))
+        beams.keep(still, parents)
+        words = (np.arange(3) + turn + left[still][:, None]) % 9
+        left, said = left[still], 10 * said[still[:, None], parents] + words
+        told, ids, attention = beams.step(words, 2)
+    assert captioner.rows[0] == (7, 1)  # beams that are still equal are computed once
+    assert all(shape[1] == 3 for shape in captioner.rows[1:])
+
+
+def test_a_batch_is_begun_in_parts(photos):
+    captioner = make()
+    grids = np.random.default_rng(0).normal(size=(BEGUN + 3, *captioner._encoder.grids(photos[:1])[0].shape[1:]))
+    grids = grids.astype(np.float32)
+    whole = captioner.first(grids)
+    for i in (0, BEGUN - 1, BEGUN, BEGUN + 2):
+        for name, x in captioner.first(grids[i : i + 1]).items():
+            np.testing.assert_allclose(whole[name][i], x[0], atol=1e-4)
+
+
+def test_pixels_alone_decide_what_is_drawn(photos):
+    drawn = Decoding(beam=2, nbest=2, top_p=0.95)
+    captioner = make(drawn)
+    renamed = [replace(photo, source=f"other {i}") for i, photo in enumerate(photos[:4])]
+    for one, other in zip(captioner.caption(photos[:4]), captioner.caption(renamed[::-1])[::-1], strict=True):
+        assert (one.text, [h.text for h in one.nbest]) == (other.text, [h.text for h in other.nbest])
+    seeded = [make(replace(drawn, seed=seed)).caption(photos[:4]) for seed in (0, 1)]
+    assert [c.text for c in seeded[0]] != [c.text for c in seeded[1]]

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from talking import Babbler, Scripted, noise, scene
+
+from imagist.captioning.description import describe, describe_all
+from imagist.captioning.description.chunker import parse, words_of
+from imagist.captioning.description.english import is_content, stem
+from imagist.captioning.description.looks import widened
+from imagist.captioning.description.record import WHOLE
+from imagist.errors import UsageError
+from imagist.records import Caption, Hypothesis, Photo
+
+PLACING = {"left", "right", "bottom", "top", "foreground"}
+SEEDS = st.integers(0, 10**6)
+REGIONS = st.none() | st.sampled_from([(0.0, 0.0, 0.5, 0.5), (0.3, 0.2, 0.9, 1.0), (0.5, 0.0, 0.6, 1.0)])
+
+
+def content(text):
+    return [word.lower() for word in words_of(text) if is_content(word)]
+
+
+def facts(sentence):
+    """The noun phrases of a sentence: head, number, and what else they say; less the words that place it."""
+    for placing in ("at the top", "at the bottom", "on the", "in the"):
+        for side in (" left", " right", " foreground", ""):
+            sentence = sentence.lower().replace(f"{placing}{side}, ", "").replace(f" {placing}{side}.", ".")
+    return {(noun.key, noun.plural, *sorted(map(stem, noun.adjectives))) for noun in parse(sentence).nouns}
+
+
+@given(SEEDS, st.integers(0, 3), REGIONS)
+def test_every_word_was_said_of_the_photo_or_of_a_part(seed, detail, region):
+    babbler = Babbler(seed)
+    found = describe(babbler, noise(seed % 7), detail=detail, region=region)
+    assert set(content(found.text)) <= babbler.content | PLACING
+
+
+@given(SEEDS, REGIONS)
+def test_details_unfold(seed, region):
+    """What is said at one detail is said at the next; 0 and 1 word for word."""
+    told = [describe(Babbler(seed), noise(1), detail=detail, region=region) for detail in range(4)]
+    said = [set(map(stem, content(one.text))) for one in told]
+    assert said[0] <= said[1] <= said[2] <= said[3]
+    assert all(len(one.sentences) == 1 for one in told[:3])
+    first = set(map(stem, content(told[3].sentences[0].text)))
+    assert first == said[2]
+
+
+@given(SEEDS, REGIONS)
+def test_no_fact_is_told_twice(seed, region):
+    said = [sentence.text for sentence in describe(Babbler(seed), noise(2), detail=3, region=region).sentences]
+    assert 1 <= len(said) <= 5
+    for one, other in itertools.combinations(said, 2):
+        assert not facts(one) & facts(other)
+    for number, sentence in enumerate(said[1:], start=1):
+        before = {stem(word) for earlier in said[:number] for word in content(earlier)}
+        assert {stem(word) for word in content(sentence)} - before - PLACING
+
+
+@given(SEEDS, st.integers(0, 3), REGIONS)
+def test_sentences_and_boxes_are_of_the_text_and_the_picture(seed, detail, region):
+    found = describe(Babbler(seed), noise(3), detail=detail, region=region)
+    outer = WHOLE if region is None else widened(region)
+    assert found.text == " ".join(sentence.text for sentence in found.sentences)
+    assert (found.detail, found.region) == (detail, region)
+    assert found.sentences[0].box == outer
+    for sentence in found.sentences:
+        x0, y0, x1, y1 = sentence.box
+        assert outer[0] - 1e-9 <= x0 < x1 <= outer[2] + 1e-9
+        assert outer[1] - 1e-9 <= y0 < y1 <= outer[3] + 1e-9
+        assert sentence.logprob <= 0
+        assert "  " not in sentence.text
+        if detail == 3:
+            assert sentence.text[0].isupper()
+            assert sentence.text.endswith(".")
+
+
+@settings(max_examples=25)
+@given(SEEDS, st.integers(0, 3), REGIONS, st.integers(1, 50))
+def test_a_batch_is_its_photos_one_by_one(seed, detail, region, batch_size):
+    photos = [noise(n, 40 + 10 * n, 90 - 10 * n) for n in range(4)]
+    babbler = Babbler(seed)
+    together = describe_all(babbler, photos, detail=detail, region=region, batch_size=batch_size)
+    assert together == [describe(Babbler(seed), photo, detail=detail, region=region) for photo in photos]
+    assert max(babbler.sizes) <= batch_size
+    if detail < 3:
+        assert len(babbler.sizes) == -(-sum(babbler.sizes) // batch_size)  # no batch is smaller than it need be
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.integers(0, 3))
+@example(["µ"], 3)
+def test_any_text_is_taken(texts, detail):
+    class Odd(Babbler):
+        def _one(self, photo):
+            self.said += texts
+            nbest = tuple(Hypothesis(text, -1.0 - n) for n, text in enumerate(texts))
+            return Caption(texts[0], -1.0, tuple(texts[0].split()), nbest)
+
+    odd = Odd()
+    found = describe(odd, noise(0), detail=detail)
+    assert set(content(found.text)) <= odd.content | PLACING
+    assert found == describe(Odd(), noise(0), detail=detail)
+
+
+def test_detail_one_is_the_best_caption():
+    photo = noise(5)
+    (caption,) = Babbler(3).caption([photo])
+    found = describe(Babbler(3), photo)
+    assert found.text == caption.text
+    assert found.sentences[0].logprob == caption.logprob
+
+
+def test_few_words_and_a_sentence_take_one_look():
+    for detail in (0, 1):
+        babbler = Babbler()
+        describe_all(babbler, [noise(0), noise(1)], detail=detail)
+        assert babbler.sizes == [2]
+
+
+def test_a_paragraph_speaks_of_the_parts():
+    photo = scene(man=(0.45, 0.3, 0.55, 0.7), dog=(0.0, 0.5, 0.3, 1.0), bench=(0.8, 0.1, 1.0, 0.5))
+    captioner = Scripted(
+        "a man is standing in a field", dog="a brown dog is sleeping", bench="a man is standing near a wooden bench"
+    )
+    found = describe(captioner, photo, detail=3)
+    assert [sentence.text for sentence in found.sentences] == [
+        "A man is standing in a field.",
+        "At the bottom left, a brown dog is sleeping.",
+        "There is a wooden bench at the top right.",
+    ]
+    _, dog, bench = (sentence.box for sentence in found.sentences)
+    assert dog[0] == 0
+    assert dog[3] == 1
+    assert bench[2] == 1
+    assert bench[1] == 0
+
+
+def test_a_region_is_described_on_its_own():
+    photo = scene(man=(0.5, 0.3, 0.6, 0.7), dog=(0.0, 0.5, 0.3, 1.0))
+    captioner = Scripted("a man is standing in a field", dog="a dog is sleeping")
+    found = describe(captioner, photo, region=(0.0, 0.5, 0.3, 1.0))
+    assert found.text == "a dog is sleeping"
+    assert found.sentences[0].box == pytest.approx((0.0, 0.45, 0.33, 1.0))
+    assert describe(captioner, photo, detail=0, region=(0.0, 0.5, 0.3, 1.0)).text == "a dog"
+
+
+def test_a_long_region_is_told_by_the_likelier_of_two_looks():
+    class Square(Babbler):
+        def _one(self, photo):
+            height, width = photo.pixels.shape[:2]
+            text, logprob = ("a tall tree", -1.0) if height == width else ("a wall", -9.0)
+            return Caption(text, logprob)
+
+    assert describe(Square(), noise(1, 100, 100), region=(0.4, 0.0, 0.6, 1.0)).text == "a tall tree"
+    assert describe(Square(), noise(1, 100, 50)).text == "a wall"  # of the whole, the plain caption
+
+
+def test_no_photos_and_no_words():
+    class Mute(Babbler):
+        def _one(self, photo):
+            return Caption("", 0.0)
+
+    assert describe_all(Babbler(), [], detail=3) == []
+    assert describe(Mute(), noise(0), detail=3).sentences == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"detail": 4}, "a paragraph; not 4"),
+        ({"region": (0, 0, 200, 100)}, "reaches out of the picture"),
+        ({"region": (0.5, 0.5, 0.5, 0.9)}, "is empty"),
+        ({"batch_size": 0}, "at least 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_starts(asked, reason):
+    babbler = Babbler()
+    with pytest.raises(UsageError, match=reason):
+        describe_all(babbler, [noise(0)], **asked)
+    assert babbler.sizes == []
+
+
+@pytest.mark.slow
+def test_with_the_model_that_ships(photos):
+    import imagist
+
+    captioner = imagist.load(threads=1, beam=5, nbest=5).captioner
+    for region in (None, (0.1, 0.2, 0.7, 0.9)):
+        told = [describe_all(captioner, photos, detail=detail, region=region) for detail in range(4)]
+        again = describe_all(captioner, photos[:3], detail=3, region=region, batch_size=7)
+        assert [one.text for one in again] == [one.text for one in told[3][:3]]
+        for few, one, longer, paragraph in zip(*told, strict=True):
+            said = [set(map(stem, content(found.text))) for found in (few, one, longer, paragraph)]
+            assert said[0] <= said[1] <= said[2] <= said[3]
+            assert 1 <= len(paragraph.sentences) <= 5
+    assert len({one.text for one in told[3]}) > len(photos) / 2
+    assert told[1][0].text != captioner.caption([Photo(np.zeros((9, 9, 3), np.uint8))])[0].text

@@ -1,0 +1,53 @@
+"""Presets: what they set, and how they are asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.pretrained.presets import PRESETS, named
+from imagist.errors import UnknownName
+
+pytestmark = pytest.mark.torch
+
+SHORT = {"small": "somebody/small-model"}
+
+
+def test_a_model_is_named_with_or_without_a_preset():
+    assert named("small", SHORT) == ("somebody/small-model", None)
+    assert named("small#standalone", SHORT) == ("somebody/small-model", PRESETS["standalone"])
+    assert named("else/where#clip-interrogator", SHORT) == ("else/where", PRESETS["clip-interrogator"])
+
+
+def test_a_folder_of_that_very_name_is_the_folder(tmp_path):
+    folder = tmp_path / "blip#standalone"
+    folder.mkdir()
+    assert named(str(folder), {}) == (str(folder), None)
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    with pytest.raises(UnknownName, match="clip-interrogator") as caught:
+        named("small#tutorial", SHORT)
+    assert caught.value.item == "tutorial"
+
+
+def test_the_standalone_demo_counts_its_start_and_its_prompt():
+    """``[DEC] a picture of`` are four words of max_length=20 and min_length=5."""
+    preset = PRESETS["standalone"]
+    decoding = preset.decoding(Decoding(beam=7, nbest=2, longest=50, no_repeat=3), 4)
+    assert (decoding.beam, decoding.nbest, decoding.longest, decoding.length_power) == (3, 2, 16, 1.0)
+    assert (preset.fewest(4), preset.fewest(1), preset.fewest(9)) == (1, 4, 1)
+    assert decoding.no_repeat == 3
+
+
+def test_clip_interrogator_is_greedy_and_counts_new_words():
+    decoding = PRESETS["clip-interrogator"].decoding(Decoding(nbest=3, top_p=0.9), 4)
+    assert (decoding.beam, decoding.nbest, decoding.longest, decoding.top_p) == (1, 1, 32, None)
+
+
+def test_clip_interrogator_0_5_has_beams():
+    decoding = PRESETS["clip-interrogator-0.5"].decoding(Decoding(), 4)
+    assert (decoding.beam, decoding.longest) == (8, 28)

@@ -1,0 +1,161 @@
+"""What all pretrained captioners do: batches, n-best, draws, prompts, settings in the id."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from imagist.captioning.decoding import Decoding
+from imagist.errors import UsageError
+from imagist.protocols import Captioner
+from imagist.records import Photo
+from tiny_checkpoints import CAPTIONERS
+
+pytestmark = pytest.mark.torch
+
+SEARCHES = {
+    "greedy": Decoding(1, 1, 12),
+    "beam": Decoding(4, 3, 12),
+    "nucleus": Decoding(beam=3, nbest=2, longest=12, top_p=0.9, temperature=1.3, seed=5),
+}
+
+
+@pytest.fixture(params=CAPTIONERS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=SEARCHES)
+def captioner(make, name, request):
+    return make(name, SEARCHES[request.param])
+
+
+def assert_same(one, other):
+    assert (one.text, one.tokens) == (other.text, other.tokens)
+    assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
+    assert [h.text for h in one.nbest] == [h.text for h in other.nbest]
+
+
+def test_a_batch_says_what_single_photos_say(captioner, some):
+    together = captioner.caption(some)
+    for photo, caption in zip(some, together, strict=True):
+        assert_same(caption, captioner.caption([photo])[0])
+    assert len({caption.text for caption in together}) > 3
+
+
+def test_order_and_company_do_not_matter(captioner, some):
+    together, order = captioner.caption(some), np.random.default_rng(0).permutation(len(some))
+    again = captioner.caption([some[i] for i in order] + [some[order[0]]])
+    for i, caption in zip([*order, order[0]], again, strict=True):
+        assert_same(together[i], caption)
+
+
+def test_captions_keep_their_promises(captioner, some):
+    assert isinstance(captioner, Captioner)
+    assert captioner.caption([]) == []
+    for caption in captioner.caption(some):
+        assert caption.text == " ".join(caption.tokens) != ""
+        assert (caption.nbest[0].text, caption.nbest[0].logprob) == (caption.text, caption.logprob)
+        assert 1 <= len(caption.nbest) <= captioner.decoding.nbest
+        assert len({h.text for h in caption.nbest}) == len(caption.nbest)
+        assert all(h.logprob <= 0 for h in caption.nbest)
+        assert caption.attention is None
+        assert not any(special in caption.text for special in ("[", "<", "\n"))
+
+
+def test_it_repeats_itself_exactly_also_when_opened_anew(captioner, make, name, some):
+    anew = make(name, captioner.decoding)
+    assert anew.id == captioner.id
+    for one, other, third in zip(captioner.caption(some), captioner.caption(some), anew.caption(some), strict=True):
+        assert one.nbest == other.nbest == third.nbest
+
+
+def test_another_seed_draws_other_captions(make, name, some):
+    texts = {
+        tuple(c.text for c in make(name, Decoding(beam=1, longest=10, top_p=1.0, seed=seed)).caption(some))
+        for seed in range(3)
+    }
+    assert len(texts) == 3
+
+
+def test_a_nucleus_of_one_word_is_greedy(make, name, some):
+    drawn = make(name, Decoding(beam=1, longest=10, top_p=1e-9)).caption(some)
+    for one, other in zip(drawn, make(name, Decoding(beam=1, longest=10)).caption(some), strict=True):
+        assert_same(one, other)
+
+
+def test_no_longer_than_asked_for(make, name, some, monkeypatch):
+    captioner, lengths = make(name, Decoding(beam=2, nbest=2, longest=3)), []
+    monkeypatch.setattr(captioner._vocabulary, "text", lambda words: lengths.append(len(words)) or "said")
+    captioner.caption(some)
+    assert max(lengths) == 3
+
+
+def test_the_id_names_the_weights_and_every_setting(make, name, folders):
+    made = [
+        make(name),
+        make(name, Decoding(beam=2)),
+        make(name, Decoding(top_p=0.5)),
+        make(name, Decoding(no_repeat=2)),
+        make(name, prompt="a picture of"),
+        make(name, suffix="#standalone"),
+        make(name, suffix="#clip-interrogator"),
+        make(name, suffix="#clip-interrogator-0.5"),
+    ]
+    assert len({captioner.id for captioner in made}) == len(made)
+    assert all(captioner.id.startswith(f"{folders(name).name}-") for captioner in made)
+    assert f"/{name.partition('-')[0]}(" in made[0].id
+
+
+def test_other_weights_in_a_folder_of_the_same_name_are_another_id(tmp_path):
+    import tiny_checkpoints
+    from imagist.captioning.backends.git import from_model
+    from imagist.captioning.options import CaptionOptions
+
+    ids = [
+        from_model(str(tiny_checkpoints.git(tmp_path / str(seed) / "git", seed)), CaptionOptions()).id
+        for seed in (0, 1)
+    ]
+    assert ids[0] != ids[1]
+
+
+def test_a_prompt_goes_before_that_of_a_preset(make, name):
+    assert "prompt='two cat'" in make(name, suffix="#standalone", prompt="two cat").id
+    assert "prompt" not in make(name, suffix="#standalone", prompt="").id
+
+
+def test_threads_are_given_back(make, some):
+    torch.set_num_threads(2)
+    make("blip").caption(some[:1])
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("name", ["blip", "git", "blip2-opt"])
+def test_more_words_than_the_model_has_places_for_are_refused(make, name):
+    with pytest.raises(UsageError, match="at most") as caught:
+        make(name, Decoding(longest=100))
+    most = int(str(caught.value).rpartition(" ")[2].rstrip(")"))
+    assert make(name, Decoding(longest=most)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
+
+
+def test_t5_has_no_bound(make):
+    assert make("blip2-t5", Decoding(longest=100)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
+
+
+@pytest.mark.parametrize("name", ["blip2-opt", "blip2-t5"])
+def test_half_precision_says_much_the_same(folders, make, name, some):
+    from imagist.captioning.backends.blip2 import _opening
+    from imagist.captioning.options import CaptionOptions
+    from imagist.captioning.pretrained.captioner import PretrainedCaptioner
+    from imagist.captioning.pretrained.loading import load
+
+    halved = load(str(folders(name)), "blip-2", "Blip2ForConditionalGeneration", dtype="bfloat16")
+    options = CaptionOptions(decoding=Decoding(beam=1, longest=1))
+    captioner = PretrainedCaptioner("blip2", halved, _opening, options)
+    assert captioner.id.endswith(",bfloat16)")
+    exact = make(name, options.decoding).caption(some)
+    differences = [abs(a.logprob - b.logprob) for a, b in zip(captioner.caption(some), exact, strict=True)]
+    assert np.median(differences) < 0.1

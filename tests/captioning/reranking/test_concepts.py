@@ -1,0 +1,104 @@
+"""What hypotheses are worth by concepts, against CIDEr-D and by hand."""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagist.captioning.reranking.concepts import Concepts, ngrams, read, written
+from imagist.errors import BundleError
+from imagist.metrics.cider import CiderD
+
+COUNTS = {"a": 9, "dog": 4, "a dog": 3, "runs": 2, "dog runs": 2, "a dog runs": 1, "a dog runs fast": 1}
+CARD = {"photos": 10, "lengths": [2.0, 3.0, 4.0, 5.0], "weight": 2.0, "power": 0.5}
+WORDS = st.lists(st.sampled_from(["a", "dog", "runs", "fast", "cat"]), max_size=6)
+
+
+def concepts(counts=COUNTS, **changes):
+    return read([f"{phrase}\t{count}" for phrase, count in counts.items()], CARD | changes)
+
+
+def by_hand(words, shares, known):
+    total = 0.0
+    for n in range(1, 5):
+        said = {" ".join(words[i : i + n]) for i in range(len(words) - n + 1)}
+        weights = {phrase: log(known.photos / known.counts.get(phrase, 3)) for phrase in said}
+        length = sqrt(sum(w * w for w in weights.values()))
+        found = sum(w * w * shares.get(phrase, 0) for phrase, w in weights.items())
+        usual = known.lengths[n - 1]
+        total += found / usual**2 * (usual / length) ** known.power if length else 0.0
+    return known.weight * 10 * total / 4
+
+
+@given(WORDS, st.integers(0, 99), st.sampled_from([0.0, 0.5, 1.0]))
+def test_it_is_what_is_expected_of_the_shared_phrases(words, seed, power):
+    known = concepts(power=power)
+    shares = np.random.default_rng(seed).random(len(COUNTS)).astype(np.float32)
+    found = known.worth([" ".join(words)], shares)
+    assert found.tolist() == pytest.approx([by_hand(words, dict(zip(COUNTS, shares, strict=True)), known)])
+    assert known.worth([], shares).shape == (0,)
+
+
+def test_of_what_is_said_for_certain_it_is_the_mean_cider_d():
+    """Where references are as long as the sentence, no phrase comes twice, and all vectors have one length."""
+    corpus = [["red dog barks loud"], ["green cat sleeps long"], ["blue bird sings high"], ["grey fish swims deep"]]
+    counts = {phrase: 1 for (text,) in corpus for order in ngrams(text.split()) for phrase in order}
+    lengths = [sqrt(5 - n) * log(4) for n in range(1, 5)]
+    known = concepts(counts, photos=4, lengths=lengths, weight=1.0, power=1.0)
+    references = ["red dog barks loud", "red dog sleeps long"]
+    shares = np.array([
+        np.mean([phrase in [p for order in ngrams(text.split()) for p in order] for text in references])
+        for phrase in counts
+    ])  # fmt: skip
+    said = ["red dog barks loud", "grey fish swims deep", "red dog barks long", "red bird sleeps long"]
+    expected = CiderD([references] * 4, corpus=corpus).scores(said)
+    # log(4 / 1) of a concept and log(4 / 3) of what is none differ; CIDEr-D takes log(4) for both
+    assert known.worth(said[:2], shares).tolist() == pytest.approx(expected[:2].tolist())
+    assert known.worth(said, shares).argsort().tolist() == expected.argsort().tolist()
+
+
+def test_what_people_would_say_is_worth_more_and_weight_is_a_factor():
+    shares = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.0, 0.0])
+    dog, cat = concepts().worth(["a dog", "a cat"], shares)
+    assert dog > cat > 0
+    assert concepts(weight=6.0).worth(["a dog"], shares).tolist() == pytest.approx([3 * dog])
+    assert concepts().worth([""], shares).tolist() == [0]
+
+
+def test_phrases_are_the_different_runs_of_words():
+    assert ngrams(["a", "dog", "a", "dog"]) == [
+        ["a", "dog"],
+        ["a dog", "dog a"],
+        ["a dog a", "dog a dog"],
+        ["a dog a dog"],
+    ]
+    assert ngrams([]) == [[], [], [], []]
+
+
+def test_what_is_written_is_read_again():
+    known = concepts()
+    again = read(written(known).splitlines(), CARD)
+    assert (again.counts, again.photos, again.lengths) == (known.counts, known.photos, known.lengths)
+    assert [*again.counts] == [*COUNTS]
+    assert isinstance(known, Concepts)
+
+
+@pytest.mark.parametrize(
+    ("lines", "card"),
+    [
+        (["a dog"], CARD),
+        (["a dog\tmany"], CARD),
+        (["a dog\t0"], CARD),
+        (["a dog\t3"], CARD | {"lengths": [1.0, 2.0]}),
+        (["a dog\t3"], CARD | {"lengths": [0.0, 1.0, 1.0, 1.0]}),
+        (["a dog\t3"], CARD | {"weight": "heavy"}),
+    ],
+    ids=["no count", "no number", "no photo", "two lengths", "no length", "no weight"],
+)
+def test_concepts_that_cannot_be_are_refused(lines, card):
+    with pytest.raises(BundleError, match="concepts cannot be understood"):
+        read(lines, card)

@@ -1,0 +1,40 @@
+"""Any captioner by name, with a cache or without."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagist import CaptionOptions, Decoding, open_captioner
+from imagist.captioning.cache import CachedCaptioner
+from imagist.errors import BundleNotFound, UnknownName, UsageError
+
+
+def test_what_ships_is_opened_by_its_card(photos):
+    captioner = open_captioner(options=CaptionOptions(Decoding(beam=2)))
+    assert captioner.caption(photos[:1])[0].text
+    assert "beam=2" in captioner.id
+
+
+def test_the_longest_sentence_and_the_length_power_are_the_card_s(pipeline):
+    assert open_captioner().id == pipeline.captioner.id
+    assert open_captioner(options=CaptionOptions(Decoding(longest=3, length_power=0.0))).id == pipeline.captioner.id
+
+
+def test_with_a_cache_no_picture_is_captioned_twice(photos, tmp_path):
+    first, again = (open_captioner(cache=tmp_path / "captions.db") for _ in range(2))
+    assert isinstance(first, CachedCaptioner)
+    said = [caption.text for caption in first.caption(photos[:3])]
+    assert [caption.text for caption in again.caption(photos[:3])] == said
+    assert (again.hits, again.misses) == (3, 0)
+
+
+def test_unknown_kinds_and_models_are_named():
+    with pytest.raises(UnknownName, match="blop"):
+        open_captioner(kind="blop")
+    with pytest.raises(BundleNotFound, match="no-such-model"):
+        open_captioner("no-such-model")
+
+
+def test_recorded_captions_take_no_cache(tmp_path):
+    with pytest.raises(UsageError, match="cache"):
+        open_captioner("captions.csv", kind="recorded", cache=tmp_path / "captions.db")

@@ -1,0 +1,31 @@
+import pytest
+
+from imagist.datasets.captions.locating import address_of, image_of
+from imagist.datasets.captions.record import Entry
+
+
+def entry(image, held=False):
+    return Entry("row 7", image, (), held=held)
+
+
+def test_beside_the_file_where_it_is_there(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    path = tmp_path / "captions.csv"
+    assert image_of(entry("a.jpg"), path, None) == str(tmp_path / "a.jpg")
+    assert image_of(entry("./a.jpg"), path, None) == f"{tmp_path}/./a.jpg"
+    assert image_of(entry("b.jpg"), path, None) == "b.jpg"
+
+
+def test_in_the_folder_that_is_given_whether_or_not_it_is_there():
+    assert image_of(entry("a.jpg"), "x/captions.csv", "pictures") == "pictures/a.jpg"
+    assert image_of(entry("/else/a.jpg"), "x/captions.csv", "pictures") == "/else/a.jpg"
+
+
+@pytest.mark.parametrize("given", [entry("https://example.org/a.jpg"), entry("a.jpg", held=True)])
+def test_addresses_and_names_of_what_is_held_stay(given):
+    assert image_of(given, "x/captions.csv", "pictures") == given.image
+
+
+def test_without_a_name_by_file_and_row():
+    assert address_of(entry("a.jpg"), "x/a.parquet") == "x/a.parquet#7"
+    assert image_of(entry("", held=True), "x/a.parquet", None) == "x/a.parquet#7"

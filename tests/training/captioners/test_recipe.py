@@ -1,0 +1,61 @@
+"""What a captioner's TOML file may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagist import settings
+from imagist.errors import UsageError
+from imagist.training.captioners.recipe import Recipe
+
+LEAST = {"name": "mine", "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}]}}
+FOLDER = Path(__file__).parents[2] / "configs" / "captioners"
+CONFIGS = sorted({*FOLDER.glob("*.toml")} - {FOLDER / "flickr8k.toml"})  # which the others extend
+
+
+def test_a_name_and_data_are_enough():
+    recipe = settings.from_table(LEAST, Recipe, "mine.toml")
+    assert Path(recipe.data.train[0].path) == Path("train.parquet")
+    assert recipe.decoder["kind"] == "attention"
+    assert recipe.critical.steps == 0
+
+
+def test_every_fault_is_told_at_once_by_its_place():
+    table = LEAST | {
+        "words": {"epochs": 0, "smoothing": 1.5, "epoch": 3},
+        "critical": {"samples": 1},
+        "backbone": {"least_area": 0.0, "mean": [0.5, 0.5]},
+        "search": {"beam": "wide"},
+        "seed": "x",
+    }
+    with pytest.raises(UsageError) as caught:
+        settings.from_table(table, Recipe, "mine.toml")
+    for place in (
+        "words.epochs", "words.smoothing", "words.epoch", "critical.samples", "backbone.least_area", "backbone.mean",
+        "search.beam", "seed",
+    ):  # fmt: skip
+        assert place in str(caught.value), place
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_the_recipes_that_are_committed_can_be_read_and_built(file):
+    recipe = settings.read(file, Recipe)
+    if "name" in recipe.decoder.get("language_model", {}):
+        return  # from a hub
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from imagist.training.networks.build import build
+
+    decoder = build(recipe.decoder, words=50, channels=24, cells=49, longest=recipe.data.longest)
+    assert decoder.words == 50
+    assert recipe.search.longest <= recipe.data.longest
+    assert recipe.data.train
+    assert recipe.data.dev
+
+
+def test_a_recipe_written_is_the_recipe_read(tmp_path):
+    recipe = settings.from_table(LEAST, Recipe, "mine.toml")
+    (tmp_path / "a.toml").write_text(settings.to_toml(recipe), "utf-8")
+    assert settings.read(tmp_path / "a.toml", Recipe) == recipe

@@ -1,0 +1,227 @@
+"""Every kind of picture classifier through one door."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("timm")
+pytest.importorskip("accelerate")
+pytest.importorskip("torchvision")
+pytest.importorskip("onnxscript")
+
+from labelled_colours import LABELS, examples, tiny_network
+
+from imagist import settings as toml
+from imagist.errors import BundleError, DataError, UsageError
+from imagist.images.photo import photo_of
+from imagist.protocols import ImageClassifier
+from imagist.training.classifiers import image_features as picture_features
+from imagist.training.classifiers.image import fit_pictures, open_pictures, save_pictures
+from imagist.training.classifiers.image_features import cached_features, open_network
+from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
+from imagist.training.encoders.backbone import on_device
+
+pytestmark = pytest.mark.torch
+
+TRAIN, DEV = examples(18), examples(9, seed=1)
+MAPPED = '[labels]\nblue = ["jay", "indigo bunting"]\nred = ["strawberry"]\ngreen = []\n'
+KINDS = {
+    "adam": Linear(steps=60, rate=0.02, batch=8, look_every=20),
+    "lbfgs": Linear(solver="lbfgs"),
+    "finetuned": Finetuned(epochs=2, batch=8),
+    "labelmap": LabelMap("own.toml"),
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "own.toml").write_text(MAPPED)
+    return folder
+
+
+def fit(kind, weights, seed=0, folder=None, train=TRAIN, dev=DEV, features=None, **network):
+    settings = replace(KINDS[kind], network=tiny_network(weights, **network))
+    if kind == "labelmap":
+        settings = replace(settings, table=str(weights / "own.toml"))
+    return fit_pictures(settings, *train, LABELS, dev, seed, folder, data=weights, features=features)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def fitted(request, weights):
+    return fit(request.param, weights, mirror=request.param == "lbfgs")
+
+
+def test_it_is_a_classifier_over_the_labels_in_their_order(fitted):
+    classifier = fitted.classifier
+    assert isinstance(classifier, ImageClassifier)
+    assert classifier.labels == LABELS
+    photos = [*map(photo_of, DEV[0])]
+    scores, hidden = classifier.scores(photos), classifier.hidden(photos)
+    assert scores.shape == (9, 3)
+    assert scores.dtype == hidden.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(classifier.scores_of(hidden), scores)
+    for i in (0, 4):
+        np.testing.assert_allclose(classifier.scores([photos[i]])[0], scores[i], atol=1e-5)
+    np.testing.assert_allclose(classifier.scores(photos[::-1]), scores[::-1], atol=1e-5)
+    assert classifier.scores([]).shape == (0, 3)
+
+
+def test_what_is_saved_is_opened_again(fitted, tmp_path):
+    photos = [*map(photo_of, DEV[0][:3])]
+    save_pictures(fitted.classifier, tmp_path)
+    again = open_pictures(tmp_path)
+    assert type(again) is type(fitted.classifier)
+    assert again.labels == LABELS
+    np.testing.assert_array_equal(again.scores(photos), fitted.classifier.scores(photos))
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize("kind", ["adam", "lbfgs"])
+def test_a_linear_classifier_learns_over_features_that_are_kept(kind, weights, tmp_path):
+    fitted = fit(kind, weights, features=tmp_path)
+    settings = tiny_network(weights)
+    network = open_network(settings, weights)
+    features = cached_features(network, settings, DEV[0], tmp_path)
+    assert len([*tmp_path.glob("*.npy")]) == 1  # nothing was computed again
+    scores = fitted.classifier.scores_of(features)
+    assert (scores.argmax(1) == DEV[1]).all()
+    assert fitted.history[-1].dev_accuracy == 1.0
+    np.testing.assert_allclose(scores, fitted.classifier.scores([*map(photo_of, DEV[0])]), atol=1e-2)
+    body = fitted.classifier.network.body.state_dict()
+    assert all(torch.equal(weight, body[name]) for name, weight in network.body.state_dict().items())  # frozen
+
+
+def test_a_label_map_learns_nothing_and_tells_what_it_cannot_find(weights, caplog):
+    with caplog.at_level(logging.WARNING, "imagist.training"):
+        fitted = fit("labelmap", weights)
+    assert fitted.history == ()
+    assert fitted.classifier.unmapped == ("green",)
+    assert "green" in caplog.text
+    photos = [*map(photo_of, DEV[0])]
+    scores = fitted.classifier.scores(photos)
+    assert (scores[:, 1] == 0).all()
+    fine = fitted.classifier.network.scores(photos)
+    mass = np.stack([fine[:, 949], fine[:, 17] + fine[:, 14]], 1)  # strawberry; jay and indigo bunting
+    np.testing.assert_allclose(scores[:, [0, 2]], mass / mass.sum(1, keepdims=True), atol=1e-5)
+
+
+def test_a_label_map_of_other_categories_is_refused(weights):
+    settings = LabelMap("sns4", network=tiny_network(weights))
+    with pytest.raises(UsageError, match="no category 'red'"):
+        fit_pictures(settings, [], np.array([]), LABELS, data=weights)
+
+
+@pytest.mark.parametrize("kind", ["adam", "finetuned"])
+def test_a_checkpoint_belongs_to_its_fit(kind, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
+    first = fit(kind, weights, folder=tmp_path)
+    again = fit(kind, weights, folder=tmp_path)
+    assert again.history == first.history
+    photos = [*map(photo_of, DEV[0])]
+    np.testing.assert_array_equal(again.classifier.scores(photos), first.classifier.scores(photos))
+    moved = TRAIN[0], np.roll(TRAIN[1], 1)
+    for change in ({"seed": 1}, {"train": moved}, {"dev": None}, {"side": 40}):
+        with pytest.raises(DataError, match="other data or settings"):
+            fit(kind, weights, folder=tmp_path, **change)
+
+
+def test_all_that_does_not_fit_is_told_together(weights):
+    with pytest.raises(DataError) as caught:
+        fit("adam", weights, train=(TRAIN[0], TRAIN[1][:3]), dev=(DEV[0], DEV[1] + 1))
+    assert "train has 18 pictures and targets of the shape [3]" in str(caught.value)
+    assert "dev has targets that are not whole numbers 0..2" in str(caught.value)
+    with pytest.raises(DataError, match="train has no pictures"):
+        fit("finetuned", weights, train=([], np.array([], int)))
+
+
+def test_a_card_of_a_label_map_that_makes_no_sense_is_refused(weights, tmp_path):
+    save_pictures(fit("labelmap", weights).classifier, tmp_path)
+    (tmp_path / "card.json").write_text('{"kind": "labelmap", "labels": ["a"]}')
+    with pytest.raises(BundleError, match="cannot be understood"):
+        open_pictures(tmp_path)
+
+
+def test_settings_are_read_from_toml():
+    table = {"kind": "linear", "solver": "lbfgs", "network": {"name": "vgg16", "features": "pooled"}}
+    read = toml.from_table(table, Linear, "table")
+    assert read == Linear(solver="lbfgs", network=Pretrained("vgg16", features="pooled"))
+    with pytest.raises(UsageError) as caught:
+        toml.from_table({"kind": "finetuned", "epochs": 0, "mixup": -1, "colours": 1}, Finetuned, "table")
+    for fault in ("epochs", "mixup", "did you mean 'colour'"):
+        assert fault in str(caught.value)
+    pooled = {"table": "sns4", "network": {"features": "pooled"}}
+    with pytest.raises(UsageError, match=r"network: .*own last layer"):
+        toml.from_table(pooled, LabelMap, "table")
+
+
+MOBILENET = Pretrained(
+    weights="weights/mobilenetv2_100.imagenet.fp16.safetensors", options={"pad_type": "same"},
+    mean=(0.5,) * 3, std=(0.5,) * 3, device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def photos15(data, tmp_path_factory):
+    """For each split pictures and class names; features are kept in a folder that the tests share."""
+    import pyarrow.parquet as pq
+
+    from imagist.datasets.captions import Record
+
+    rows = pq.read_table(data / "photos15.parquet", columns=["image", "split", "label"]).to_pylist()
+    parts = {split: [row for row in rows if row["split"] == split] for split in ("train", "dev")}
+    sets = {
+        split: ([Record(str(i), ("x",), content=row["image"]["bytes"]) for i, row in enumerate(of)],
+                [row["label"] for row in of])
+        for split, of in parts.items()
+    }  # fmt: skip
+    return sets, tmp_path_factory.mktemp("features")
+
+
+def task(photos15, labels):
+    """The pictures of a task's labels, and their targets."""
+    made = []
+    for split in ("train", "dev"):
+        pictures, names = photos15[0][split]
+        rows = [i for i, name in enumerate(names) if name in labels.names]
+        made.append(([pictures[i] for i in rows], np.array([labels.index(names[i]) for i in rows])))
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_new_last_layer_knows_the_classes_of_photos15(photos15, data):
+    from imagist.classifiers.taxonomy import built_in
+
+    labels = built_in("photos15").labels
+    train, dev = task(photos15, labels)
+    settings = Linear(solver="lbfgs", network=MOBILENET)
+    fitted = fit_pictures(settings, *train, labels, dev, data=data, features=photos15[1])
+    assert fitted.history[-1].dev_accuracy >= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_third_paper_s_effect_is_there(photos15, data):
+    """A label map fails wholly on categories without a label; training the last layer mends that."""
+    from imagist.classifiers.taxonomy import built_in
+
+    labels = built_in("social12").labels
+    train, dev = task(photos15, labels)
+    mapped = fit_pictures(LabelMap("social12", network=MOBILENET), [], np.array([]), labels, data=data).classifier
+    features = cached_features(open_network(MOBILENET, data), MOBILENET, dev[0], photos15[1])
+    wrong = mapped.scores_of(features).argmax(1) != dev[1]
+    error = {label: wrong[dev[1] == number].mean() for number, label in enumerate(labels)}
+    assert mapped.unmapped == ("desert", "person", "sky")
+    assert [error[label] for label in mapped.unmapped] == [1, 1, 1]
+    assert max(error[label] for label in ("car", "dog", "chair", "strawberry")) < 0.1
+    trained = fit_pictures(Linear(network=MOBILENET), *train, labels, dev, data=data, features=photos15[1])
+    assert wrong.mean() > 0.3
+    assert trained.history[-1].dev_accuracy > 0.95
+    assert len(trained.history) == 30

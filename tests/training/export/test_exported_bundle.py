@@ -1,0 +1,88 @@
+"""Bundles of every captioner that is trained here, held to the modules that they were written from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxscript")
+pytest.importorskip("transformers")
+
+import tiny_bundles
+from imagist.bundle import open_bundle
+from imagist.captioning.backends.stepwise import from_model
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.opening import search_of
+from imagist.captioning.options import CaptionOptions
+from imagist.records import Photo
+from imagist.training.export import bundle as assemble
+
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", params=tiny_bundles.NAMES)
+def made(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / request.param
+    return tiny_bundles.parts(request.param), tiny_bundles.write(folder, request.param)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Of many sides; they are made square."""
+    return np.random.default_rng(5).integers(0, 256, (6, 40, 30, 3), np.uint8)
+
+
+def test_a_written_bundle_is_held_to_its_modules(made, pixels):
+    proof = assemble.parity(*made, pixels)
+    assert proof.keys() == {"photographs", "equal_captions", "logprobs"}  # and no scores, as it does not classify
+    assert (proof["photographs"], proof["equal_captions"]) == (6, 1)
+    assert proof["logprobs"] < 1e-3
+
+
+def test_parity_sees_a_difference(made, pixels):
+    parts, folder = made
+    other = tiny_bundles.parts(parts.name)
+    with torch.no_grad():
+        for parameter in other.decoder.parameters():
+            parameter.mul_(1.01)
+    proof = assemble.parity(other, folder, pixels)
+    assert proof["equal_captions"] < 1 or proof["logprobs"] > 1e-3
+
+
+def test_its_card_says_how_to_read_it(made):
+    parts, folder = made
+    bundle = open_bundle(folder)
+    assert {*bundle.card["files"]} == {
+        "encoder.onnx", "captioner-begin.onnx", "captioner-step.onnx", "vocabulary.txt"
+    }  # fmt: skip
+    captioner = bundle.card["captioner"]
+    assert captioner["kind"] == parts.kind
+    assert captioner["end"] == parts.vocabulary.end
+    assert captioner["languages"] == parts.vocabulary.starts
+    assert [*captioner["languages"]] == [*parts.vocabulary.starts]  # the main one first
+    assert captioner["joined"] == parts.vocabulary.joined
+    assert search_of(open_bundle(folder)) == parts.search
+    assert bundle.lines("vocabulary.txt") == parts.vocabulary.lines
+
+
+def test_nothing_of_this_machine_is_in_it(made):
+    for file in made[1].iterdir():
+        content = file.read_bytes()
+        assert not [word for word in (b"site-packages", b"imagist/training", b"/tmp/", b"/home/") if word in content]
+
+
+def test_a_small_one_takes_less_room_and_says_nearly_the_same(made, pixels, tmp_path):
+    parts, folder = made
+    with torch.no_grad():
+        seen = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
+    assemble.write_bundle(parts, tmp_path / "small", seen)
+    sizes = [open_bundle(where).size for where in (tmp_path / "small", folder)]
+    assert sizes[0] < sizes[1]
+    photos = [Photo(p) for p in pixels]
+    settings = CaptionOptions(Decoding(1, 1, 1))
+    small, whole = (from_model(str(where), settings).caption(photos) for where in (tmp_path / "small", folder))
+    same = [(a, b) for a, b in zip(small, whole, strict=True) if a.text == b.text]
+    assert len(same) >= len(photos) / 2
+    for a, b in same:
+        assert a.logprob == pytest.approx(b.logprob, abs=1.0)

@@ -1,0 +1,238 @@
+"""The ONNX graphs say what the torch modules say."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+
+import onnxruntime
+
+from imagist.bundle import open_bundle
+from imagist.captioning.decoding import Decoding, generate
+from imagist.captioning.options import CaptionOptions
+from imagist.errors import BundleTampered
+from imagist.pipeline import load
+from imagist.training.captioners.evaluator import TorchBeams, next_words
+from imagist.training.captioners.vocabulary import WordVocabulary
+from imagist.training.embedded.heads import Linear, PictureHead, TextHead
+from imagist.training.export import bundle as assemble
+from imagist.training.export import graphs as export
+from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.decoder import beams_of
+from imagist.training.networks.mobilenet import Encoder
+
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+WORDS = ("<end>", "<start>", "<unknown>", *(f"w{i}" for i in range(37)))
+TERMS = ("w1", "w2", "w3", "w1 w2")
+LABELS = ("cat", "dog", "car")
+SPREAD = {"weight": 0.25, "interval": [0.0, 0.5], "temperatures": [1.0] * 11}
+
+
+def linear(inputs, seed):
+    rng = np.random.default_rng(seed)
+    return Linear(rng.normal(size=(inputs, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32), 0.7)
+
+
+def network():
+    """The encoder before folding, the same each time."""
+    torch.manual_seed(1)
+    encoder = Encoder().eval()
+    with torch.no_grad():
+        for norm in (m for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+            norm.weight.uniform_(1, 1.5)
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def parts():
+    encoder = network()
+    idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
+    decoder = AttentionDecoder(len(WORDS), 1280, hidden=16, embedding=24, attention=8).eval()
+    picture, text = PictureHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
+    return assemble.Parts(
+        "embedded", "for a test", "attention", export.EncoderGraph(encoder), 224, decoder, WordVocabulary(WORDS),
+        Decoding(3, 1, 8, 0.7), assemble.Heads(picture, text, TERMS, LABELS, {"photos15": SPREAD}),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(parts):
+    """The five graphs in float32."""
+    graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
+    graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.banned)
+    graphs |= export.head_graphs(parts.heads.pictures, parts.heads.texts, 49, 1280)
+    assert len(graphs) == 5
+    return {name: export.to_onnx(graph) for name, graph in graphs.items()}
+
+
+def run(model, **inputs):
+    """What a graph gives, by name."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    arrays = {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
+    return dict(zip([part.name for part in session.get_outputs()], session.run(None, arrays), strict=True))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_encoder(models, n):
+    """Against the network before its batch norms are folded."""
+    pixels = torch.randint(0, 256, (n, 224, 224, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = network()(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).flatten(2).transpose(1, 2)
+    found = run(models["encoder.onnx"], pixels=pixels)["grid"]
+    assert found.shape == (n, 49, 1280)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_captioner_s_first_step(parts, models, n):
+    grid = torch.randn(n, 49, 1280)
+    with torch.no_grad():
+        memory, state = parts.decoder.begin(grid)
+    found = run(models["captioner-begin.onnx"], grid=grid)
+    assert [*found] == [*memory, *state]
+    for name, expected in (memory | state).items():
+        np.testing.assert_allclose(found[name], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "beams", "candidates"), [(1, 1, 3), (2, 3, 7), (3, 5, 40)])
+def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
+    word = torch.randint(0, len(WORDS), (n, beams))
+    with torch.no_grad():
+        memory, first = parts.decoder.begin(torch.randn(n, 49, 1280))
+        state = {name: torch.randn_like(x) for name, x in beams_of(first, beams).items()}
+        expected = next_words(parts.decoder, word, memory, state, candidates, parts.vocabulary.banned)
+    found = run(models["captioner-step.onnx"], word=word, candidates=np.array([candidates]), **memory, **state)
+    assert [*found] == ["logprobs", "ids", "attention", *(f"new_{name}" for name in state)]
+    assert found["logprobs"].shape == (n, beams, candidates)
+    usable = min(candidates, len(WORDS) - 2)  # the last two are the banned ones, at the same chance
+    np.testing.assert_array_equal(found["ids"][..., :usable], expected[1][..., :usable])
+    assert not {1, 2} & {*found["ids"][..., :usable].flatten().tolist()}
+    np.testing.assert_allclose(found["logprobs"][..., :usable], expected[0][..., :usable], atol=1e-4)
+    np.testing.assert_allclose(found["attention"], expected[2], atol=1e-4)
+    for name, new in expected[3].items():
+        np.testing.assert_allclose(found[f"new_{name}"], new, atol=1e-4)
+
+
+def test_the_heads(parts, models):
+    grid, counted = torch.randn(3, 49, 1280), torch.tensor([[0.0, 0, 0, 0], [1, 2, 0, 1]])
+    with torch.no_grad():
+        for name, inputs, expected in (
+            ("pictures.onnx", {"grid": grid}, parts.heads.pictures(grid)),
+            ("texts.onnx", {"counts": counted}, parts.heads.texts(counted)),
+        ):
+            found = run(models[name], **inputs)["probabilities"]
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+            np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+
+
+def test_the_heads_say_what_was_fitted(parts):
+    fitted, grid = linear(1280, 2), torch.randn(3, 49, 1280)
+    with torch.no_grad():
+        np.testing.assert_allclose(parts.heads.pictures(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
+
+
+def test_folding_leaves_the_encoder_alone():
+    encoder = network()
+    before = copy.deepcopy(encoder.state_dict())
+    export.EncoderGraph(encoder)
+    after = encoder.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_halves_are_half_the_size_and_nearly_the_same(models):
+    whole = models["captioner-begin.onnx"]
+    half = export.halved(whole)
+    assert half.ByteSize() < 0.6 * whole.ByteSize()
+    grid = np.random.default_rng(0).normal(size=(2, 49, 1280)).astype(np.float32)
+    for ours, theirs in zip(run(half, grid=grid).values(), run(whole, grid=grid).values(), strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=5e-3)
+        assert not np.array_equal(ours, theirs)
+
+
+def test_nothing_of_this_machine_is_in_a_graph(models):
+    for model in models.values():
+        assert b"/site-packages/" not in model.SerializeToString()
+        assert b"imagist/training" not in model.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def bundle(parts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "embedded"
+    assemble.write_bundle(parts, folder)
+    return folder
+
+
+def test_a_written_bundle_runs_and_is_held_to_the_modules(parts, bundle):
+    rng = np.random.default_rng(5)
+    proof = assemble.parity(parts, bundle, rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
+    assert proof["photographs"] == 4
+    assert proof["equal_captions"] == 1
+    assert proof["scores"] < 1e-4
+    assert proof["logprobs"] < 1e-3
+
+
+def test_a_written_bundle_has_a_card_for_each_file(parts, bundle):
+    opened = open_bundle(bundle)
+    assert {*opened.card["files"]} == {file.name for file in bundle.iterdir()} - {"card.toml"}
+    assert opened.lines("vocabulary.txt") == WORDS
+    assert tuple(opened.card["labels"]) == LABELS
+    (bundle.parent / "copy").mkdir()
+    for file in bundle.iterdir():
+        (bundle.parent / "copy" / file.name).write_bytes(file.read_bytes())
+    (bundle.parent / "copy" / "terms.txt").write_text("w9\n")
+    with pytest.raises(BundleTampered, match=r"terms\.txt"):
+        open_bundle(bundle.parent / "copy").lines("terms.txt")
+
+
+def test_it_loads_as_a_pipeline(bundle, tmp_path):
+    file = tmp_path / "three.toml"
+    file.write_text('[labels]\npets = ["cat", "dog"]\nmachines = ["car"]\n')
+    (prediction,) = load(bundle, taxonomy=file, threads=1)([np.zeros((9, 9, 3), np.uint8)])
+    assert prediction.label in {"pets", "machines"}
+
+
+def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
+    before = open_bundle(bundle).version
+    monkeypatch.setattr(export, "to_onnx", lambda graph: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        assemble.write_bundle(parts, bundle)
+    assert open_bundle(bundle).version == before
+    assert open_bundle(bundle).read("encoder.onnx")
+
+
+def test_torch_and_onnx_give_the_same_captions(parts, bundle):
+    from imagist.captioning.backends.stepwise import from_model
+
+    settings = Decoding(3, 3, 8, 0.7)
+    captioner = from_model(str(bundle), CaptionOptions(settings))
+    grids = np.random.default_rng(8).normal(size=(5, 49, 1280)).astype(np.float32)
+    beams = TorchBeams(parts.decoder, torch.from_numpy(grids), 3, parts.vocabulary)
+    for ours, theirs in zip(captioner.sentences(grids), generate(beams, 5, settings), strict=True):
+        assert [s.words.tolist() for s in ours] == [s.words.tolist() for s in theirs]
+        for a, b in zip(ours, theirs, strict=True):
+            assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
+            np.testing.assert_allclose(a.attention, b.attention, atol=1e-5)
+
+
+def test_a_bundle_gives_its_modules_back(parts, bundle):
+    from imagist.training.export.restore import restore
+
+    restored = restore(open_bundle(bundle))
+    expected = parts.decoder.state_dict()
+    assert restored.decoder.state_dict().keys() == expected.keys()
+    for name, weight in restored.decoder.state_dict().items():
+        torch.testing.assert_close(weight, expected[name])
+    pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(restored.encoder(pixels), parts.encoder(pixels))
