@@ -23,7 +23,7 @@ $(VENV)/.base.stamp: pyproject.toml
 
 install: $(VENV)/.base.stamp ## install the base package into .venv
 
-demo: $(VENV)/.demo.stamp ## classify real photographs, or PHOTOS=folder, and write demo/report.html
+demo: $(VENV)/.demo.stamp ## classify real images, or PHOTOS=folder, and write demo/report.html
 	$(BIN)/imagist demo --out demo $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 test: $(VENV)/.dev,torch,minilm.stamp ## run every test that this machine can run

@@ -59,7 +59,7 @@ def rules_of(captioner: StepwiseCaptioner, bundle: Bundle, search: Decoding) -> 
     """What the search of a captioner keeps to."""
     starts = bundle.card["captioner"].get("languages", {"en": START}).values()
     banned = tuple({*starts, UNKNOWN})
-    return Rules(captioner.start, captioner.end, banned, search.beam, search.longest, search.length_power)
+    return Rules(captioner.start, captioner.end, banned, search.beam, search.max_length, search.length_penalty)
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class Contest:
 
     Args:
         networks: The model.
-        photos: N pictures.
+        photos: N images.
         beam: B.
         cores: Batches at a time of ours, and most threads within an operator of PyTorch's.
     """
 
     def __init__(self, networks: Networks, photos: Sequence[Photo], beam: int, cores: int) -> None:
         self.networks, self.cores = networks, cores
-        self.threads = {False: 1, True: 1}  # of PyTorch, from grids and from pictures
+        self.threads = {False: 1, True: 1}  # of PyTorch, from grids and from images
         self.search = as_carded(networks.bundle, Decoding(beam))
         self.captioner = self._captioner(networks.bundle)
         self.shipped = networks.shipped and self._captioner(networks.shipped)
@@ -128,12 +128,12 @@ class Contest:
         return [self.vocabulary.tokens(best.words) for found in batches for best, *_ in found]
 
     def ours_whole(self) -> Said:
-        """From pictures."""
+        """From images."""
         photos = [Photo(pixels) for pixels in self.pixels]  # new ones, of which nothing is remembered
         return [c.tokens for found in self._lanes(self.captioner.caption, photos) for c in found]
 
     def plain(self, photos: int, *, together: bool = True, cached: bool = True, encode: bool = False) -> Said:
-        """The first so many photos, from grids or, to ``encode``, from pictures; a photo's cells are read once."""
+        """The first so many photos, from grids or, to ``encode``, from images; a photo's cells are read once."""
         torch.set_num_threads(self.threads[encode])
         rules = replace(self.rules, together=together, cached=cached)
         found = []
@@ -172,7 +172,7 @@ class Outcome:
 
     Attributes:
         bundle: As it ships.
-        threads: That suit PyTorch best, from grids and from pictures.
+        threads: That suit PyTorch best, from grids and from images.
         found: How fast each piece of work is.
         said: What each says.
     """
@@ -264,13 +264,13 @@ def details(outcome: Outcome) -> list[str]:
         f"## {bundle.name}",
         "",
         f"`{bundle.name}` {bundle.version} ({bundle.card['captioner']['kind']}); PyTorch on {outcome.threads[0]}"
-        f" threads from grids, on {outcome.threads[1]} from pictures.",
+        f" threads from grids, on {outcome.threads[1]} from images.",
         "",
         "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
         *(row(name, OURS, found, said) for name in (OURS, SHIPPED, PLAIN, ANEW, ONE_BY_ONE) if name in found),
         "",
-        "| from decoded pictures, encoder and all | photos/s | ratio | processor ms a photo | ratio | same captions |",
+        "| from decoded images, encoder and all | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
         row(OURS_WHOLE, OURS_WHOLE, found, said),
         row(PLAIN_WHOLE, OURS_WHOLE, found, said),

@@ -2,7 +2,7 @@
 
     python benchmarks/caption_metrics.py --data FOLDER       # into benchmarks/results/caption_metrics.md
 
-Hypotheses are people's: the first sentence of each photograph of Flickr8k train, measured against the other four.
+Hypotheses are people's: the first sentence of each image of Flickr8k train, measured against the other four.
 pycocoevalcap runs as it comes: its tokeniser in Java, its scorers in Python. All is measured in turns, several times.
 """
 

@@ -110,10 +110,10 @@ class Sets:
         """Of train: float16 ``[N, V, L, D]``."""
         return self.train.features.kept  # type: ignore[attr-defined,no-any-return]
 
-    def sentences(self, longest: int) -> Sentences:
+    def sentences(self, max_length: int) -> Sentences:
         """Train as the plain loop has it: the whole of each photo and nothing else, once for each of its sentences."""
         pairs = [(photo, text) for photo, of in enumerate(self.train.said) for _, text in of]
-        words = np.stack([self.vocabulary.encode(text, longest) for _, text in pairs])
+        words = np.stack([self.vocabulary.encode(text, max_length) for _, text in pairs])
         photos = np.array([photo for photo, _ in pairs])
         return Sentences(np.ascontiguousarray(self.grids[:, 0]), photos, words, self.vocabulary.end)
 
@@ -147,12 +147,16 @@ def ours(recipe: Recipe, sets: Sets, judge: OffTheClock) -> int:
     torch.manual_seed(recipe.seed)
     _, _, cells, channels = sets.grids.shape
     decoder = build(
-        recipe.decoder, words=len(sets.vocabulary.lines), channels=channels, cells=cells, longest=recipe.data.longest
+        recipe.decoder,
+        words=len(sets.vocabulary.lines),
+        channels=channels,
+        cells=cells,
+        max_length=recipe.data.max_length,
     )
     with tempfile.TemporaryDirectory() as name:
         learning = Learning(
-            [sets.train], sets.vocabulary, recipe.data.longest, judge, Path(name), Accelerator(cpu=True),
-            seed=recipe.seed, brain_float=recipe.brain_float,
+            [sets.train], sets.vocabulary, recipe.data.max_length, judge, Path(name), Accelerator(cpu=True),
+            seed=recipe.seed, bf16=recipe.bf16,
         )  # fmt: skip
         judge.clock.start()
         cross_entropy(CaptionModel(nn.Identity(), decoder), learning, words)
@@ -171,7 +175,7 @@ def plain(
 ) -> int:
     """Trains as the tutorials do, whole epochs or so many steps of one; gives how many captions it took."""
     torch.manual_seed(recipe.seed)
-    sentences = sets.sentences(recipe.data.longest)
+    sentences = sets.sentences(recipe.data.max_length)
     decoder = PlainDecoder(len(sets.vocabulary.lines), sets.grids.shape[3], keys_once=keys_once)
     model = CaptionModel(nn.Identity(), decoder)
     optimiser = torch.optim.Adam(decoder.parameters())

@@ -101,8 +101,8 @@ def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[st
 
 def searches(run: str, own: Decoding) -> list[tuple[str, Decoding]]:
     """A run's own search; and beside it a plain one where its own is a consensus."""
-    plain = replace(own, beam=Decoding.beam, consensus=False)
-    return [(run, own)] + ([(f"{run}, plain search", plain)] if own.consensus else [])
+    plain = replace(own, beam=Decoding.beam, mbr=False)
+    return [(run, own)] + ([(f"{run}, plain search", plain)] if own.mbr else [])
 
 
 def captioned(bundle: Path, search: Decoding, photos: Sequence[Photo], cores: int) -> tuple[list[str], float]:
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="write no result, and the plot elsewhere")
     args = parser.parse_args()
     if args.data is None and args.captions is None:
-        parser.error("name the photographs with --data, IMAGIST_DATA or --captions")
+        parser.error("name the images with --data, IMAGIST_DATA or --captions")
     runs = args.runs or trained(RUNS)
     if not runs:
         parser.error("there is no trained run; see `imagist train caption`")
@@ -192,7 +192,7 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
         f"`python benchmarks/captioners.py`: {len(records):,} photos, x 100, with 95% intervals (bootstrap over photos,"
         " Wilson); each by the search of its recipe, a plain search with 3 hypotheses. *Dangling* captions end in an"
         " article or a preposition. Weights: encoder + decoder, with its concepts. Images/s: bundle, from decoded"
-        " pictures, batches of"
+        " images, batches of"
         f" {BATCH}, {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, best of {REPEATS} runs."
         " Minutes of training: cross-entropy + self-critical + concepts, features cached, all sessions.",
         "",

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print only, write no result")
     args = parser.parse_args()
     if args.data is None and not (args.captions and args.classes):
-        parser.error("name the photographs with --data or IMAGIST_DATA, or both tables")
+        parser.error("name the images with --data or IMAGIST_DATA, or both tables")
     said = args.captions or args.data / "flickr8k" / "dev.parquet"
     seen = args.classes or args.data / "photos15.parquet"
     bundle = open_bundle(args.model)
@@ -41,7 +41,7 @@ def main() -> None:
         [
             f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
             "",
-            "`python benchmarks/embedded_quality.py`; x 100, with 95% intervals (bootstrap over photographs, Wilson).",
+            "`python benchmarks/embedded_quality.py`; x 100, with 95% intervals (bootstrap over images, Wilson).",
             "Weights, temperatures, penalties and epochs were chosen on dev. See the model card for what the sets are.",
             "",
             caption_table(words),

@@ -67,7 +67,7 @@ def draw(points: Sequence[Point], paths: Sequence[Path], *, of: str) -> None:
             axes.errorbar(
                 point.rate, point.figure, yerr=spread, fmt="o", color=colour, markersize=6, elinewidth=0.9, capsize=2.5
             )
-        axes.set_xlabel("images/s, from decoded pictures")
+        axes.set_xlabel("images/s, from decoded images")
         axes.set_ylabel(f"CIDEr x 100 on {of}, 95% intervals")
         axes.grid(alpha=0.25)
         axes.margins(0.18, 0.12)

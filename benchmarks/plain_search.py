@@ -29,7 +29,7 @@ class Rules:
         end: The word that ends it.
         banned: Words that are never said.
         beam: B.
-        longest: Most words of a sentence.
+        max_length: Most words of a sentence.
         power: Sentences are ranked by log-probability / words ** power.
         together: The hypotheses of a photo go through the decoder as a batch.
         cached: A step reads the last word alone, with what the steps before left it; else the whole sentence so far.
@@ -39,7 +39,7 @@ class Rules:
     end: int
     banned: tuple[int, ...]
     beam: int
-    longest: int
+    max_length: int
     power: float
     together: bool = True
     cached: bool = True
@@ -51,7 +51,7 @@ def plain_search(decoder: CaptionDecoder, grid: Tensor, rules: Rules) -> list[in
     memory, first = decoder.begin(grid)
     state = {name: x[:, None] for name, x in first.items()}
     hypotheses, ended = [(0.0, [rules.start])], []
-    for t in range(rules.longest):
+    for t in range(rules.max_length):
         if rules.cached:
             last = torch.tensor([[words[-1] for _, words in hypotheses]])
             logits, state = (_all if rules.together else _one_by_one)(decoder, last, memory, state)
@@ -77,11 +77,11 @@ def plain_search(decoder: CaptionDecoder, grid: Tensor, rules: Rules) -> list[in
         hypotheses, state = following, {name: x[:, parents] for name, x in state.items()}
         if not hypotheses or len(ended) >= rules.beam:
             break
-        within_reach = hypotheses[0][0] / rules.longest**rules.power
+        within_reach = hypotheses[0][0] / rules.max_length**rules.power
         if ended and max(ended)[0] >= within_reach:
             break
     else:
-        ended += [(total / rules.longest**rules.power, words[1:]) for total, words in hypotheses]
+        ended += [(total / rules.max_length**rules.power, words[1:]) for total, words in hypotheses]
     return max(ended, key=itemgetter(0))[1]
 
 

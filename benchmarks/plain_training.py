@@ -82,9 +82,9 @@ class Sentences:
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             words = self.words[chosen]
-            longest = int((words != self.end).sum(1).max()) + 1
+            max_length = int((words != self.end).sum(1).max()) + 1
             grids = self.grids[self.photos[chosen]].astype(np.float32)
-            yield torch.from_numpy(grids), torch.from_numpy(words[:, :longest])
+            yield torch.from_numpy(grids), torch.from_numpy(words[:, :max_length])
 
 
 def train_step(

@@ -70,7 +70,7 @@ def as_floats(networks: Networks, scratch: Path) -> Networks:
     parts = assemble.Parts(
         bundle.name, bundle.description, card["kind"], networks.encoder, Encoder(bundle).side, networks.decoder,
         WordVocabulary(bundle.lines("vocabulary.txt"), [*card.get("languages", {"en": START})]),
-        Decoding(longest=card["longest"], length_power=card["length_power"]),
+        Decoding(max_length=card["max_length"], length_penalty=card["length_penalty"]),
     )  # fmt: skip
     assemble.write_bundle(parts, scratch / "bundle")
     return Networks(open_bundle(scratch / "bundle"), networks.encoder, networks.decoder, bundle)
@@ -83,7 +83,7 @@ def of_run(run: Path, data: Path) -> Networks:
     _, cells, channels = bundle.session("captioner-begin.onnx").get_inputs()[0].shape
     decoder = build(
         recipe["decoder"], words=len(bundle.lines("vocabulary.txt")), channels=channels, cells=cells,
-        longest=recipe["data"]["longest"],
+        max_length=recipe["data"]["max_length"],
     )  # fmt: skip
     found = weights(bundle, "captioner-begin.onnx") | weights(bundle, "captioner-step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}

@@ -3,7 +3,7 @@
     python benchmarks/throughput.py --data FOLDER       # into benchmarks/results/throughput.md
 
 Limits on this machine's cores: decoding alone; the encoder alone; all networks without decoding. Peer: the same weights
-in a plain PyTorch loop, one picture at a time, eager, greedy, as tutorials do.
+in a plain PyTorch loop, one image at a time, eager, greedy, as tutorials do.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from imagist.training.networks.decoder import beams_of
 RESULT = Path(__file__).parent / "results" / "throughput.md"
 BATCH = 32
 REPEATS = 3
-PLAIN = 100  # pictures of the plain loop
+PLAIN = 100  # images of the plain loop
 
 
 def best(measured: Callable[[], int]) -> float:
@@ -59,7 +59,7 @@ def batches(photos: list[Photo]) -> list[list[Photo]]:
 
 
 def fresh(photos: list[Photo]) -> list[Photo]:
-    """The same pictures as new photos, for which nothing is remembered."""
+    """The same images as new photos, for which nothing is remembered."""
     return [Photo(photo.pixels, photo.source) for photo in photos]
 
 
@@ -69,18 +69,18 @@ def classify(table: Path, out: Path, *extra: str) -> None:
 
 
 def plain_loop(table: Path, number: int) -> int:
-    """What a tutorial does: read, decode, encode, classify, greedy words, classify them; one picture at a time."""
+    """What a tutorial does: read, decode, encode, classify, greedy words, classify them; one image at a time."""
     bundle = open_bundle("embedded")
     networks, texts = restore(bundle), BagClassifier(bundle, threads=torch.get_num_threads())
     words = bundle.lines("vocabulary.txt")
-    head = bundle.session("pictures.onnx", torch.get_num_threads())
+    head = bundle.session("image-classifier.onnx", torch.get_num_threads())
     encoded = pq.read_table(table, columns=["image"]).slice(0, number)["image"].to_pylist()
 
     def loop() -> int:
         for row in encoded:
             with torch.no_grad():
-                picture = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
-                grid = networks.encoder(torch.from_numpy(np.array(picture))[None])
+                image = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
+                grid = networks.encoder(torch.from_numpy(np.array(image))[None])
                 head.run(None, {"grid": grid.numpy()})
                 memory, first = networks.decoder.begin(grid)
                 state, word, said = beams_of(first, 1), START, []
@@ -113,10 +113,10 @@ def peak_memory(table: Path, times: int, folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
-    parser.add_argument("--no-memory", action="store_true", help="leave out the runs over 700 and 7,000 pictures")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the runs over 700 and 7,000 images")
     args = parser.parse_args()
     if args.data is None:
-        parser.error("name the photographs with --data or IMAGIST_DATA")
+        parser.error("name the images with --data or IMAGIST_DATA")
     table = args.data / "flickr8k" / "dev.parquet"
     cores = len(os.sched_getaffinity(0))
     pipeline = load()
@@ -166,7 +166,7 @@ def report(found: dict[str, float], memory: dict[int, float], photos: int, cores
     lines = [
         "# Throughput of the embedded bundle",
         "",
-        f"`python benchmarks/throughput.py`: {photos} pictures of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3,"
+        f"`python benchmarks/throughput.py`: {photos} images of Flickr8k dev (224 px JPEG), batch {BATCH}, beam 3,"
         f" {cores} cores, {platform.machine()}, onnxruntime {onnxruntime.__version__}, torch {torch.__version__};"
         f" best of {REPEATS} runs.",
         "",
@@ -185,7 +185,7 @@ def report(found: dict[str, float], memory: dict[int, float], photos: int, cores
         small, large = memory.values()
         lines += [
             "",
-            f"Peak memory of `imagist classify`: {small:.0f} MB for 700 pictures, {large:.0f} MB for 7,000 "
+            f"Peak memory of `imagist classify`: {small:.0f} MB for 700 images, {large:.0f} MB for 7,000 "
             f"({100 * (large / small - 1):+.1f}%).",
         ]
     return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""What tests of several floors share: the shipped model, opened once, and pictures made from nothing."""
+"""What tests of several floors share: the shipped model, opened once, and images made from nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SKIMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 @pytest.fixture(scope="session")
 def data():
-    """The folder of photographs."""
+    """The folder of images."""
     if "IMAGIST_DATA" not in os.environ:
         pytest.skip("IMAGIST_DATA is not set")
     return Path(os.environ["IMAGIST_DATA"])
@@ -37,7 +37,7 @@ def pipeline():
 
 @pytest.fixture(scope="session")
 def photos():
-    """About ten pictures of many sizes that have nothing in common; some are real where scikit-image is installed."""
+    """About ten images of many sizes that have nothing in common; some are real where scikit-image is installed."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:120, :160]
     disc = np.where((x - 80) ** 2 + (y - 60) ** 2 < 40**2, 230, 30)

@@ -1,7 +1,7 @@
-"""A pipeline whose reasons are known: one quadrant of a grey picture is red, and of the words only two decide.
+"""A pipeline whose reasons are known: one quadrant of a grey image is red, and of the words only two decide.
 
 The captioner says "a red thing lies here" where anything is red, and for "red" it looks at what is red. The words alone
-give fire 0.2, and 0.6 more for "red", 0.1 more for "thing"; the picture alone 0.05, and 0.9 more for a red quadrant.
+give fire 0.2, and 0.6 more for "red", 0.1 more for "thing"; the image alone 0.05, and 0.9 more for a red quadrant.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from imagist.pipeline import Pipeline
 from imagist.records import Caption, LabelSet, Photo
 
 LABELS = LabelSet(("fire", "stone"))
-CELLS = 4  # a side of the grid that the captioner and the picture's classifier see
-SIDE = 40  # of a picture, in pixels
+CELLS = 4  # a side of the grid that the captioner and the image's classifier see
+SIDE = 40  # of an image, in pixels
 
 
-def picture(row=0, column=1, source="<memory>"):
+def image(row=0, column=1, source="<memory>"):
     """Grey, with one quadrant red."""
     pixels = np.full((SIDE, SIDE, 3), 100, np.uint8)
     half = SIDE // 2
@@ -62,9 +62,9 @@ class Accounting(Quadrants):
     """A text classifier that tells what it did, too."""
 
     def attributions(self, texts, targets):
-        worth = {"red": 0.6, "thing": 0.1}
+        reranker_score = {"red": 0.6, "thing": 0.1}
         return [
-            tuple((word.upper(), (1 - 2 * target) * worth.get(word, 0.0)) for word in text.split())
+            tuple((word.upper(), (1 - 2 * target) * reranker_score.get(word, 0.0)) for word in text.split())
             for text, target in zip(texts, targets.tolist(), strict=True)
         ]
 
@@ -81,6 +81,6 @@ def words_say(text):
 
 
 def pipeline(weight=0.25, part=None):
-    """Its verdict on `picture` is fire, 0.95 by the picture and 0.9 by the words."""
+    """Its verdict on `image` is fire, 0.95 by the image and 0.9 by the words."""
     own = part or Quadrants()
     return Pipeline(own, own, own, identity(own.labels), ScoreFusion(weight))

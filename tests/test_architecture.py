@@ -27,7 +27,7 @@ FLOORS = [
     "classified",
     "matching",
     "encoder",
-    "consensus",
+    "mbr",
     "concepts",
     "decoding",
     "options",
@@ -38,7 +38,7 @@ FLOORS = [
     "captioner",
     "description",
     "texts",
-    "pictures",
+    "images",
     "calibration",
     "abstention",
     "fusion",
@@ -55,7 +55,7 @@ FLOORS = [
     "cli",
     "__main__",
 ]
-BACKENDS = {"captioners", "texts", "pictures"}
+BACKENDS = {"captioners", "texts", "images"}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
 MOST_LINES = 400
 MODULES = {".".join(file.relative_to(SOURCE).with_suffix("").parts): file for file in sorted(SOURCE.rglob("*.py"))}

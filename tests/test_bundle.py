@@ -59,11 +59,11 @@ def test_a_graph_that_is_none_is_refused_by_name(folder):
 def test_a_changed_graph_is_refused_before_it_runs(tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(SHIPPED / "embedded", copy)
-    content = bytearray((copy / "texts.onnx").read_bytes())
+    content = bytearray((copy / "text-classifier.onnx").read_bytes())
     content[-1] ^= 1
-    (copy / "texts.onnx").write_bytes(content)
+    (copy / "text-classifier.onnx").write_bytes(content)
     with pytest.raises(BundleTampered, match=r"texts\.onnx"):
-        open_bundle(copy).session("texts.onnx")
+        open_bundle(copy).session("text-classifier.onnx")
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "embedded/nothing", "/nowhere"])

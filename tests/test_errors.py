@@ -38,7 +38,7 @@ def test_every_error_says_what_it_is(cls):
 
 def test_kinds_differ():
     assert len({c("x").kind for c in CLASSES}) == len(CLASSES)
-    assert errors.CorruptPicture("x").kind == "corrupt_picture"
+    assert errors.CorruptImage("x").kind == "corrupt_image"
 
 
 @pytest.mark.parametrize("cls", CLASSES)

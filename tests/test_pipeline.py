@@ -89,7 +89,7 @@ def test_classifiers_of_different_classes_do_not_go_together():
     other = Recites()
     other.labels = LabelSet(("cat", "dog", "bus"))
     with pytest.raises(UsageError, match="different classes"):
-        made(texts=other)
+        made(text_classifier=other)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
@@ -118,7 +118,7 @@ def test_the_id_changes_with_every_setting():
         {"abstain_below": 0.5},
     ]
     assert len({made(**change).id for change in changes}) == len(changes)
-    assert made().id == made(lanes=4).id
+    assert made().id == made(concurrency=4).id
 
 
 def test_a_part_that_fails_on_one_photo_costs_one_photo():
@@ -219,7 +219,7 @@ def test_settings_that_cannot_be(settings, expected):
     assert str(caught.value)
 
 
-@pytest.mark.parametrize("section", ["captioner", "texts", "pictures", "fusion", "labels"])
+@pytest.mark.parametrize("section", ["captioner", "text_classifier", "image_classifier", "fusion", "labels"])
 def test_a_card_that_lacks_a_part_is_a_broken_model(tmp_path, section):
     bundle = open_bundle("embedded")
     for name in bundle.card["files"]:
@@ -237,7 +237,7 @@ def test_every_setting_makes_an_id_of_its_own(tmp_path):
     assert load(threads=1).id == load(threads=2).id
 
 
-def test_the_same_picture_in_any_form_gets_the_same_answer(pipeline, photos, tmp_path):
+def test_the_same_image_in_any_form_gets_the_same_answer(pipeline, photos, tmp_path):
     image = Image.fromarray(photos[0].pixels)
     path = tmp_path / "a.png"
     image.save(path)
@@ -262,7 +262,7 @@ def test_the_same_picture_in_any_form_gets_the_same_answer(pipeline, photos, tmp
 
 def test_more_threads_give_the_same_answers(pipeline, photos):
     many = load(threads=3)
-    assert many.lanes == 3
+    assert many.concurrency == 3
     images = photos * 3
     for one, other in zip(pipeline(images), many(images, batch_size=2), strict=True):
         assert one.source == other.source

@@ -36,7 +36,7 @@ def test_an_unknown_name_lists_the_known(kind):
 
 
 def test_a_plugin_is_found_and_listed(plugins):
-    plugins(("captioners", "mine", "json:loads"), ("texts", "other", "json:dumps"))
+    plugins(("captioners", "mine", "json:loads"), ("text_classifiers", "other", "json:dumps"))
     assert registry.names("captioners") == sorted([*registry.BUILT_IN["captioners"], "mine"])
     assert registry.find("captioners", "mine")("[1]") == [1]
     with pytest.raises(UnknownName, match="lstm, mine"):
@@ -44,15 +44,15 @@ def test_a_plugin_is_found_and_listed(plugins):
 
 
 def test_a_plugin_does_not_replace_a_built_in(plugins):
-    before = registry.find("texts", "bag")
-    plugins(("texts", "bag", "json:loads"))
-    assert registry.find("texts", "bag") is before
-    assert registry.names("texts") == ["bag"]
+    before = registry.find("text_classifiers", "bag")
+    plugins(("text_classifiers", "bag", "json:loads"))
+    assert registry.find("text_classifiers", "bag") is before
+    assert registry.names("text_classifiers") == ["bag"]
 
 
 def test_a_plugin_is_imported_only_when_it_is_asked_for(plugins):
-    plugins(("pictures", "broken", "no_such_module:load"))
-    assert registry.names("pictures") == ["broken", "linear"]
-    assert registry.find("pictures", "linear")
+    plugins(("image_classifiers", "broken", "no_such_module:load"))
+    assert registry.names("image_classifiers") == ["broken", "linear"]
+    assert registry.find("image_classifiers", "linear")
     with pytest.raises(ModuleNotFoundError):
-        registry.find("pictures", "broken")
+        registry.find("image_classifiers", "broken")

@@ -52,11 +52,11 @@ def parts(name: str) -> Parts:
         words = PieceVocabulary(tokenizer, len(tokenizer), start=start, end=end)
         kind, decoder = "prefix-gpt2", PrefixDecoder(
             small_gpt2(len(words.lines), **_SMALL_GPT2), CHANNELS, cells=CELLS, prefix=4, starts=[start], end=end,
-            longest=LONGEST,
+            max_length=LONGEST,
         )  # fmt: skip
     else:
         kind, words = DECODERS[name]["kind"], WordVocabulary(WORDS, ("en", "de"))
-        decoder = build(DECODERS[name], words=len(WORDS), channels=CHANNELS, cells=CELLS, longest=LONGEST)
+        decoder = build(DECODERS[name], words=len(WORDS), channels=CHANNELS, cells=CELLS, max_length=LONGEST)
     encoder = Eye()
     for part in (encoder, decoder):
         for place, parameter in part.named_parameters():
@@ -69,7 +69,7 @@ def parts(name: str) -> Parts:
             decoder.language_model.transformer.wte.weight[words.end] *= 2
         else:
             decoder.bias[words.end] = 5.0 if "tutorial" in name else 2.0
-    return Parts(name, "says nothing", kind, encoder.eval(), SIDE, decoder.eval(), words, Decoding(longest=LONGEST))
+    return Parts(name, "says nothing", kind, encoder.eval(), SIDE, decoder.eval(), words, Decoding(max_length=LONGEST))
 
 
 def write(folder, name):

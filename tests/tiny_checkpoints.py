@@ -17,7 +17,7 @@ from imagist.captioning.vocabulary import symbols
 CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
 WORDS = [
     "a",
-    "picture",
+    "image",
     "of",
     "dog",
     "cat",
@@ -106,7 +106,7 @@ def git(folder, seed=0):
 def blip2(folder, language, seed=0):
     """``language``: ``opt`` or ``t5``."""
     tokenizer = {"opt": opt_tokenizer, "t5": t5_tokenizer}[language]()
-    size = len(tokenizer) + 1  # the last one stands for the picture
+    size = len(tokenizer) + 1  # the last one stands for the image
     if language == "opt":
         text = transformers.OPTConfig(
             vocab_size=size,

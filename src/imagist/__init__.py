@@ -1,4 +1,4 @@
-"""imagist: understands photographs by putting them into words.
+"""imagist: understands images by putting them into words.
 
     import imagist
 

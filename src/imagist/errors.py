@@ -4,12 +4,12 @@ ImagistError
 ├── ItemError                one input failed; the others of its batch go on
 │   ├── SourceNotFound       no such file, or the row names nothing
 │   ├── FetchFailed          an http(s) address did not deliver
-│   ├── ModelFailed          the picture was decoded, but the model raised on it
-│   └── PictureError         the bytes were read but give no picture
+│   ├── ModelFailed          the image was decoded, but the model raised on it
+│   └── ImageError         the bytes were read but give no image
 │       ├── EmptyFile        zero bytes
-│       ├── PictureTooLarge  over the limit on bytes or megapixels
+│       ├── ImageTooLarge  over the limit on bytes or megapixels
 │       ├── UnknownFormat    not an image format that can be decoded here
-│       ├── CorruptPicture   truncated or damaged
+│       ├── CorruptImage   truncated or damaged
 │       └── DecodeTimeout    decoding did not end in time
 ├── UsageError               the call itself is wrong; nothing was started
 │   ├── UnknownName          a name that the registry does not hold
@@ -44,7 +44,7 @@ class ImagistError(Exception):
 
     @property
     def kind(self) -> str:
-        """The class name in snake case, such as ``corrupt_picture``: stable, for tables and clients."""
+        """The class name in snake case, such as ``corrupt_image``: stable, for tables and clients."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     def __str__(self) -> str:
@@ -72,30 +72,30 @@ class FetchFailed(ItemError):
 
 
 class ModelFailed(ItemError):
-    """The picture was decoded, but the model raised on it."""
+    """The image was decoded, but the model raised on it."""
 
 
-class PictureError(ItemError):
-    """The bytes were read but give no picture."""
+class ImageError(ItemError):
+    """The bytes were read but give no image."""
 
 
-class EmptyFile(PictureError):
+class EmptyFile(ImageError):
     """Zero bytes."""
 
 
-class PictureTooLarge(PictureError):
+class ImageTooLarge(ImageError):
     """Over the limit on bytes or megapixels."""
 
 
-class UnknownFormat(PictureError):
+class UnknownFormat(ImageError):
     """Not an image format that can be decoded here."""
 
 
-class CorruptPicture(PictureError):
+class CorruptImage(ImageError):
     """Truncated or damaged."""
 
 
-class DecodeTimeout(PictureError):
+class DecodeTimeout(ImageError):
     """Decoding did not end in time."""
 
 

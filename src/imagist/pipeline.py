@@ -1,4 +1,4 @@
-"""Photos to predictions: caption, words' verdict, picture's verdict, fusion.
+"""Photos to predictions: caption, words' verdict, image's verdict, fusion.
 
 Shapes: N photos, F fine classes of the classifiers, C categories of the taxonomy.
 """
@@ -36,30 +36,32 @@ class Pipeline:
 
     Attributes:
         captioner: Writes the words.
-        texts: Classifies the words over F fine classes.
-        pictures: Classifies the picture over the same.
+        text_classifier: Classifies the words over F fine classes.
+        image_classifier: Classifies the image over the same.
         taxonomy: From the fine classes to the categories asked for.
         fusion: Joins the two opinions.
         temperature: Calibrates the joint opinion.
         abstain_below: Below this top probability no category is named, 0 to 1.
-        lanes: Batches worked on at a time.
+        concurrency: Batches worked on at a time.
     """
 
     captioner: Captioner
-    texts: TextClassifier
-    pictures: ImageClassifier
+    text_classifier: TextClassifier
+    image_classifier: ImageClassifier
     taxonomy: Taxonomy
     fusion: Fusion
     temperature: Temperature = field(default_factory=Temperature)
     abstain_below: float = 0.0
-    lanes: int = 1
+    concurrency: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.abstain_below <= 1:
             raise UsageError(f"a probability lies in 0..1, not {self.abstain_below}", item="abstain_below")
-        if self.texts.labels != self.pictures.labels:
+        if self.text_classifier.labels != self.image_classifier.labels:
             raise UsageError("the two classifiers speak of different classes", remedy="train both on the same labels")
-        self.taxonomy.project(np.zeros((0, len(self.texts.labels))), self.texts.labels)  # refuses unknown members
+        self.taxonomy.project(
+            np.zeros((0, len(self.text_classifier.labels))), self.text_classifier.labels
+        )  # refuses unknown members
 
     @property
     def id(self) -> str:
@@ -78,8 +80,10 @@ class Pipeline:
         if not photos:
             return []
         captions = self.captioner.caption(photos)
-        image = self.taxonomy.project(self.pictures.scores(photos), self.pictures.labels)
-        text = self.taxonomy.project(self.texts.scores([caption.text for caption in captions]), self.texts.labels)
+        image = self.taxonomy.project(self.image_classifier.scores(photos), self.image_classifier.labels)
+        text = self.taxonomy.project(
+            self.text_classifier.scores([caption.text for caption in captions]), self.text_classifier.labels
+        )
         joint: Array = self.temperature.apply(self.fusion.fuse(image, text)).astype(np.float32)
         return [
             Prediction(photo.source, caption, self.labels, both, seen, said, bool(both.max() < self.abstain_below))
@@ -102,7 +106,9 @@ class Pipeline:
             workers: Threads that read and decode.
             limits: Bounds on what is decoded.
         """
-        batches = run(images, self.predict, batch_size=batch_size, workers=workers, limits=limits, lanes=self.lanes)
+        batches = run(
+            images, self.predict, batch_size=batch_size, workers=workers, limits=limits, concurrency=self.concurrency
+        )
         for outcomes in batches:
             for outcome in outcomes:
                 yield outcome.result
@@ -136,17 +142,24 @@ def load(
         UsageError: A setting is out of its range, or a name is unknown.
     """
     bundle = open_bundle(model)
-    lanes = cores() if threads is None else threads
-    if lanes < 1:
-        raise UsageError(f"at least one thread is needed, not {lanes}", item="threads")
+    concurrency = cores() if threads is None else threads
+    if concurrency < 1:
+        raise UsageError(f"at least one thread is needed, not {concurrency}", item="threads")
     encoder = Encoder(bundle, views=views)
     options = CaptionOptions(search_of(bundle).returning(nbest, beam), views)
-    captioner, texts, pictures = _parts(bundle, encoder, options)
+    captioner, texts, images = _parts(bundle, encoder, options)
     chosen = open_taxonomy(taxonomy)
     fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any
     used = fusion.weight if weight is None else weight
     return Pipeline(
-        captioner, texts, pictures, chosen, ScoreFusion(used), fusion.temperature(used), abstain_below, lanes=lanes
+        captioner,
+        texts,
+        images,
+        chosen,
+        ScoreFusion(used),
+        fusion.temperature(used),
+        abstain_below,
+        concurrency=concurrency,
     )
 
 
@@ -163,8 +176,8 @@ def _parts(
     card = bundle.card
     return (
         registry.find("captioners", card["captioner"]["kind"])(str(bundle.folder), options, encoder),
-        registry.find("texts", card["texts"]["kind"])(bundle),
-        registry.find("pictures", card["pictures"]["kind"])(bundle, encoder),
+        registry.find("text_classifiers", card["text_classifier"]["kind"])(bundle),
+        registry.find("image_classifiers", card["image_classifier"]["kind"])(bundle, encoder),
     )
 
 

@@ -1,6 +1,6 @@
 """Frozen records that flow between the floors.
 
-Shapes: H, W picture height and width; N items; C classes; T words of a caption; h, w cells of the encoder's grid.
+Shapes: H, W image height and width; N items; C classes; T words of a caption; h, w cells of the encoder's grid.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded picture, upright, RGB, on white.
+    """A decoded image, upright, RGB, on white.
 
     Compared and hashed by identity, so that an encoder can remember what it computed for a photo while that lives.
 
     Attributes:
         pixels: uint8 ``[H, W, 3]``, RGB; may be smaller than the file (scaled decode).
         source: Where it came from, as the user would name it.
-        size: ``(width, height)`` of the upright picture before scaling, in pixels.
+        size: ``(width, height)`` of the upright image before scaling, in pixels.
     """
 
     pixels: Pixels
@@ -124,7 +124,7 @@ class Prediction:
         caption: The caption, with its log-probability, n-best and attention.
         labels: The C categories that the probabilities are over.
         probabilities: float32 ``[C]``, fused and calibrated, sums to 1.
-        image_probabilities: float32 ``[C]``, what the picture alone says.
+        image_probabilities: float32 ``[C]``, what the image alone says.
         text_probabilities: float32 ``[C]``, what the words alone say.
         abstained: True where the top probability is below the threshold asked for; then ``label`` is None.
     """
@@ -149,7 +149,7 @@ class Prediction:
 
     @property
     def image_label(self) -> str:
-        """The category that the picture alone would get."""
+        """The category that the image alone would get."""
         return self.labels.names[int(self.image_probabilities.argmax())]
 
     @property

@@ -1,8 +1,8 @@
 """Name to part: built-ins and plugins come through the same door.
 
-A plugin names itself in its own package's metadata, as the entry point of a group such as ``imagist.captioning.backends``:
+A plugin names itself in its own package's metadata, as an entry point of a group such as ``imagist.captioners``:
 
-    [project.entry-points."imagist.captioning.backends"]
+    [project.entry-points."imagist.captioners"]
     mine = "my_package.captioner:load"
 """
 
@@ -26,13 +26,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "recorded": "imagist.captioning.backends.recorded:from_model",
         "transformer": "imagist.captioning.backends.stepwise:from_model",
     },
-    "texts": {"bag": "imagist.classifiers.text.bag:from_bundle"},
-    "pictures": {"linear": "imagist.classifiers.image.linear:from_bundle"},
+    "text_classifiers": {"bag": "imagist.classifiers.text.bag:from_bundle"},
+    "image_classifiers": {"linear": "imagist.classifiers.image.linear:from_bundle"},
 }
 
 
 def names(kind: str) -> list[str]:
-    """Every name of a kind (``captioners``, ``texts``, ``pictures``), built-ins and plugins, sorted."""
+    """Every name of a kind (``captioners``, ``text_classifiers``, ``image_classifiers``), sorted."""
     return sorted({*BUILT_IN[kind], *(point.name for point in _plugins(kind))})
 
 

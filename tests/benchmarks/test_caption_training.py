@@ -22,8 +22,8 @@ from imagist.training.encoders.features import Grids
 pytestmark = pytest.mark.torch
 SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")
 RECIPE = Recipe(
-    "tiny", Data((), (), longest=8), decoder={"kind": "attention", "preset": "tutorial"},
-    words=Words(epochs=2, batch=4, sentences=5, warm=2), search=Decoding(2, longest=8), brain_float=False,
+    "tiny", Data((), (), max_length=8), decoder={"kind": "attention", "preset": "tutorial"},
+    words=Words(epochs=2, batch=4, sentences=5, warm=2), search=Decoding(2, max_length=8), bf16=False,
 )  # fmt: skip
 
 

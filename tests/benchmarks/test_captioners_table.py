@@ -59,8 +59,8 @@ def test_gains_and_languages_have_tables_of_their_own():
 
 
 def test_a_consensus_is_held_beside_a_plain_search():
-    own = Decoding(beam=20, longest=12, consensus=True)
-    assert searches("best", own) == [("best", own), ("best, plain search", Decoding(longest=12))]
+    own = Decoding(beam=20, max_length=12, mbr=True)
+    assert searches("best", own) == [("best", own), ("best, plain search", Decoding(max_length=12))]
     assert searches("sat", Decoding(beam=5)) == [("sat", Decoding(beam=5))]
 
 

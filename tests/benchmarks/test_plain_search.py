@@ -40,7 +40,7 @@ class Remembering(torch.nn.Module):
 
 
 def rules(chosen, together=True):
-    return Rules(START, END, (START, UNKNOWN), chosen.beam, chosen.longest, chosen.length_power, together)
+    return Rules(START, END, (START, UNKNOWN), chosen.beam, chosen.max_length, chosen.length_penalty, together)
 
 
 def ours(decoder, grid, chosen):
@@ -54,17 +54,17 @@ def ours(decoder, grid, chosen):
     seed=st.integers(0, 2**32 - 1),
     more=st.integers(0, 7),
     beam=st.integers(1, 6),
-    longest=st.integers(1, 9),
+    max_length=st.integers(1, 9),
     power=st.sampled_from([0.0, 0.7, 1.0, 1.5]),
     together=st.booleans(),
 )
-def test_both_searches_say_the_same(seed, more, beam, longest, power, together):
+def test_both_searches_say_the_same(seed, more, beam, max_length, power, together):
     words = beam + 3 + more  # with fewer, ours would follow banned words, which are only very improbable
-    decoder, chosen = Remembering(seed, words), Decoding(beam, longest=longest, length_power=power)
+    decoder, chosen = Remembering(seed, words), Decoding(beam, max_length=max_length, length_penalty=power)
     grid = torch.arange(4.0)[:, None, None]
     expected = ours(decoder, grid, chosen)
     assert [plain_search(decoder, one[None], rules(chosen, together)) for one in grid] == expected
-    assert all(1 <= len(sentence) <= longest for sentence in expected)
+    assert all(1 <= len(sentence) <= max_length for sentence in expected)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -72,7 +72,7 @@ def test_both_searches_say_the_same(seed, more, beam, longest, power, together):
 def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
     decoder = AttentionDecoder(30, 6, cell=cell, hidden=16, embedding=12, attention=8).eval()
     grid = torch.randn(9, 4, 6) * 3
-    chosen = Decoding(3, longest=12)
+    chosen = Decoding(3, max_length=12)
     found = [plain_search(decoder, one[None], rules(chosen, together)) for one in grid]
     assert found == ours(decoder, grid, chosen)
     assert len({tuple(sentence) for sentence in found}) > 1
@@ -80,9 +80,9 @@ def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
 
 def test_a_sentence_read_anew_at_each_step_ends_the_same():
     torch.manual_seed(0)
-    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, longest=12).eval()
+    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, max_length=12).eval()
     torch.nn.init.normal_(decoder.embedding.weight)
-    grid, chosen = torch.randn(6, 4, 6) * 3, Decoding(3, longest=12)
+    grid, chosen = torch.randn(6, 4, 6) * 3, Decoding(3, max_length=12)
     anew = replace(rules(chosen), cached=False)
     found = [plain_search(decoder, one[None], anew) for one in grid]
     assert found == ours(decoder, grid, chosen)
@@ -92,7 +92,7 @@ def test_a_sentence_read_anew_at_each_step_ends_the_same():
 
 
 def test_the_grid_is_read_once_within_and_each_time_without(monkeypatch):
-    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, longest=12).eval()
+    decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, max_length=12).eval()
     calls, reduce = [], decoder.reduce.forward
     monkeypatch.setattr(decoder.reduce, "forward", lambda grid: calls.append(1) or reduce(grid))
     grid, words = torch.randn(1, 4, 6), torch.ones(1, 1, 1, dtype=torch.int64)
@@ -108,6 +108,6 @@ def test_the_grid_is_read_once_within_and_each_time_without(monkeypatch):
 
 def test_a_wrong_rule_would_be_seen():
     decoder, grid = Remembering(3, 9), torch.arange(20.0)[:, None, None]
-    chosen = Decoding(3, longest=8, length_power=1.0)
-    other = rules(Decoding(3, longest=8, length_power=0.0))
+    chosen = Decoding(3, max_length=8, length_penalty=1.0)
+    other = rules(Decoding(3, max_length=8, length_penalty=0.0))
     assert [plain_search(decoder, one[None], other) for one in grid] != ours(decoder, grid, chosen)

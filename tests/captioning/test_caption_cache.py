@@ -1,4 +1,4 @@
-"""No picture is captioned twice by the same settings, whoever asks."""
+"""No image is captioned twice by the same settings, whoever asks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from imagist.captioning import cache as caption_cache
-from imagist.captioning.cache import CachedCaptioner, picture_hash
+from imagist.captioning.cache import CachedCaptioner, image_hash
 from imagist.errors import ModelFailed, OutputError, UsageError
 from imagist.images.stream import run
 from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
 
 
-def picture(number, source=""):
+def image(number, source=""):
     pixels = np.full((2, 3, 3), number % 256, np.uint8)
     pixels[0, 0] = number // 256
     return Photo(pixels, source or f"{number}.jpg")
@@ -44,7 +44,7 @@ def caption_of(photo):
 
 
 class Counting:
-    """A captioner that knows how often it was asked for each picture."""
+    """A captioner that knows how often it was asked for each image."""
 
     def __init__(self, id="fake(beam=3)", broken=()):
         self.id = id
@@ -99,7 +99,7 @@ def test_any_caption_is_read_back_equal(captions):
         def caption(self, photos):
             return captions[: len(photos)]
 
-    photos = [picture(n) for n in range(len(captions))]
+    photos = [image(n) for n in range(len(captions))]
     with tempfile.TemporaryDirectory() as folder:
         with CachedCaptioner(Saying(), Path(folder) / "x") as cached:
             for caption, first in zip(captions, cached.caption(photos), strict=True):
@@ -121,13 +121,13 @@ def test_the_shipped_captioner_is_read_back_equal(path, pipeline, photos):
         assert cached.misses == 0
 
 
-def test_a_picture_is_captioned_once(path):
+def test_a_image_is_captioned_once(path):
     captioner = Counting()
     with CachedCaptioner(captioner, path) as cached:
         assert cached.caption([]) == []
         for _ in range(3):
-            for number, caption in enumerate(cached.caption([picture(n) for n in range(5)])):
-                assert_equal(caption, caption_of(picture(number)))
+            for number, caption in enumerate(cached.caption([image(n) for n in range(5)])):
+                assert_equal(caption, caption_of(image(number)))
         assert (cached.hits, cached.misses) == (10, 5)
     assert set(captioner.asked.values()) == {1}
 
@@ -135,14 +135,14 @@ def test_a_picture_is_captioned_once(path):
 def test_twins_in_a_batch_are_captioned_once_whatever_they_are_called(path):
     captioner = Counting()
     with CachedCaptioner(captioner, path) as cached:
-        captions = cached.caption([picture(1, "a"), picture(2, "b"), picture(1, "c"), picture(1, "d")])
+        captions = cached.caption([image(1, "a"), image(2, "b"), image(1, "c"), image(1, "d")])
         assert [caption.text for caption in captions] == ["number 1", "number 2", "number 1", "number 1"]
         assert (cached.hits, cached.misses) == (2, 2)
     assert sum(captioner.asked.values()) == 2
 
 
-def test_more_pictures_than_one_statement_takes(path):
-    photos = [picture(n) for n in range(1201)]
+def test_more_images_than_one_statement_takes(path):
+    photos = [image(n) for n in range(1201)]
     for misses in (1201, 0):
         with CachedCaptioner(Counting(), path) as cached:
             captions = cached.caption(photos)
@@ -154,7 +154,7 @@ def test_other_settings_have_captions_of_their_own(path):
     for _ in range(2):
         for captioner in (Counting("fake(beam=3)"), Counting("fake(beam=4)")):
             with CachedCaptioner(captioner, path) as cached:
-                cached.caption([picture(1)])
+                cached.caption([image(1)])
     file = sqlite3.connect(path)
     counts = "SELECT id, count(*) FROM captioners, captions WHERE number = captioner GROUP BY id"
     assert file.execute(counts).fetchall() == [("fake(beam=3)", 1), ("fake(beam=4)", 1)]
@@ -163,21 +163,21 @@ def test_other_settings_have_captions_of_their_own(path):
 
 def test_the_hash_is_of_pixels_and_shape_alone():
     pixels = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
-    first = picture_hash(Photo(pixels, "a"))
-    assert picture_hash(Photo(np.asfortranarray(pixels), "b", (30, 40))) == first
-    assert picture_hash(Photo(np.flip(np.flip(pixels, 0).copy(), 0))) == first
-    assert picture_hash(Photo(pixels.reshape(4, 3, 3))) != first
-    assert picture_hash(Photo(pixels + np.uint8(1))) != first
+    first = image_hash(Photo(pixels, "a"))
+    assert image_hash(Photo(np.asfortranarray(pixels), "b", (30, 40))) == first
+    assert image_hash(Photo(np.flip(np.flip(pixels, 0).copy(), 0))) == first
+    assert image_hash(Photo(pixels.reshape(4, 3, 3))) != first
+    assert image_hash(Photo(pixels + np.uint8(1))) != first
 
 
-def test_only_the_pictures_that_fail_are_lost(path):
+def test_only_the_images_that_fail_are_lost(path):
     captioner = Counting(broken=["2.jpg"])
     with CachedCaptioner(captioner, path) as cached:
-        (outcomes,) = run([picture(n) for n in range(5)], cached.caption)
+        (outcomes,) = run([image(n) for n in range(5)], cached.caption)
         assert [isinstance(outcome.result, Caption) for outcome in outcomes] == [True, True, False, True, True]
         assert outcomes[2].result.error.item == "2.jpg"
         assert (cached.hits, cached.misses) == (0, 4)
-        cached.caption([picture(n) for n in (0, 1, 3, 4)])
+        cached.caption([image(n) for n in (0, 1, 3, 4)])
         assert (cached.hits, cached.misses) == (4, 4)
 
 
@@ -188,11 +188,11 @@ def test_a_captioner_that_says_too_little_is_not_believed(path):
 
     with CachedCaptioner(Short(), path) as cached:
         with pytest.raises(ValueError, match="shorter"):
-            cached.caption([picture(1), picture(2)])
+            cached.caption([image(1), image(2)])
         assert cached.misses == 0
 
 
-def test_threads_that_meet_a_picture_caption_it_once(path):
+def test_threads_that_meet_a_image_caption_it_once(path):
     together = threading.Barrier(4)
     captioner = Counting()
     with CachedCaptioner(captioner, path) as cached, ThreadPoolExecutor(4) as pool:
@@ -201,7 +201,7 @@ def test_threads_that_meet_a_picture_caption_it_once(path):
             together.wait()
             said = {}
             for batch in np.split(np.random.default_rng(seed).permutation(40), 8):
-                said |= zip(batch, cached.caption([*map(picture, batch)]), strict=True)
+                said |= zip(batch, cached.caption([*map(image, batch)]), strict=True)
             return said
 
         for said in pool.map(work, range(4)):
@@ -211,7 +211,7 @@ def test_threads_that_meet_a_picture_caption_it_once(path):
 
 
 def test_what_another_thread_fails_at_is_tried_again(path):
-    """The first call holds the picture until the second waits for it, then fails."""
+    """The first call holds the image until the second waits for it, then fails."""
     begun, waiting = threading.Event(), threading.Event()
 
     class Once(Counting):
@@ -230,23 +230,23 @@ def test_what_another_thread_fails_at_is_tried_again(path):
             return mine, others
 
     with Watched(Once(), path) as cached, ThreadPoolExecutor(2) as pool:
-        first = pool.submit(cached.caption, [picture(1)])
+        first = pool.submit(cached.caption, [image(1)])
         assert begun.wait(60)
-        second = pool.submit(cached.caption, [picture(1), picture(2)])
+        second = pool.submit(cached.caption, [image(1), image(2)])
         with pytest.raises(ModelFailed):
             first.result(60)
         assert [caption.text for caption in second.result(60)] == ["number 1", "number 2"]
 
 
 def one_of_several(path, seed, start, results):
-    """In a process of its own: all pictures in some order, in small batches."""
+    """In a process of its own: all images in some order, in small batches."""
     captioner = Counting()
     order = np.random.default_rng(seed).permutation(60)
     start.wait(240)
     with CachedCaptioner(captioner, path) as cached:
         for batch in np.split(order, 20):
-            for number, caption in zip(batch, cached.caption([*map(picture, batch)]), strict=True):
-                assert_equal(caption, caption_of(picture(number)))
+            for number, caption in zip(batch, cached.caption([*map(image, batch)]), strict=True):
+                assert_equal(caption, caption_of(image(number)))
         results.put((cached.hits, cached.misses, sum(captioner.asked.values())))
 
 
@@ -275,7 +275,7 @@ def test_several_processes_make_and_fill_one_cache_at_once(path):
 def endless(path, begun):
     with CachedCaptioner(Counting(), path) as cached:
         for number in range(10**6):
-            cached.caption([picture(number)])
+            cached.caption([image(number)])
             if number == 20:
                 begun.set()
 
@@ -291,8 +291,8 @@ def test_a_kill_costs_nothing_that_was_said(path):
     os.kill(worker.pid, signal.SIGKILL)
     worker.join(60)
     with CachedCaptioner(Counting(), path) as cached:
-        for number, caption in enumerate(cached.caption([picture(n) for n in range(20)])):
-            assert_equal(caption, caption_of(picture(number)))
+        for number, caption in enumerate(cached.caption([image(n) for n in range(20)])):
+            assert_equal(caption, caption_of(image(number)))
         assert cached.misses == 0
 
 
@@ -300,7 +300,7 @@ def refused(path, match):
     """The file is refused with a word, and left as it is."""
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(OutputError, match=match) as caught, CachedCaptioner(Counting(), path) as cached:
-        cached.caption([picture(n) for n in range(300)])
+        cached.caption([image(n) for n in range(300)])
     assert caught.value.item == str(path)
     assert before is None or path.read_bytes() == before
 
@@ -331,7 +331,7 @@ def change(path, script):
 @pytest.fixture
 def filled(path):
     with CachedCaptioner(Counting(), path) as cached:
-        cached.caption([picture(n) for n in range(300)])
+        cached.caption([image(n) for n in range(300)])
     return path
 
 
@@ -411,12 +411,12 @@ def test_a_folder_or_file_that_may_not_be_written_is_told(nobody, there):
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(path):
     with CachedCaptioner(Counting(), path) as cached:
-        cached.caption([picture(0)])
+        cached.caption([image(0)])
         cached._store._file.execute("PRAGMA max_page_count = 20")
         with pytest.raises(OutputError, match="full"):
-            cached.caption([picture(n) for n in range(300)])
+            cached.caption([image(n) for n in range(300)])
         assert (cached.hits, cached.misses) == (0, 1)
-        cached.caption([picture(0)])
+        cached.caption([image(0)])
         assert cached.hits == 1
 
 
@@ -425,23 +425,23 @@ def test_a_cache_that_others_hold_is_told(filled, monkeypatch):
     holder = sqlite3.connect(filled, isolation_level=None)
     with CachedCaptioner(Counting(), filled) as cached:
         holder.execute("BEGIN IMMEDIATE")
-        assert cached.caption([picture(1)])[0].text == "number 1"  # reading goes on
+        assert cached.caption([image(1)])[0].text == "number 1"  # reading goes on
         with pytest.raises(OutputError, match="other processes have held it"):
-            cached.caption([picture(1000)])
+            cached.caption([image(1000)])
         with pytest.raises(OutputError, match="other processes have held it"):
             CachedCaptioner(Counting(), filled)
         holder.execute("ROLLBACK")
-        assert cached.caption([picture(1000)])[0].text == "number 1000"
+        assert cached.caption([image(1000)])[0].text == "number 1000"
     holder.close()
 
 
 def test_a_closed_cache_says_so(path):
     cached = CachedCaptioner(Counting(), path)
-    cached.caption([picture(1)])
+    cached.caption([image(1)])
     cached.close()
     cached.close()
     with pytest.raises(UsageError, match="the cache was closed"):
-        cached.caption([picture(1)])
+        cached.caption([image(1)])
 
 
 def test_nothing_of_the_log_is_left_when_it_is_closed(filled):
@@ -451,7 +451,7 @@ def test_nothing_of_the_log_is_left_when_it_is_closed(filled):
 def test_a_relative_path_is_that_of_the_moment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with CachedCaptioner(Counting(), Path(":memory:")) as cached:  # a name like any other
-        cached.caption([picture(1)])
+        cached.caption([image(1)])
     assert (tmp_path / ":memory:").is_file()
 
 
@@ -462,7 +462,7 @@ def test_a_log_probability_that_is_not_known_stays_so(path):
 
     for _ in range(2):
         with CachedCaptioner(Unsure(), path) as cached:
-            assert math.isnan(cached.caption([picture(1)])[0].logprob)
+            assert math.isnan(cached.caption([image(1)])[0].logprob)
 
 
 def test_a_caption_that_cannot_be_kept_takes_no_others_with_it(path):
@@ -471,7 +471,7 @@ def test_a_caption_that_cannot_be_kept_takes_no_others_with_it(path):
             return [Caption("\udcff", -1.0) if photo.source == "odd" else caption_of(photo) for photo in photos]
 
     with CachedCaptioner(Odd(), path) as cached:
-        (outcomes,) = run([picture(1), picture(2, "odd"), picture(3)], cached.caption)
+        (outcomes,) = run([image(1), image(2, "odd"), image(3)], cached.caption)
         assert [isinstance(outcome.result, Caption) for outcome in outcomes] == [True, False, True]
         assert outcomes[1].result.error.kind == "model_failed"
         assert cached.misses == 2

@@ -27,10 +27,10 @@ class Markov:
 
     start, end = START, END
 
-    def __init__(self, tables, beams, longest):
+    def __init__(self, tables, beams, max_length):
         self.words = tables.shape[2]
         self.tables = tables
-        self.state = np.zeros((len(tables), beams, longest), np.float32)
+        self.state = np.zeros((len(tables), beams, max_length), np.float32)
 
     def step(self, words, candidates):
         self.state = np.concatenate([self.state[:, :, 1:], words[:, :, None].astype(np.float32)], 2)
@@ -51,11 +51,11 @@ def tables(seed, photos=1, words=3):
 
 
 def search(table, settings_):
-    return generate(Markov(table, settings_.beam, settings_.longest), len(table), settings_)
+    return generate(Markov(table, settings_.beam, settings_.max_length), len(table), settings_)
 
 
-def logprob(table, words, longest):
-    path = [START, *words] + ([END] if len(words) < longest else [])
+def logprob(table, words, max_length):
+    path = [START, *words] + ([END] if len(words) < max_length else [])
     return float(sum(table[a, b] for a, b in pairwise(path)))
 
 
@@ -64,11 +64,11 @@ def every_sentence(table, settings_):
     vocabulary = range(FIRST_WORD, table.shape[0])
     said = [
         words
-        for length in range(1, settings_.longest + 1)
+        for length in range(1, settings_.max_length + 1)
         for words in product(vocabulary, repeat=length)
         if all(a != b for a, b in pairwise(words))
     ]
-    ranked = [(logprob(table, w, settings_.longest) / len(w) ** settings_.length_power, w) for w in said]
+    ranked = [(logprob(table, w, settings_.max_length) / len(w) ** settings_.length_penalty, w) for w in said]
     return sorted(ranked, reverse=True)
 
 
@@ -79,7 +79,7 @@ powers = st.sampled_from([0.0, 0.7, 1.0, 1.3])
 @settings(max_examples=30)
 @given(seeds, powers)
 def test_a_beam_as_wide_as_the_space_searches_all_of_it(seed, power):
-    wide = Decoding(beam=24, nbest=21, longest=3, length_power=power)
+    wide = Decoding(beam=24, nbest=21, max_length=3, length_penalty=power)
     table = tables(seed)
     (found,) = search(table, wide)
     expected = every_sentence(table[0], wide)
@@ -92,10 +92,10 @@ def test_a_beam_as_wide_as_the_space_searches_all_of_it(seed, power):
 
 @given(seeds)
 def test_one_beam_takes_the_most_probable_word_each_time(seed):
-    greedy = Decoding(beam=1, longest=6)
+    greedy = Decoding(beam=1, max_length=6)
     table = tables(seed, words=5)
     words, total = [START], 0.0
-    while len(words) <= greedy.longest:
+    while len(words) <= greedy.max_length:
         row = table[0, words[-1]].copy()
         row[[words[-1], *([END] if len(words) == 1 else [])]] = -np.inf
         total += row.max()
@@ -108,17 +108,17 @@ def test_one_beam_takes_the_most_probable_word_each_time(seed):
 
 
 @given(seeds, st.integers(1, 5), st.integers(1, 7), powers)
-def test_every_sentence_is_sound(seed, beam, longest, power):
-    chosen = Decoding(beam=beam, nbest=beam, longest=longest, length_power=power)
+def test_every_sentence_is_sound(seed, beam, max_length, power):
+    chosen = Decoding(beam=beam, nbest=beam, max_length=max_length, length_penalty=power)
     table = tables(seed, photos=3, words=4)
     for photo, found in enumerate(search(table, chosen)):
         assert 1 <= len(found) <= beam
         for sentence in found:
             words = sentence.words.tolist()
-            assert 1 <= len(words) <= longest
+            assert 1 <= len(words) <= max_length
             assert not {END, START} & set(words)
             assert all(a != b for a, b in pairwise(words))
-            assert sentence.logprob == pytest.approx(logprob(table[photo], words, longest), abs=1e-4)
+            assert sentence.logprob == pytest.approx(logprob(table[photo], words, max_length), abs=1e-4)
         assert len({tuple(s.words) for s in found}) == len(found)
         ranks = [s.logprob / len(s.words) ** power for s in found]
         assert ranks == sorted(ranks, reverse=True)
@@ -126,7 +126,7 @@ def test_every_sentence_is_sound(seed, beam, longest, power):
 
 @given(seeds, st.integers(1, 4))
 def test_photos_do_not_touch_each_other(seed, beam):
-    chosen = Decoding(beam=beam, nbest=beam, longest=6)
+    chosen = Decoding(beam=beam, nbest=beam, max_length=6)
     table = tables(seed, photos=5, words=4)
     for photo, together in enumerate(search(table, chosen)):
         (alone,) = search(table[photo : photo + 1], chosen)
@@ -136,20 +136,20 @@ def test_photos_do_not_touch_each_other(seed, beam):
 
 @given(seeds, st.integers(1, 5))
 def test_attention_follows_the_hypothesis_that_paid_it(seed, beam):
-    chosen = Decoding(beam=beam, nbest=beam, longest=6)
+    chosen = Decoding(beam=beam, nbest=beam, max_length=6)
     for found in search(tables(seed, photos=3, words=5), chosen):
         for sentence in found:
-            history = [0] * chosen.longest
+            history = [0] * chosen.max_length
             for word, paid in zip([START, *sentence.words], sentence.attention, strict=False):
                 history = [*history[1:], int(word)]
                 assert paid.tolist() == history
-            assert sentence.attention.shape == (len(sentence.words), chosen.longest)
+            assert sentence.attention.shape == (len(sentence.words), chosen.max_length)
 
 
 def test_a_model_that_never_ends_is_stopped():
     table = tables(0)
     table[:, :, END] = -np.inf
-    ((found,),) = search(table, Decoding(beam=2, longest=5))
+    ((found,),) = search(table, Decoding(beam=2, max_length=5))
     assert len(found.words) == 5
 
 
@@ -169,10 +169,10 @@ def test_the_length_power_decides_between_short_and_long():
 
 
 def test_what_hypotheses_are_worth_is_added_to_their_agreement():
-    chosen, table = Decoding(beam=4, nbest=4, longest=6, consensus=True), tables(3, photos=2)
+    chosen, table = Decoding(beam=4, nbest=4, max_length=6, mbr=True), tables(3, photos=2)
     asked = []
 
-    def worth(photo, sentences):
+    def reranker_score(photo, sentences):
         asked.append((photo, len(sentences)))
         return np.array([10.0 * photo * (sentence[0] == 2) for sentence in sentences])
 
@@ -180,36 +180,36 @@ def test_what_hypotheses_are_worth_is_added_to_their_agreement():
         found = generate(Markov(table, 4, 6), 2, chosen, **more)
         return [[sentence.words.tolist() for sentence in of] for of in found]
 
-    plain, found = said(), said(worth=worth)
+    plain, found = said(), said(reranker_score=reranker_score)
     assert asked == [(0, 4), (1, 4)]
     assert found[0] == plain[0]  # where all are worth the same, agreement decides
     assert found[1] == sorted(plain[1], key=lambda words: words[0] != 2) != plain[1]
-    generate(Markov(table, 4, 6), 2, replace(chosen, consensus=False), worth=lambda *_: pytest.fail("asked"))
+    generate(Markov(table, 4, 6), 2, replace(chosen, mbr=False), reranker_score=lambda *_: pytest.fail("asked"))
 
 
 @given(seeds, st.integers(1, 3), st.integers(1, 3))
-def test_no_run_of_words_comes_twice_where_it_may_not(seed, beam, no_repeat):
-    chosen = Decoding(beam=beam, nbest=beam, longest=12, no_repeat=no_repeat)
+def test_no_run_of_words_comes_twice_where_it_may_not(seed, beam, no_repeat_ngram_size):
+    chosen = Decoding(beam=beam, nbest=beam, max_length=12, no_repeat_ngram_size=no_repeat_ngram_size)
     table = tables(seed, photos=2, words=14)
     table[:, :, END] -= 4
     for found in search(table, chosen):
         for sentence in found:
             words = sentence.words.tolist()
-            runs = [tuple(words[i : i + no_repeat]) for i in range(len(words) - no_repeat + 1)]
+            runs = [tuple(words[i : i + no_repeat_ngram_size]) for i in range(len(words) - no_repeat_ngram_size + 1)]
             assert len(set(runs)) == len(runs)
 
 
 def test_a_model_with_nothing_left_to_say_repeats_itself_rather_than_fail():
     table = tables(0, words=1)
     table[:, :, END] = -np.inf
-    ((found,),) = search(table, Decoding(beam=2, longest=4, no_repeat=1))
+    ((found,),) = search(table, Decoding(beam=2, max_length=4, no_repeat_ngram_size=1))
     assert len(found.words) >= 1
 
 
 @settings(max_examples=20)
 @given(seeds, st.sampled_from([0.3, 0.8, 1.0]), st.sampled_from([0.5, 1.0]))
 def test_what_is_drawn_lies_in_the_nucleus_and_is_drawn_again_under_the_same_seed(seed, top_p, temperature):
-    chosen = Decoding(beam=4, nbest=4, longest=6, top_p=top_p, temperature=temperature, seed=seed % 7)
+    chosen = Decoding(beam=4, nbest=4, max_length=6, top_p=top_p, temperature=temperature, seed=seed % 7)
     table = tables(seed, photos=2, words=6)
     one, two = (
         generate(Markov(table, 4, 6), 2, chosen, seeds=[seed, seed + 1]),
@@ -239,7 +239,7 @@ def test_what_is_drawn_follows_the_model_s_chances():
     table = np.full((1, 5, 5), -np.inf, np.float32)
     table[0, START, 2:] = np.log([0.5, 0.3, 0.2])
     table[0, 2:, END] = 0
-    chosen = Decoding(beam=1, longest=2, top_p=1.0)
+    chosen = Decoding(beam=1, max_length=2, top_p=1.0)
     photos = 3000
     found = generate(Markov(table.repeat(photos, 0), 1, 2), photos, chosen, seeds=list(range(photos)))
     shares = np.bincount([int(f[0].words[0]) for f in found], minlength=5)[2:] / photos
@@ -250,17 +250,17 @@ def test_closing_early_changes_nothing_of_what_is_found():
     """Of a wide search, which goes on until B have ended, the best is what a search for the best alone finds."""
     for seed in range(40):
         table = tables(seed, photos=4, words=8)
-        short = search(table, Decoding(beam=4, nbest=1, longest=9))
-        whole = search(table, Decoding(beam=4, nbest=4, longest=9))
+        short = search(table, Decoding(beam=4, nbest=1, max_length=9))
+        whole = search(table, Decoding(beam=4, nbest=4, max_length=9))
         assert [f[0].words.tolist() for f in short] == [f[0].words.tolist() for f in whole]
 
 
 @given(seeds)
 def test_a_consensus_ranks_what_a_wide_search_finds(seed):
     table = tables(seed, photos=2, words=6)
-    wide = search(table, Decoding(beam=5, nbest=5, longest=6))
-    agreed = search(table, Decoding(beam=5, nbest=5, longest=6, consensus=True))
-    best = search(table, Decoding(beam=5, longest=6, consensus=True))
+    wide = search(table, Decoding(beam=5, nbest=5, max_length=6))
+    agreed = search(table, Decoding(beam=5, nbest=5, max_length=6, mbr=True))
+    best = search(table, Decoding(beam=5, max_length=6, mbr=True))
     for plain, ranked, (first,) in zip(wide, agreed, best, strict=True):
         sentences = [s.words for s in plain]
         said = agreement(sentences, [s.logprob for s in plain], 0.7)
@@ -273,7 +273,7 @@ def test_a_consensus_ranks_what_a_wide_search_finds(seed):
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"beam": 0}, {"nbest": 4}, {"longest": 0}, {"no_repeat": -1}, {"length_power": -1.0}),
+        *({"beam": 0}, {"nbest": 4}, {"max_length": 0}, {"no_repeat_ngram_size": -1}, {"length_penalty": -1.0}),
         *({"top_p": 0.0}, {"top_p": 1.1}, {"temperature": 0.0}),
     ],
 )

@@ -17,10 +17,12 @@ def test_what_ships_is_opened_by_its_card(photos):
 
 def test_the_longest_sentence_and_the_length_power_are_the_card_s(pipeline):
     assert open_captioner().id == pipeline.captioner.id
-    assert open_captioner(options=CaptionOptions(Decoding(longest=3, length_power=0.0))).id == pipeline.captioner.id
+    assert (
+        open_captioner(options=CaptionOptions(Decoding(max_length=3, length_penalty=0.0))).id == pipeline.captioner.id
+    )
 
 
-def test_with_a_cache_no_picture_is_captioned_twice(photos, tmp_path):
+def test_with_a_cache_no_image_is_captioned_twice(photos, tmp_path):
     first, again = (open_captioner(cache=tmp_path / "captions.db") for _ in range(2))
     assert isinstance(first, CachedCaptioner)
     said = [caption.text for caption in first.caption(photos[:3])]

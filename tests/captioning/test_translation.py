@@ -159,7 +159,7 @@ CAPTIONERS = {
 def test_pretrained_captioners_translate_when_asked_to(name, folder, translator, tmp_path, photos):
     door, write = CAPTIONERS[name]
     model = str(write(tmp_path / name))
-    decoding = Decoding(beam=2, nbest=2, longest=6)
+    decoding = Decoding(beam=2, nbest=2, max_length=6)
     english = door(model, CaptionOptions(decoding=decoding)).caption(photos[:4])
     german = door(model, CaptionOptions(decoding=decoding, language="de"), translator=str(folder))
     assert german.id.endswith(f"+{translator.id}")

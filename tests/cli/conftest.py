@@ -18,7 +18,7 @@ def fake(monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of seven small pictures, each of one colour of its own."""
+    """A folder of seven small images, each of one colour of its own."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for n in range(7):

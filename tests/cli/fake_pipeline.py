@@ -35,7 +35,7 @@ class FakeCaptioner:
 
 class FakePipeline:
     labels = LABELS
-    lanes = 1
+    concurrency = 1
 
     def __init__(self, taxonomy="photos15", abstain_below=0.0, nbest=1, attention=True):
         self.id = f"fake/{taxonomy}/abstain<{abstain_below}"

@@ -50,28 +50,43 @@ def asked_of(monkeypatch):
 
 def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
     asked = asked_of(monkeypatch)
-    argv = (
-        "--captioner blip --model some/name --lang de --consensus --no-repeat 3 --top-p 0.9 --temperature 0.5 --seed 7"
+    argv = "--captioner blip --model some/name --lang de --mbr --no-repeat-ngram-size 3 --top-p 0.9 --temperature 0.5"
+    assert (
+        fake(
+            [
+                "caption",
+                str(photos),
+                *argv.split(),
+                "--seed",
+                "7",
+                "--device",
+                "cpu",
+                "--cache",
+                "c.db",
+                "--threads",
+                "2",
+            ]
+        )
+        == 0
     )
-    assert fake(["caption", str(photos), *argv.split(), "--device", "cpu", "--cache", "c.db", "--threads", "2"]) == 0
     options = asked["options"]
     assert (asked["model"], asked["kind"], str(asked["cache"])) == ("some/name", "blip", "c.db")
     assert (options.language, options.device, options.threads) == ("de", "cpu", 2)
     chosen = options.decoding
-    assert (chosen.no_repeat, chosen.top_p, chosen.temperature, chosen.seed) == (3, 0.9, 0.5, 7)
-    assert chosen.consensus
+    assert (chosen.no_repeat_ngram_size, chosen.top_p, chosen.temperature, chosen.seed) == (3, 0.9, 0.5, 7)
+    assert chosen.mbr
 
 
 @pytest.mark.parametrize(
-    ("argv", "beam", "consensus"),
-    [([], 6, True), (["--no-consensus"], 6, False), (["--beam", "2"], 2, True), (["--nbest", "8"], 8, True)],
+    ("argv", "beam", "mbr"),
+    [([], 6, True), (["--no-mbr"], 6, False), (["--beam", "2"], 2, True), (["--nbest", "8"], 8, True)],
 )
-def test_a_model_s_own_search_is_kept_but_for_what_is_asked(fake, photos, monkeypatch, argv, beam, consensus):
+def test_a_model_s_own_search_is_kept_but_for_what_is_asked(fake, photos, monkeypatch, argv, beam, mbr):
     asked = asked_of(monkeypatch)
-    monkeypatch.setattr("imagist.captioning.opening.search_of", lambda bundle: Decoding(6, longest=9, consensus=True))
+    monkeypatch.setattr("imagist.captioning.opening.search_of", lambda bundle: Decoding(6, max_length=9, mbr=True))
     assert fake(["caption", str(photos / "0.png"), *argv]) == 0
     chosen = asked["options"].decoding
-    assert (chosen.beam, chosen.consensus, chosen.longest) == (beam, consensus, 9)
+    assert (chosen.beam, chosen.mbr, chosen.max_length) == (beam, mbr, 9)
 
 
 def test_an_unknown_captioner_lists_the_known(photos, capsys):
@@ -87,7 +102,7 @@ def test_failures_are_rows_and_exit_code_three(fake, photos, tmp_path):
     assert pd.read_csv(out)["error_kind"].tolist()[-1] == "source_not_found"
 
 
-def test_attention_draws_one_sheet_a_picture(fake, photos, tmp_path):
+def test_attention_draws_one_sheet_a_image(fake, photos, tmp_path):
     twin = tmp_path / "twin"
     twin.mkdir()
     (photos / "0.png").rename(twin / "1.png")

@@ -24,7 +24,7 @@ def rows_of(path):
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_a_table_has_one_row_an_input_in_order(fake, photos, tmp_path, capsys, suffix):
     out = tmp_path / f"x.{suffix}"
-    (photos / "3.png").write_bytes(b"not a picture")
+    (photos / "3.png").write_bytes(b"not an image")
     assert fake(["classify", str(photos), "missing.jpg", "--out", str(out), "--batch-size", "2"]) == 3
     rows = rows_of(out)
     assert list(rows[0]) == list(CLASSIFIED)
@@ -108,7 +108,7 @@ def test_who_abstains_has_no_label_in_the_table(fake, photos, tmp_path):
 def test_limits_reach_the_decoder(fake, photos, tmp_path):
     out = tmp_path / "x.jsonl"
     assert fake(["classify", str(photos), "--out", str(out), "--max-megapixels", "0.0001"]) == 3
-    assert {row["error_kind"] for row in rows_of(out)} == {"picture_too_large"}
+    assert {row["error_kind"] for row in rows_of(out)} == {"image_too_large"}
 
 
 def test_carried_columns_follow_and_clashing_ones_get_new_names(fake, photos, tmp_path):
@@ -148,7 +148,7 @@ def test_a_report_comes_beside_the_table(fake, photos, tmp_path):
 
 
 USAGE = [
-    (["{empty}"], "nothing to do: .*empty: no pictures in this folder"),
+    (["{empty}"], "nothing to do: .*empty: no images in this folder"),
     (["nix.jpg", "nix*.png"], "nothing to do: nix.jpg: no such file; .*matches no file"),
     (["{none}.csv"], "nothing to do: no rows"),
     (["{photos}", "--out", "x.xlsx"], "x.xlsx: .*format.*csv, .jsonl, .parquet"),
@@ -272,7 +272,7 @@ def test_resuming_nothing_begins_and_says_so(fake, photos, tmp_path, capsys):
     assert len(rows_of(tmp_path / "x.csv")) == 7
 
 
-def test_a_model_that_fails_on_one_picture_loses_that_one_alone(monkeypatch, fake, photos, tmp_path):
+def test_a_model_that_fails_on_one_image_loses_that_one_alone(monkeypatch, fake, photos, tmp_path):
     class Picky(fake_pipeline.FakePipeline):
         def predict(self, photos):
             if any(photo.source.endswith("4.png") for photo in photos):

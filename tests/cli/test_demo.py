@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 
 from imagist.cli import demo
-from imagist.cli.demo import PHOTOGRAPHS
+from imagist.cli.demo import IMAGES
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch, photos):
-    """All packages have all photographs, and each is the same small picture."""
+    """All packages have all images, and each is the same small image."""
 
     class Spec:
         submodule_search_locations = (str(tmp_path / "package"),)
 
-    for _, path in PHOTOGRAPHS.values():
+    for _, path in IMAGES.values():
         file = tmp_path / "package" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes((photos / "0.png").read_bytes())
@@ -24,13 +24,13 @@ def test_it_prints_the_table_and_writes_the_page(fake, installed, tmp_path, caps
     out = tmp_path / "demo"
     assert fake(["demo", "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in PHOTOGRAPHS)
+    assert all(name in text for name in IMAGES)
     assert "3 likeliest categories" in text
-    assert (out / "report.html").read_text("utf-8").count("<article") == len(PHOTOGRAPHS)
+    assert (out / "report.html").read_text("utf-8").count("<article") == len(IMAGES)
     assert fake(["demo", "--out", str(out)]) == 0
 
 
-def test_your_own_photographs_instead(fake, photos, tmp_path, capsys):
+def test_your_own_images_instead(fake, photos, tmp_path, capsys):
     assert fake(["demo", "--photos", str(photos), "--out", str(tmp_path / "demo")]) == 0
     assert "6.png" in capsys.readouterr().out
     assert not (tmp_path / "demo" / "photos").exists()
@@ -50,7 +50,7 @@ def test_a_folder_that_cannot_be_made(fake, installed, photos, capsys):
 
 
 @pytest.mark.skipif(not demo.find_spec("skimage") or not demo.find_spec("sklearn"), reason="needs the demo extra")
-def test_the_photographs_are_where_the_packages_have_them():
-    found = demo._photographs()
-    assert list(found) == list(PHOTOGRAPHS)
+def test_the_images_are_where_the_packages_have_them():
+    found = demo._images()
+    assert list(found) == list(IMAGES)
     assert all(file.stat().st_size > 50_000 for file in found.values())

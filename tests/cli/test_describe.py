@@ -9,7 +9,7 @@ import pytest
 from imagist.cli.describe import DESCRIBED
 
 
-def test_a_block_a_picture_on_stdout(fake, photos, capsys):
+def test_a_block_a_image_on_stdout(fake, photos, capsys):
     assert fake(["describe", str(photos / "0.png"), str(photos / "6.png")]) == 0
     out = capsys.readouterr().out
     assert out.splitlines() == [
@@ -24,11 +24,11 @@ def test_a_block_a_picture_on_stdout(fake, photos, capsys):
 def test_details_and_regions_reach_the_description(fake, photos, monkeypatch):
     asked = []
 
-    def describe_all(captioner, pictures, **settings):
+    def describe_all(captioner, images, **settings):
         from imagist.captioning.description import Description
 
         asked.append((captioner.id, settings))
-        return [Description("a dog", (), settings["detail"]) for _ in pictures]
+        return [Description("a dog", (), settings["detail"]) for _ in images]
 
     monkeypatch.setattr("imagist.captioning.description.describe_all", describe_all)
     argv = ["describe", str(photos), "--detail", "3", "--region", "0,0.5,0.5,1", "--batch-size", "4"]
@@ -41,7 +41,7 @@ def test_all_hypotheses_are_kept(fake, photos, tmp_path, monkeypatch, argv, nbes
     seen = []
     monkeypatch.setattr(
         "imagist.captioning.description.describe_all",
-        lambda captioner, pictures, **_: seen.append(captioner.nbest) or [],
+        lambda captioner, images, **_: seen.append(captioner.nbest) or [],
     )
     fake(["describe", str(photos / "0.png"), *argv])
     assert set(seen) == {nbest}

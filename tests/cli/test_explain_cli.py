@@ -1,4 +1,4 @@
-"""``imagist explain``: a PNG for each picture, a page for all, exit codes like the others'."""
+"""``imagist explain``: a PNG for each image, a page for all, exit codes like the others'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagist.explanation import ExplainOptions
 @pytest.fixture
 def command(monkeypatch):
     """The command line, over a pipeline whose reasons are known; what was asked of its loader in ``asked``."""
-    monkeypatch.setitem(cli.COMMANDS, "explain", ("imagist.cli.explain", "explain categories of pictures"))
+    monkeypatch.setitem(cli.COMMANDS, "explain", ("imagist.cli.explain", "explain categories of images"))
     asked = {}
 
     def load(model="embedded", **settings):
@@ -29,19 +29,19 @@ def command(monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """A folder of the four quadrants."""
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     for row in (0, 1):
         for column in (0, 1):
-            Image.fromarray(quadrants.picture(row, column).pixels).save(folder / f"{row}{column}.png")
+            Image.fromarray(quadrants.image(row, column).pixels).save(folder / f"{row}{column}.png")
     return folder
 
 
-def test_a_png_for_each_and_a_page_for_all(command, pictures, tmp_path, capsys):
+def test_a_png_for_each_and_a_page_for_all(command, images, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
-    assert command(pictures, "--out", out) == 0
+    assert command(images, "--out", out) == 0
     sheets = [f"{number:06d}-{name}.png" for number, name in enumerate(("00", "01", "10", "11"))]
     assert sorted(path.name for path in out.iterdir()) == [*sheets, PAGE]
     with Image.open(out / sheets[0]) as sheet:
@@ -56,9 +56,9 @@ def test_a_png_for_each_and_a_page_for_all(command, pictures, tmp_path, capsys):
     assert f"wrote {out / PAGE}" in printed.err
 
 
-def test_bad_pictures_are_rows_and_the_others_go_on(command, pictures, tmp_path, capsys):
-    (pictures / "01.png").write_bytes(b"no picture")
-    assert command(pictures, "missing.png", "--out", tmp_path / "out") == 3
+def test_bad_images_are_rows_and_the_others_go_on(command, images, tmp_path, capsys):
+    (images / "01.png").write_bytes(b"no image")
+    assert command(images, "missing.png", "--out", tmp_path / "out") == 3
     printed = capsys.readouterr()
     assert printed.out.count("fire 93.8%") == 3
     assert "unknown_format" in printed.out
@@ -75,16 +75,16 @@ def test_nothing_to_read_is_a_wrong_call(command, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_deletion_prints_scores_with_intervals_and_puts_them_on_the_page(command, pictures, tmp_path, capsys):
-    assert command(pictures, "--out", tmp_path / "out", "--deletion", "--grid", "4") == 0
+def test_deletion_prints_scores_with_intervals_and_puts_them_on_the_page(command, images, tmp_path, capsys):
+    assert command(images, "--out", tmp_path / "out", "--deletion", "--grid", "4") == 0
     out = capsys.readouterr().out
     assert "words, by leaving one out: 0." in out
-    assert "over 4 pictures" in out
+    assert "over 4 images" in out
     assert out.count("better by +0.") >= 3
     assert "How far to trust these" in (tmp_path / "out" / PAGE).read_text("utf-8")
 
 
-def test_settings_reach_the_model_and_the_explanation(command, pictures, tmp_path, monkeypatch):
+def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path, monkeypatch):
     from imagist import explanation as explaining
 
     seen = []
@@ -94,7 +94,7 @@ def test_settings_reach_the_model_and_the_explanation(command, pictures, tmp_pat
     )
     argv = ["--taxonomy", "sns4", "--views", "crops", "--weight", "1", "--beam", "5", "--model", "m", "--threads", "1"]
     argv += ["--grid", "2", "--mass", "0.75", "--fill", "blur", "--seed", "7", "--batch-size", "5", "--quiet"]
-    assert command(pictures / "00.png", "--out", tmp_path / "out", *argv) == 0
+    assert command(images / "00.png", "--out", tmp_path / "out", *argv) == 0
     assert command.asked == {
         "model": "m",
         "taxonomy": "sns4",
@@ -106,7 +106,7 @@ def test_settings_reach_the_model_and_the_explanation(command, pictures, tmp_pat
     assert seen == [ExplainOptions(grid=2, mass=0.75, fill="blur", batch_size=5, seed=7)]
 
 
-def test_defaults_are_those_of_the_options(command, pictures, tmp_path, monkeypatch, capsys):
+def test_defaults_are_those_of_the_options(command, images, tmp_path, monkeypatch, capsys):
     from imagist.cli.explain import _options
     from imagist.cli.main import command_parser
 
@@ -118,39 +118,37 @@ def test_defaults_are_those_of_the_options(command, pictures, tmp_path, monkeypa
     assert f"(default: {ExplainOptions().fill})" in help_text
 
 
-def test_quiet_says_only_what_went_wrong(command, pictures, tmp_path, capsys):
-    assert command(pictures, "missing.png", "--out", tmp_path / "out", "--quiet") == 3
+def test_quiet_says_only_what_went_wrong(command, images, tmp_path, capsys):
+    assert command(images, "missing.png", "--out", tmp_path / "out", "--quiet") == 3
     assert capsys.readouterr().err == "imagist: 1 of 5 inputs failed:\n  missing.png: no such file\n"
 
 
 @pytest.mark.parametrize(
     ("argv", "told"), [(["--mass", "0"], "mass"), (["--seed", "-1"], "seed"), (["--fill", "x"], "--fill")]
 )
-def test_wrong_settings_are_told_before_anything_is_read(command, pictures, tmp_path, capsys, argv, told):
-    assert command(pictures, "--out", tmp_path / "out", *argv) == 2
+def test_wrong_settings_are_told_before_anything_is_read(command, images, tmp_path, capsys, argv, told):
+    assert command(images, "--out", tmp_path / "out", *argv) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_output_among_the_inputs_is_refused(command, pictures, capsys):
-    assert command(pictures, "--out", pictures / "out") == 2
+def test_output_among_the_inputs_is_refused(command, images, capsys):
+    assert command(images, "--out", images / "out") == 2
     assert "what is drawn there would be read" in capsys.readouterr().err
 
 
-def test_a_second_run_writes_the_same(command, pictures, tmp_path):
+def test_a_second_run_writes_the_same(command, images, tmp_path):
     for name in ("one", "two"):
-        assert (
-            command(pictures, "--out", tmp_path / name, "--deletion", "--batch-size", 3 if name == "one" else 50) == 0
-        )
+        assert command(images, "--out", tmp_path / name, "--deletion", "--batch-size", 3 if name == "one" else 50) == 0
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
-def test_the_shipped_model_explains_a_picture(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(cli.COMMANDS, "explain", ("imagist.cli.explain", "explain categories of pictures"))
+def test_the_shipped_model_explains_a_image(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(cli.COMMANDS, "explain", ("imagist.cli.explain", "explain categories of images"))
     pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     argv = ["explain", str(tmp_path / "x.png"), "--out", str(tmp_path / "out"), "--grid", "2", "--threads", "1"]
     assert cli.main(argv) == 0
-    assert "The picture says" in capsys.readouterr().out
+    assert "The image says" in capsys.readouterr().out
     assert (tmp_path / "out" / PAGE).exists()

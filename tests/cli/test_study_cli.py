@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 STUDY = """
 name = "mini"
 [data]
-sources = [{ path = "pictures" }]
+sources = [{ path = "images" }]
 [folds]
 number = 2
 inner = 2
@@ -38,18 +38,18 @@ settings = { kind = "bag", least = 1, penalty = 1e-3 }
 
 @pytest.fixture
 def mini(tmp_path, monkeypatch):
-    """A study of eight pictures of two classes, in the working directory."""
+    """A study of eight images of two classes, in the working directory."""
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("imagist.cli.train.logged", lambda path: None)
     rows = ["source,caption"]
     for number, label in enumerate(("cat", "dog")):
-        (tmp_path / "data" / "pictures" / label).mkdir(parents=True)
+        (tmp_path / "data" / "images" / label).mkdir(parents=True)
         for n in range(4):
             pixels = np.random.default_rng((number, n)).integers(0, 256, (40, 40, 3), np.uint8)
             content = io.BytesIO()
             Image.fromarray(pixels).save(content, "PNG")
-            (tmp_path / "data" / "pictures" / label / f"{label}{n}.png").write_bytes(content.getvalue())
+            (tmp_path / "data" / "images" / label / f"{label}{n}.png").write_bytes(content.getvalue())
             rows.append(f"{label}{n}.png,a {label} on a mat")
     (tmp_path / "told.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "mini.toml").write_text(STUDY)
@@ -133,20 +133,20 @@ def test_every_fault_of_the_file_is_told(mini, capsys):
         ("folds.kind=fixed", "split"),
         ("folds.fits=3", "3 fits of 2 inner folds"),
         ("folds.seeds=[]", "folds.seeds has no entry"),
-        ("texts=[{name='bag', settings={kind='bag', least=9}}]", "no word is in enough texts"),
+        ("text_classifiers=[{name='bag', settings={kind='bag', least=9}}]", "no word is in enough texts"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(mini, capsys, change, told):
     assert told in refused(capsys, change)
 
 
-def test_a_picture_without_a_caption_is_named(mini, capsys):
+def test_a_image_without_a_caption_is_named(mini, capsys):
     (mini / "told.csv").write_text("source,caption\ncat0.png,a cat\n")
     assert "cat1.png: no caption" in refused(capsys)
 
 
-def test_a_damaged_picture_is_named(mini, capsys):
-    (mini / "data/pictures/dog/dog2.png").write_bytes(b"\x89PNG no more")
+def test_a_damaged_image_is_named(mini, capsys):
+    (mini / "data/images/dog/dog2.png").write_bytes(b"\x89PNG no more")
     assert "dog2.png" in refused(capsys)
 
 

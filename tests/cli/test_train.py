@@ -36,7 +36,7 @@ def recipe(tmp_path, monkeypatch):
     return "small.toml"
 
 
-def test_without_photographs_it_says_how_to_name_them(recipe, capsys):
+def test_without_images_it_says_how_to_name_them(recipe, capsys):
     assert main(["train", "caption", recipe]) == 2
     assert "IMAGIST_DATA" in capsys.readouterr().err
 

@@ -113,7 +113,7 @@ def models(tmp_path_factory, photos):
 def setting(request):
     """A kind and how it is to search; pieces by their sum, as how many there are is not to be seen in a text."""
     name, decoding = request.param
-    power = {} if KINDS[name].whole else {"length_power": 0.0}
+    power = {} if KINDS[name].whole else {"length_penalty": 0.0}
     return name, replace(DECODINGS[decoding], **power)
 
 
@@ -190,7 +190,7 @@ def test_it_tells_photos_apart(captions):
 def test_captions_are_sentences(captions, kind, setting):
     for caption in captions:
         assert caption.text == " ".join(caption.tokens) != ""
-        assert len(caption.tokens) <= setting[1].longest
+        assert len(caption.tokens) <= setting[1].max_length
         assert not any(token.startswith("<") for token in caption.tokens)
         assert caption.logprob <= 0
         if kind.whole:
@@ -204,7 +204,7 @@ def test_the_n_best_are_ranked_and_the_first_is_the_caption(captions, setting):
         assert (caption.nbest[0].text, caption.nbest[0].logprob) == (caption.text, caption.logprob)
         assert len({h.text for h in caption.nbest}) == len(caption.nbest)
         assert all(h.text for h in caption.nbest)
-        ranks = [h.logprob / len(h.text.split()) ** decoding.length_power for h in caption.nbest]
+        ranks = [h.logprob / len(h.text.split()) ** decoding.length_penalty for h in caption.nbest]
         assert ranks == sorted(ranks, reverse=True)
     if decoding.nbest > 1:
         assert max(len(caption.nbest) for caption in captions) == decoding.nbest
@@ -225,7 +225,7 @@ def test_attention_has_a_map_that_sums_to_one_for_each_word(captions, kind):
 def test_settings_that_make_a_difference_are_in_its_id(make, captioner, setting, kind, models):
     assert make().id == captioner.id
     decoding = setting[1]
-    for other in (replace(decoding, beam=4, nbest=4), replace(decoding, nbest=1, beam=5, longest=9)):
+    for other in (replace(decoding, beam=4, nbest=4), replace(decoding, nbest=1, beam=5, max_length=9)):
         made = registry.find("captioners", kind.name)(models(setting[0]), CaptionOptions(other))
         assert (made.id == captioner.id) is (kind.writes is None and other.nbest == decoding.nbest)
 

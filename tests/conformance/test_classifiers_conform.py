@@ -1,4 +1,4 @@
-"""What every classifier of words and every classifier of pictures must do."""
+"""What every classifier of words and every classifier of images must do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from imagist.images.encoder import Encoder
 from imagist.protocols import ImageClassifier, TextClassifier
 
 TEXTS = ["a cat is looking at the camera", "A CAT is looking at the camera", "a red car", "", "xyzzy", "!!", "ein Hund"]
-KINDS = [("texts", name, "-") for name in registry.names("texts")]
-KINDS += [("pictures", name, views) for name in registry.names("pictures") for views in VIEWS]
+KINDS = [("text_classifiers", name, "-") for name in registry.names("text_classifiers")]
+KINDS += [("image_classifiers", name, views) for name in registry.names("image_classifiers") for views in VIEWS]
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=" ".join)
@@ -26,7 +26,9 @@ def make(kind):
     floor, name, views = kind
     bundle = open_bundle("embedded")
     door = registry.find(floor, name)
-    return (lambda: door(bundle)) if floor == "texts" else (lambda: door(bundle, Encoder(bundle, views=views)))
+    return (
+        (lambda: door(bundle)) if floor == "text_classifiers" else (lambda: door(bundle, Encoder(bundle, views=views)))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def classifier(make):
 
 @pytest.fixture(scope="module")
 def items(kind, photos):
-    return TEXTS if kind[0] == "texts" else photos
+    return TEXTS if kind[0] == "text_classifiers" else photos
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def scores(classifier, items):
 
 
 def test_it_follows_its_protocol(classifier, kind):
-    assert isinstance(classifier, TextClassifier if kind[0] == "texts" else ImageClassifier)
+    assert isinstance(classifier, TextClassifier if kind[0] == "text_classifiers" else ImageClassifier)
 
 
 def test_rows_are_distributions_over_fixed_labels(classifier, items, scores):

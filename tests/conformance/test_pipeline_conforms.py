@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagist.errors import CorruptPicture, EmptyFile, SourceNotFound
+from imagist.errors import CorruptImage, EmptyFile, SourceNotFound
 from imagist.records import Failure, Prediction, Row
 
 
@@ -23,7 +23,7 @@ def mixed(photos, tmp_path_factory):
     good.write_bytes(whole)
     return [
         (str(good), Prediction),
-        (whole[: len(whole) // 3], CorruptPicture),
+        (whole[: len(whole) // 3], CorruptImage),
         (photos[1], Prediction),
         (folder / "missing.jpg", SourceNotFound),
         (b"", EmptyFile),

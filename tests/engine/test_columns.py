@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.engine.columns import CAPTIONED, CLASSIFIED, captioned, carried_names, classified
-from imagist.errors import CorruptPicture, SourceNotFound
+from imagist.errors import CorruptImage, SourceNotFound
 from imagist.records import Caption, Failure, Hypothesis, LabelSet, Prediction
 
 LABELS = LabelSet(("cat", "dog"))
@@ -48,11 +48,11 @@ def test_who_abstains_names_no_category_but_keeps_the_probability():
 
 @pytest.mark.parametrize(("flatten", "columns"), [(classified, CLASSIFIED), (captioned, CAPTIONED)])
 def test_a_failure_fills_the_errors_alone(flatten, columns):
-    flat = flatten("a.jpg", Failure("a.jpg", CorruptPicture("is cut short", item="a.jpg", remedy="fetch it again")))
+    flat = flatten("a.jpg", Failure("a.jpg", CorruptImage("is cut short", item="a.jpg", remedy="fetch it again")))
     assert list(flat) == list(columns)
     assert {name: value for name, value in flat.items() if value is not None} == {
         "source": "a.jpg",
-        "error_kind": "corrupt_picture",
+        "error_kind": "corrupt_image",
         "error_message": "is cut short (fetch it again)",
     }
 

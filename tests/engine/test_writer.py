@@ -22,7 +22,7 @@ def own(source, **known):
     return dict.fromkeys(CLASSIFIED) | {"source": source} | known
 
 
-FAILED = own("bad.jpg", error_kind="corrupt_picture", error_message="is cut short")
+FAILED = own("bad.jpg", error_kind="corrupt_image", error_message="is cut short")
 DONE = own("a.jpg", caption="a cat", label="cat", probability=0.85, probabilities={"cat": 0.85, "dog": 0.15})
 ROWS = [
     (DONE, {"user": "ann", "likes": 3, "day": dt.date(2026, 1, 2), "raw": b"\xff"}),
@@ -48,7 +48,7 @@ def test_own_columns_come_first_then_the_carried_ones(tmp_path, suffix):
     assert list(done) == [*CLASSIFIED, "user", "likes", "day", "raw"]
     assert [done["source"], failed["source"]] == ["a.jpg", "bad.jpg"]
     assert [done["user"], failed["user"]] == ["ann", 'bob, "b"\n']
-    assert failed["error_kind"] == "corrupt_picture"
+    assert failed["error_kind"] == "corrupt_image"
     assert not done["error_kind"]
     assert not failed["probabilities"]
     probabilities = json.loads(done["probabilities"]) if suffix == ".csv" else done["probabilities"]

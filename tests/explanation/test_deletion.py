@@ -15,7 +15,7 @@ from imagist.explanation.deletion import STEPS, attention_of_words, masks_of, ra
 from imagist.explanation.faithfulness import DELETIONS, PLACES, REGIONS
 
 OPTIONS = ExplainOptions(grid=4)
-PHOTOS = [quadrants.picture(row, column) for row in (0, 1) for column in (0, 1)]
+PHOTOS = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)]
 
 
 def explained(part=None):

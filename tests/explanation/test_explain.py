@@ -20,7 +20,7 @@ WHOLE = ExplainOptions(grid=4, mass=1.0)
 
 
 def one(weight=0.25, part=None, options=WHOLE, photo=None):
-    return explain(quadrants.pipeline(weight, part), [photo or quadrants.picture()], options)[0]
+    return explain(quadrants.pipeline(weight, part), [photo or quadrants.image()], options)[0]
 
 
 def test_the_decisive_word_is_found():
@@ -43,20 +43,20 @@ def test_the_temperature_is_applied_to_what_is_left():
     part = quadrants.Quadrants()
     fusion = quadrants.pipeline().fusion
     sharp = Pipeline(part, part, part, identity(quadrants.LABELS), fusion, Temperature(0.5))
-    (word, *_) = explain(sharp, [quadrants.picture()], WHOLE)[0].words
+    (word, *_) = explain(sharp, [quadrants.image()], WHOLE)[0].words
     p = np.array([0.7875, 0.2125])
     np.testing.assert_allclose(word.probabilities, p**2 / (p**2).sum(), atol=1e-6)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_the_quadrant_is_found_by_hiding_cells(place):
-    drops = one(photo=quadrants.picture(*place)).cell_drops("fire")
+    drops = one(photo=quadrants.image(*place)).cell_drops("fire")
     np.testing.assert_allclose(drops, np.where(quadrants.quadrant(*place), 0.9 / 4, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (1, 1)])
 def test_the_word_looks_at_the_quadrant_and_goes_with_it(place):
-    explanation = one(photo=quadrants.picture(*place))
+    explanation = one(photo=quadrants.image(*place))
     region = explanation.words[0].region
     assert np.array_equal(region.cells, quadrants.quadrant(*place))
     assert region.removed.caption.text == "a grey thing lies here"
@@ -94,7 +94,7 @@ def test_attention_that_does_not_fit_the_words_is_not_used():
     assert all(word.region is None for word in one(part=Pieces()).words)
 
 
-def test_a_caption_that_says_nothing_has_no_words_and_the_picture_is_explained():
+def test_a_caption_that_says_nothing_has_no_words_and_the_image_is_explained():
     class Silent(quadrants.Quadrants):
         def caption(self, photos):
             return [Caption("", -1.0) for _ in photos]
@@ -108,7 +108,7 @@ def test_a_caption_that_says_nothing_has_no_words_and_the_picture_is_explained()
 def test_who_abstains_is_explained_by_the_likeliest():
     part = quadrants.Quadrants()
     pipeline = replace(quadrants.pipeline(part=part), abstain_below=1.0)
-    explanation = explain(pipeline, [quadrants.picture()], WHOLE)[0]
+    explanation = explain(pipeline, [quadrants.image()], WHOLE)[0]
     assert explanation.prediction.label is None
     assert explanation.category == "fire"
 
@@ -156,20 +156,20 @@ def test_another_fusion_has_no_weight_to_tell():
             return (image + text) / 2
 
     part = quadrants.Quadrants()
-    explanation = explain(Pipeline(part, part, part, identity(quadrants.LABELS), Mean()), [quadrants.picture()])[0]
+    explanation = explain(Pipeline(part, part, part, identity(quadrants.LABELS), Mean()), [quadrants.image()])[0]
     assert explanation.weight is None
     assert explanation.words[0].probabilities[0] == pytest.approx((0.95 + 0.3) / 2)
 
 
 def test_everything_goes_in_batches():
     part = quadrants.Quadrants()
-    photos = [quadrants.picture(row, column) for row in (0, 1) for column in (0, 1)]
+    photos = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)]
     explain(quadrants.pipeline(part=part), photos, ExplainOptions(grid=4, batch_size=10))
-    pictures = 4 + 4 * 16 + 4 * 4 * (1 + 4)
+    images = 4 + 4 * 16 + 4 * 4 * (1 + 4)
     sentences = 4 + 4 * 4 + 4 * 4 * (1 + 4)
     assert max(part.batches) == 10
-    assert sum(part.batches) == pictures + sentences
-    assert len(part.batches) <= (pictures + sentences) // 10 + 6
+    assert sum(part.batches) == images + sentences
+    assert len(part.batches) <= (images + sentences) // 10 + 6
 
 
 def same(first, second):
@@ -183,7 +183,7 @@ def same(first, second):
 
 
 def test_it_repeats_itself_and_does_not_look_at_its_neighbours():
-    photos = [quadrants.picture(row, column) for row in (0, 1) for column in (0, 1)]
+    photos = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)]
     together = explain(quadrants.pipeline(), photos, ExplainOptions(batch_size=7))
     for photo, explanation in zip(photos, together, strict=True):
         same(explanation, one(photo=Photo(photo.pixels.copy()), options=ExplainOptions()))
@@ -191,7 +191,7 @@ def test_it_repeats_itself_and_does_not_look_at_its_neighbours():
 
 def test_the_seed_moves_the_control():
     def controls(seed):
-        found = explain(quadrants.pipeline(), [quadrants.picture()], ExplainOptions(moves=9, mass=1, seed=seed))
+        found = explain(quadrants.pipeline(), [quadrants.image()], ExplainOptions(moves=9, mass=1, seed=seed))
         return [probability(p, "fire", "image") for p in found[0].words[0].region.moved]
 
     assert controls(0) == controls(0) != controls(1)

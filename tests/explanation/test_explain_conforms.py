@@ -48,10 +48,10 @@ def test_what_is_left_out_is_what_the_parts_say_without_it(pipeline, few, explan
     cells = np.zeros((3, 3), bool)
     cells[1, 2] = True
     copy = hidden(photo, cells, filling(photo, "mean"))
-    np.testing.assert_allclose(explanation.cells[1, 2], pipeline.pictures.scores([copy])[0], atol=1e-5)
+    np.testing.assert_allclose(explanation.cells[1, 2], pipeline.image_classifier.scores([copy])[0], atol=1e-5)
     for word in explanation.words:
         text = without(explanation.prediction.caption, word.positions)
-        np.testing.assert_allclose(word.text_probabilities, pipeline.texts.scores([text])[0], atol=1e-5)
+        np.testing.assert_allclose(word.text_probabilities, pipeline.text_classifier.scores([text])[0], atol=1e-5)
         covered = hidden(photo, word.region.cells, filling(photo, "mean"))
         assert word.region.removed.caption.text == pipeline.captioner.caption([covered])[0].text
 

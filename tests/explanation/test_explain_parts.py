@@ -1,4 +1,4 @@
-"""Words of a caption, regions of a picture, and settings: what an explanation is put together from."""
+"""Words of a caption, regions of an image, and settings: what an explanation is put together from."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from imagist.errors import (
-    CorruptPicture,
+    CorruptImage,
     DecodeTimeout,
     EmptyFile,
+    ImageTooLarge,
     ItemError,
-    PictureTooLarge,
     UnknownFormat,
 )
 from imagist.images.decode import DecodeLimits, decode, from_image
@@ -30,7 +30,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def picture(width: int = 48, height: int = 32, mode: str = "RGB") -> Image.Image:
+def made_image(width: int = 48, height: int = 32, mode: str = "RGB") -> Image.Image:
     """Smooth, with different corners, so that turning and mirroring show."""
     corners = np.array([[RED, GREEN], [BLUE, (250, 250, 250)]], np.uint8)
     return Image.fromarray(corners).resize((width, height), Image.Resampling.BILINEAR).convert(mode)
@@ -66,23 +66,23 @@ LOSSY = [
 
 @pytest.mark.parametrize(("kind", "options"), LOSSLESS)
 def test_lossless_formats_keep_every_pixel(kind, options):
-    photo = decode(encoded(picture(), kind, **options))
-    np.testing.assert_array_equal(photo.pixels, np.asarray(picture()))
+    photo = decode(encoded(made_image(), kind, **options))
+    np.testing.assert_array_equal(photo.pixels, np.asarray(made_image()))
     assert photo.size == (48, 32)
 
 
 @pytest.mark.parametrize(("kind", "options"), LOSSY)
 def test_lossy_formats_stay_near(kind, options):
-    photo = decode(encoded(picture(), kind, **options))
+    photo = decode(encoded(made_image(), kind, **options))
     assert photo.pixels.shape == (32, 48, 3)
-    assert distance(photo.pixels, np.asarray(picture())) < 8
+    assert distance(photo.pixels, np.asarray(made_image())) < 8
 
 
 def test_heic_where_it_is_installed():
     pillow_heif = pytest.importorskip("pillow_heif")
     file = io.BytesIO()
-    pillow_heif.from_pillow(picture(64, 64)).save(file, quality=90)
-    assert distance(decode(file.getvalue()).pixels, np.asarray(picture(64, 64))) < 8
+    pillow_heif.from_pillow(made_image(64, 64)).save(file, quality=90)
+    assert distance(decode(file.getvalue()).pixels, np.asarray(made_image(64, 64))) < 8
 
 
 def test_heic_where_it_is_not_installed_says_how_to_get_it(monkeypatch):
@@ -92,7 +92,7 @@ def test_heic_where_it_is_not_installed_says_how_to_get_it(monkeypatch):
 
 
 def test_pixels_are_read_only_and_the_source_is_kept():
-    photo = decode(encoded(picture(), "PNG"), source="holiday.png")
+    photo = decode(encoded(made_image(), "PNG"), source="holiday.png")
     assert photo.source == "holiday.png"
     with pytest.raises(ValueError, match="read-only"):
         photo.pixels[0, 0] = 0
@@ -103,7 +103,7 @@ def test_pixels_are_read_only_and_the_source_is_kept():
 def test_exif_orientation_is_applied(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = encoded(picture(), kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    content = encoded(made_image(), kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     photo = decode(content)
     assert photo.size == expected.size
@@ -111,18 +111,18 @@ def test_exif_orientation_is_applied(kind, orientation):
     assert (photo.pixels.shape[1] > photo.pixels.shape[0]) == (orientation < 5)
 
 
-def test_size_of_a_turned_and_scaled_picture_is_upright_and_full():
+def test_size_of_a_turned_and_scaled_image_is_upright_and_full():
     exif = Image.Exif()
     exif[0x0112] = 6
-    content = encoded(picture(1600, 1200), "JPEG", exif=exif)
+    content = encoded(made_image(1600, 1200), "JPEG", exif=exif)
     photo = decode(content, limits=DecodeLimits(work_side=150))
     assert photo.size == (1200, 1600)
     assert photo.pixels.shape == (200, 150, 3)
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0MM\0*\0\0\xff\xff", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"])
-def test_a_broken_exif_block_does_not_cost_the_picture(exif):
-    assert decode(encoded(picture(), "JPEG", exif=exif)).size == (48, 32)
+def test_a_broken_exif_block_does_not_cost_the_image(exif):
+    assert decode(encoded(made_image(), "JPEG", exif=exif)).size == (48, 32)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_broken_exif_block_does_not_cost_the_picture(exif):
     [("1", "PNG"), ("L", "PNG"), ("L", "JPEG"), ("L", "JPEG2000"), ("P", "BMP"), ("P", "TIFF"), ("YCbCr", "TIFF")],
 )
 def test_modes_become_rgb(mode, kind):
-    image = picture(mode=mode)
+    image = made_image(mode=mode)
     assert distance(decode(encoded(image, kind)).pixels, np.asarray(image.convert("RGB"))) < 3
 
 
@@ -179,7 +179,7 @@ def test_cmyk_of_adobe_is_not_inverted():
 
 def test_lab_becomes_rgb():
     to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
-    image = picture()
+    image = made_image()
     content = encoded(ImageCms.applyTransform(image, to_lab), "TIFF")
     assert distance(decode(content).pixels, np.asarray(image)) < 3
 
@@ -220,8 +220,8 @@ def test_the_first_frame_of_several_is_taken(kind):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_large_pictures_are_scaled_to_the_working_side(kind):
-    image = picture(900, 600)
+def test_large_images_are_scaled_to_the_working_side(kind):
+    image = made_image(900, 600)
     photo = decode(encoded(image, kind), limits=DecodeLimits(work_side=100))
     assert photo.pixels.shape == (100, 150, 3)
     assert photo.size == (900, 600)
@@ -229,12 +229,12 @@ def test_large_pictures_are_scaled_to_the_working_side(kind):
     assert distance(photo.pixels, np.asarray(expected)) < 2
 
 
-def test_small_pictures_are_not_enlarged():
-    assert decode(encoded(picture(3, 2), "PNG")).pixels.shape == (2, 3, 3)
+def test_small_images_are_not_enlarged():
+    assert decode(encoded(made_image(3, 2), "PNG")).pixels.shape == (2, 3, 3)
 
 
-def test_a_picture_is_scaled_alike_in_bands_and_in_one_go(monkeypatch):
-    content = encoded(picture(801, 533, "RGBA"), "PNG")
+def test_a_image_is_scaled_alike_in_bands_and_in_one_go(monkeypatch):
+    content = encoded(made_image(801, 533, "RGBA"), "PNG")
     limits = DecodeLimits(work_side=64)
     whole = decode(content, limits=limits)
     monkeypatch.setattr("imagist.images.flatten._BAND_PIXELS", 801 * 10)
@@ -243,7 +243,7 @@ def test_a_picture_is_scaled_alike_in_bands_and_in_one_go(monkeypatch):
 
 def test_bands_keep_every_pixel_where_nothing_is_scaled(monkeypatch):
     monkeypatch.setattr("imagist.images.flatten._BAND_PIXELS", 100)
-    np.testing.assert_array_equal(decode(encoded(picture(), "PNG")).pixels, np.asarray(picture()))
+    np.testing.assert_array_equal(decode(encoded(made_image(), "PNG")).pixels, np.asarray(made_image()))
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000), st.integers(1, 1000))
@@ -268,30 +268,30 @@ def test_zero_bytes():
 
 
 def test_too_many_bytes():
-    with pytest.raises(PictureTooLarge, match="over the limit of") as caught:
-        decode(encoded(picture(), "PNG"), source="a.png", limits=DecodeLimits(max_bytes=100))
+    with pytest.raises(ImageTooLarge, match="over the limit of") as caught:
+        decode(encoded(made_image(), "PNG"), source="a.png", limits=DecodeLimits(max_bytes=100))
     assert caught.value.item == "a.png"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"])
 def test_too_many_megapixels_by_the_header(kind, monkeypatch):
-    content = encoded(picture(200, 100), kind)
+    content = encoded(made_image(200, 100), kind)
     monkeypatch.setattr(DECODE, "flatten", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(PictureTooLarge, match=r"200 x 100 is 0\.0 megapixels"):
+    with pytest.raises(ImageTooLarge, match=r"200 x 100 is 0\.0 megapixels"):
         decode(content, limits=DecodeLimits(max_megapixels=0.019))
 
 
 def test_pixels_of_costly_formats_count_for_more():
     limits = DecodeLimits(max_megapixels=0.03)
-    assert decode(encoded(picture(200, 100), "PNG"), limits=limits).size == (200, 100)
-    with pytest.raises(PictureTooLarge, match="of WebP, which count 2 times"):
-        decode(encoded(picture(200, 100), "WEBP"), limits=limits)
+    assert decode(encoded(made_image(200, 100), "PNG"), limits=limits).size == (200, 100)
+    with pytest.raises(ImageTooLarge, match="of WebP, which count 2 times"):
+        decode(encoded(made_image(200, 100), "WEBP"), limits=limits)
 
 
 def test_what_pillow_itself_holds_for_a_bomb():
     bomb = b"GIF89a" + struct.pack("<HHBBB", 60_000, 60_000, 0, 0, 0) + b","
     bomb += struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x01\0\0;"
-    with pytest.raises(PictureTooLarge):
+    with pytest.raises(ImageTooLarge):
         decode(bomb)
 
 
@@ -309,39 +309,39 @@ def test_refused_formats_are_named(content, looks):
         decode(content)
 
 
-def test_no_picture_at_all():
-    with pytest.raises(UnknownFormat, match="not a picture"):
+def test_no_image_at_all():
+    with pytest.raises(UnknownFormat, match="not an image"):
         decode(b"hello, world")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "PPM", "TIFF", "JPEG2000", "AVIF"])
 def test_truncated(kind):
-    content = encoded(picture(200, 160), kind)
-    with pytest.raises(CorruptPicture, match=r"^half: cannot be decoded"):
+    content = encoded(made_image(200, 160), kind)
+    with pytest.raises(CorruptImage, match=r"^half: cannot be decoded"):
         decode(content[: len(content) // 2], source="half")
 
 
-def test_out_of_memory_is_an_error_of_the_picture(monkeypatch):
+def test_out_of_memory_is_an_error_of_the_image(monkeypatch):
     def no_memory(*_):
         raise MemoryError
 
     monkeypatch.setattr(DECODE, "flatten", no_memory)
-    with pytest.raises(PictureTooLarge, match="out of memory"):
-        decode(encoded(picture(), "PNG"))
+    with pytest.raises(ImageTooLarge, match="out of memory"):
+        decode(encoded(made_image(), "PNG"))
 
 
 def test_a_progressive_jpeg_with_endless_scans_is_refused(monkeypatch):
-    content = encoded(picture(64, 64), "JPEG", progressive=True)
+    content = encoded(made_image(64, 64), "JPEG", progressive=True)
     monkeypatch.setattr(DECODE, "_SCAN_MEGAPIXELS", 64 * 64 * 11 / 1e6)
     assert decode(content).size == (64, 64)
     header = content.rindex(b"\xff\xda")
     scan = content[header : header + 2 + int.from_bytes(content[header + 2 : header + 4], "big")]
-    with pytest.raises(CorruptPicture, match="scans is not decoded"):
+    with pytest.raises(CorruptImage, match="scans is not decoded"):
         decode(content[:-2] + 5 * (scan + b"\0") + content[-2:])
 
 
 def test_one_scan_of_baseline_jpeg_needs_no_search(monkeypatch):
-    content = encoded(picture(64, 64), "JPEG") + b"\xff\xda" * 100
+    content = encoded(made_image(64, 64), "JPEG") + b"\xff\xda" * 100
     monkeypatch.setattr(DECODE, "_SCAN_MEGAPIXELS", 0)
     assert decode(content).size == (64, 64)
 
@@ -352,14 +352,14 @@ def test_a_parser_that_reads_for_ever_is_ended():
 
 
 def test_a_pillow_image_is_not_changed():
-    image = picture(mode="RGBA")
+    image = made_image(mode="RGBA")
     before = image.tobytes(), image.size, image.mode
     from_image(image, limits=DecodeLimits(work_side=10))
     assert (image.tobytes(), image.size, image.mode) == before
 
 
 def test_a_damaged_pillow_image():
-    content = encoded(picture(200, 160), "PNG")
+    content = encoded(made_image(200, 160), "PNG")
     with Image.open(io.BytesIO(content[:300])) as image, pytest.raises(ItemError):
         from_image(image)
 
@@ -370,5 +370,5 @@ def test_importing_imagist_needs_no_pillow_and_images_needs_no_pyarrow():
 
 
 def test_a_pillow_image_without_pixels():
-    with pytest.raises(CorruptPicture):
+    with pytest.raises(CorruptImage):
         from_image(Image.new("RGB", (0, 5)))

@@ -7,11 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from imagist import __version__
-from imagist.errors import FetchFailed, PictureTooLarge
+from imagist.errors import FetchFailed, ImageTooLarge
 from imagist.images import DecodeLimits, fetch
 from imagist.images.fetch import is_url
 
-BODY = b"picture " * 20_000
+BODY = b"image " * 20_000
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -142,7 +142,7 @@ def test_what_is_not_delivered(server, path, message):
 
 @pytest.mark.parametrize("path", ["there", "chunked", "endless", "vast"])
 def test_too_many_bytes_whatever_is_announced(server, path):
-    with pytest.raises(PictureTooLarge, match="MiB") as caught:
+    with pytest.raises(ImageTooLarge, match="MiB") as caught:
         fetch(f"{server.url}/{path}", DecodeLimits(max_bytes=100_000))
     assert caught.value.item == f"{server.url}/{path}"
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.errors import CorruptPicture
-from imagist.images.formats import FORMATS, has_picture_suffix, recognise
+from imagist.errors import CorruptImage
+from imagist.images.formats import FORMATS, has_image_suffix, recognise
 
 
 def tiff(*entries: tuple[int, int, int, int], order: str = "<") -> bytes:
@@ -53,18 +53,18 @@ def test_a_sane_tiff_header_passes(order):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_tiff_with_endless_strips_is_refused(order):
-    with pytest.raises(CorruptPicture, match=r"10,000,000 numbers \(tag 273\)"):
+    with pytest.raises(CorruptImage, match=r"10,000,000 numbers \(tag 273\)"):
         FORMATS["TIFF"].peek(tiff((256, 4, 1, 10), (273, 4, 10_000_000, 8), order=order))
 
 
 def test_a_tiff_with_vast_tiles_is_refused():
-    with pytest.raises(CorruptPicture, match="tiles of 100000 x 60000"):
+    with pytest.raises(CorruptImage, match="tiles of 100000 x 60000"):
         FORMATS["TIFF"].peek(tiff((322, 4, 1, 100_000), (323, 3, 1, 60_000)))
 
 
 @given(st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM*\0"]), st.binary(max_size=200))
 def test_any_tiff_header_passes_or_is_refused(magic, rest):
-    with contextlib.suppress(CorruptPicture):
+    with contextlib.suppress(CorruptImage):
         FORMATS["TIFF"].peek(magic + rest)
 
 
@@ -75,5 +75,5 @@ def test_the_canvas_of_an_extended_webp():
 
 
 def test_suffixes_in_any_case_and_refused_ones_too():
-    assert all(has_picture_suffix(name) for name in ("a.jpg", "b.JPEG", "c.Png", "d.psd", "e.f.CR2"))
-    assert not any(has_picture_suffix(name) for name in ("a.txt", "jpg", "a.jpg.json", "a"))
+    assert all(has_image_suffix(name) for name in ("a.jpg", "b.JPEG", "c.Png", "d.psd", "e.f.CR2"))
+    assert not any(has_image_suffix(name) for name in ("a.txt", "jpg", "a.jpg.json", "a"))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagist.errors import CorruptPicture, ItemError
+from imagist.errors import CorruptImage, ItemError
 from imagist.images.decode import decode
 from imagist.records import Photo
 
@@ -109,7 +109,7 @@ def test_whatever_a_decoder_raises_is_typed(monkeypatch):
             raise failure
 
         monkeypatch.setattr(DECODE, "flatten", fail)
-        assert isinstance(photo_or_error(VALID["png"]), CorruptPicture)
+        assert isinstance(photo_or_error(VALID["png"]), CorruptImage)
 
 
 # One process for all files of the folder: half the memory that is allowed, every warning an error, and an alarm that

@@ -98,7 +98,7 @@ def test_parquet(tmp_path):
     assert [(place, cells["n"]) for place, cells in table.records()] == [(i, i) for i in range(50)]
 
 
-def test_types_of_parquet_that_can_hold_pictures(tmp_path):
+def test_types_of_parquet_that_can_hold_images(tmp_path):
     import pyarrow as pa
 
     columns = {

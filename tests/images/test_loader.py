@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagist.errors import CorruptPicture, EmptyFile, PictureTooLarge, SourceNotFound
+from imagist.errors import CorruptImage, EmptyFile, ImageTooLarge, SourceNotFound
 from imagist.images import DecodeLimits, load
 from imagist.records import Failure, Photo, Row
 
@@ -79,13 +79,13 @@ def test_failures_stand_in_their_place():
 
 def test_a_failure_holds_no_traceback_and_so_no_bytes():
     ((_, failure),) = load([Row("b", b"\xff\xd8\xff" + bytes(100))])
-    assert isinstance(failure.error, CorruptPicture)
+    assert isinstance(failure.error, CorruptImage)
     assert (failure.error.__traceback__, failure.error.__cause__) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("raised", "typed"),
-    [(ZeroDivisionError("x"), CorruptPicture), (MemoryError(), PictureTooLarge), (RecursionError(), CorruptPicture)],
+    [(ZeroDivisionError("x"), CorruptImage), (MemoryError(), ImageTooLarge), (RecursionError(), CorruptImage)],
 )
 def test_a_fault_of_the_decoder_costs_one_row(patched, raised, typed):
     def decode(row, *, limits):
@@ -168,7 +168,7 @@ def test_limits_are_passed_on():
     ((_, photo),) = load([Row("a", png(3))], limits=DecodeLimits(work_side=1))
     assert photo.pixels.shape[0] == 1
     ((_, failure),) = load([Row("a", png(3))], limits=DecodeLimits(max_bytes=3))
-    assert isinstance(failure.error, PictureTooLarge)
+    assert isinstance(failure.error, ImageTooLarge)
 
 
 def test_no_rows():
@@ -186,5 +186,5 @@ def test_threads_that_decode_do_not_warn():
     """A TIFF whose directory is cut short makes Pillow warn, and warnings are errors here."""
     odd = b"II*\0\x08\0\0\0\x02\0\0\1\4\0\1\0\0\0\1\0\0\0"
     for _, failure in load([Row(str(i), odd) for i in range(8)], workers=4):
-        assert isinstance(failure.error, CorruptPicture)
+        assert isinstance(failure.error, CorruptImage)
         assert "Missing dimensions" in str(failure.error)

@@ -47,7 +47,7 @@ def test_the_column_is_given(tmp_path, column):
 
 def test_no_such_column_lists_those_there_are(tmp_path):
     path = csv(tmp_path, "id,shot", "1,a")
-    with pytest.raises(ManifestError, match=r"no column of pictures; it has id, shot .*--column"):
+    with pytest.raises(ManifestError, match=r"no column of images; it has id, shot .*--column"):
         check_manifest(path)
     with pytest.raises(ManifestError, match="no column 'frame'; it has id, shot"):
         list(manifest_rows(path, "frame"))
@@ -88,7 +88,7 @@ def test_a_line_that_cannot_be_read_is_a_row_with_an_error(tmp_path):
     assert [row.source for row in rows] == [str(tmp_path / "a"), f"{path}#2", f"{path}#3", f"{path}#4"]
     assert isinstance(rows[1].error, ManifestError)
     assert "line 2 is not JSON" in str(rows[1].error)
-    assert "column 'path' holds int, not a picture" in str(rows[2].error)
+    assert "column 'path' holds int, not an image" in str(rows[2].error)
     assert "column 'path' is empty" in str(rows[3].error)
 
 
@@ -137,7 +137,7 @@ def test_not_a_number_is_empty(tmp_path):
     assert "is empty" in str(row.error)
 
 
-def test_a_column_of_numbers_is_no_column_of_pictures(tmp_path):
+def test_a_column_of_numbers_is_no_column_of_images(tmp_path):
     (row,) = manifest_rows(parquet(tmp_path, image=[7], url=["http://a/b"]))
     assert row.source == "http://a/b"
     assert row.columns == {"image": 7}

@@ -7,7 +7,7 @@ from PIL import Image
 
 from imagist.datasets.captions import Record
 from imagist.datasets.labels import Example
-from imagist.errors import FetchFailed, ItemError, PictureTooLarge, SourceNotFound, UnknownFormat
+from imagist.errors import FetchFailed, ImageTooLarge, ItemError, SourceNotFound, UnknownFormat
 from imagist.images import DecodeLimits, as_photo, read_file
 from imagist.images.photo import photo_of
 from imagist.records import Photo, Row
@@ -29,7 +29,7 @@ def path(tmp_path, png):
     return path
 
 
-def test_every_way_to_hand_over_a_picture(path, png):
+def test_every_way_to_hand_over_a_image(path, png):
     with Image.open(path) as opened:
         for item, source in (
             (path, str(path)),
@@ -54,16 +54,16 @@ def test_every_way_to_hand_over_a_picture(path, png):
     ],
     ids=["captioned", "labelled"],
 )
-def test_a_picture_of_a_set_is_what_the_set_holds_or_what_lies_there(path, png, made):
+def test_a_image_of_a_set_is_what_the_set_holds_or_what_lies_there(path, png, made):
     for image, content in (("a row's name", png), (str(path), None), (str(path.parent / "none.png"), png)):
         photo = photo_of(made(image, content))
         np.testing.assert_array_equal(photo.pixels, PIXELS)
         assert photo.source == image
 
 
-def test_a_picture_of_a_set_that_cannot_be_read_is_named(tmp_path):
+def test_a_image_of_a_set_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ItemError, match=r"^12\.png: "):
-        photo_of(Record("12.png", ("x",), content=b"no picture"))
+        photo_of(Record("12.png", ("x",), content=b"no image"))
     with pytest.raises(ItemError, match=r"^13\.png: "):
         photo_of(Record("13.png", ("x",), content=b""))
     with pytest.raises(SourceNotFound, match=r"none\.png"):
@@ -113,14 +113,14 @@ def test_arrays(array, expected):
         np.array("text"),
     ],
 )
-def test_arrays_that_are_no_pictures(array):
+def test_arrays_that_are_no_images(array):
     with pytest.raises(UnknownFormat, match=r"pass uint8, or floats in 0\.\.1"):
         as_photo(array)
 
 
 @pytest.mark.parametrize("item", [None, 7, ["a.png"], {"a": 1}])
-def test_things_that_are_no_pictures(item):
-    with pytest.raises(UnknownFormat, match=f"not a picture: {type(item).__name__}"):
+def test_things_that_are_no_images(item):
+    with pytest.raises(UnknownFormat, match=f"not an image: {type(item).__name__}"):
         as_photo(item)
 
 
@@ -171,7 +171,7 @@ def test_the_size_is_checked_before_reading(tmp_path):
     path = tmp_path / "vast.jpg"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(PictureTooLarge, match=r"1048576\.0 MiB") as caught:
+    with pytest.raises(ImageTooLarge, match=r"1048576\.0 MiB") as caught:
         read_file(path)
     assert caught.value.item == str(path)
 

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from imagist.errors import ManifestError, PictureTooLarge
+from imagist.errors import ImageTooLarge, ManifestError
 from imagist.images import DecodeLimits
 from imagist.images.shards import check_shard, is_shard, shard_rows
 
@@ -24,7 +24,7 @@ def test_suffixes(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".tar", "w:gz")])
-def test_pictures_and_what_is_told_of_them(tmp_path, suffix, mode):
+def test_images_and_what_is_told_of_them(tmp_path, suffix, mode):
     members = [
         ("000.jpg", b"one"),
         ("000.json", json.dumps({"likes": 3, "tags": ["a"]}).encode()),
@@ -71,12 +71,12 @@ def test_odd_sidecars(tmp_path, name, content, columns):
 def test_members_over_the_limit_are_not_read(tmp_path):
     path = shard(tmp_path / "a.tar", [("a.jpg", bytes(1000)), ("b.jpg", b"2")])
     first, second = shard_rows(path, DecodeLimits(max_bytes=999))
-    assert isinstance(first.error, PictureTooLarge)
+    assert isinstance(first.error, ImageTooLarge)
     assert first.error.item == first.source == f"{path}#a.jpg"
     assert second.content == b"2"
 
 
-def test_links_and_folders_are_no_pictures(tmp_path):
+def test_links_and_folders_are_no_images(tmp_path):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as tar:
         for name, kind in (("d.jpg", tarfile.DIRTYPE), ("l.jpg", tarfile.SYMTYPE), ("f.jpg", tarfile.FIFOTYPE)):

@@ -14,7 +14,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(300)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder to stand in, with pictures and others in it."""
+    """A folder to stand in, with images and others in it."""
     for name in ("b.JPG", "a.png", "note.txt", "sub/d.webp", "sub/deep/e.jpeg", "sub/c.Gif", "z.psd", "posts.csv"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"x")
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-PICTURES = ["in/a.png", "in/b.JPG", "in/download", "in/sub/c.Gif", "in/sub/d.webp", "in/sub/deep/e.jpeg", "in/z.psd"]
+IMAGES = ["in/a.png", "in/b.JPG", "in/download", "in/sub/c.Gif", "in/sub/d.webp", "in/sub/deep/e.jpeg", "in/z.psd"]
 
 
 def names(*sources, **options):
@@ -44,27 +44,27 @@ def test_a_file_is_a_row_whatever_its_name(folder):
     assert count(["in/note.txt", "in/a.png"]) == 2
 
 
-def test_a_folder_gives_its_pictures_sorted_and_below(folder):
-    assert names("in") == PICTURES
-    assert names(str(folder / "in")) == [str(folder / name) for name in PICTURES]
-    assert count(["in"]) == len(PICTURES)
+def test_a_folder_gives_its_images_sorted_and_below(folder):
+    assert names("in") == IMAGES
+    assert names(str(folder / "in")) == [str(folder / name) for name in IMAGES]
+    assert count(["in"]) == len(IMAGES)
 
 
-def test_a_folder_without_pictures(folder):
+def test_a_folder_without_images(folder):
     error = only_error("empty")
     assert isinstance(error, SourceNotFound)
-    assert "no pictures in this folder" in str(error)
+    assert "no images in this folder" in str(error)
 
 
 def test_a_folder_that_holds_itself(folder):
     (folder / "in/sub/loop").symlink_to(folder / "in")
     (folder / "in/gone.jpg").symlink_to(folder / "nowhere")
-    assert names("in") == sorted([*PICTURES, "in/gone.jpg"])
+    assert names("in") == sorted([*IMAGES, "in/gone.jpg"])
 
 
 def test_a_pipe_without_a_suffix_in_a_folder_is_not_waited_for(folder):
     os.mkfifo(folder / "in/pipe")
-    assert names("in") == PICTURES
+    assert names("in") == IMAGES
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list anything")
@@ -102,7 +102,7 @@ def test_addresses_are_not_looked_at(folder):
 
 def test_a_list_on_stdin(folder):
     listed = io.StringIO("in/a.png\r\n\n  \nhttp://a/b\nin/sub\nnowhere\n-\n")
-    expected = ["x.jpg", "in/a.png", "http://a/b", *PICTURES[3:6], "nowhere", "-", "in/b.JPG"]
+    expected = ["x.jpg", "in/a.png", "http://a/b", *IMAGES[3:6], "nowhere", "-", "in/b.JPG"]
     (folder / "x.jpg").touch()
     assert names("x.jpg", "-", "in/b.JPG", stdin=listed) == expected
     assert count(["-"]) is None

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagist.errors import CorruptPicture, ImagistError, MissingExtra, ModelFailed, UsageError
+from imagist.errors import CorruptImage, ImagistError, MissingExtra, ModelFailed, UsageError
 from imagist.images.stream import run
 from imagist.records import Failure, Photo, Row
 
-BAD = CorruptPicture("is broken")
+BAD = CorruptImage("is broken")
 
 
 def photo(number):
@@ -41,9 +41,9 @@ def _nothing_is_left_behind():
 
 @settings(max_examples=30)
 @given(st.lists(st.booleans(), max_size=25), st.integers(1, 7), st.integers(1, 3), st.integers(1, 4))
-def test_each_image_comes_out_once_and_in_order(good, batch_size, workers, lanes):
+def test_each_image_comes_out_once_and_in_order(good, batch_size, workers, concurrency):
     images = [photo(i) if fine else Row(str(i), error=BAD) for i, fine in enumerate(good)]
-    batches = list(run(images, numbers, batch_size=batch_size, workers=workers, lanes=lanes))
+    batches = list(run(images, numbers, batch_size=batch_size, workers=workers, concurrency=concurrency))
     assert all(1 <= len(batch) <= batch_size for batch in batches)
     outcomes = flat(batches)
     assert [o.source for o in outcomes] == images
@@ -53,7 +53,7 @@ def test_each_image_comes_out_once_and_in_order(good, batch_size, workers, lanes
             assert outcome.photo is images[i]
         else:
             assert outcome.photo is None
-            assert isinstance(outcome.result.error, CorruptPicture)
+            assert isinstance(outcome.result.error, CorruptImage)
             assert outcome.result.source == str(i)
 
 
@@ -64,7 +64,7 @@ def test_lanes_work_at_the_same_time():
         together.wait()
         return numbers(photos)
 
-    outcomes = flat(run(map(photo, range(6)), work, batch_size=1, lanes=3))
+    outcomes = flat(run(map(photo, range(6)), work, batch_size=1, concurrency=3))
     assert [o.result for o in outcomes] == [*range(6)]
 
 
@@ -87,7 +87,7 @@ def test_a_slow_first_batch_keeps_its_place():
         second_done.set()
         return numbers(photos)
 
-    assert [o.result for o in flat(run(map(photo, range(4)), work, batch_size=1, lanes=2))] == [0, 1, 2, 3]
+    assert [o.result for o in flat(run(map(photo, range(4)), work, batch_size=1, concurrency=2))] == [0, 1, 2, 3]
 
 
 def test_of_a_failing_batch_only_the_culprits_are_lost():
@@ -125,8 +125,8 @@ def test_a_model_that_loses_count_fails_the_photos_and_not_the_run(results):
 
 
 @pytest.mark.parametrize("error", [UsageError("wrong"), MissingExtra("torch"), ImagistError("x"), KeyboardInterrupt()])
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_what_is_wrong_with_the_call_ends_it(error, lanes):
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_what_is_wrong_with_the_call_ends_it(error, concurrency):
     def work(photos):
         if 3 in numbers(photos):
             raise error
@@ -134,7 +134,11 @@ def test_what_is_wrong_with_the_call_ends_it(error, lanes):
 
     seen = []
     with pytest.raises(type(error)) as caught:
-        seen.extend(o.result for batch in run(map(photo, range(100)), work, batch_size=1, lanes=lanes) for o in batch)
+        seen.extend(
+            o.result
+            for batch in run(map(photo, range(100)), work, batch_size=1, concurrency=concurrency)
+            for o in batch
+        )
     assert caught.value is error
     assert seen == [0, 1, 2]
 
@@ -144,8 +148,8 @@ def test_work_is_never_called_without_photos():
     assert len(outcomes) == 2
 
 
-@pytest.mark.parametrize("lanes", [1, 3])
-def test_an_endless_source_is_read_only_so_far_ahead(lanes):
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_an_endless_source_is_read_only_so_far_ahead(concurrency):
     taken = 0
 
     def images():
@@ -154,11 +158,11 @@ def test_an_endless_source_is_read_only_so_far_ahead(lanes):
             taken += 1
             yield photo(i)
 
-    outcomes = run(images(), numbers, batch_size=4, lanes=lanes)
+    outcomes = run(images(), numbers, batch_size=4, concurrency=concurrency)
     for i in range(20):
         batch = next(outcomes)
         assert [o.result for o in batch] == [*range(4 * i, 4 * i + 4)]
-        assert taken - 4 * (i + 1) <= 4 * (lanes + 1) + 2 * 4
+        assert taken - 4 * (i + 1) <= 4 * (concurrency + 1) + 2 * 4
     outcomes.close()
 
 
@@ -175,7 +179,7 @@ def test_a_slow_model_holds_the_source_back():
             taken += 1
             yield photo(i)
 
-    outcomes = run(images(), work, batch_size=2, lanes=2)
+    outcomes = run(images(), work, batch_size=2, concurrency=2)
     threading.Timer(0.3, release.set).start()
     next(outcomes)
     assert taken <= 2 * (2 + 1) + 2 * 2 + 1
@@ -191,7 +195,7 @@ def test_nothing_is_read_before_the_first_result_is_wanted():
 
 
 def test_an_early_end_leaves_no_threads():
-    outcomes = run(map(photo, count()), numbers, batch_size=2, workers=3, lanes=3)
+    outcomes = run(map(photo, count()), numbers, batch_size=2, workers=3, concurrency=3)
     next(outcomes)
     assert own_threads()
     outcomes.close()
@@ -209,7 +213,7 @@ def test_a_source_that_fails_gives_what_came_before():
     assert seen == [*range(len(seen))]
 
 
-@pytest.mark.parametrize("setting", ["batch_size", "workers", "lanes"])
+@pytest.mark.parametrize("setting", ["batch_size", "workers", "concurrency"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(UsageError, match=setting):

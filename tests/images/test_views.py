@@ -63,11 +63,11 @@ def test_letterbox_keeps_the_proportions_and_pads_evenly():
         assert (out[0, 0] == (124, 116, 104)).all()
 
 
-def test_letterbox_enlarges_small_pictures():
+def test_letterbox_enlarges_small_images():
     assert (letterbox(np.full((2, 2, 3), 7, np.uint8), 16) == 7).all()
 
 
-def test_crops_of_a_small_nearly_square_picture_is_the_whole():
+def test_crops_of_a_small_nearly_square_image_is_the_whole():
     assert len(crops(ramp(50, 60), 48)) == 1
 
 
@@ -97,7 +97,7 @@ def test_crops_start_with_the_whole_and_reach_both_ends():
         assert right[:, 0].max() < left[:, -1].min()  # neighbours overlap
 
 
-def test_crops_of_a_tall_picture_are_those_of_the_wide_one_turned():
+def test_crops_of_a_tall_image_are_those_of_the_wide_one_turned():
     pixels = ramp(40, 130)
     turned = np.ascontiguousarray(pixels.transpose(1, 0, 2))
     difference = crops(pixels, 16).astype(int) - crops(turned, 16).transpose(0, 2, 1, 3)

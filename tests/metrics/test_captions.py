@@ -62,14 +62,14 @@ def theirs(
 
 
 def agrees(hypotheses: list[str], references: list[list[str]]) -> None:
-    corpus, each, rouge, consensus = theirs(hypotheses, references)
+    corpus, each, rouge, mbr = theirs(hypotheses, references)
     rows = bleu_rows(hypotheses, references)
     assert bleu(hypotheses, references) == pytest.approx(corpus, abs=1e-9)
     assert np.stack([bleu_of_rows(row[None]) for row in rows], axis=1) == pytest.approx(each, abs=1e-9)
     assert rouge_l_items(hypotheses, references) == pytest.approx(rouge, abs=1e-12)
     assert rouge_l(hypotheses, references) == pytest.approx(rouge.mean(), abs=1e-12)
-    assert CiderD(references).scores(hypotheses) == pytest.approx(consensus, abs=1e-9)
-    assert cider(hypotheses, references) == pytest.approx(consensus.mean(), abs=1e-9)
+    assert CiderD(references).scores(hypotheses) == pytest.approx(mbr, abs=1e-9)
+    assert cider(hypotheses, references) == pytest.approx(mbr.mean(), abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -107,12 +107,12 @@ def test_raw_sentences_are_tokenised_first() -> None:
         ["a dog, running on grass", "The dog RUNS on the grass ."],
         ["two men cannot see", "it can't be seen"],
     ]
-    corpus, _, rouge, consensus = theirs(
+    corpus, _, rouge, mbr = theirs(
         [" ".join(tokenize(h)) for h in hypotheses], [[" ".join(tokenize(r)) for r in item] for item in references]
     )
     scores = caption_scores(hypotheses, references)
     assert list(scores) == ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
-    assert list(scores.values()) == pytest.approx([*corpus, rouge.mean(), consensus.mean()], abs=1e-9)
+    assert list(scores.values()) == pytest.approx([*corpus, rouge.mean(), mbr.mean()], abs=1e-9)
 
 
 def test_a_caption_equal_to_a_reference_is_perfect() -> None:

@@ -118,7 +118,7 @@ def test_the_bound_is_entropy_less_cross_entropy(items: int, seed: int) -> None:
 
 
 def test_a_channel_of_known_capacity_is_measured_right() -> None:
-    """Four equally frequent classes (2 bits); the picture tells all, the words one of the two bits."""
+    """Four equally frequent classes (2 bits); the image tells all, the words one of the two bits."""
     targets = np.arange(4000) % 4
     image = np.eye(4)[targets]
     text = np.repeat(np.eye(2)[targets // 2] / 2, 2, axis=1)

@@ -79,11 +79,11 @@ def test_rows_of_another_split_are_left_out(tmp_path: Path) -> None:
 
 def test_what_a_captioner_writes_is_read_and_its_failures_are_named_together(tmp_path: Path) -> None:
     text = "source,caption,caption_logprob,nbest,error_kind,error_message\n"
-    text += "a.jpg,A dog.,-3.2,[],,\nb.jpg,,,,corrupt_picture,truncated\nc.jpg,,,,empty_file,no bytes\n"
+    text += "a.jpg,A dog.,-3.2,[],,\nb.jpg,,,,corrupt_image,truncated\nc.jpg,,,,empty_file,no bytes\n"
     with pytest.raises(DataError) as caught:
         read_predictions(put(tmp_path / "p.csv", text))
     message = str(caught.value)
-    assert "b.jpg: the captioner failed: corrupt_picture: truncated" in message
+    assert "b.jpg: the captioner failed: corrupt_image: truncated" in message
     assert "c.jpg" in message
     assert "a.jpg" not in message
 

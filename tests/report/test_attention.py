@@ -46,11 +46,11 @@ def test_no_attention_at_all_is_dark_and_not_a_fault():
     assert (np.asarray(heat(np.zeros((7, 7), np.float32), (10, 10)))[..., 3] == 176).all()
 
 
-def test_an_overlaid_picture_keeps_its_size_and_can_be_seen():
+def test_an_overlaid_image_keeps_its_size_and_can_be_seen():
     from PIL import Image
 
-    picture = Image.fromarray(photo().pixels)
-    result = np.asarray(overlaid(picture, one_cell(0, 0)))
+    image = Image.fromarray(photo().pixels)
+    result = np.asarray(overlaid(image, one_cell(0, 0)))
     assert result.shape == (30, 40, 3)
     assert result[0, 0].sum() > 2 * result[-1, -1].sum()
     assert (result[-1, -1] > 20).all()

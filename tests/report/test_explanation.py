@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import quadrants
-from imagist.errors import CorruptPicture, OutputError
+from imagist.errors import CorruptImage, OutputError
 from imagist.explanation import ExplainOptions, deletions, explain, faithfulness
 from imagist.records import Caption, Failure, LabelSet, Photo
 from imagist.report.explanation import ExplanationPage, explanation_lines, explanation_sheet, faithfulness_lines
-from imagist.report.explanation.sentences import change, missing, picture_evidence, strength, weighing
-from imagist.report.explanation.sheet import PANEL, WIDTH, attended_picture, evidence_map, tint
+from imagist.report.explanation.sentences import change, image_evidence, missing, strength, weighing
+from imagist.report.explanation.sheet import PANEL, WIDTH, attended_image, evidence_map, tint
 from outline import Outline
 
 OPTIONS = ExplainOptions(grid=4, mass=1.0, moves=2)
@@ -45,7 +45,7 @@ VILE = "<script>alert('\"&')</script>"
 
 
 def explained(weight=0.25, part=None, photo=None, options=OPTIONS):
-    photo = photo or quadrants.picture(source="photos/a.png")
+    photo = photo or quadrants.image(source="photos/a.png")
     return photo, explain(quadrants.pipeline(weight, part), [photo], options)[0]
 
 
@@ -67,7 +67,7 @@ def rendered(photo, explanation, source="photos/a.png", faithful=None):
 
 
 def measured(count=3):
-    photos = [quadrants.picture(row, column) for row in (0, 1) for column in (0, 1)][:count]
+    photos = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)][:count]
     explanations = explain(quadrants.pipeline(), photos, OPTIONS)
     return faithfulness(explanations, deletions(quadrants.pipeline(), photos, explanations, OPTIONS))
 
@@ -94,7 +94,7 @@ def test_a_slight_drop_colours_slightly_even_where_it_is_the_largest():
 
 @pytest.mark.parametrize(
     ("weight", "told"),
-    [(0.0, "verdict is the picture's alone"), (1.0, "verdict is the words' alone"), (0.25, "words count for 25%")],
+    [(0.0, "verdict is the image's alone"), (1.0, "verdict is the words' alone"), (0.25, "words count for 25%")],
 )
 def test_how_much_the_words_count_is_said(weight, told):
     photo, explanation = explained(weight)
@@ -109,10 +109,10 @@ def test_another_fusion_is_called_so():
 
 def test_where_no_cell_decides_it_is_said():
     _, explanation = explained()
-    assert "No single cell" not in picture_evidence(explanation)
-    assert "-22.5 to 0.0" in picture_evidence(explanation)
+    assert "No single cell" not in image_evidence(explanation)
+    assert "-22.5 to 0.0" in image_evidence(explanation)
     same = np.broadcast_to(explanation.prediction.image_probabilities, explanation.cells.shape)
-    assert "No single cell decides" in picture_evidence(replace(explanation, cells=same))
+    assert "No single cell decides" in image_evidence(replace(explanation, cells=same))
 
 
 def test_what_is_missing_is_said():
@@ -128,15 +128,15 @@ def test_lines_for_a_terminal_tell_the_words_in_order_of_evidence():
     words = [line.split()[0] for line in lines[3:7]]
     assert words == ["red", "thing", "lies", "here"]
     assert "left out: words -60.0, together -15.0" in lines[3]
-    assert "picture -90.0 (" in lines[3]
+    assert "image -90.0 (" in lines[3]
 
 
 def test_lines_of_faithfulness_have_intervals():
     text = "\n".join(faithfulness_lines(measured()))
     assert re.search(r"words, by leaving one out: 0\.\d+, at random 0\.\d+; better by \+0\.\d+ \[\+0", text)
     assert "share of words gone from the new caption: 0.250, elsewhere 0.000" in text
-    assert "over 3 pictures" in text
-    assert "no interval of one picture" in "\n".join(faithfulness_lines(measured(1)))
+    assert "over 3 images" in text
+    assert "no interval of one image" in "\n".join(faithfulness_lines(measured(1)))
     assert list(faithfulness_lines(faithfulness([], []))) == []
 
 
@@ -163,7 +163,7 @@ def test_the_region_has_a_line_around_it():
     cells[1:3, 1:3] = True
     attention = np.full((4, 4), 1 / 16, np.float32)
     grey = Image.new("RGB", (80, 80), (90, 90, 90))
-    white = (np.asarray(attended_picture(grey, attention, cells)) == 255).all(2)
+    white = (np.asarray(attended_image(grey, attention, cells)) == 255).all(2)
     rows, columns = np.flatnonzero(white.any(1)), np.flatnonzero(white.any(0))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((20, 59, 20, 59), abs=2)
     assert not white[30:50, 30:50].any()
@@ -172,7 +172,7 @@ def test_the_region_has_a_line_around_it():
 def test_outside_of_its_region_a_panel_is_dark():
     cells = np.zeros((4, 4), bool)
     cells[1:3, 1:3] = True
-    drawn = attended_picture(Image.new("RGB", (80, 80), (90, 90, 90)), np.full((4, 4), 1 / 16, np.float32), cells)
+    drawn = attended_image(Image.new("RGB", (80, 80), (90, 90, 90)), np.full((4, 4), 1 / 16, np.float32), cells)
     inner, outer = (np.array(drawn.getpixel(place)) for place in ((40, 40), (8, 8)))
     np.testing.assert_allclose(outer, inner / 2, atol=1)
 
@@ -202,9 +202,9 @@ def test_any_shape_of_photo_can_be_drawn(size):
     Outline(rendered(photo, explanation))
 
 
-def test_a_card_tells_the_words_the_regions_and_the_picture():
+def test_a_card_tells_the_words_the_regions_and_the_image():
     outline = Outline(rendered(*explained()))
-    for told in ("fire 93.8%", "The words", "-60.0", "-15.0", "a grey thing lies here", "4 of 16 cells", "The picture"):
+    for told in ("fire 93.8%", "The words", "-60.0", "-15.0", "a grey thing lies here", "4 of 16 cells", "The image"):
         assert told in outline.text, told
     assert len(outline.all("img")) == 1 + 4 + 1
     assert next(a["style"] for a in outline.all("span") if "rgba" in a.get("style", "")).endswith("0.70)")
@@ -262,7 +262,7 @@ def test_faithfulness_has_its_section_with_curves():
     assert "How far to trust" not in rendered(photo, explanation)
 
 
-def test_pictures_in_the_page_are_bounded():
+def test_images_in_the_page_are_bounded():
     photo = Photo(np.full((1200, 300, 3), 90, np.uint8))
     html = rendered(photo, explained()[1])
     found = re.findall(r"data:image/\w+;base64,([\w+/=]+)", html)
@@ -285,10 +285,10 @@ def test_whatever_stands_in_the_text_is_escaped_and_the_page_well_formed(text):
     part = saying(*text.split()[:6])
     part.labels = LabelSet((text, f"not {text}"))
     own = quadrants.pipeline(part=part)
-    photo = quadrants.picture(source=text)
+    photo = quadrants.image(source=text)
     page = ExplanationPage(text, model=text)
     page.add(text, photo, explain(own, [photo], ExplainOptions(grid=1, moves=1))[0])
-    page.add(text, None, Failure(text, CorruptPicture(text, remedy=text)))
+    page.add(text, None, Failure(text, CorruptImage(text, remedy=text)))
     outline = Outline(page.render())
     assert {tag for tag, _ in outline.tags} <= TAGS
 
@@ -297,7 +297,7 @@ def test_markup_in_captions_labels_and_names_is_text():
     part = saying("a", VILE)
     part.labels = LabelSet((VILE, "stone"))
     own = quadrants.pipeline(part=part)
-    photo = quadrants.picture(source=VILE)
+    photo = quadrants.image(source=VILE)
     explanation = explain(own, [photo], ExplainOptions(grid=1, moves=1))[0]
     html = rendered(photo, explanation, source=VILE)
     assert "<script" not in html
@@ -310,7 +310,7 @@ def test_failures_have_their_section_and_beyond_the_cap_all_are_counted():
     photo, explanation = explained()
     for n in range(3):
         page.add(f"{n}.jpg", photo, explanation)
-        page.add(f"bad{n}.jpg", None, Failure("x", CorruptPicture("is cut short", remedy="fetch it again")))
+        page.add(f"bad{n}.jpg", None, Failure("x", CorruptImage("is cut short", remedy="fetch it again")))
     text = Outline(page.render()).text
     assert "Shown are the first 2 of 3." in text
     assert "Could not be done: 3 (the first 2)" in text

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagist.errors import CorruptPicture, OutputError
+from imagist.errors import CorruptImage, OutputError
 from imagist.records import Caption, Failure, LabelSet, Photo, Prediction
-from imagist.report.html import PICTURE, Page
+from imagist.report.html import IMAGE, Page
 from outline import Outline
 
 LABELS = LabelSet(("cat", "dog", "food", "sky"))
@@ -38,17 +38,17 @@ def page():
     return Page("What imagist sees", model="fake/1")
 
 
-def pictures(html):
+def images(html):
     return [Image.open(io.BytesIO(b64decode(data))) for data in re.findall(r"data:image/\w+;base64,([\w+/=]+)", html)]
 
 
-def test_a_card_has_the_picture_the_words_the_verdict_and_three_bars_a_category(page):
+def test_a_card_has_the_image_the_words_the_verdict_and_three_bars_a_category(page):
     page.add("photos/a.jpg", photo(), prediction())
     html = page.render()
     outline = Outline(html)
     assert "a cat" in outline.text
     assert "cat 60%" in outline.text
-    assert "the picture says dog" in outline.text
+    assert "the image says dog" in outline.text
     assert "the words say cat" in outline.text
     assert "photos/a.jpg" in outline.text
     widths = [attrs["style"] for attrs in outline.all("i")]
@@ -65,16 +65,16 @@ def test_each_word_has_its_panel_over_one_copy_of_the_photo(page):
     assert html.count("--photo:url(") == 1
 
 
-def test_pictures_are_of_bounded_size_and_keep_their_shape(page):
+def test_images_are_of_bounded_size_and_keep_their_shape(page):
     page.add("a.jpg", photo(2000, 500), prediction())
-    biggest = max((picture.size for picture in pictures(page.render())), key=max)
-    assert biggest == (PICTURE, PICTURE // 4)
+    biggest = max((image.size for image in images(page.render())), key=max)
+    assert biggest == (IMAGE, IMAGE // 4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2)])
 def test_any_shape_of_photo_has_a_card(page, size):
     page.add("a.jpg", photo(*size), prediction())
-    assert all(min(picture.size) >= 1 for picture in pictures(page.render()))
+    assert all(min(image.size) >= 1 for image in images(page.render()))
 
 
 def test_without_attention_there_is_no_strip(page):
@@ -97,7 +97,7 @@ def test_whatever_stands_in_the_text_is_escaped():
     page = Page(VILE, model=VILE)
     labels = LabelSet((VILE, "dog", "food", "sky"))
     page.add(VILE, photo(), prediction(VILE, labels=labels))
-    page.add(VILE, None, Failure(VILE, CorruptPicture(VILE, remedy=VILE)))
+    page.add(VILE, None, Failure(VILE, CorruptImage(VILE, remedy=VILE)))
     html = page.render()
     assert "<script" not in html
     outline = Outline(html)
@@ -112,10 +112,10 @@ def test_names_that_are_not_utf8_can_be_written(page, tmp_path):
 
 
 def test_failures_have_their_section(page):
-    page.add("bad.jpg", None, Failure("bad.jpg", CorruptPicture("is cut short", remedy="fetch it again")))
+    page.add("bad.jpg", None, Failure("bad.jpg", CorruptImage("is cut short", remedy="fetch it again")))
     text = Outline(page.render()).text
     assert "Could not be done: 1" in text
-    assert "corrupt_picture" in text
+    assert "corrupt_image" in text
     assert "is cut short (fetch it again)" in text
 
 
@@ -128,7 +128,7 @@ def test_beyond_the_cap_inputs_are_counted_and_the_page_says_so():
     page = Page("t", model="m", shown=2)
     for n in range(5):
         page.add(f"{n}.jpg", photo(8, 8), prediction())
-        page.add(f"bad{n}.jpg", None, Failure("x", CorruptPicture("is cut short")))
+        page.add(f"bad{n}.jpg", None, Failure("x", CorruptImage("is cut short")))
     text = Outline(page.render()).text
     assert "Shown are the first 2 of 5." in text
     assert "Could not be done: 5 (the first 2)" in text

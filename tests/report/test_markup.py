@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagist.errors import CorruptPicture
+from imagist.errors import CorruptImage
 from imagist.records import Caption, Failure, LabelSet, Prediction
 from imagist.report.markup import bars, document, escaped, failure_row, failures, jpeg, legend, png
 from outline import Outline
@@ -50,7 +50,7 @@ def test_text_is_escaped_and_can_be_written(text, markup):
     escaped(text).encode("utf-8")
 
 
-def test_pictures_are_in_their_addresses():
+def test_images_are_in_their_addresses():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
     np.testing.assert_array_equal(np.asarray(decoded(png(Image.fromarray(pixels)), "png")), pixels)
     grey = Image.new("RGB", (9, 4), (90, 90, 90))
@@ -77,10 +77,10 @@ def test_bars_are_of_the_likeliest_and_in_the_colours_of_the_legend():
 
 
 def test_failures_are_counted_and_told_with_their_remedies():
-    first = failure_row("<x>.jpg", Failure("<x>.jpg", CorruptPicture("torn", item="x", remedy="copy it anew")))
+    first = failure_row("<x>.jpg", Failure("<x>.jpg", CorruptImage("torn", item="x", remedy="copy it anew")))
     assert "&lt;x&gt;.jpg" in first
     assert "torn (copy it anew)" in first
-    assert CorruptPicture("torn").kind in first
+    assert CorruptImage("torn").kind in first
     assert failures([], 0) == ""
     assert "Could not be done: 1<" in failures([first], 1)
     assert "Could not be done: 1,200 (the first 1)<" in failures([first], 1200)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from imagist.errors import CorruptPicture
+from imagist.errors import CorruptImage
 from imagist.records import Caption, Failure, Hypothesis, LabelSet, Prediction
 from imagist.report.table import add_caption, add_prediction, captioned_table, classified_table, show
 from imagist.report.terminal import printable
@@ -55,8 +55,8 @@ def test_who_abstains_is_undecided():
 @pytest.mark.parametrize("add", [add_prediction, add_caption])
 def test_a_failure_tells_why(add):
     table = classified_table() if add is add_prediction else captioned_table()
-    add(table, "a.jpg", Failure("a.jpg", CorruptPicture("is cut short")))
-    assert "corrupt_picture: is cut short" in shown(table)
+    add(table, "a.jpg", Failure("a.jpg", CorruptImage("is cut short")))
+    assert "corrupt_image: is cut short" in shown(table)
 
 
 def test_captions_list_their_hypotheses():

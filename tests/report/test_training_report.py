@@ -17,7 +17,7 @@ from outline import Outline
 INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75, "level": 0.95}
 MEASURED = {
     "dev": {"en": {"BLEU-4": INTERVAL, "CIDEr": INTERVAL}, "de": {"BLEU-4": INTERVAL, "CIDEr": INTERVAL}},
-    "parity": {"photographs": 7, "equal_captions": 1.0, "logprobs": 1e-6},
+    "parity": {"images": 7, "equal_captions": 1.0, "logprobs": 1e-6},
     "parameters": {"encoder": 2_000_000, "decoder": 1_500_000},
     "words": 1234,
     "recipe": {"name": "a <small> one"},

@@ -25,10 +25,10 @@ from imagist.training.classifiers.history import Epoch
 
 COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
 WORDS = {"red": "a warm fire", "green": "some grass in spring", "blue": "the deep sea"}
-EACH = 12  # pictures of a class
+EACH = 12  # images of a class
 
 
-def picture(seed, colour=(128, 128, 128), size=(36, 30)):
+def image(seed, colour=(128, 128, 128), size=(36, 30)):
     """A PNG of noise around a colour: no two of them are near-duplicates."""
     pixels = np.clip(np.random.default_rng(seed).normal(colour, 40, (*size, 3)), 0, 255).astype(np.uint8)
     content = io.BytesIO()
@@ -37,7 +37,7 @@ def picture(seed, colour=(128, 128, 128), size=(36, 30)):
 
 
 def dataset(targets, classes=3, groups=None, splits=None, hashes=None):
-    """Examples without pictures, of given classes."""
+    """Examples without images, of given classes."""
     targets = np.asarray(targets, np.int64)
     labels = LabelSet(tuple(f"class{c}" for c in range(classes)))
     splits = [None] * len(targets) if splits is None else splits
@@ -87,7 +87,7 @@ STUDY = """
 name = "colours"
 about = "Do words tell colours?"
 [data]
-sources = [{ path = "pictures" }]
+sources = [{ path = "images" }]
 [folds]
 number = 2
 inner = 3
@@ -98,9 +98,9 @@ model = "CAPTIONS"
 [[texts]]
 name = "bag"
 settings = { kind = "bag", least = 1, penalty = 1e-3 }
-[[pictures]]
+[[images]]
 name = "linear"
-[pictures.settings]
+[images.settings]
 kind = "linear"
 steps = 40
 rate = 0.02
@@ -116,7 +116,7 @@ distilled = true
 
 @dataclass(frozen=True)
 class Colours:
-    """A study's files: ``data/pictures``, ``data/w.safetensors``, ``captions.csv`` and ``study.toml``."""
+    """A study's files: ``data/images``, ``data/w.safetensors``, ``captions.csv`` and ``study.toml``."""
 
     root: Path
 
@@ -136,14 +136,14 @@ class Colours:
 
 
 def write_colours(root):
-    """Pictures that tiny networks can tell apart; every sixth, and every fourth caption, is as of another class."""
+    """Images that tiny networks can tell apart; every sixth, and every fourth caption, is as of another class."""
     rows = []
     for c, label in enumerate(COLOURS):
-        (root / "data" / "pictures" / label).mkdir(parents=True)
+        (root / "data" / "images" / label).mkdir(parents=True)
         for n in range(EACH):
-            path = root / "data" / "pictures" / label / f"{label}{n}.png"
+            path = root / "data" / "images" / label / f"{label}{n}.png"
             seen, said = ([*COLOURS][(c + astray) % 3] for astray in (n % 6 == 1, n % 4 == 3))
-            path.write_bytes(picture((c, n), COLOURS[seen]))
+            path.write_bytes(image((c, n), COLOURS[seen]))
             rows.append((path.name, f"{WORDS[said]} number {n}"))
     with (root / "captions.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("source", "caption"), *rows])

@@ -1,4 +1,4 @@
-"""What captioners say of a study's pictures: once, from wherever the caption comes."""
+"""What captioners say of a study's images: once, from wherever the caption comes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Talker:
 
 
 @pytest.fixture
-def pictures(monkeypatch):
+def images(monkeypatch):
     """Examples whose photos are made up."""
     from imagist.records import Photo
 
@@ -55,21 +55,21 @@ def talker(monkeypatch):
     return made
 
 
-def test_every_example_is_captioned_once_in_order_and_the_captioner_closed(pictures, talker, tmp_path):
+def test_every_example_is_captioned_once_in_order_and_the_captioner_closed(images, talker, tmp_path):
     choice, places = CaptionerChoice("x", "model"), cases.Colours(tmp_path).places("f")
     store = Store(tmp_path / "store")
-    said = captions_of(choice, pictures, store, places, Contents())
+    said = captions_of(choice, images, store, places, Contents())
     assert said == tuple(f"this is {i}.png" for i in range(2 * AT_ONCE + 3))
     assert talker.asked == [AT_ONCE, AT_ONCE, 3]
     assert talker.open is False
-    assert captions_of(choice, pictures, Store(tmp_path / "store"), places, Contents()) == said
+    assert captions_of(choice, images, Store(tmp_path / "store"), places, Contents()) == said
     assert len(talker.asked) == 3
     talker.id = "another"
-    captions_of(choice, pictures, store, places, Contents())
+    captions_of(choice, images, store, places, Contents())
     assert len(talker.asked) == 6
 
 
-def test_the_search_and_the_kind_are_handed_on_and_only_records_are_not_cached(pictures, talker, tmp_path, monkeypatch):
+def test_the_search_and_the_kind_are_handed_on_and_only_records_are_not_cached(images, talker, tmp_path, monkeypatch):
     given = []
 
     def opened(model, options, **named):
@@ -78,12 +78,12 @@ def test_the_search_and_the_kind_are_handed_on_and_only_records_are_not_cached(p
 
     monkeypatch.setattr(captions, "open_captioner", opened)
     places, store = cases.Colours(tmp_path).places(tmp_path / "f"), Store(tmp_path / "store")
-    captions_of(CaptionerChoice("x", "m", "blip", beam=5), pictures, store, places, Contents())
-    captions_of(CaptionerChoice("x", "m.csv", "recorded"), pictures, store, places, Contents())
+    captions_of(CaptionerChoice("x", "m", "blip", beam=5), images, store, places, Contents())
+    captions_of(CaptionerChoice("x", "m.csv", "recorded"), images, store, places, Contents())
     assert given == [("m", 5, "blip", tmp_path / "f" / "captions.sqlite"), ("m.csv", 3, "recorded", None)]
 
 
-def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(pictures, talker, tmp_path, monkeypatch):
+def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(images, talker, tmp_path, monkeypatch):
     trained, opened = [], []
 
     def train(recipe, data, folder, features):
@@ -96,22 +96,22 @@ def test_a_recipe_is_trained_where_it_was_not_and_its_bundle_opened(pictures, ta
     (tmp_path / "r.toml").write_text('name = "small"\n[data]\ntrain = [{path = "a"}]\ndev = [{path = "b"}]\n')
     places = cases.Colours(tmp_path).places("f")
     for _ in range(2):
-        captions_of(CaptionerChoice("x", recipe="r.toml"), pictures, Store(tmp_path / "store"), places, Contents())
+        captions_of(CaptionerChoice("x", recipe="r.toml"), images, Store(tmp_path / "store"), places, Contents())
     assert trained == [("small", places.data, places.features)]
     assert opened == [str(places.runs / "small" / "bundle")] * 2
 
 
-def test_a_picture_without_a_recorded_caption_is_named_and_nothing_kept(pictures, tmp_path):
-    rows = [f"{i}.png,a picture" for i in range(40)]
+def test_a_image_without_a_recorded_caption_is_named_and_nothing_kept(images, tmp_path):
+    rows = [f"{i}.png,an image" for i in range(40)]
     (tmp_path / "c.csv").write_text("\n".join(["source,caption", *rows]) + "\n")
     choice, store = CaptionerChoice("x", str(tmp_path / "c.csv"), "recorded"), Store(tmp_path / "store")
     with pytest.raises(ModelFailed, match=r"40\.png: no caption"):
-        captions_of(choice, pictures, store, cases.Colours(tmp_path).places("f"), Contents())
+        captions_of(choice, images, store, cases.Colours(tmp_path).places("f"), Contents())
     assert [*(tmp_path / "store").iterdir()] == []
 
 
 def test_a_captioner_of_files_goes_by_what_they_hold_and_is_not_opened_for_what_it_has_said(
-    pictures, tmp_path, monkeypatch
+    images, tmp_path, monkeypatch
 ):
     opened = []
 
@@ -126,7 +126,7 @@ def test_a_captioner_of_files_goes_by_what_they_hold_and_is_not_opened_for_what_
     def said(content, **named):
         model.write_text(content)
         choice = CaptionerChoice("x", str(model.parent), **named)
-        return captions_of(choice, pictures, Store(tmp_path / "store"), places, Contents())[0]
+        return captions_of(choice, images, Store(tmp_path / "store"), places, Contents())[0]
 
     assert said("one") == said("one") == "this is 0.png one"
     assert len(opened) == 1
@@ -137,15 +137,15 @@ def test_a_captioner_of_files_goes_by_what_they_hold_and_is_not_opened_for_what_
     assert len(opened) == 3
 
 
-def test_records_go_by_names_where_pictures_are_of_equal_bytes(pictures, tmp_path):
-    """Names change hands between pictures whose bytes are the same: the bytes in order are as they were."""
-    rows = [f"{i}.png,picture {i}" for i in range(len(pictures.examples))]
+def test_records_go_by_names_where_images_are_of_equal_bytes(images, tmp_path):
+    """Names change hands between images whose bytes are the same: the bytes in order are as they were."""
+    rows = [f"{i}.png,image {i}" for i in range(len(images.examples))]
     (tmp_path / "c.csv").write_text("\n".join(["source,caption", *rows]) + "\n")
     choice, places = CaptionerChoice("x", str(tmp_path / "c.csv"), "recorded"), cases.Colours(tmp_path).places("f")
     store = Store(tmp_path / "store")
-    first, second, *others = pictures.examples
+    first, second, *others = images.examples
 
-    class Named(type(pictures)):
+    class Named(type(images)):
         def photos(self, rows):
             return [
                 replace(photo, source=self.examples[i].image)
@@ -153,8 +153,8 @@ def test_records_go_by_names_where_pictures_are_of_equal_bytes(pictures, tmp_pat
             ]
 
     def said(*examples):
-        fields = {name: getattr(pictures, name) for name in ("labels", "targets", "groups", "hashes", "digest")}
+        fields = {name: getattr(images, name) for name in ("labels", "targets", "groups", "hashes", "digest")}
         return captions_of(choice, Named(examples=examples, **fields), store, places, Contents())[:3]
 
-    assert said(first, second, *others) == ("picture 0", "picture 1", "picture 2")
-    assert said(second, first, *others) == ("picture 1", "picture 0", "picture 2")
+    assert said(first, second, *others) == ("image 0", "image 1", "image 2")
+    assert said(second, first, *others) == ("image 1", "image 0", "image 2")

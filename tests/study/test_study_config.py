@@ -32,7 +32,7 @@ def test_a_study_needs_a_name_and_data_and_has_sound_defaults():
     study = read()
     assert study.folds == Folds(kind="stratified", number=5, seeds=(0,), inner=5, fits=1)
     assert study.fusion == Fusions(kinds=("score",), weights=21, distilled=False, chosen_by="nll")
-    assert study.captioners == study.texts == study.pictures == ()
+    assert study.captioners == study.text_classifiers == study.image_classifiers == ()
     with pytest.raises(UsageError) as caught:
         settings.from_table({}, Study, "x.toml")
     assert "name: missing" in str(caught.value)
@@ -41,15 +41,18 @@ def test_a_study_needs_a_name_and_data_and_has_sound_defaults():
 
 def test_every_kind_of_classifier_is_read_as_its_own_settings():
     texts = [{"name": kind, "settings": {"kind": kind}} for kind in ("bag", "transformer", "zeroshot")]
-    pictures = [{"name": kind, "settings": {"kind": kind}} for kind in ("linear", "finetuned")]
-    pictures.append({"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}})
-    study = read(texts=texts, pictures=pictures)
-    assert [type(each.settings) for each in study.texts] == [Bag, Transformer, ZeroShot]
-    assert [type(each.settings) for each in study.pictures] == [Linear, Finetuned, LabelMap]
+    images = [{"name": kind, "settings": {"kind": kind}} for kind in ("linear", "finetuned")]
+    images.append({"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}})
+    study = read(text_classifiers=texts, image_classifiers=images)
+    assert [type(each.settings) for each in study.text_classifiers] == [Bag, Transformer, ZeroShot]
+    assert [type(each.settings) for each in study.image_classifiers] == [Linear, Finetuned, LabelMap]
 
 
 def test_what_is_read_can_be_written_and_read_again():
-    table = {"texts": [{"name": "b", "settings": {"kind": "bag", "penalty": 0.01}}], "folds": {"seeds": [3, 4]}}
+    table = {
+        "text_classifiers": [{"name": "b", "settings": {"kind": "bag", "penalty": 0.01}}],
+        "folds": {"seeds": [3, 4]},
+    }
     study = read(captioners=[{"name": "c", "model": "m", "seen": ["train"]}], **table)
     assert settings.from_table(tomllib.loads(settings.to_toml(study)), Study, "again") == study
 
@@ -59,7 +62,7 @@ def test_all_faults_are_told_at_once():
         folds={"number": 1, "kind": "random"},
         fusion={"kinds": ["score", "sum"], "weights": 2},
         captioners=[{"model": "m", "beam": 0}],
-        texts=[{"name": "t", "settings": {"kind": "bag", "least": 0}}],
+        text_classifiers=[{"name": "t", "settings": {"kind": "bag", "least": 0}}],
     )
     wanted = (
         "folds.number", "folds.kind", "fusion.kinds[1]", "fusion.weights", "captioners[0].name", "captioners[0].beam",
@@ -72,8 +75,8 @@ def test_all_faults_are_told_at_once():
 
 def test_an_unknown_kind_lists_those_there_are():
     assert "'score', 'logit', 'stacking', 'features'" in faults(fusion={"kinds": ["sum"]})
-    assert "settings.kind" in faults(texts=[{"name": "t", "settings": {"kind": "bert"}}])
-    assert "settings.kind" in faults(pictures=[{"name": "p", "settings": {"kind": "cnn"}}])
+    assert "settings.kind" in faults(text_classifiers=[{"name": "t", "settings": {"kind": "bert"}}])
+    assert "settings.kind" in faults(image_classifiers=[{"name": "p", "settings": {"kind": "cnn"}}])
     assert "did you mean 'fusion'" in faults(fusions={})
 
 
@@ -90,19 +93,22 @@ def test_a_captioner_is_a_model_or_a_recipe(given, told):
     assert "folds.number" in said
 
 
-BAG = read(texts=[{"name": "bag", "settings": {"kind": "bag"}}]).texts[0]
-MAP = read(pictures=[{"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}}]).pictures[0]
+BAG = read(text_classifiers=[{"name": "bag", "settings": {"kind": "bag"}}]).text_classifiers[0]
+MAP = read(image_classifiers=[{"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}}]).image_classifiers[0]
 TOLD = CaptionerChoice("told", "x.csv", "recorded")
-WHOLE = Study("x", Data(()), captioners=(TOLD,), texts=(BAG,), pictures=(MAP,))
+WHOLE = Study("x", Data(()), captioners=(TOLD,), text_classifiers=(BAG,), image_classifiers=(MAP,))
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"captioners": ()}, ["captioners has no entry"]),
-        ({"texts": ()}, ["texts has no entry"]),
-        ({"captioners": (), "texts": (), "pictures": ()}, ["there is no classifier"]),
-        ({"texts": (BAG, BAG), "pictures": (MAP, MAP)}, ["texts has 'bag' twice", "pictures has 'map' twice"]),
+        ({"text_classifiers": ()}, ["text_classifiers has no entry"]),
+        ({"captioners": (), "text_classifiers": (), "image_classifiers": ()}, ["there is no classifier"]),
+        (
+            {"text_classifiers": (BAG, BAG), "image_classifiers": (MAP, MAP)},
+            ["text_classifiers has 'bag' twice", "image_classifiers has 'map' twice"],
+        ),
         ({"folds": Folds(seeds=())}, ["folds.seeds has no entry"]),
         ({"folds": Folds(seeds=(1, 1, -2))}, ["folds.seeds has 1 twice", "folds.seeds has -2, below 0"]),
         ({"fusion": Fusions(kinds=("logit", "logit"))}, ["fusion.kinds has 'logit' twice"]),

@@ -30,7 +30,7 @@ def parquet(folder, rows, name="set.parquet"):
 
 
 def drawn(label, number, split="train", account=None, seed=None):
-    return f"{label}{number}", label, cases.picture(seed or (ord(label[0]), number)), split, account
+    return f"{label}{number}", label, cases.image(seed or (ord(label[0]), number)), split, account
 
 
 @pytest.fixture
@@ -90,12 +90,12 @@ def test_the_first_are_of_all_splits_where_folds_are_made_and_of_what_is_trained
     assert len(assemble(config, tmp_path, Folds("fixed")).examples) == 16
 
 
-def test_pictures_without_a_split_are_all_named_where_splits_are_fixed(tmp_path):
+def test_images_without_a_split_are_all_named_where_splits_are_fixed(tmp_path):
     rows = [drawn(label, n, (None, "train", "dev")[n]) for label in ("cat", "dog") for n in range(3)]
     config = parquet(tmp_path, rows)
     with pytest.raises(DataError) as caught:
         assemble(config, tmp_path, Folds("fixed"))
-    assert "2 faults (picture without a split, where folds.kind is fixed: 2)" in str(caught.value)
+    assert "2 faults (image without a split, where folds.kind is fixed: 2)" in str(caught.value)
     for told in ("cat0", "dog0", 'split = "train"', 'folds.kind = "stratified"'):
         assert told in str(caught.value)
     assert len(assemble(config, tmp_path).examples) == 6
@@ -116,12 +116,12 @@ def test_hashes_and_near_duplicates_are_looked_for_once(tmp_path, monkeypatch):
 def test_all_files_that_cannot_be_opened_are_told_at_once(tmp_path, monkeypatch):
     (tmp_path / "set.csv").write_text("image,label\n" + "".join(f"{n}.png,cat\n" for n in range(3)))
     for n in range(3):
-        (tmp_path / f"{n}.png").write_bytes(cases.picture(n))
+        (tmp_path / f"{n}.png").write_bytes(cases.image(n))
 
     def shut(self):
         if self.name in ("0.png", "2.png"):
             raise PermissionError(13, "Permission denied")
-        return cases.picture(1)
+        return cases.image(1)
 
     monkeypatch.setattr("pathlib.Path.read_bytes", shut)
     with pytest.raises(DataError) as caught:
@@ -131,9 +131,9 @@ def test_all_files_that_cannot_be_opened_are_told_at_once(tmp_path, monkeypatch)
         assert f"{name}: Permission denied" in str(caught.value)
 
 
-def test_the_digest_names_the_pictures_and_their_order(tmp_path):
+def test_the_digest_names_the_images_and_their_order(tmp_path):
     rows = [drawn(label, n) for label in ("cat", "dog") for n in range(2)]
-    other = (*rows[0][:2], cases.picture(7), *rows[0][3:])
+    other = (*rows[0][:2], cases.image(7), *rows[0][3:])
     found = [
         assemble(parquet(tmp_path, of, f"{i}.parquet"), tmp_path).digest
         for i, of in enumerate([rows, rows, rows[::-1], [other, *rows[1:]]])
@@ -142,7 +142,7 @@ def test_the_digest_names_the_pictures_and_their_order(tmp_path):
     assert len(set(found)) == 3
 
 
-def test_pictures_are_decoded_under_their_own_names(tmp_path):
+def test_images_are_decoded_under_their_own_names(tmp_path):
     data = assemble(parquet(tmp_path, [drawn("cat", 0), drawn("dog", 0)]), tmp_path)
     (photo,) = data.photos([1])
     assert photo.source == "dog0"
@@ -151,14 +151,14 @@ def test_pictures_are_decoded_under_their_own_names(tmp_path):
 
 def test_near_duplicates_are_of_one_group_and_so_are_accounts_where_asked(tmp_path):
     rows = [drawn("cat", n, account="ann" if n in (0, 3) else f"user{n}") for n in range(4)]
-    rows.append(drawn("dog", 0, account="bob", seed=(ord("c"), 1)))  # the very picture of cat1
+    rows.append(drawn("dog", 0, account="bob", seed=(ord("c"), 1)))  # the very image of cat1
     config = parquet(tmp_path, rows)
     alone, by_account = (assemble(config, tmp_path, Folds(kind)).groups for kind in ("stratified", "grouped"))
     assert alone.tolist() == [0, 1, 2, 3, 1]
     assert by_account.tolist() == [0, 1, 2, 0, 1]
 
 
-def test_all_unreadable_pictures_are_told_at_once(tmp_path):
+def test_all_unreadable_images_are_told_at_once(tmp_path):
     rows = [drawn("cat", 0), ("x", "cat", b"nothing", "train", None), ("y", "dog", b"GIF89a", "train", None)]
     with pytest.raises(DataError) as caught:
         assemble(parquet(tmp_path, rows), tmp_path)

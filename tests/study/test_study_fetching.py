@@ -1,4 +1,4 @@
-"""Pictures at addresses: a study downloads each once, and tells of all that it cannot have."""
+"""Images at addresses: a study downloads each once, and tells of all that it cannot have."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_all_that_cannot_be_had_is_told_at_once_and_the_others_are_kept(web, tmp
     assert "2 faults" in told
     for address in ("https://x.test/a", "https://x.test/c"):
         assert f"{address}: HTTP 404" in told
-    assert "save the pictures" in told
+    assert "save the images" in told
     pages |= {"https://x.test/a": b"a", "https://x.test/c": b"c"}
     found = with_fetched(at("a", "b", "c"), Store(tmp_path))
     assert [each.content for each in found] == [b"a", b"bbb", b"c"]
@@ -68,7 +68,7 @@ def test_a_table_of_addresses_makes_a_study(web, tmp_path):
     lines = ["media link,caption,label"]
     for n in range(6):
         address = f"https://x.test/{n}.png"
-        pages[address] = cases.picture(n)
+        pages[address] = cases.image(n)
         lines.append(f"{address},a post,{('cat', 'dog')[n % 2]}")
     (tmp_path / "posts.csv").write_text("\n".join(lines) + "\n")
     data = assemble(Data((Source("posts.csv"),), first=2), tmp_path, Store(tmp_path / "store"), Folds())

@@ -9,10 +9,10 @@ import pytest
 import study_cases as cases
 
 from imagist.study import jobs
-from imagist.study.config import Folds, PictureChoice, Study, TextChoice
+from imagist.study.config import Folds, ImageChoice, Study, TextChoice
 from imagist.study.contents import Contents
 from imagist.study.dataset import assemble, trials
-from imagist.study.jobs import picture_jobs, word_jobs
+from imagist.study.jobs import image_jobs, word_jobs
 from imagist.study.store import Store
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, Pretrained, cached_features, open_network
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
@@ -32,15 +32,15 @@ def files(tmp_path):
     return made
 
 
-def keys(files, pictures=(), texts=()):
+def keys(files, images=(), texts=()):
     """Of all fits of a study of one classifier."""
     data = cases.dataset(np.arange(12) % 3)
     every = [*trials(Folds(number=2, inner=2), data)]
-    study = Study("x", None, pictures=tuple(PictureChoice("p", each) for each in pictures),
-                  texts=tuple(TextChoice("t", each) for each in texts))  # fmt: skip
+    study = Study("x", None, image_classifiers=tuple(ImageChoice("p", each) for each in images),
+                  text_classifiers=tuple(TextChoice("t", each) for each in texts))  # fmt: skip
     places, contents = files.places("out"), Contents()
     made = [
-        *word_jobs(study, data, every, {"told": SAID}, contents), *picture_jobs(study, data, every, places, contents)
+        *word_jobs(study, data, every, {"told": SAID}, contents), *image_jobs(study, data, every, places, contents)
     ]  # fmt: skip
     found = [key for job in made for key in job.keys]
     assert len({*found}) == len(found) == 2
@@ -95,7 +95,7 @@ def test_all_settings_and_the_words_make_another_fit(files):
 @pytest.mark.parametrize("kind", [Linear, LabelMap])
 def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(colours, tmp_path, monkeypatch, kind):
     study = colours.study()
-    (choice,) = study.pictures
+    (choice,) = study.image_classifiers
     if kind is LabelMap:
         table = "\n".join(
             f"{label} = ['{name}']" for label, name in zip(cases.COLOURS, ("tench", "goldfish", "ostrich"), strict=True)
@@ -107,22 +107,22 @@ def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(col
     places = colours.places(tmp_path)
     read, opened = [], []
 
-    def reading(network, settings, pictures, folder):
-        read.append(len(pictures))
-        return cached_features(network, settings, pictures, folder)
+    def reading(network, settings, images, folder):
+        read.append(len(images))
+        return cached_features(network, settings, images, folder)
 
     monkeypatch.setattr(jobs, "cached_features", reading)
     monkeypatch.setattr(
         "imagist.training.classifiers.image.open_network", lambda *given: opened.append(1) or open_network(*given)
     )
-    (job, _) = picture_jobs(replace(study, pictures=(choice,)), data, [trial, trial], places, Contents())
+    (job, _) = image_jobs(replace(study, image_classifiers=(choice,)), data, [trial, trial], places, Contents())
     found = job.fit(0)
     inner = trial.inner[0]
     assert (read, opened) == ([len(inner.test) + len(trial.asked)], [1])
     network = open_network(choice.settings.network, colours.data)
     for name, rows in (("held", inner.test), ("test", trial.asked)):
-        pictures = [data.examples[i] for i in rows]
-        alone = cached_features(network, choice.settings.network, pictures, places.features)
+        images = [data.examples[i] for i in rows]
+        alone = cached_features(network, choice.settings.network, images, places.features)
         np.testing.assert_allclose(found[f"{name}_hidden"], alone, rtol=2e-3, atol=1e-3)  # kept as halves
         assert found[name].shape == (len(rows), 3)
         np.testing.assert_allclose(found[name].sum(axis=1), 1, atol=1e-5)

@@ -21,7 +21,7 @@ KINDS = ("score", "logit", "stacking", "features")
 
 
 class Case:
-    """A picture's opinion and one of words, on the same trial."""
+    """An image's opinion and one of words, on the same trial."""
 
     def __init__(self, folder, fits=2, shots=0):
         self.store = Store(folder)
@@ -130,7 +130,7 @@ def test_features_of_one_fit_are_never_joined_by_another_s_network(case):
     assert (whole.held[rows:].argmax(axis=1) != other.held[rows:].argmax(axis=1)).any()
 
 
-def test_a_student_knows_the_teacher_from_the_picture_alone_and_is_taught_once(case, tmp_path):
+def test_a_student_knows_the_teacher_from_the_image_alone_and_is_taught_once(case, tmp_path):
     teacher, store = case.join("score"), Store(tmp_path)
     student = distil(case.image, teacher, case.held, case.data.labels, 7, store)
     assert student.held.shape == teacher.held.shape

@@ -74,5 +74,5 @@ def test_kill_9_between_fits_loses_nothing(colours, tmp_path, monkeypatch, undra
     for name in ("results.parquet", "predictions.parquet", "tables.md"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert kept.items() <= {file.name: file.stat().st_mtime_ns for file in (broken / "store").glob("*.npz")}.items()
-    for kind in ("words", "picture", "score", "logit", "distilled"):
+    for kind in ("words", "image", "score", "logit", "distilled"):
         assert len([*(whole / "store").glob(f"{kind}-*.npz")]) == 3

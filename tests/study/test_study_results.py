@@ -21,7 +21,7 @@ from imagist.study.store import Store
 
 CLASSES = 7
 STORE = cases.Nowhere()
-PICTURE, WORDS = System("picture", picture="net"), System("words", "told", "bag")
+IMAGE, WORDS = System("image", image="net"), System("words", "told", "bag")
 FUSED = System("fused", "told", "bag", "net", "score")
 TAUGHT = System("distilled", "told", "bag", "net", "score")
 
@@ -45,7 +45,7 @@ def case(number=3, seeds=(0,), kind="stratified"):
 
 def test_figures_of_a_trial_are_those_of_scikit_learn():
     data, every, judge = case()
-    found = judge(PICTURE, 2.0, 1)
+    found = judge(IMAGE, 2.0, 1)
     for joined, figures, trial in zip(found.joined, found.figures, every, strict=True):
         p, truth = joined.test.astype(np.float64), data.targets[trial.fold.test]
         classes = np.arange(CLASSES)
@@ -61,7 +61,7 @@ def test_figures_of_a_trial_are_those_of_scikit_learn():
 
 def test_the_calibration_error_is_that_of_fifteen_bins():
     data, every, judge = case()
-    found = judge(PICTURE, 2.0, 1)
+    found = judge(IMAGE, 2.0, 1)
     p, truth = found.joined[0].test.astype(np.float64), data.targets[every[0].fold.test]
     confidence, right = p.max(axis=1), p.argmax(axis=1) == truth
     total = 0.0
@@ -93,7 +93,7 @@ def test_every_judged_row_has_its_verdict_of_each_seed_and_the_mean_probability(
 def test_only_the_split_that_judges_is_judged():
     data, every, judge = case(kind="fixed")
     assert judged(every).tolist() == list(range(91, 140))
-    found = judge(PICTURE, 2.0, 1)
+    found = judge(IMAGE, 2.0, 1)
     assert found.right.shape == (1, 49)
     assert found.right[0].mean() == metrics.accuracy_score(data.targets[91:], found.joined[0].test.argmax(axis=1))
 
@@ -110,12 +110,12 @@ def test_the_weight_that_a_fusion_chose_is_among_its_figures():
 
 
 def test_names_tell_systems_apart():
-    names = [each.name for each in (PICTURE, WORDS, FUSED, TAUGHT)]
+    names = [each.name for each in (IMAGE, WORDS, FUSED, TAUGHT)]
     assert names == ["net", "told > bag", "told > bag + net (score)", "net taught by told > bag (score)"]
 
 
-def systems(judge, picture=1.5, words=0.5, fused=2.5, taught=2.0):
-    skills = ((PICTURE, picture), (WORDS, words), (FUSED, fused), (TAUGHT, taught))
+def systems(judge, image=1.5, words=0.5, fused=2.5, taught=2.0):
+    skills = ((IMAGE, image), (WORDS, words), (FUSED, fused), (TAUGHT, taught))
     return {system: judge(system, skill, number) for number, (system, skill) in enumerate(skills)}
 
 
@@ -124,7 +124,7 @@ def test_one_seed_is_tested_by_mcnemar_and_its_p_is_the_binomial_s():
     of = systems(judge)
     fused, taught = gains([*of.values()], every, 140, STORE)
     for gain, system in ((fused, FUSED), (taught, TAUGHT)):
-        first, second = of[system].right[0], of[PICTURE].right[0]
+        first, second = of[system].right[0], of[IMAGE].right[0]
         apart = int((first & ~second).sum()), int((second & ~first).sum())
         assert gain.compared.test == "mcnemar"
         assert gain.compared.p_value == pytest.approx(stats.binomtest(apart[0], sum(apart)).pvalue)
@@ -132,11 +132,11 @@ def test_one_seed_is_tested_by_mcnemar_and_its_p_is_the_binomial_s():
         assert gain.compared.difference.low < gain.compared.difference.value < gain.compared.difference.high
 
 
-def test_several_seeds_are_tested_by_the_bootstrap_over_pictures():
+def test_several_seeds_are_tested_by_the_bootstrap_over_images():
     _, every, judge = case(seeds=(0, 1, 2))
     of = systems(judge)
     (fused, _) = gains([*of.values()], every, 140, STORE)
-    difference = of[FUSED].right.mean(axis=0) - of[PICTURE].right.mean(axis=0)
+    difference = of[FUSED].right.mean(axis=0) - of[IMAGE].right.mean(axis=0)
     theirs = stats.bootstrap((difference,), np.mean, method="percentile", rng=np.random.default_rng(0))
     assert fused.compared.test == "bootstrap"
     assert fused.compared.difference.value == pytest.approx(difference.mean())
@@ -148,10 +148,10 @@ def test_trials_are_tested_by_the_corrected_resampled_t():
     _, every, judge = case(number=4, seeds=(0, 1))
     of = systems(judge)
     (fused, _) = gains([*of.values()], every, 140, STORE)
-    d = np.array([a.accuracy - b.accuracy for a, b in zip(of[FUSED].figures, of[PICTURE].figures, strict=True)])
+    d = np.array([a.accuracy - b.accuracy for a, b in zip(of[FUSED].figures, of[IMAGE].figures, strict=True)])
     t = d.mean() / np.sqrt((1 / 8 + (1 / 4) / (3 / 4)) * d.var(ddof=1))  # Nadeau and Bengio 2003
     assert fused.trials_p == pytest.approx(2 * stats.t.sf(abs(t), 7))
-    plain = stats.ttest_rel(*([f.accuracy for f in of[system].figures] for system in (FUSED, PICTURE))).pvalue
+    plain = stats.ttest_rel(*([f.accuracy for f in of[system].figures] for system in (FUSED, IMAGE))).pvalue
     assert fused.trials_p > plain
 
 
@@ -177,31 +177,31 @@ def test_all_gains_are_corrected_together_by_holm():
     assert any(gain.compared.adjusted > gain.compared.p_value for gain in found)
 
 
-@pytest.mark.parametrize(("picture", "words", "rival"), [(2.0, 0.5, "net"), (0.5, 2.0, "told > bag")])
-def test_a_fusion_is_held_against_the_better_branch_and_a_student_against_its_picture(picture, words, rival):
+@pytest.mark.parametrize(("image", "words", "rival"), [(2.0, 0.5, "net"), (0.5, 2.0, "told > bag")])
+def test_a_fusion_is_held_against_the_better_branch_and_a_student_against_its_image(image, words, rival):
     _, every, judge = case()
-    found = gains([*systems(judge, picture, words).values()], every, 140, STORE)
+    found = gains([*systems(judge, image, words).values()], every, 140, STORE)
     pairs = [(gain.compared.first, gain.compared.second) for gain in found]
     assert pairs == [(FUSED.name, rival), (TAUGHT.name, "net")]
 
 
 def test_without_fusions_there_is_nothing_to_gain():
     _, every, judge = case()
-    assert gains([judge(PICTURE, 1.0, 0), judge(WORDS, 1.0, 1)], every, 140, STORE) == []
+    assert gains([judge(IMAGE, 1.0, 0), judge(WORDS, 1.0, 1)], every, 140, STORE) == []
 
 
 def test_intervals_and_tests_are_computed_once_and_holm_s_correction_is_of_all_that_is_there(tmp_path, monkeypatch):
     data, every, judge = case()
     of, store = systems(judge, fused=1.8, taught=1.6), Store(tmp_path)
-    joined = of[PICTURE].joined
-    first = outcome(PICTURE, joined, every, data, store), gains([*of.values()], every, 140, store)
+    joined = of[IMAGE].joined
+    first = outcome(IMAGE, joined, every, data, store), gains([*of.values()], every, 140, store)
     assert store.computed == {"accuracy": 1, "gain": 2}
     assert first[1] == gains([*of.values()], every, 140, STORE)
     store, made = Store(tmp_path), []
     compare = results.compare_all
     monkeypatch.setattr(results, "compare_all", lambda given: made.append([*given]) or compare(given))
     monkeypatch.setattr(results, "mean_interval", None)
-    assert outcome(PICTURE, joined, every, data, store).accuracy == first[0].accuracy
+    assert outcome(IMAGE, joined, every, data, store).accuracy == first[0].accuracy
     assert gains([*of.values()], every, 140, store) == first[1]
     assert made == []
     more = replace(of[FUSED], system=System("fused", "told", "bag", "net", "logit"))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.torch
 
 FUSED = ("score", "logit", "stacking", "features")
 ONCE = {"duplicates": 1, "captions": 1}
-FITTED = dict.fromkeys(("words", "picture", "score", "logit", "stacking", "features", "distilled"), 2)  # in two trials
+FITTED = dict.fromkeys(("words", "image", "score", "logit", "stacking", "features", "distilled"), 2)  # in two trials
 
 
 def made(found, *kinds):
@@ -52,7 +52,7 @@ def written(found, folder):
     return {name: (folder / name).read_bytes() for name in ("results.parquet", "predictions.parquet", "tables.md")}
 
 
-def test_every_system_judges_every_picture_once(first):
+def test_every_system_judges_every_image_once(first):
     found, _ = first
     assert [o.system.name for o in found.outcomes] == [
         "told > bag", "linear", *(f"told > bag + linear ({kind})" for kind in FUSED),
@@ -67,7 +67,7 @@ def test_every_system_judges_every_picture_once(first):
     assert made(found) == ONCE | FITTED
 
 
-def test_captions_are_those_of_the_pictures(first):
+def test_captions_are_those_of_the_images(first):
     found, _ = first
     for example, said in zip(found.data.examples, found.captions["told"], strict=True):
         number = int("".join(filter(str.isdigit, example.image.rsplit("/", 1)[1])))
@@ -115,7 +115,7 @@ def test_one_more_weight_computes_nothing(first, copied, colours):
         ("folds.seeds=[0, 1]", FITTED),
         ("folds.fits=2", FITTED),
         ("fusion.distilled=false", {}),
-        ("pictures=[]", {}),
+        ("image_classifiers=[]", {}),
     ],
 )
 def test_what_is_added_costs_only_itself(copied, colours, override, new):
@@ -125,7 +125,7 @@ def test_what_is_added_costs_only_itself(copied, colours, override, new):
 def test_another_classifier_of_words_costs_only_itself_and_leaves_the_others(first, copied, colours):
     study = colours.study("fusion.distilled=false")
     more = TextChoice("second", Bag(least=1, penalty=1e-2))
-    found = run(replace(study, texts=(*study.texts, more)), colours.places(copied))
+    found = run(replace(study, text_classifiers=(*study.text_classifiers, more)), colours.places(copied))
     assert made(found) == dict.fromkeys(
         ("words", "score", "logit", "stacking"), 2
     )  # their features are those of the first
@@ -135,7 +135,7 @@ def test_another_classifier_of_words_costs_only_itself_and_leaves_the_others(fir
         assert by_name[each.system.name].figures == each.figures
 
 
-@pytest.mark.parametrize("change", ["captions", "picture", "label"])
+@pytest.mark.parametrize("change", ["captions", "image", "label"])
 def test_changed_data_are_not_mistaken_for_the_old(colours, copied, tmp_path, change):
     other = cases.Colours(shutil.copytree(colours.root / "data", tmp_path / "other" / "data").parent)
     text = (colours.root / "captions.csv").read_text()
@@ -144,14 +144,14 @@ def test_changed_data_are_not_mistaken_for_the_old(colours, copied, tmp_path, ch
     )
     toml = colours.config.read_text().replace(str(colours.root), str(other.root))
     other.config.write_text(toml)
-    red, pictures = other.data / "pictures" / "red", other.data / "pictures"
-    if change == "picture":
-        (red / "red0.png").write_bytes(cases.picture(1234, cases.COLOURS["red"]))
+    red, images = other.data / "images" / "red", other.data / "images"
+    if change == "image":
+        (red / "red0.png").write_bytes(cases.image(1234, cases.COLOURS["red"]))
     if change == "label":
-        (red / "red0.png").rename(pictures / "green" / "red0.png")
-    plain = "fusion.distilled=false", "fusion.kinds=['score']", *(["pictures=[]"] if change == "label" else [])
+        (red / "red0.png").rename(images / "green" / "red0.png")
+    plain = "fusion.distilled=false", "fusion.kinds=['score']", *(["image_classifiers=[]"] if change == "label" else [])
     found = run(other.study(*plain), other.places(copied))
-    depends = {"captions": {"words": 2}, "picture": {"duplicates": 1, "picture": 2}, "label": {"words": 2}}
+    depends = {"captions": {"words": 2}, "image": {"duplicates": 1, "image": 2}, "label": {"words": 2}}
     assert made(found, "score") == {"captions": 1} | depends[change]
     assert (found.computed.get("score", 0) > 0) == (change != "label")  # none where both say what they said
 
@@ -176,7 +176,7 @@ def counted(monkeypatch):
             stem.with_name(stem.name + suffix).touch()
 
     for module, names in (
-        (jobs, ("fit_words", "fit_pictures")),
+        (jobs, ("fit_words", "fit_images")),
         (
             joining,
             ("calibrate", "fit_logits", "fit_stacking", "fit_feature_fusion", "fit_distilled", "fit_temperature"),
@@ -202,7 +202,7 @@ def counted(monkeypatch):
 def test_what_is_there_costs_nothing_and_a_new_row_only_itself(colours, copied, counted):
     places, study = colours.places(copied), colours.study()
     stems = (
-        "abstention", "categories", "comparison", "confusion-fused", "confusion-picture", "confusion-words", "curves-1",
+        "abstention", "categories", "comparison", "confusion-fused", "confusion-image", "confusion-words", "curves-1",
         "examples", "information-told", "reliability", "stability", "sweep-1",
     )  # fmt: skip
     gained = len(FUSED) + 1
@@ -212,15 +212,15 @@ def test_what_is_there_costs_nothing_and_a_new_row_only_itself(colours, copied, 
     assert counted(colours.study("fusion.weights=6"), places) == {"sweep-1": 1}
     assert counted(study, places) == {"sweep-1": 1}  # a figure is kept as it is, not as it once was
     more = TextChoice("second", Bag(least=1, penalty=1e-2))
-    cost = counted(replace(study, texts=(*study.texts, more)), places)
-    fits = {name: cost.pop(name, 0) for name in ("fit_words", "fit_pictures", "fit_feature_fusion", "compare_all")}
-    assert fits == {"fit_words": 2, "fit_pictures": 0, "fit_feature_fusion": 0, "compare_all": gained}
+    cost = counted(replace(study, text_classifiers=(*study.text_classifiers, more)), places)
+    fits = {name: cost.pop(name, 0) for name in ("fit_words", "fit_images", "fit_feature_fusion", "compare_all")}
+    assert fits == {"fit_words": 2, "fit_images": 0, "fit_feature_fusion": 0, "compare_all": gained}
     assert [cost.pop(name) for name in ("calibrate", "fit_logits", "fit_stacking")] == [2, 2, 2]
     assert cost.pop("fit_temperature") <= 2  # and none where it says what another said
     assert cost.pop("fit_distilled", 0) <= 2
     assert cost.pop("mean_interval", 0) <= 1 + gained
     assert {"comparison", "stability", "sweep-1"} <= {*cost} <= {*stems, "information"}
-    assert counted(replace(study, texts=(*study.texts, more)), places) == {}
+    assert counted(replace(study, text_classifiers=(*study.text_classifiers, more)), places) == {}
 
 
 def test_a_run_that_broke_off_goes_on_where_it_stood(first, colours, tmp_path, monkeypatch):
@@ -271,14 +271,14 @@ def test_a_captioner_that_has_learnt_from_what_is_judged_is_refused_or_told(tmp_
 
 
 def fixed(root, twin=False):
-    """Words alone, of pictures in split folders; with a twin, one that is trained on is judged as well."""
+    """Words alone, of images in split folders; with a twin, one that is trained on is judged as well."""
     told = {}
     for split, start in (("train", 0), ("dev", 6)):
         for number, label in enumerate(("red", "green")):
             folder = root / "data" / "sets" / split / label
             folder.mkdir(parents=True)
             for n in range(start, start + 6):
-                (folder / f"{label}{n}.png").write_bytes(cases.picture((number, n)))
+                (folder / f"{label}{n}.png").write_bytes(cases.image((number, n)))
                 told[f"{label}{n}.png"] = f"{cases.WORDS[label]} {n}"
     if twin:
         shutil.copy(root / "data/sets/train/red/red0.png", root / "data/sets/dev/red/twin.png")
@@ -290,7 +290,7 @@ def fixed(root, twin=False):
             {"name": "told", "kind": "recorded", "model": str(root / "c.csv")}]}, Study, "study",
     ).captioners  # fmt: skip
     texts = (TextChoice("bag", Bag(least=1, penalty=1e-3)),)
-    study = Study("splits", sources, folds=Folds("fixed", inner=2), captioners=captioners, texts=texts)
+    study = Study("splits", sources, folds=Folds("fixed", inner=2), captioners=captioners, text_classifiers=texts)
     return study, cases.Colours(root).places(root / "out")
 
 

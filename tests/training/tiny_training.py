@@ -43,7 +43,7 @@ def labelled(seed, *labels):
 class Tiny:
     """A captioned set, two labelled ones, a dev set, the words of all, settings, and what trains with them."""
 
-    longest, words, critical = LONGEST, WORDS, CRITICAL
+    max_length, words, critical = LONGEST, WORDS, CRITICAL
 
     def __init__(self):
         self.corpora = [
@@ -54,7 +54,7 @@ class Tiny:
         self.dev = Corpus(grids(3, 6, views=1), said(3))
         drawn = [text for corpus in self.corpora[1:] for text in corpus.drawn.all()]
         self.vocabulary = learn_words(SAID, ["en"], 1, drawn)
-        self.judge = Judge(self.dev, self.vocabulary, Decoding(beam=2, longest=LONGEST))
+        self.judge = Judge(self.dev, self.vocabulary, Decoding(beam=2, max_length=LONGEST))
 
     def model(self, dropout=0.2, seed=9, **settings):
         """A captioner that fits, always the same for a seed."""
@@ -66,7 +66,7 @@ class Tiny:
     def learning(self, folder, **changes):
         """What both phases share, in this process, with float32 products."""
         learning = Learning(
-            self.corpora, self.vocabulary, self.longest, self.judge, folder, Accelerator(cpu=True), (1.0, 0.5, 0.5),
-            brain_float=False,
+            self.corpora, self.vocabulary, self.max_length, self.judge, folder, Accelerator(cpu=True), (1.0, 0.5, 0.5),
+            bf16=False,
         )  # fmt: skip
         return replace(learning, **changes)

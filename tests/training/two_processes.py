@@ -21,7 +21,9 @@ def run(phase, folder):
     tiny = Tiny()
     model, learning = tiny.model(dropout=0.0), tiny.learning(folder)
     if phase == "words":
-        cross_entropy(model, learning, replace(tiny.words, batch=5, epochs=3, attend_all=0.5, warm=1, **SETTINGS))
+        cross_entropy(
+            model, learning, replace(tiny.words, batch=5, epochs=3, doubly_stochastic_weight=0.5, warm=1, **SETTINGS)
+        )
     else:
         self_critical(model, learning, replace(tiny.critical, batch=5, steps=3, warm=1, **SETTINGS), tiny.words)
     folder.mkdir(exist_ok=True)

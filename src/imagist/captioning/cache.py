@@ -1,4 +1,4 @@
-"""A captioner's memory on disk, so that no picture is captioned twice by the same settings.
+"""A captioner's memory on disk, so that no image is captioned twice by the same settings.
 
 One SQLite file, which threads and processes of one machine may use at a time: it keeps a write-ahead log, so the disk
 should be a local one. Captions are found by the sha256 of a photo's pixels and shape and by the captioner's id, which
@@ -35,19 +35,19 @@ _VERSION = 1  # user_version
 _TABLES = """
 CREATE TABLE captioners (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE captions (
-    captioner INTEGER NOT NULL REFERENCES captioners, picture BLOB NOT NULL,
+    captioner INTEGER NOT NULL REFERENCES captioners, image BLOB NOT NULL,
     text TEXT NOT NULL, logprob REAL, tokens TEXT NOT NULL, nbest TEXT NOT NULL, attention BLOB, shape TEXT,
-    PRIMARY KEY (captioner, picture)
+    PRIMARY KEY (captioner, image)
 );
 """
-_AT_A_TIME = 500  # pictures looked for by one statement
+_AT_A_TIME = 500  # images looked for by one statement
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
 class CachedCaptioner:
     """Implements `imagist.protocols.Captioner` around another one; may be called from several threads at a time.
 
-    A picture that is in several calls at once is captioned by one of them. Two processes that meet a new picture in the
+    An image that is in several calls at once is captioned by one of them. Two processes that meet a new image in the
     same moment may both caption it; what came first is kept.
 
     Args:
@@ -56,7 +56,7 @@ class CachedCaptioner:
 
     Attributes:
         hits: Photos that were answered without the captioner.
-        misses: Pictures that it captioned.
+        misses: Images that it captioned.
 
     Raises:
         OutputError: The file cannot be read and written there, or is something else or damaged. It is left as it is.
@@ -77,7 +77,7 @@ class CachedCaptioner:
             OutputError: The cache is damaged, or can no longer be written.
             UsageError: It was closed.
         """
-        keys = [picture_hash(photo) for photo in photos]
+        keys = [image_hash(photo) for photo in photos]
         wanted = dict(zip(keys, photos, strict=True))
         said: dict[bytes, Caption] = {}
         captioned = 0
@@ -115,7 +115,7 @@ class CachedCaptioner:
         self.close()
 
     def _claim(self, keys: Iterable[bytes]) -> tuple[list[bytes], list[threading.Event]]:
-        """The pictures that nobody is at work on, which are now ours, and the ends of the work on the others."""
+        """The images that nobody is at work on, which are now ours, and the ends of the work on the others."""
         with self._lock:
             others = [self._at_work[key] for key in keys if key in self._at_work]
             mine = [key for key in keys if key not in self._at_work]
@@ -129,7 +129,7 @@ class CachedCaptioner:
             event.set()
 
 
-def picture_hash(photo: Photo) -> bytes:
+def image_hash(photo: Photo) -> bytes:
     """The sha256 of a photo's shape and pixels, 32 bytes."""
     digest = hashlib.sha256(repr(photo.pixels.shape).encode("ascii"))
     digest.update(np.ascontiguousarray(photo.pixels).data)
@@ -137,7 +137,7 @@ def picture_hash(photo: Photo) -> bytes:
 
 
 class _Store:
-    """The file: captions of one captioner by the hash of the picture."""
+    """The file: captions of one captioner by the hash of the image."""
 
     def __init__(self, path: Path, captioner: str) -> None:
         self._path = path
@@ -200,8 +200,8 @@ class _Store:
                 some = keys[begin : begin + _AT_A_TIME]
                 places = ",".join("?" * len(some))
                 rows = self._file.execute(
-                    "SELECT picture, text, logprob, tokens, nbest, attention, shape FROM captions "
-                    f"WHERE captioner = ? AND picture IN ({places})",
+                    "SELECT image, text, logprob, tokens, nbest, attention, shape FROM captions "
+                    f"WHERE captioner = ? AND image IN ({places})",
                     [self._captioner, *some],
                 )
                 found |= {key: self._caption(*values) for key, *values in rows}

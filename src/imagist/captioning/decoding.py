@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 END, START = 0, 1  # the special words of the vocabularies that are trained here, first in every one
 NUCLEUS = 256  # most candidates that sampling draws from
 
-Worth = Callable[[int, Sequence[Ints]], Floats]  # of a photo, by its number, and K of its hypotheses: ``[K]``
+RerankerScore = Callable[[int, Sequence[Ints]], Floats]  # of a photo, by its number, and K of its hypotheses: ``[K]``
 
 
 class NextWord(Protocol):
@@ -63,12 +63,13 @@ class Decoding:
     Attributes:
         beam: B, hypotheses followed at a time, or drawn; 1 is greedy where nothing is drawn.
         nbest: Hypotheses returned, 1 to ``beam``.
-        longest: Most words of a sentence.
-        length_power: Hypotheses are ranked by log-probability / words ** length_power; 0 favours short ones.
-        consensus: All B hypotheses are ended, and ranked by how much each says what the others say (see
-            `imagist.captioning.reranking.mbr`), and what people would, where the model knows concepts (see `imagist.captioning.reranking.concepts`);
-            worth it with 5 beams or more.
-        no_repeat: No so many words in a row come twice in a sentence; 0 allows it. A single word never follows itself.
+        max_length: Most words of a sentence.
+        length_penalty: Hypotheses are ranked by log-probability / words ** length_penalty; 0 favours short ones.
+        mbr: Finishes all B hypotheses and reranks them by minimum Bayes risk (`imagist.captioning.reranking.mbr`) and,
+            where the model detects concepts, by expected CIDEr-D (`imagist.captioning.reranking.concepts`). Useful with
+            5 beams or more.
+        no_repeat_ngram_size: No n-gram of this many words occurs twice in a sentence; 0 allows repeats. A word never
+            follows itself directly.
         top_p: Draw from the likeliest words that together have this probability, in (0, 1]; None searches instead
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration").
         temperature: Of the draw, > 0; below 1 it keeps closer to the likeliest words.
@@ -80,10 +81,10 @@ class Decoding:
 
     beam: int = 3
     nbest: int = 1
-    longest: int = 20
-    length_power: float = 0.7
-    consensus: bool = False
-    no_repeat: int = 0
+    max_length: int = 20
+    length_penalty: float = 0.7
+    mbr: bool = False
+    no_repeat_ngram_size: int = 0
     top_p: float | None = None
     temperature: float = 1.0
     seed: int = 0
@@ -95,12 +96,12 @@ class Decoding:
             raise UsageError(
                 f"{self.nbest} captions cannot come of {self.beam} hypotheses", item="nbest", remedy="widen the beam"
             )
-        if self.longest < 1:
-            raise UsageError(f"a sentence has at least one word, not {self.longest}", item="longest")
-        if self.length_power < 0:
-            raise UsageError(f"0 or more, not {self.length_power}", item="length_power")
-        if self.no_repeat < 0:
-            raise UsageError(f"{self.no_repeat} words cannot be repeated", item="no_repeat")
+        if self.max_length < 1:
+            raise UsageError(f"a sentence has at least one word, not {self.max_length}", item="max_length")
+        if self.length_penalty < 0:
+            raise UsageError(f"0 or more, not {self.length_penalty}", item="length_penalty")
+        if self.no_repeat_ngram_size < 0:
+            raise UsageError(f"{self.no_repeat_ngram_size} words cannot be repeated", item="no_repeat_ngram_size")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UsageError(f"a probability over 0 and up to 1, not {self.top_p}", item="top_p")
         if not self.temperature > 0:
@@ -112,9 +113,9 @@ class Decoding:
 
     def __str__(self) -> str:
         """What goes into a captioner's id: only what makes a difference."""
-        told = f"beam={self.beam},nbest={self.nbest},longest={self.longest},power={self.length_power}"
-        told += ",consensus" if self.consensus else ""
-        told += f",no_repeat={self.no_repeat}" if self.no_repeat else ""
+        told = f"beam={self.beam},nbest={self.nbest},max_length={self.max_length},power={self.length_penalty}"
+        told += ",consensus" if self.mbr else ""
+        told += f",no_repeat_ngram_size={self.no_repeat_ngram_size}" if self.no_repeat_ngram_size else ""
         draw = f",top_p={self.top_p},temperature={self.temperature},seed={self.seed}"
         return told if self.top_p is None else told + draw
 
@@ -138,7 +139,7 @@ def generate(
     photos: int,
     settings: Decoding,
     seeds: Sequence[int] | None = None,
-    worth: Worth | None = None,
+    reranker_score: RerankerScore | None = None,
 ) -> list[list[Sentence]]:
     """The ``nbest`` sentences of each photo, best first and all different.
 
@@ -151,7 +152,7 @@ def generate(
         photos: N.
         settings: How to choose.
         seeds: Of each photo, for drawing; see `seeds_of`.
-        worth: What each hypothesis is worth beside its agreement with the others; asked for consensus alone.
+        reranker_score: What each hypothesis is worth beside its agreement with the others; asked for consensus alone.
     """
     if not photos:
         return []
@@ -161,9 +162,9 @@ def generate(
     rows = np.arange(photos)
     said: Ints = np.full((photos, settings.beam, 1), model.start)
     totals = pick.first(photos)
-    for t in range(settings.longest):
+    for t in range(settings.max_length):
         scores, ids, attention = model.step(said[:, :, -1], candidates)
-        scores = _guarded(scores, ids, said, settings.no_repeat, model.end)
+        scores = _guarded(scores, ids, said, settings.no_repeat_ngram_size, model.end)
         best, word, beam = pick(scores, ids, totals, rows, t)
         ends = (word == model.end) & np.isfinite(best)
         for i, rank in np.argwhere(ends[:, : settings.beam]):
@@ -181,11 +182,11 @@ def generate(
         model.keep(still, parents)
     else:
         for i, b in np.argwhere(np.isfinite(totals)):
-            trace.end(rows[i], said[i, b], settings.longest, b, totals[i, b])
-    return [trace.sentences(photo, worth) for photo in range(photos)]
+            trace.end(rows[i], said[i, b], settings.max_length, b, totals[i, b])
+    return [trace.sentences(photo, reranker_score) for photo in range(photos)]
 
 
-def _guarded(scores: Array, ids: Ints, said: Ints, no_repeat: int, end: int) -> Array:
+def _guarded(scores: Array, ids: Ints, said: Ints, no_repeat_ngram_size: int, end: int) -> Array:
     """The scores ``[n, B, K]``, -inf where a candidate may not follow what was said, ``[n, B, 1 + t]`` with the start.
 
     A beam that would be left without any keeps its likeliest, for better a repetition than no sentence.
@@ -194,10 +195,10 @@ def _guarded(scores: Array, ids: Ints, said: Ints, no_repeat: int, end: int) -> 
     if t == 0:
         return np.where(ids != end, scores, -np.inf)
     allowed = ids != said[:, :, -1:]
-    if 1 <= no_repeat <= t:
-        before = said[:, :, said.shape[2] - no_repeat + 1 :]
-        for begin in range(1, t - no_repeat + 2):
-            stop = begin + no_repeat - 1
+    if 1 <= no_repeat_ngram_size <= t:
+        before = said[:, :, said.shape[2] - no_repeat_ngram_size + 1 :]
+        for begin in range(1, t - no_repeat_ngram_size + 2):
+            stop = begin + no_repeat_ngram_size - 1
             same = (said[:, :, begin:stop] == before).all(2)
             allowed &= ~(same[:, :, None] & (ids == said[:, :, stop, None]))
     allowed[:, :, 0] |= ~(allowed & np.isfinite(scores)).any(2)
@@ -209,7 +210,9 @@ class _Search:
 
     def __init__(self, settings: Decoding) -> None:
         self._settings = settings
-        repeats = settings.longest if settings.no_repeat else 1  # most words that may be forbidden to a beam
+        repeats = (
+            settings.max_length if settings.no_repeat_ngram_size else 1
+        )  # most words that may be forbidden to a beam
         self.candidates = 2 * settings.beam + repeats
 
     def first(self, number: int) -> Array:
@@ -231,8 +234,8 @@ class _Search:
         settings = self._settings
         if not np.isfinite(totals[0]) or len(ranks) >= settings.beam:
             return False
-        wanted = settings.beam if settings.consensus else settings.nbest
-        within_reach = float(totals[0]) / settings.longest**settings.length_power
+        wanted = settings.beam if settings.mbr else settings.nbest
+        within_reach = float(totals[0]) / settings.max_length**settings.length_penalty
         return len(ranks) < wanted or sorted(ranks)[-wanted] < within_reach
 
 
@@ -242,7 +245,7 @@ class _Draw:
     def __init__(self, settings: Decoding, seeds: Sequence[int]) -> None:
         self._settings = settings
         self.candidates = NUCLEUS
-        shape = (settings.longest, settings.beam)
+        shape = (settings.max_length, settings.beam)
         self._chances = np.stack([np.random.default_rng((settings.seed, seed)).random(shape) for seed in seeds])
 
     def first(self, number: int) -> Array:
@@ -271,7 +274,7 @@ class _Trace:
 
     def __init__(self, photos: int, settings: Decoding) -> None:
         self._settings = settings
-        self._parents = np.zeros((settings.longest, photos, settings.beam), np.int64)
+        self._parents = np.zeros((settings.max_length, photos, settings.beam), np.int64)
         self._attention: list[tuple[Ints, Array | None]] = []
         self._ended: list[list[tuple[float, float, Ints, int]]] = [[] for _ in range(photos)]
 
@@ -282,25 +285,25 @@ class _Trace:
 
     def end(self, photo: int, said: Ints, length: int, beam: int, logprob: float) -> None:
         """What beam ``beam`` of a photo said, ``length`` words after the start, is a whole sentence."""
-        rank = float(logprob) / length**self._settings.length_power
+        rank = float(logprob) / length**self._settings.length_penalty
         self._ended[photo].append((rank, float(logprob), said[1 : length + 1].copy(), int(beam)))
 
     def ranks(self, photo: int) -> list[float]:
         """Of the sentences of a photo."""
         return [ended[0] for ended in self._ended[photo]]
 
-    def sentences(self, photo: int, worth: Worth | None) -> list[Sentence]:
+    def sentences(self, photo: int, reranker_score: RerankerScore | None) -> list[Sentence]:
         """The best different sentences of a photo."""
         different: dict[bytes, tuple[float, Ints, int]] = {}
         for _, logprob, words, beam in sorted(self._ended[photo], key=lambda ended: -ended[0]):
             different.setdefault(words.tobytes(), (logprob, words, beam))
         ended = list(different.values())
-        if self._settings.consensus:
+        if self._settings.mbr:
             ended = ended[: self._settings.beam]
             logprobs, sentences = [logprob for logprob, _, _ in ended], [words for _, words, _ in ended]
-            ranks = agreement(sentences, logprobs, self._settings.length_power)
-            if worth is not None:
-                ranks = ranks + worth(photo, sentences)
+            ranks = agreement(sentences, logprobs, self._settings.length_penalty)
+            if reranker_score is not None:
+                ranks = ranks + reranker_score(photo, sentences)
             order = np.argsort(-ranks, kind="stable")
             ended = [ended[i] for i in order]
         return [

@@ -30,7 +30,7 @@ def open_captioner(
         options: How to caption; by default as the card of a model folder says. The longest sentence and the length
             power of a model folder are always its card's.
         kind: A name of `imagist.registry`; by default what the model's card says.
-        cache: An SQLite file that remembers captions, so that no picture is captioned twice by the same settings.
+        cache: An SQLite file that remembers captions, so that no image is captioned twice by the same settings.
 
     Raises:
         UnknownName: No captioner of that kind.
@@ -51,10 +51,10 @@ def open_captioner(
 def as_carded(bundle: Bundle, decoding: Decoding) -> Decoding:
     """The search with what is the model's own: the longest sentence and the length power of its card."""
     card = bundle.card["captioner"]
-    return replace(decoding, longest=card["longest"], length_power=card["length_power"])
+    return replace(decoding, max_length=card["max_length"], length_penalty=card["length_penalty"])
 
 
 def search_of(bundle: Bundle) -> Decoding:
     """The search by which a model was judged: its card's."""
     card = bundle.card["captioner"]
-    return as_carded(bundle, Decoding(card.get("beam", Decoding.beam), consensus=card.get("consensus", False)))
+    return as_carded(bundle, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))

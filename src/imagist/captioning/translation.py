@@ -33,7 +33,7 @@ class Translator:
     """
 
     def __init__(self, model: str, device: str = "cpu", *, batch_size: int = 32) -> None:
-        self._checkpoint = load(model, "marian", "MarianMTModel", device=device, pictures=False)
+        self._checkpoint = load(model, "marian", "MarianMTModel", device=device, images=False)
         self._batch_size = batch_size
         self.id = f"{self._checkpoint.name}/marian"
 

@@ -20,12 +20,12 @@ def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
     add_outputs(parser)
-    parser.add_argument("--nbest", type=positive, default=1, metavar="N", help="captions a picture (default: 1)")
+    parser.add_argument("--nbest", type=positive, default=1, metavar="N", help="captions an image (default: 1)")
     parser.add_argument(
         "--attention",
         type=Path,
         metavar="DIR",
-        help="draw one sheet a picture into DIR: for each word, the picture under a map of where the captioner looked",
+        help="draw one sheet an image into DIR: for each word, the image under a map of where the captioner looked",
     )
     add_model(parser)
     add_captioner(parser)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     found = inputs(args)
     if args.attention:
         make_folder(args.attention, args.sources)
-    captioner, lanes = opened(args)
+    captioner, concurrency = opened(args)
     table = None if args.out else captioned_table()
 
     def each(number: int, source: str, photo: Photo | None, result: Caption | Failure) -> None:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             show(table, Console())
 
     settings = {"command": "caption", "captioner": captioner.id, "nbest": args.nbest}
-    job = Job(captioner.caption, CAPTIONED, captioned, settings, each, finish, lanes)
+    job = Job(captioner.caption, CAPTIONED, captioned, settings, each, finish, concurrency)
     with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache lets go of its file
         return run_job(args, found, job)
 
@@ -76,8 +76,8 @@ def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
     ours = args.captioner is None  # runs on one thread a batch, several batches at a time
     search = search_of(open_bundle(args.model)) if ours else Decoding()
     decoding = replace(
-        search.returning(args.nbest, args.beam), no_repeat=args.no_repeat,
-        consensus=search.consensus if args.consensus is None else args.consensus, top_p=args.top_p,
+        search.returning(args.nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
+        mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
         temperature=args.temperature, seed=args.seed,
     )  # fmt: skip
     threads = args.threads or cores()

@@ -1,4 +1,4 @@
-"""``imagist classify``: a caption, a category and an honest probability for each picture."""
+"""``imagist classify``: a caption, a category and an honest probability for each image."""
 
 from __future__ import annotations
 
@@ -17,14 +17,10 @@ def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
     add_outputs(parser)
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="write a page with pictures and attention, too"
-    )
-    parser.add_argument(
-        "--top", type=positive, default=1, metavar="K", help="categories a picture to show (default: 1)"
-    )
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with images and attention, too")
+    parser.add_argument("--top", type=positive, default=1, metavar="K", help="categories an image to show (default: 1)")
     add_model(parser)
-    group = add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded pictures")
+    group = add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
     group.add_argument(
         "--abstain-below",
         type=fraction,
@@ -65,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             page.write(args.report, earlier=earlier)
 
     settings = {"command": "classify", "pipeline": loaded.id}
-    job = Job(loaded.predict, CLASSIFIED, classified, settings, each, finish, loaded.lanes)
+    job = Job(loaded.predict, CLASSIFIED, classified, settings, each, finish, loaded.concurrency)
     return run_job(args, found, job)
 
 

@@ -1,4 +1,4 @@
-"""``imagist demo``: real photographs, whole and at once, for a first look."""
+"""``imagist demo``: real images, whole and at once, for a first look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from imagist.cli.parser import Parser
 from imagist.errors import MissingExtra, OutputError
 
-PHOTOGRAPHS = {
+IMAGES = {
     "astronaut.png": ("skimage", "data/astronaut.png"),
     "cat.png": ("skimage", "data/chelsea.png"),
     "china.jpg": ("sklearn", "datasets/images/china.jpg"),
@@ -25,7 +25,7 @@ PHOTOGRAPHS = {
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    parser.add_argument("--photos", metavar="FOLDER", help="your own photographs instead (a folder, or any source)")
+    parser.add_argument("--photos", metavar="FOLDER", help="your own images instead (a folder, or any source)")
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="where report.html goes (default: demo)"
     )
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from imagist.cli.main import main
 
-    found = None if args.photos else _photographs()
+    found = None if args.photos else _images()
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         photos = args.photos or _copied(found or {}, args.out / "photos")
@@ -45,16 +45,16 @@ def run(args: argparse.Namespace) -> int:
     return main(["classify", str(photos), "--top", "3", "--report", str(report)])
 
 
-def _photographs() -> dict[str, Path]:
-    """The photographs by name; the packages are found without being imported."""
+def _images() -> dict[str, Path]:
+    """The images by name; the packages are found without being imported."""
     found = {}
-    for name, (package, path) in PHOTOGRAPHS.items():
+    for name, (package, path) in IMAGES.items():
         spec = find_spec(package)
         folders = (spec and spec.submodule_search_locations) or []
         file = next((Path(folder, path) for folder in folders if Path(folder, path).is_file()), None)
         if file is None:
             raise MissingExtra(
-                "its photographs are not installed",
+                "its images are not installed",
                 item=package,
                 remedy="pip install 'imagist[demo]', or give --photos",
             )
@@ -62,8 +62,8 @@ def _photographs() -> dict[str, Path]:
     return found
 
 
-def _copied(photographs: dict[str, Path], folder: Path) -> Path:
+def _copied(images: dict[str, Path], folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    for name, file in photographs.items():
+    for name, file in images.items():
         shutil.copyfile(file, folder / name)
     return folder

@@ -1,4 +1,4 @@
-"""``imagist describe``: each picture in as many words as are wanted, or a part of it that one points at."""
+"""``imagist describe``: each image in as many words as are wanted, or a part of it that one points at."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESCRIBED: dict[str, Kind] = {
     "error_kind": "text",
     "error_message": "text",
 }
-"""``boxes``: for each sentence the part of the picture that it speaks of, as fractions, in JSON."""
+"""``boxes``: for each sentence the part of the image that it speaks of, as fractions, in JSON."""
 
 
 def configure(parser: Parser) -> None:
@@ -66,7 +66,7 @@ def box(text: str) -> Box:
     """Four fractions, parted by commas.
 
     Raises:
-        UsageError: They are no box within the picture.
+        UsageError: They are no box within the image.
     """
     from imagist.captioning.description.record import checked
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_paths(args)
     found = inputs(args)
-    captioner, lanes = opened(argparse.Namespace(**vars(args), nbest=args.beam))
+    captioner, concurrency = opened(argparse.Namespace(**vars(args), nbest=args.beam))
     blocks: list[tuple[str, Description | Failure]] = []
 
     def work(photos: Sequence[Photo]) -> list[Description]:
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             _show(console, source, result, first=number == 0)
 
     settings = {"command": "describe", "captioner": captioner.id, "detail": args.detail, "region": args.region}
-    return run_job(args, found, Job(work, DESCRIBED, described, settings, each, finish, lanes))
+    return run_job(args, found, Job(work, DESCRIBED, described, settings, each, finish, concurrency))
 
 
 def described(source: str, result: Description | Failure) -> dict[str, object]:
@@ -129,7 +129,7 @@ def described(source: str, result: Description | Failure) -> dict[str, object]:
 
 
 def _show(console: Console, source: str, result: Description | Failure, *, first: bool) -> None:
-    """Prints one picture: its name, and below it, indented, what is said of it, or what went wrong."""
+    """Prints one image: its name, and below it, indented, what is said of it, or what went wrong."""
     from rich.padding import Padding
     from rich.text import Text
 

@@ -32,7 +32,7 @@ def configure(parser: Parser) -> None:
         type=Path,
         default=Path("explained"),
         metavar="DIR",
-        help=f"where a PNG for each picture goes, and {PAGE} for all of them (default: explained)",
+        help=f"where a PNG for each image goes, and {PAGE} for all of them (default: explained)",
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, only what went wrong")
     add_model(parser)
@@ -46,7 +46,7 @@ def _add_hiding(parser: Parser) -> None:
     group.add_argument(
         "--deletion",
         action="store_true",
-        help="measure over the pictures whether explanations are faithful: deletion scores against random orders, and "
+        help="measure over the images whether explanations are faithful: deletion scores against random orders, and "
         "the words' regions against regions elsewhere; takes about twice as long",
     )
     group.add_argument(
@@ -58,7 +58,7 @@ def _add_hiding(parser: Parser) -> None:
     group.add_argument(
         "--fill",
         choices=["mean", "blur"],
-        help="what stands where a part is hidden: the picture's mean colour, or a blur of the picture (default: mean)",
+        help="what stands where a part is hidden: the image's mean colour, or a blur of the image (default: mean)",
     )
     group.add_argument("--seed", type=int, metavar="N", help="of regions elsewhere and random orders (default: 0)")
 
@@ -99,12 +99,12 @@ def run(args: argparse.Namespace) -> int:
     def flatten(source: str, result: Explained | Failure) -> dict[str, object]:
         return classified(source, result if isinstance(result, Failure) else result[0].prediction)
 
-    # A picture at a time in each lane: its masked copies are what is worked on together.
+    # An image at a time in each lane: its masked copies are what is worked on together.
     own = argparse.Namespace(**{**vars(args), "out": None, "resume": False, "batch_size": 1})
     work = _work(loaded, options, args.deletion)
-    code = run_job(own, found, Job(work, CLASSIFIED, flatten, {}, each, finish, loaded.lanes))
+    code = run_job(own, found, Job(work, CLASSIFIED, flatten, {}, each, finish, loaded.concurrency))
     if not args.quiet:
-        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each picture beside it\n")
+        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each image beside it\n")
     return code
 
 
@@ -138,7 +138,7 @@ def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Exp
 
 
 def _show(console: Console, source: str, result: Explanation | Failure, *, first: bool) -> None:
-    """Prints one picture: its name, the verdict, and a line for each word; or what went wrong."""
+    """Prints one image: its name, the verdict, and a line for each word; or what went wrong."""
     from rich.text import Text
 
     from imagist.records import Failure

@@ -33,7 +33,7 @@ LISTED = 10
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """What a command does with each picture.
+    """What a command does with each image.
 
     Attributes:
         work: N photos to N results.
@@ -42,7 +42,7 @@ class Job(Generic[T]):
         settings: All that decides what those hold, JSON values by name.
         each: Called for each row, in order, with its number from 0, its source, its photo and its result.
         finish: Called at the end, also of an interrupted run, with the number of rows that an earlier run did.
-        lanes: Batches that the model takes at a time.
+        concurrency: Batches that the model takes at a time.
     """
 
     work: Work[T]
@@ -51,7 +51,7 @@ class Job(Generic[T]):
     settings: Mapping[str, object]
     each: Callable[[int, str, Photo | None, T | Failure], None]
     finish: Callable[[int], None]
-    lanes: int = 1
+    concurrency: int = 1
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -170,7 +170,14 @@ def _resumed(journal: Journal, found: Iterator[Row], failures: _Failures, args: 
 
 
 def _batches(args: argparse.Namespace, found: Iterable[Row], job: Job[T]) -> Iterator[list[Outcome[Row, T]]]:
-    return run(found, job.work, batch_size=args.batch_size, workers=args.workers, lanes=job.lanes, limits=limits(args))
+    return run(
+        found,
+        job.work,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        concurrency=job.concurrency,
+        limits=limits(args),
+    )
 
 
 def _finish(number: int, outcome: Outcome[Row, T], job: Job[T]) -> Record:

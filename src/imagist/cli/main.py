@@ -18,14 +18,14 @@ from imagist.errors import ImagistError
 from imagist.report.terminal import printable
 
 COMMANDS = {
-    "classify": ("imagist.cli.classify", "caption and categorise pictures, into a table, a file or a page"),
-    "caption": ("imagist.cli.caption", "caption pictures, and show where the captioner looked for each word"),
-    "describe": ("imagist.cli.describe", "describe pictures in a few words, a sentence, or a paragraph; or a region"),
-    "explain": ("imagist.cli.explain", "show the words and the parts of a picture that decided its category"),
+    "classify": ("imagist.cli.classify", "caption and categorise images, into a table, a file or a page"),
+    "caption": ("imagist.cli.caption", "caption images, and show where the captioner looked for each word"),
+    "describe": ("imagist.cli.describe", "describe images in a few words, a sentence, or a paragraph; or a region"),
+    "explain": ("imagist.cli.explain", "show the words and the parts of an image that decided its category"),
     "evaluate": ("imagist.cli.evaluate", "score captions against what people wrote"),
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with honest statistics"),
     "train": ("imagist.cli.train", "train a captioner from a recipe"),
-    "demo": ("imagist.cli.demo", "classify the photographs that come with scikit-image and scikit-learn"),
+    "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
     "models": ("imagist.cli.models", "list the models that are installed, and show their cards"),
 }
 """Command to the module that has its ``configure(parser)`` and ``run(args) -> int``, and what it does."""
@@ -36,7 +36,7 @@ FAULT = "\n  "
 HELP = f"""\
 usage: imagist COMMAND ...
 
-Understands photographs by putting them into words: a caption, a category, an honest probability.
+Understands images by putting them into words: a caption, a category, an honest probability.
 
 commands:
 {"".join(f"  {name:<10} {summary}" + chr(10) for name, (_, summary) in COMMANDS.items())}

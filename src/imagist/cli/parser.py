@@ -73,10 +73,10 @@ def add_inputs(parser: Parser) -> None:
     parser.epilog = SOURCES
     parser.add_argument("sources", nargs="+", metavar="SOURCES", help="what to read; see below")
     group = parser.add_argument_group("reading")
-    group.add_argument("--column", metavar="NAME", help="the column of pictures in tables (default: found by its name)")
+    group.add_argument("--column", metavar="NAME", help="the column of images in tables (default: found by its name)")
     group.add_argument("--max-bytes", type=size, metavar="SIZE", help="refuse larger files, such as 20M (default: 64M)")
     group.add_argument(
-        "--max-megapixels", type=over_zero, metavar="N", help="refuse larger pictures (default: 100 million pixels)"
+        "--max-megapixels", type=over_zero, metavar="N", help="refuse larger images (default: 100 million pixels)"
     )
 
 
@@ -101,7 +101,7 @@ def add_outputs(parser: Parser) -> None:
 def add_speed(parser: Parser) -> None:
     """How much is done at a time."""
     group = parser.add_argument_group("speed")
-    group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="pictures at a time (default: 32)")
+    group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images at a time (default: 32)")
     group.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default: 2)")
     group.add_argument("--threads", type=positive, metavar="N", help="processor cores for the model (default: all)")
 
@@ -135,13 +135,13 @@ def add_categories(parser: Parser, *, crops: str = "the mean of several crops") 
         "--views",
         choices=["square", "letterbox", "crops"],
         default="square",
-        help=f"how a picture is made square: squashed, padded, or {crops} (default: square)",
+        help=f"how an image is made square: squashed, padded, or {crops} (default: square)",
     )
     group.add_argument(
         "--weight",
         type=fraction,
         metavar="W",
-        help="what the words weigh against the picture: 0 the picture alone, 1 the words alone (default: the model's)",
+        help="what the words weigh against the image: 0 the image alone, 1 the words alone (default: the model's)",
     )
     return group
 
@@ -186,23 +186,25 @@ def add_captioner(parser: Parser) -> None:
     )
     group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
     group.add_argument(
-        "--consensus",
+        "--mbr",
         action=argparse.BooleanOptionalAction,
         help="say what most of the hypotheses say, not what is likeliest; with --beam 5 or more (default: as the model "
         "was judged)",
     )
-    group.add_argument("--no-repeat", type=positive, default=0, metavar="N", help="no N words in a row come twice")
+    group.add_argument(
+        "--no-repeat-ngram-size", type=positive, default=0, metavar="N", help="no N words in a row come twice"
+    )
     group.add_argument(
         "--top-p", type=fraction, metavar="P", help="draw words from the likeliest that together have this probability"
     )
     group.add_argument("--temperature", type=over_zero, default=1.0, metavar="T", help="of the draw (default: 1)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw, with the picture (default: 0)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw, with the image (default: 0)")
     group.add_argument("--device", default="cpu", metavar="NAME", help="where checkpoints run, such as cuda")
     group.add_argument("--cache", type=Path, metavar="FILE", help="remember captions in an SQLite file")
 
 
 def limits(args: argparse.Namespace) -> DecodeLimits:
-    """The bounds on one picture that the arguments ask for."""
+    """The bounds on one image that the arguments ask for."""
     from imagist.images import DecodeLimits
 
     asked = {"max_bytes": args.max_bytes, "max_megapixels": args.max_megapixels}

@@ -14,7 +14,7 @@ EVERY = 10.0
 
 
 class Meter:
-    """Counts pictures while it is entered.
+    """Counts images while it is entered.
 
     Args:
         total: How many there are; None where nobody knows yet.

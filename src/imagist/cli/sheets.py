@@ -1,4 +1,4 @@
-"""A folder of sheets, one a picture: where it may lie, and what the sheets are called."""
+"""A folder of sheets, one an image: where it may lie, and what the sheets are called."""
 
 from __future__ import annotations
 

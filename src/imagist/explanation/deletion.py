@@ -1,7 +1,7 @@
 """The deletion score: how fast a category's probability falls when what is said to matter is removed first.
 
 Of Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section 4.2, for cells of
-a picture and for words of a caption. A low score alone says little: it is low too where anything that is removed
+an image and for words of a caption. A low score alone says little: it is low too where anything that is removed
 hurts. So the same things are removed in random orders beside.
 
 Shapes: K steps; R random orders; n things that can be removed; h, w cells of a grid; C categories.
@@ -24,8 +24,8 @@ from imagist.explanation.words import without
 from imagist.pipeline import Pipeline
 from imagist.records import Array, Photo
 
-STEPS = 10  # K, at most: parts of a picture are removed a tenth at a time
-WORD_ORDERS, CELL_ORDERS = 16, 4  # R; a sentence is cheap to classify, a picture is not
+STEPS = 10  # K, at most: parts of an image are removed a tenth at a time
+WORD_ORDERS, CELL_ORDERS = 16, 4  # R; a sentence is cheap to classify, an image is not
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +60,8 @@ def deletions(
     """The curves of each photo, by what ranked the things that were removed.
 
     ``words``: words by leaving one out; ``attributions``: words by the text classifier's own account; both for what the
-    words alone say of the category that they alone give. ``cells``: parts of the picture by hiding one, for what the
-    picture alone says of the category that it alone gives. ``attention``: parts of the picture by how much the words
+    words alone say of the category that they alone give. ``cells``: parts of the image by hiding one, for what the
+    image alone says of the category that it alone gives. ``attention``: parts of the image by how much the words
     that decided attend to them, for what the words of a new caption say, of the category as for ``words``. What a
     photo has not (content words, attention, such a classifier) it has no curve of.
 

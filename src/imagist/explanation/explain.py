@@ -1,4 +1,4 @@
-"""Category, words, picture: what is said of a photo again when a word of its caption, or a part of it, is not there.
+"""Category, words, image: what is said of a photo again when a word of its caption, or a part of it, is not there.
 
 Shapes: N photos; T words of a caption; n content words; G cells a side of the grid; h, w cells of an attention map;
 C categories.
@@ -24,9 +24,9 @@ from imagist.records import Array, Caption, Photo, Prediction
 def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions | None = None) -> list[Explanation]:
     """One explanation a photo, in order; the same whatever photos stand beside it.
 
-    Each content word is left out of the caption; the cells that it attends to most are hidden from the picture, which
+    Each content word is left out of the caption; the cells that it attends to most are hidden from the image, which
     is then captioned and classified anew, and so are, as a control, as many cells elsewhere; and each cell of a grid is
-    hidden from the picture's own classifier. All masked copies go through the pipeline in batches: for a caption of n
+    hidden from the image's own classifier. All masked copies go through the pipeline in batches: for a caption of n
     content words n * (1 + moves) + G * G copies, and n sentences.
 
     Args:
@@ -47,7 +47,7 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     attributed = [_attributions(opinions, plans, own) for own in (False, True)]
     masked = opinions.predictions(copy for plan in plans for copy in plan.regions())
     grid = single_cells(chosen.grid)
-    seen = opinions.of_pictures(copy for plan in plans for copy in plan.copies(grid))
+    seen = opinions.of_images(copy for plan in plans for copy in plan.copies(grid))
     explained, begin = [], 0
     for number, plan in enumerate(plans):
         end = begin + len(plan.words)

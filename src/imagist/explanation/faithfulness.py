@@ -21,12 +21,12 @@ PLACES = 11  # P
 DELETIONS = {
     "words": "words, by leaving one out",
     "attributions": "words, by the classifier's own account",
-    "cells": "parts of the picture, by hiding one",
-    "attention": "parts of the picture, by the deciding words' attention",
+    "cells": "parts of the image, by hiding one",
+    "attention": "parts of the image, by the deciding words' attention",
 }
 """What ranks the things that are removed: the curves of `imagist.explanation.deletion.deletions`."""
 REGIONS = {
-    "image": "drop of what the picture gives the category",
+    "image": "drop of what the image gives the category",
     "text": "drop of what the words give the category",
     "joint": "drop of what both give the category",
     "gone": "share of words gone from the new caption",
@@ -116,7 +116,7 @@ def _effects(explanation: Explanation) -> Iterator[tuple[str, tuple[float, float
 
 
 def _lost(word: str, region: Region) -> tuple[float, float]:
-    """Whether the word is not in the caption of the picture without its region, and how often not, elsewhere."""
+    """Whether the word is not in the caption of the image without its region, and how often not, elsewhere."""
     own, *elsewhere = (
         stem(word) not in {stem(said) for said in spoken(seen.caption)} for seen in (region.removed, *region.moved)
     )

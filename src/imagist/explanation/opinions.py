@@ -35,7 +35,7 @@ class Opinions:
 
     Attributes:
         pipeline: Whose.
-        batch_size: Items that it is given at a time; no more pictures than these are held.
+        batch_size: Items that it is given at a time; no more images than these are held.
     """
 
     pipeline: Pipeline
@@ -52,14 +52,16 @@ class Opinions:
         for batch in _batches(photos, self.batch_size):
             yield from self.pipeline.predict(batch)
 
-    def of_pictures(self, photos: Iterable[Photo]) -> Array:
-        """What the pictures alone say, float32 ``[N, C]``."""
-        fine = [self.pipeline.pictures.scores(batch) for batch in _batches(photos, self.batch_size)]
+    def of_images(self, photos: Iterable[Photo]) -> Array:
+        """What the images alone say, float32 ``[N, C]``."""
+        fine = [self.pipeline.image_classifier.scores(batch) for batch in _batches(photos, self.batch_size)]
         return self._categories(fine)
 
     def of_words(self, texts: Iterable[str]) -> Array:
         """What the words alone say, float32 ``[N, C]``."""
-        return self._categories([self.pipeline.texts.scores(batch) for batch in _batches(texts, self.batch_size)])
+        return self._categories(
+            [self.pipeline.text_classifier.scores(batch) for batch in _batches(texts, self.batch_size)]
+        )
 
     def joint(self, image: Array, text: Array) -> Array:
         """What both say together, float32 ``[N, C]``."""
@@ -71,7 +73,7 @@ class Opinions:
         A category of several fine classes is spoken for by what speaks for the likeliest of them. A word that comes
         twice has the sum. None where the text classifier gives no account.
         """
-        classifier, taxonomy = self.pipeline.texts, self.pipeline.taxonomy
+        classifier, taxonomy = self.pipeline.text_classifier, self.pipeline.taxonomy
         if not isinstance(classifier, Attributing):
             return None
         if not texts:
@@ -89,7 +91,7 @@ class Opinions:
         return summed
 
     def _categories(self, fine: list[Array]) -> Array:
-        labels = self.pipeline.texts.labels
+        labels = self.pipeline.text_classifier.labels
         scores = np.concatenate(fine) if fine else np.zeros((0, len(labels)), np.float32)
         return self.pipeline.taxonomy.project(scores, labels)
 

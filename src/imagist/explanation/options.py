@@ -18,8 +18,8 @@ class ExplainOptions:
         grid: G, cells a side of the grid whose cells are hidden one by one, 1 or more.
         mass: Share of a word's attention that its region holds, over 0 and up to 1.
         moves: How many other places each region is moved to, as a control, 1 or more.
-        fill: What stands where a part was hidden: the picture's ``mean`` colour, or a ``blur`` of the picture.
-        batch_size: Pictures, or sentences, that the pipeline is given at a time, 1 or more.
+        fill: What stands where a part was hidden: the image's ``mean`` colour, or a ``blur`` of the image.
+        batch_size: Images, or sentences, that the pipeline is given at a time, 1 or more.
         seed: Of the other places, and of random orders; with each photo's pixels it decides them.
 
     Raises:

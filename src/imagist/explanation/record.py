@@ -20,7 +20,7 @@ Opinion = Literal["image", "text", "joint"]
 
 
 def probability(prediction: Prediction, category: str, opinion: Opinion) -> float:
-    """What the picture alone, the words alone, or both together give a category, 0..1."""
+    """What the image alone, the words alone, or both together give a category, 0..1."""
     rows = {
         "image": prediction.image_probabilities,
         "text": prediction.text_probabilities,
@@ -31,7 +31,7 @@ def probability(prediction: Prediction, category: str, opinion: Opinion) -> floa
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """The part of the picture that one word attends to, and what is said of the picture without that part.
+    """The part of the image that one word attends to, and what is said of the image without that part.
 
     Attributes:
         attention: float32 ``[h, w]``, of the word; sums to 1.
@@ -63,7 +63,7 @@ class Word:
         text: As the caption has it, where it comes first.
         positions: Its places among the caption's words, from 0.
         text_probabilities: float32 ``[C]``, what the words alone say without it.
-        probabilities: float32 ``[C]``, what both together say without it: the picture stays as it is.
+        probabilities: float32 ``[C]``, what both together say without it: the image stays as it is.
         region: None where the captioner has no attention.
     """
 
@@ -85,7 +85,7 @@ class Explanation:
         words: The n content words, in the caption's order.
         attributions: For the category, and for the one that the words alone would give: float64 ``[n]``, how much each
             word speaks for it in the text classifier's own account. Empty where it gives none.
-        cells: float32 ``[G, G, C]``, what the picture alone says with one cell hidden.
+        cells: float32 ``[G, G, C]``, what the image alone says with one cell hidden.
     """
 
     prediction: Prediction
@@ -105,7 +105,7 @@ class Explanation:
         return probability(self.prediction, category, "text") - without
 
     def cell_drops(self, category: str) -> Floats:
-        """By how much the picture alone finds it less probable with each cell hidden: float64 ``[G, G]``, -1..1.
+        """By how much the image alone finds it less probable with each cell hidden: float64 ``[G, G]``, -1..1.
 
         Occlusion of Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks".
         """

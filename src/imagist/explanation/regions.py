@@ -1,4 +1,4 @@
-"""Parts of a picture: which a word attends to, the same elsewhere, and the picture without them.
+"""Parts of an image: which a word attends to, the same elsewhere, and the image without them.
 
 Shapes: H, W the photo's height and width; h, w cells of a grid over it, in whose cell (i, j) lie its pixels from
 i * H / h and j * W / w on; G cells a side of a square grid.

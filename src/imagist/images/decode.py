@@ -1,7 +1,7 @@
 """Encoded bytes to a Photo: bounded before pixels are allocated, upright, RGB on white, scaled to a working size.
 
 No file can crash, hang or flood a run. What a thread cannot interrupt is bounded by design instead: few formats, sizes
-checked in headers, one frame, no more scans and tiles than pictures have, and a clock in the file that decoders read.
+checked in headers, one frame, no more scans and tiles than images have, and a clock in the file that decoders read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from imagist.errors import CorruptPicture, EmptyFile, ItemError, PictureTooLarge
+from imagist.errors import CorruptImage, EmptyFile, ImageTooLarge, ItemError
 from imagist.images.flatten import flatten
 from imagist.images.formats import Format, Size, recognise, unknown
 from imagist.images.guarded import TimedBytes, quiet
@@ -36,16 +36,16 @@ _SCAN_MEGAPIXELS = 10_000
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """How much one picture may cost.
+    """How much one image may cost.
 
     Attributes:
         max_bytes: Largest encoded size, in bytes. Bytes of formats that are slow to decode count for more: WebP and
             HEIC twice, AVIF three times, JPEG 2000 four times.
-        max_megapixels: Largest picture, in millions of pixels, as its header states. Pixels of formats that need more
+        max_megapixels: Largest image, in millions of pixels, as its header states. Pixels of formats that need more
             memory count for more: WebP, AVIF, HEIC and TIFF twice, JPEG 2000 four times.
         timeout_s: Processor time that decoding may take, in seconds.
-        work_side: The short side of the photo that comes out, in pixels, where the picture is larger; the long side
-            is at most eight times that. Smaller pictures are left as they are.
+        work_side: The short side of the photo that comes out, in pixels, where the image is larger; the long side
+            is at most eight times that. Smaller images are left as they are.
     """
 
     max_bytes: int = 64 << 20
@@ -54,25 +54,25 @@ class DecodeLimits:
     work_side: int = 640
 
     def check_bytes(self, size: int, source: str, kind: Format | None = None) -> None:
-        """Raises PictureTooLarge, naming the source, for an encoded size, in bytes, over the limit."""
+        """Raises ImageTooLarge, naming the source, for an encoded size, in bytes, over the limit."""
         weight = kind.byte_weight if kind else 1
         if size * weight > self.max_bytes:
             counted = f" of {kind.name}, which count {weight:g} times" if kind and weight > 1 else ""
             limit = f"{self.max_bytes / 2**20:g} MiB"
-            raise PictureTooLarge(
+            raise ImageTooLarge(
                 f"{size / 2**20:.1f} MiB{counted}, over the limit of {limit}", item=source, remedy="raise max_bytes"
             )
 
     def check_size(self, size: Size, kind: Format) -> None:
-        """Raises PictureTooLarge for a ``(width, height)`` over the limit."""
+        """Raises ImageTooLarge for a ``(width, height)`` over the limit."""
         megapixels = size[0] * size[1] / 1e6
         if megapixels * kind.weight > self.max_megapixels:
             counted = f" of {kind.name}, which count {kind.weight:g} times" if kind.weight > 1 else ""
             stated = f"{size[0]} x {size[1]} is {megapixels:.1f} megapixels{counted}"
-            raise PictureTooLarge(f"{stated}, over the limit of {self.max_megapixels:g}", remedy="raise max_megapixels")
+            raise ImageTooLarge(f"{stated}, over the limit of {self.max_megapixels:g}", remedy="raise max_megapixels")
 
     def work_size(self, size: Size) -> Size:
-        """The ``(width, height)`` at which a picture is handed on."""
+        """The ``(width, height)`` at which an image is handed on."""
         scale = min(1.0, self.work_side / min(size), _LONGEST_ASPECT * self.work_side / max(size))
         return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
@@ -81,7 +81,7 @@ DEFAULT_LIMITS = DecodeLimits()
 
 
 def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """Decodes a picture.
+    """Decodes an image.
 
     Takes the first frame of an animation, applies the EXIF orientation, puts what is transparent on white, and scales
     down (JPEG while decoding) to the working size. Colour profiles are not applied.
@@ -92,13 +92,13 @@ def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = D
         limits: What it may cost.
 
     Returns:
-        A Photo whose pixels are read-only and whose ``size`` is the upright picture's before scaling.
+        A Photo whose pixels are read-only and whose ``size`` is the upright image's before scaling.
 
     Raises:
         EmptyFile: There are no bytes.
-        PictureTooLarge: Over a limit, or out of memory.
+        ImageTooLarge: Over a limit, or out of memory.
         UnknownFormat: Not one of the formats that are decoded; the message lists these.
-        CorruptPicture: Truncated, damaged, or of a kind within its format that is not supported.
+        CorruptImage: Truncated, damaged, or of a kind within its format that is not supported.
         DecodeTimeout: The time is spent.
     """
     with quiet(), _typed(source):
@@ -123,8 +123,8 @@ def from_image(image: Image.Image, *, source: str = "<image>", limits: DecodeLim
     """As ``decode``, of a Pillow image, which is not changed (but loaded, where it was not yet).
 
     Raises:
-        PictureTooLarge: Out of memory.
-        CorruptPicture: It has no pixels, or its file is damaged.
+        ImageTooLarge: Out of memory.
+        CorruptImage: It has no pixels, or its file is damaged.
     """
     with quiet(), _typed(source):
         image.load()
@@ -150,17 +150,17 @@ def _orientation(image: Image.Image) -> int | None:
         return None
     try:
         return image.getexif().get(_ORIENTATION)
-    except Exception:  # whatever is wrong with the EXIF block, the picture itself was decoded
+    except Exception:  # whatever is wrong with the EXIF block, the image itself was decoded
         return None
 
 
 def _check_scans(content: bytes, first_scan: int, image: Image.Image) -> None:
-    """Refuses a JPEG with more scans than its size excuses: each costs a pass over the picture, and as little as 10 B.
+    """Refuses a JPEG with more scans than its size excuses: each costs a pass over the image, and as little as 10 B.
 
     Args:
         content: The encoded file.
         first_scan: Where the header of the first scan ends.
-        image: The opened picture.
+        image: The opened image.
     """
     bands = len(image.getbands())
     header = content[first_scan - 8 - 2 * bands : first_scan]
@@ -169,7 +169,7 @@ def _check_scans(content: bytes, first_scan: int, image: Image.Image) -> None:
         return
     scans = content.count(b"\xff\xda")
     if scans * image.width * image.height > _SCAN_MEGAPIXELS * 1e6:
-        raise CorruptPicture(f"{image.width} x {image.height} JPEG with {scans:,} scans is not decoded")
+        raise CorruptImage(f"{image.width} x {image.height} JPEG with {scans:,} scans is not decoded")
 
 
 @contextmanager
@@ -181,9 +181,9 @@ def _typed(source: str) -> Iterator[None]:
         error.item = error.item or source
         raise
     except MemoryError as error:
-        raise PictureTooLarge("out of memory", item=source, remedy="lower max_megapixels") from error
+        raise ImageTooLarge("out of memory", item=source, remedy="lower max_megapixels") from error
     except Image.DecompressionBombError as error:
-        raise PictureTooLarge(str(error), item=source, remedy="raise PIL.Image.MAX_IMAGE_PIXELS") from error
+        raise ImageTooLarge(str(error), item=source, remedy="raise PIL.Image.MAX_IMAGE_PIXELS") from error
     except Exception as error:  # decoders raise all kinds on damaged bytes, and one file must not end a run
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise CorruptPicture(f"cannot be decoded: {reason}", item=source) from error
+        raise CorruptImage(f"cannot be decoded: {reason}", item=source) from error

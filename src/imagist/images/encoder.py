@@ -31,7 +31,7 @@ class Encoder:
         self._lock = Lock()
 
     def grids(self, photos: Sequence[Photo]) -> list[Array]:
-        """For each photo float32 ``[V, L, D]``: V views, the whole picture first; L cells; D channels."""
+        """For each photo float32 ``[V, L, D]``: V views, the whole image first; L cells; D channels."""
         with self._lock:
             known = {photo: self._known.get(photo) for photo in photos}
         new = [photo for photo, grid in known.items() if grid is None]
@@ -47,7 +47,7 @@ class Encoder:
     def encode(self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Array:
         """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``.
 
-        One picture at a time: its activations stay in the processor's cache, those of a batch would not. On two cores
+        One image at a time: its activations stay in the processor's cache, those of a batch would not. On two cores
         that is 288 images/s instead of 249 by batches of 32, and a third of the memory (`benchmarks/throughput.py`).
         """
         return np.concatenate([self._session.run(None, {"pixels": one[None]})[0] for one in pixels])

@@ -1,4 +1,4 @@
-"""Pictures over http(s), bounded in bytes and in time."""
+"""Images over http(s), bounded in bytes and in time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_url(source: str | os.PathLike[str]) -> TypeGuard[str]:
 def fetch(
     url: str, limits: DecodeLimits = DEFAULT_LIMITS, timeout_s: float = 10.0, *, deadline_s: float = 30.0
 ) -> bytes:
-    """Downloads one picture.
+    """Downloads one image.
 
     Args:
         url: An http or https address; so must be those it redirects to.
@@ -40,7 +40,7 @@ def fetch(
 
     Raises:
         FetchFailed: No answer, a status other than 2xx, or a body cut short; the message has status and reason.
-        PictureTooLarge: Over ``limits.max_bytes``.
+        ImageTooLarge: Over ``limits.max_bytes``.
     """
     deadline = time.monotonic() + deadline_s
     try:

@@ -1,6 +1,6 @@
 """From any mode of Pillow to RGB on white, shrunk in the same pass.
 
-A picture of 100 megapixels is worked on in bands, so that at no time a second whole copy exists.
+An image of 100 megapixels is worked on in bands, so that at no time a second whole copy exists.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _REDUCING_GAP = 2  # averages boxes first, and leaves at least this factor to th
 
 
 def flatten(image: Image.Image, target: Size) -> Image.Image:
-    """RGB on white at ``target`` ``(width, height)``, which is nowhere larger than the picture.
+    """RGB on white at ``target`` ``(width, height)``, which is nowhere larger than the image.
 
-    16-bit and 32-bit samples are scaled by the depth that the picture uses (8, 10, 12, 14 or 16 bits, or 0 to 1 for
+    16-bit and 32-bit samples are scaled by the depth that the image uses (8, 10, 12, 14 or 16 bits, or 0 to 1 for
     floats), and by their range where they fit none of these.
     """
     span = _span(image) if image.mode in _WIDE else None

@@ -1,6 +1,6 @@
 """The formats that are decoded, how they are recognised, and what is checked in a header before Pillow sees it.
 
-Formats that photographs rarely come in (EPS, PSD, ICNS, DDS, ...) are left out on purpose: each is one more parser
+Formats that images rarely come in (EPS, PSD, ICNS, DDS, ...) are left out on purpose: each is one more parser
 for a hostile file to reach. Recognition is by content; names and declared types are never trusted.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from imagist.errors import CorruptPicture, UnknownFormat
+from imagist.errors import CorruptImage, UnknownFormat
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -31,7 +31,7 @@ class Format:
         weight: What a pixel costs to decode, in memory or time, relative to JPEG and PNG.
         byte_weight: What an encoded byte costs to decode, in time, relative to the same.
         peek: Reads the header: gives ``(width, height)`` where that must be known before the plugin is called, or None;
-            raises CorruptPicture for a header that would exhaust the plugin.
+            raises CorruptImage for a header that would exhaust the plugin.
     """
 
     name: str
@@ -84,13 +84,13 @@ def _check_tiff(content: bytes) -> None:
         table = content[start : start + min(entries, len(content) // size) * size]
         for tag, kind, count, value in struct.iter_unpack(order + entry, table[: len(table) // size * size]):
             if kind not in _BYTE_TYPES and count > _MOST_NUMBERS:
-                raise CorruptPicture(f"a TIFF list of {count:,} numbers (tag {tag}) is not read")
+                raise CorruptImage(f"a TIFF list of {count:,} numbers (tag {tag}) is not read")
             if tag in (_TILE_WIDTH, _TILE_LENGTH):
                 (tile[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)
     except (struct.error, OverflowError) as error:
-        raise CorruptPicture("a TIFF header that points outside the file") from error
+        raise CorruptImage("a TIFF header that points outside the file") from error
     if tile.get(_TILE_WIDTH, 0) * tile.get(_TILE_LENGTH, 0) > _LARGEST_TILE:
-        raise CorruptPicture(f"TIFF tiles of {tile[_TILE_WIDTH]} x {tile[_TILE_LENGTH]} pixels are not read")
+        raise CorruptImage(f"TIFF tiles of {tile[_TILE_WIDTH]} x {tile[_TILE_LENGTH]} pixels are not read")
 
 
 # Weights keep what is decoded in one call into C, and so cannot be interrupted, within the time and memory of the rest.
@@ -155,7 +155,7 @@ _REFUSED = {
 
 
 _DECODED_SUFFIXES = tuple(suffix for each in FORMATS.values() for suffix in each.suffixes)
-# Pictures, too, though not decoded: in a folder they come out as errors and are not silently left out.
+# Images, too, though not decoded: in a folder they come out as errors and are not silently left out.
 _REFUSED_SUFFIXES = (
     *(".ai", ".blp", ".dcx", ".dds", ".emf", ".eps", ".fli", ".flc", ".icns", ".ico", ".jxl", ".pcx", ".psd", ".sgi"),
     *(".svg", ".svgz", ".tga", ".wmf", ".xcf"),
@@ -163,8 +163,8 @@ _REFUSED_SUFFIXES = (
 )
 
 
-def has_picture_suffix(name: str) -> bool:
-    """Whether a file name has the suffix of a picture, in any case."""
+def has_image_suffix(name: str) -> bool:
+    """Whether a file name has the suffix of an image, in any case."""
     return name.lower().endswith(_DECODED_SUFFIXES + _REFUSED_SUFFIXES)
 
 
@@ -195,6 +195,6 @@ def unknown(content: bytes) -> UnknownFormat:
     """The error for bytes that ``recognise`` does not know; says what they look like where that is plain."""
     looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)
     return UnknownFormat(
-        f"a file of type {looks} is not decoded" if looks else "not a picture in a format that is decoded",
+        f"a file of type {looks} is not decoded" if looks else "not an image in a format that is decoded",
         remedy=f"convert it to one of {', '.join(sorted(FORMATS))}",
     )

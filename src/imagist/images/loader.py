@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from imagist.errors import CorruptPicture, ImagistError, PictureTooLarge
+from imagist.errors import CorruptImage, ImageTooLarge, ImagistError
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.photo import Item, as_photo, name_of
 from imagist.records import Failure, Photo
@@ -19,7 +19,7 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 def load(
     rows: Iterable[AnyItem], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
 ) -> Generator[tuple[AnyItem, Photo | Failure]]:
-    """Reads and decodes rows, or pictures given in any other way; each comes out once, in order, as Photo or Failure.
+    """Reads and decodes rows, or images given in any other way; each comes out once, in order, as Photo or Failure.
 
     Decoding runs in C without the interpreter's lock, so threads are enough. At most ``ahead`` rows are held. When the
     consumer stops early, rows not yet begun are dropped and those being decoded are waited for. When ``rows`` itself
@@ -27,7 +27,7 @@ def load(
 
     Args:
         rows: What to read.
-        limits: What one picture may cost.
+        limits: What one image may cost.
         workers: Threads, at least 1.
         ahead: Rows held at once, at least 1.
     """
@@ -60,6 +60,6 @@ def _photo(row: Item, limits: DecodeLimits) -> Photo | Failure:
     except ImagistError as error:
         return Failure(name_of(row), copy.copy(error))  # the copy has no traceback, which would hold on to the bytes
     except MemoryError:
-        return Failure(name_of(row), PictureTooLarge("out of memory", item=name_of(row)))
+        return Failure(name_of(row), ImageTooLarge("out of memory", item=name_of(row)))
     except Exception as error:  # a fault of ours, too, must cost one row and not the run
-        return Failure(name_of(row), CorruptPicture(f"{type(error).__name__}: {error}", item=name_of(row)))
+        return Failure(name_of(row), CorruptImage(f"{type(error).__name__}: {error}", item=name_of(row)))

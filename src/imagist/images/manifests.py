@@ -1,6 +1,6 @@
-"""Tables of pictures to rows.
+"""Tables of images to rows.
 
-One column names or holds the pictures: a path (relative to the table's folder), an http(s) address, encoded bytes, or
+One column names or holds the images: a path (relative to the table's folder), an http(s) address, encoded bytes, or
 the Hugging Face struct ``{bytes, path}``. All others are carried through.
 """
 
@@ -16,11 +16,11 @@ from imagist.images.fetch import is_url
 from imagist.images.tables import Record, open_table
 from imagist.records import Row
 
-# What people call the column of pictures, in lower case without spaces and punctuation, best first.
+# What people call the column of images, in lower case without spaces and punctuation, best first.
 _NAMES = (
     *("image", "images", "img", "picture", "photo", "photograph", "imagebytes", "bytes"),
     *("path", "imagepath", "imgpath", "photopath", "filepath", "file", "filename", "imagefile", "imagename"),
-    *("url", "imageurl", "imgurl", "photourl", "pictureurl", "displayurl"),
+    *("url", "imageurl", "imgurl", "photourl", "imageurl", "displayurl"),
     *("medialink", "medialinks", "mediaurl", "media", "link", "jpg", "jpeg", "png", "webp"),
 )
 
@@ -33,13 +33,13 @@ def check_manifest(path: Path, column: str | None = None) -> None:
 def manifest_rows(path: Path, column: str | None = None) -> Iterator[Row]:
     """The rows of a table, in order, in constant memory.
 
-    A row is named after its picture: the address, the path, or the struct's path. Where there is none it is named
+    A row is named after its image: the address, the path, or the struct's path. Where there is none it is named
     ``table#n``, with ``n`` the line in text formats (a header is line 1) and the row from 0 in Parquet. A row that
     cannot be read has its ``error`` set.
 
     Args:
         path: Its suffix says which format it is.
-        column: The column of pictures; found by its name where it is None.
+        column: The column of images; found by its name where it is None.
 
     Raises:
         ManifestError: The table cannot be read, or has no such column; the message lists those it has.
@@ -67,7 +67,7 @@ def _row(path: Path, record: Record, column: str) -> Row:
         source = cell.strip()
         return Row(source if is_url(source) else _beside(path, source), columns=carried)
     empty = not cell or cell != cell or isinstance(cell, str)
-    problem = "is empty" if empty else f"holds {type(cell).__name__}, not a picture"
+    problem = "is empty" if empty else f"holds {type(cell).__name__}, not an image"
     return Row(name, columns=carried, error=SourceNotFound(f"column {column!r} {problem}", item=name))
 
 
@@ -80,7 +80,7 @@ def _choose(path: Path, wanted: str | None) -> str:
     if wanted is None:
         names = {re.sub(r"[\W_]+", "", column).lower(): column for column in reversed(table.usable)}
         found = next((names[name] for name in _NAMES if name in names), None)
-        problem = "no column of pictures"
+        problem = "no column of images"
     else:
         names = {column.lower(): column for column in table.columns}
         found = wanted if wanted in table.columns else names.get(wanted.lower())

@@ -1,4 +1,4 @@
-"""Whatever a user hands over as one picture, to a Photo."""
+"""Whatever a user hands over as one image, to a Photo."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from imagist.records import Photo, Row
 Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
 
 
-class Picture(Protocol):
-    """A picture of a set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
+class ImageSource(Protocol):
+    """An image of a set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
 
     @property
     def image(self) -> str:
@@ -33,17 +33,17 @@ class Picture(Protocol):
         ...
 
 
-def photo_of(picture: Picture) -> Photo:
-    """The picture, decoded; the photo and any error name it by its ``image``.
+def photo_of(image: ImageSource) -> Photo:
+    """The image, decoded; the photo and any error name it by its ``image``.
 
     Raises:
         ItemError: What is wrong with it.
     """
-    return as_photo(Row(picture.image, picture.content))
+    return as_photo(Row(image.image, image.content))
 
 
 def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """Reads and decodes one picture, given in any of the usual ways.
+    """Reads and decodes one image, given in any of the usual ways.
 
     Args:
         item: A row, a path, an http(s) address, encoded bytes, a Pillow image, an array (uint8 or floats in 0..1;
@@ -51,7 +51,7 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
         limits: What it may cost.
 
     Raises:
-        ItemError: What is wrong with the picture, naming it; a row's own error where it has one.
+        ItemError: What is wrong with the image, naming it; a row's own error where it has one.
         UnknownFormat: Also for an item of any other type, shape or range.
     """
     match item:
@@ -70,11 +70,11 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
             return from_image(item, source=str(getattr(item, "filename", "") or "<image>"), limits=limits)
         case np.ndarray():
             return from_image(_image(item), source="<array>", limits=limits)
-    raise UnknownFormat(f"not a picture: {type(item).__name__}", remedy="pass a path, bytes, Pillow image or array")
+    raise UnknownFormat(f"not an image: {type(item).__name__}", remedy="pass a path, bytes, Pillow image or array")
 
 
 def name_of(item: Item) -> str:
-    """What to call a picture before it is read."""
+    """What to call an image before it is read."""
     match item:
         case Photo() | Row():
             return item.source
@@ -92,11 +92,11 @@ def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMIT
 
     Raises:
         SourceNotFound: There is no such file, it cannot be opened, or it is a folder, device or pipe.
-        PictureTooLarge: Over ``limits.max_bytes``.
+        ImageTooLarge: Over ``limits.max_bytes``.
     """
     name = os.fspath(path)
     try:
-        status = os.stat(name)  # noqa: PTH116  (a Path would be built for every picture of a run)
+        status = os.stat(name)  # noqa: PTH116  (a Path would be built for every image of a run)
         if not stat.S_ISREG(status.st_mode):
             raise SourceNotFound("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file", item=name)
         limits.check_bytes(status.st_size, name)
@@ -116,7 +116,7 @@ def _image(array: NDArray[np.generic]) -> Image.Image:
     shaped = array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
     if not shaped or not (unit_floats or array.dtype == np.uint8):
         raise UnknownFormat(
-            f"an array of {array.dtype} {list(array.shape)} is not a picture",
+            f"an array of {array.dtype} {list(array.shape)} is not an image",
             item="<array>",
             remedy="pass uint8, or floats in 0..1, as [H, W] or [H, W, 1|3|4]",
         )

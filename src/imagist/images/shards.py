@@ -1,6 +1,6 @@
 """WebDataset shards to rows: tar files in which the parts of one sample follow each other and share their key.
 
-A member's key is its path up to the first dot of its name. Members with the suffix of a picture become rows; ``.json``
+A member's key is its path up to the first dot of its name. Members with the suffix of an image become rows; ``.json``
 objects of the same key become carried columns, and ``.txt``, ``.cls`` and other JSON one column each, named after the
 suffix.
 """
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagist.errors import ManifestError, PictureTooLarge
+from imagist.errors import ImageTooLarge, ManifestError
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
-from imagist.images.formats import has_picture_suffix
+from imagist.images.formats import has_image_suffix
 from imagist.records import Row
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -42,7 +42,7 @@ def check_shard(path: Path) -> None:
 
 
 def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
-    """The pictures of a shard, in order, named ``shard.tar#member``, in constant memory.
+    """The images of a shard, in order, named ``shard.tar#member``, in constant memory.
 
     A shard that is damaged on the way gives the rows before the damage, then one whose ``error`` says so.
     """
@@ -55,7 +55,7 @@ def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Ro
                 folder, slash, name = member.name.rpartition("/")
                 stem, _, suffix = name.partition(".")
                 key = folder + slash + stem
-                if key != sample.key or len(sample.pictures) == _LARGEST_SAMPLE:
+                if key != sample.key or len(sample.images) == _LARGEST_SAMPLE:
                     yield from sample.rows()
                     sample = _Sample(path, key)
                 sample.add(tar, member, suffix.lower(), limits)
@@ -79,27 +79,27 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Sample:
-    """The members of one key: pictures and what is told of them."""
+    """The members of one key: images and what is told of them."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
-        self.pictures: list[Row] = []
+        self.images: list[Row] = []
         self.columns: dict[str, object] = {}
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str, limits: DecodeLimits) -> None:
-        if has_picture_suffix(member.name):
+        if has_image_suffix(member.name):
             name = f"{self.path}#{member.name}"
             try:
                 limits.check_bytes(member.size, name)
-            except PictureTooLarge as error:
-                self.pictures.append(Row(name, error=error))
+            except ImageTooLarge as error:
+                self.images.append(Row(name, error=error))
             else:
-                self.pictures.append(Row(name, _content(tar, member)))
+                self.images.append(Row(name, _content(tar, member)))
         elif suffix in _SIDECARS and member.size <= _LARGEST_SIDECAR:
             self.columns |= _columns(suffix, _content(tar, member).decode("utf-8", "replace").strip())
 
     def rows(self) -> Iterator[Row]:
-        for row in self.pictures:
+        for row in self.images:
             yield Row(row.source, row.content, self.columns, row.error)
 
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from imagist.errors import ManifestError, SourceNotFound
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.fetch import is_url
-from imagist.images.formats import has_picture_suffix, recognise
+from imagist.images.formats import has_image_suffix, recognise
 from imagist.images.manifests import check_manifest, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.tables import is_table, open_table
@@ -33,8 +33,8 @@ def rows(
 
     Each source is one of
 
-    - a file: a picture, whatever its name;
-    - a folder: the pictures in it and below, sorted by name, known by their suffix in any case, or by their first
+    - a file: an image, whatever its name;
+    - a folder: the images in it and below, sorted by name, known by their suffix in any case, or by their first
       bytes where they have no suffix;
     - a glob, with ``**`` for any depth: the files it matches, sorted (and folders, where there is no ``**``);
     - ``-``: any of these, one a line, on stdin;
@@ -42,12 +42,12 @@ def rows(
     - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table (see ``manifests``);
     - a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz`` (see ``shards``).
 
-    What names nothing (no such file, a folder without pictures, a glob without matches) is one row with its ``error``
+    What names nothing (no such file, a folder without images, a glob without matches) is one row with its ``error``
     set, so that nothing is lost.
 
     Args:
         sources: What to read.
-        column: The column of pictures in tables; found by its name where it is None.
+        column: The column of images in tables; found by its name where it is None.
         stdin: Read for ``-``; the process's own where it is None.
         limits: Members of shards over ``max_bytes`` are not read.
 
@@ -149,14 +149,14 @@ def _folder(folder: str) -> Iterator[str | Row]:
             empty = False
             yield _missing(path, f"cannot be listed: {error.strerror}")
             continue
-        waiting += sorted((each for each in found if each[1] or _is_picture(each[0])), reverse=True)
+        waiting += sorted((each for each in found if each[1] or _is_image(each[0])), reverse=True)
     if empty:
-        yield _missing(folder, "no pictures in this folder")
+        yield _missing(folder, "no images in this folder")
 
 
-def _is_picture(path: str) -> bool:
+def _is_image(path: str) -> bool:
     """By its suffix, or, where it has none (as downloads often have), by its first bytes."""
-    if has_picture_suffix(path):
+    if has_image_suffix(path):
         return True
     if os.path.splitext(path)[1] or not os.path.isfile(path):  # noqa: PTH113, PTH122
         return False

@@ -1,4 +1,4 @@
-"""Images in, outcomes out: loads, batches, works on several batches at a time, and lets no picture take others down.
+"""Images in, outcomes out: loads, batches, works on several batches at a time, and lets no image take others down.
 
 Each lane is a thread that runs one batch from end to end on one core, which keeps every core busy without the waiting
 of threads within an operator: decoding, numpy and ONNX Runtime all let go of the interpreter's lock.
@@ -28,7 +28,7 @@ class Outcome(Generic[AnyItem, T]):
 
     Attributes:
         source: The input, as it was given.
-        photo: The decoded picture; None where it could not be decoded.
+        photo: The decoded image; None where it could not be decoded.
         result: What the work returned for the photo, or why there is nothing.
     """
 
@@ -43,7 +43,7 @@ def run(
     *,
     batch_size: int = 32,
     workers: int = 2,
-    lanes: int = 1,
+    concurrency: int = 1,
     limits: DecodeLimits | None = None,
 ) -> Iterator[list[Outcome[AnyItem, T]]]:
     """Decodes images in the background and works through them batch by batch.
@@ -53,7 +53,7 @@ def run(
         work: N photos to N results, in order; called from several threads where there are several lanes.
         batch_size: Most images in a batch, >= 1.
         workers: Decoding threads, >= 1.
-        lanes: Batches worked on at a time, >= 1.
+        concurrency: Batches worked on at a time, >= 1.
         limits: Bounds on bytes and megapixels.
 
     Yields:
@@ -63,16 +63,16 @@ def run(
         UsageError: A setting below 1.
         ImagistError: The work cannot be done at all (anything but an `ItemError`).
     """
-    for name, value in (("batch_size", batch_size), ("workers", workers), ("lanes", lanes)):
+    for name, value in (("batch_size", batch_size), ("workers", workers), ("concurrency", concurrency)):
         if value < 1:
             raise UsageError(f"must be at least 1, not {value}", item=name)
     loaded = load(images, limits=limits or DecodeLimits(), workers=workers, ahead=2 * batch_size)
     pending: deque[Future[list[Outcome[AnyItem, T]]]] = deque()
-    pool = ThreadPoolExecutor(lanes, thread_name_prefix="imagist-lane")
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imagist-lane")
     try:
         while batch := list(islice(loaded, batch_size)):
             pending.append(pool.submit(_outcomes, work, batch))
-            while pending and (len(pending) > lanes or pending[0].done()):
+            while pending and (len(pending) > concurrency or pending[0].done()):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

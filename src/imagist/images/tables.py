@@ -30,7 +30,7 @@ class Table:
 
     Attributes:
         columns: Their names, in order.
-        usable: Those whose type can hold pictures.
+        usable: Those whose type can hold images.
         records: Reads the table from its start, in constant memory.
         length: How many records there are; None where only reading them would tell.
     """
@@ -114,7 +114,7 @@ def _jsonl_records(path: Path) -> Iterator[Record]:
 def _parquet(path: Path) -> Table:
     with _open_parquet(path) as file:
         schema = file.schema_arrow
-        usable = [field.name for field in schema if _holds_pictures(field.type)]
+        usable = [field.name for field in schema if _holds_images(field.type)]
         return Table(schema.names, usable, partial(_parquet_records, path), file.metadata.num_rows)
 
 
@@ -142,7 +142,7 @@ def _open_parquet(path: Path) -> ParquetFile:
         raise ManifestError(f"cannot be read: {error}", item=str(path)) from error
 
 
-def _holds_pictures(kind: DataType) -> bool:
+def _holds_images(kind: DataType) -> bool:
     from pyarrow import types
 
     if types.is_struct(kind):

@@ -26,7 +26,7 @@ _REDUCING_GAP = 2.0
 
 
 def square(pixels: Pixels, side: int) -> Pixels:
-    """The whole picture, squashed.
+    """The whole image, squashed.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
@@ -39,7 +39,7 @@ def square(pixels: Pixels, side: int) -> Pixels:
 
 
 def letterbox(pixels: Pixels, side: int) -> Pixels:
-    """The whole picture in its own proportions, centred on a neutral colour.
+    """The whole image in its own proportions, centred on a neutral colour.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
@@ -60,11 +60,11 @@ def letterbox(pixels: Pixels, side: int) -> Pixels:
 
 
 def crops(pixels: Pixels, side: int) -> Pixels:
-    """The whole picture, then parts of it, for tall, wide and crowded pictures.
+    """The whole image, then parts of it, for tall, wide and crowded images.
 
     After the squashed whole come square crops along the long side, as many as overlap by a quarter or more (up to
-    five). A picture of at least twice the encoder's side gets detail crops besides: four quarters where it is nearly
-    square, else as many along its middle as there is room for. A small, nearly square picture has the one view.
+    five). An image of at least twice the encoder's side gets detail crops besides: four quarters where it is nearly
+    square, else as many along its middle as there is room for. A small, nearly square image has the one view.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
@@ -109,7 +109,7 @@ VIEWS: Mapping[str, View] = MappingProxyType({"square": square, "letterbox": let
 
 
 def covered(name: str, pixels: Pixels, cells: int) -> tuple[slice, slice]:
-    """Which cells of a grid over the first view lie on the picture, and not on padding alone.
+    """Which cells of a grid over the first view lie on the image, and not on padding alone.
 
     Args:
         name: Of the view.

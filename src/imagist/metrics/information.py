@@ -1,7 +1,7 @@
-"""The information report: what the words of a captioner keep of what the picture says about its category.
+"""The information report: what the words of a captioner keep of what the image says about its category.
 
 Two classifiers stand in for the two sources, so that everything here is about what can be read from a caption or from a
-picture by a classifier at hand. The information in bits is a lower bound: I(Y; X) >= H(Y) - CE, with CE the
+image by a classifier at hand. The information in bits is a lower bound: I(Y; X) >= H(Y) - CE, with CE the
 cross-entropy of any classifier of X on items that it was not trained on (Barber and Agakov 2003); calibrated
 classifiers come nearest to it.
 
@@ -48,13 +48,13 @@ class Overlap:
 
 @dataclass(frozen=True)
 class ClassKept:
-    """One class in words and in pictures.
+    """One class in words and in images.
 
     Attributes:
         label: Its name.
-        image_recall: Share of its items that the picture's classifier finds, Wilson's interval; None without items.
+        image_recall: Share of its items that the image's classifier finds, Wilson's interval; None without items.
         text_recall: That of the words.
-        difference: Words less picture on the same items: below 0 the words lose; None without items.
+        difference: Words less image on the same items: below 0 the words lose; None without items.
         overlap: Over its items: ``only_image`` is what the words lost, ``only_text`` what they recovered.
     """
 
@@ -71,11 +71,11 @@ class Bits:
 
     Attributes:
         label: H(Y) of the items' own base rates.
-        image: Lower bound of what the picture tells, with a bootstrap interval.
+        image: Lower bound of what the image tells, with a bootstrap interval.
         text: Lower bound of what the words tell.
-        image_share: Share of the label's information in the picture, at least.
+        image_share: Share of the label's information in the image, at least.
         text_share: Share of the label's information in the words, at least.
-        kept: What the words tell over what the picture tells; above 1 they tell a classifier more.
+        kept: What the words tell over what the image tells; above 1 they tell a classifier more.
     """
 
     label: float
@@ -112,9 +112,9 @@ class Information:
 
     Attributes:
         items: N.
-        image_accuracy: Of the picture's classifier, Wilson's interval.
+        image_accuracy: Of the image's classifier, Wilson's interval.
         text_accuracy: Of the words'.
-        difference: Words less picture, paired.
+        difference: Words less image, paired.
         agreement: Share of items of which both say the same.
         kappa: Cohen's kappa of the two, bootstrap interval; 0 where both only ever say one class.
         overlap: Who is right where.
@@ -153,7 +153,7 @@ def information(
 
     Args:
         targets: Integers ``[N]``, 0..C-1.
-        image: ``[N, C]``, probabilities from the picture, calibrated.
+        image: ``[N, C]``, probabilities from the image, calibrated.
         text: ``[N, C]``, those from the words, calibrated.
         captions: The N captions.
         labels: C names.
@@ -226,7 +226,7 @@ def bits(targets: NDArray[Any], image: NDArray[Any], text: NDArray[Any], draws: 
 
     Args:
         targets: Integers ``[N]``, 0..C-1.
-        image: ``[N, C]``, probabilities from the picture.
+        image: ``[N, C]``, probabilities from the image.
         text: ``[N, C]``, those from the words.
         draws: Over the N items.
         level: Confidence, 0..1.
@@ -290,7 +290,7 @@ def _presence_information(with_word: Ints, support: Ints) -> tuple[Floats, Float
 
 
 def _told(means: Floats) -> dict[str, Floats]:
-    """The figures of means ``[..., 3]`` in bits: of the label, of it in the picture, of it in the words."""
+    """The figures of means ``[..., 3]`` in bits: of the label, of it in the image, of it in the words."""
     label, image, text = np.moveaxis(means, -1, 0)
     return {
         "label": label,

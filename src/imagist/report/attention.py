@@ -1,4 +1,4 @@
-"""Where the captioner looked for each word: heat maps over the picture, one panel a word.
+"""Where the captioner looked for each word: heat maps over the image, one panel a word.
 
 Shapes: T words; h, w cells of the attention map; W, H a panel's width and height in pixels.
 """
@@ -18,13 +18,13 @@ MARGIN = 14
 TEXT = 19  # font size, in pixels
 PAPER, INK, FAINT = (250, 249, 246), (28, 28, 30), (122, 122, 128)
 
-# Unattended cells are darkened and the attended ones tinted, through red to yellow, thinly enough to see the picture.
+# Unattended cells are darkened and the attended ones tinted, through red to yellow, thinly enough to see the image.
 _HEAT = np.array([0.0, 0.35, 0.7, 1.0])
 _RGBA = np.array([[12, 10, 30, 176], [90, 16, 60, 120], [226, 70, 30, 84], [255, 214, 60, 104]])
 
 
 def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
-    """One word's attention as a translucent picture to lay over the photo.
+    """One word's attention as a translucent image to lay over the photo.
 
     Args:
         attention: float32 ``[h, w]``, >= 0; only its relative heights matter.
@@ -47,13 +47,13 @@ def contact_sheet(photo: Photo, caption: Caption) -> Image.Image:
         photo: What was described.
         caption: With attention ``[T, h, w]``; without, the sheet holds the photo alone.
     """
-    picture = Image.fromarray(photo.pixels)
-    picture = picture.resize(fit(picture.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
+    image = Image.fromarray(photo.pixels)
+    image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
     maps = () if caption.attention is None else caption.attention
-    panels = [(picture, "")]
-    panels += [(overlaid(picture, cells), word) for cells, word in zip(maps, caption.tokens, strict=False)]
+    panels = [(image, "")]
+    panels += [(overlaid(image, cells), word) for cells, word in zip(maps, caption.tokens, strict=False)]
     columns = min(COLUMNS, len(panels))
-    cell = (PANEL + MARGIN, picture.height + TEXT + 2 * MARGIN)
+    cell = (PANEL + MARGIN, image.height + TEXT + 2 * MARGIN)
     lines = wrapped(caption.text, columns * cell[0] - MARGIN)
     top = 2 * MARGIN + len(lines) * (TEXT + 8)
     rows = -(-len(panels) // columns)
@@ -65,8 +65,8 @@ def contact_sheet(photo: Photo, caption: Caption) -> Image.Image:
         x, y = MARGIN + number % columns * cell[0], top + number // columns * cell[1]
         sheet.paste(panel, (x, y))
         place = f"{number} " if word else ""
-        draw.text((x, y + picture.height + 5), place, FAINT, _font())
-        draw.text((x + draw.textlength(place, _font()), y + picture.height + 5), word, INK, _font())
+        draw.text((x, y + image.height + 5), place, FAINT, _font())
+        draw.text((x + draw.textlength(place, _font()), y + image.height + 5), word, INK, _font())
     return sheet
 
 
@@ -76,9 +76,9 @@ def fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def overlaid(picture: Image.Image, attention: Array) -> Image.Image:
-    """The picture, RGB, under one word's heat map ``[h, w]``."""
-    return Image.alpha_composite(picture.convert("RGBA"), heat(attention, picture.size)).convert("RGB")
+def overlaid(image: Image.Image, attention: Array) -> Image.Image:
+    """The image, RGB, under one word's heat map ``[h, w]``."""
+    return Image.alpha_composite(image.convert("RGBA"), heat(attention, image.size)).convert("RGB")
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -1,6 +1,6 @@
-"""A run as one page that stands alone: pictures, captions, where the captioner looked, and who said what.
+"""A run as one page that stands alone: images, captions, where the captioner looked, and who said what.
 
-The page loads nothing from anywhere: styles and pictures are inside, there are no scripts, and all text is escaped.
+The page loads nothing from anywhere: styles and images are inside, there are no scripts, and all text is escaped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imagist.report.attention import fit, heat
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend, png
 from imagist.storage import replacing
 
-PICTURE = 480  # longest side, in pixels
+IMAGE = 480  # longest side, in pixels
 STRIP = (104, 140)  # the box that one word's panel fits in, in pixels
 HEAT = 32  # longest side of a heat map, in pixels; the browser smooths it
 
@@ -26,8 +26,8 @@ class Page:
     Args:
         title: Its heading.
         model: What made the results, as the pipeline names itself.
-        top: Categories to draw bars for, a picture.
-        shown: Most pictures and most failures to show; all are counted.
+        top: Categories to draw bars for, an image.
+        shown: Most images and most failures to show; all are counted.
     """
 
     def __init__(self, title: str, *, model: str, top: int = 3, shown: int = SHOWN) -> None:
@@ -73,9 +73,9 @@ class Page:
 
     def _summary(self, earlier: int) -> str:
         done = self._labels.total()
-        facts = [(f"{done:,}", "pictures" if done != 1 else "picture")]
+        facts = [(f"{done:,}", "images" if done != 1 else "image")]
         if done:
-            facts.append((f"{self._agreed / done:.0%}", "picture and words agree"))
+            facts.append((f"{self._agreed / done:.0%}", "image and words agree"))
         if self._failed:
             facts.append((f"{self._failed:,}", "could not be done"))
         shown = f" Shown are the first {len(self._cards):,} of {done:,}." if len(self._cards) < done else ""
@@ -83,7 +83,7 @@ class Page:
             shown += f" The {earlier:,} inputs done before this run was resumed are not on this page."
         counts = "".join(f"<li>{escaped(name)} <b>{n:,}</b></li>" for name, n in self._labels.most_common())
         return (
-            '<p class="soft">Each picture is described in a sentence. One classifier looks at the picture, another '
+            '<p class="soft">Each image is described in a sentence. One classifier looks at the image, another '
             f"reads only the sentence, and their probabilities are joined.{shown}</p>"
             f'<ul class="facts">{"".join(f"<li><b>{n}</b>{said}</li>" for n, said in facts)}</ul>'
             f'<ul class="counts">{counts}</ul><p class="soft">{legend()}</p>'
@@ -91,37 +91,37 @@ class Page:
 
 
 def _card(source: str, photo: Photo, result: Prediction, top: int) -> str:
-    picture = Image.fromarray(photo.pixels)
-    picture.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
     likeliest, probability = result.top(1)[0]
     undecided = f"undecided; likeliest {escaped(likeliest)}"
     verdict = f"<b>{escaped(likeliest) if result.label else undecided}</b> {probability:.0%}"
     said = (
-        f'<span class="key image"></span>the picture says {escaped(result.image_label)} '
+        f'<span class="key image"></span>the image says {escaped(result.image_label)} '
         f'<span class="key words"></span>the words say {escaped(result.text_label)}'
     )
     return (
-        f'<article class="card"><div class="both"><img src="{jpeg(picture)}" alt="{escaped(result.caption.text)}">'
+        f'<article class="card"><div class="both"><img src="{jpeg(image)}" alt="{escaped(result.caption.text)}">'
         f'<div><p class="caption">{escaped(result.caption.text)}</p>'
         f'<p class="verdict{"" if result.label else " undecided"}">{verdict}<br><span class="soft">{said}</span></p>'
         f"{bars(result, top)}</div></div>"
-        f'<p class="source">{escaped(source)}</p>{_strip(picture, result)}</article>\n'
+        f'<p class="source">{escaped(source)}</p>{_strip(image, result)}</article>\n'
     )
 
 
-def _strip(picture: Image.Image, result: Prediction) -> str:
+def _strip(image: Image.Image, result: Prediction) -> str:
     """One panel a word. The photo is in the page once, as a background; only the small heat maps differ."""
     maps = result.caption.attention
     if maps is None or not len(maps):
         return ""
-    width, height = fit(picture.size, STRIP)
-    photo = jpeg(picture.resize((2 * width, 2 * height), Image.Resampling.LANCZOS))
+    width, height = fit(image.size, STRIP)
+    photo = jpeg(image.resize((2 * width, 2 * height), Image.Resampling.LANCZOS))
     panels = "".join(
-        f'<li><div><img src="{_heat(cells, picture)}" alt=""></div>{escaped(word)}</li>'
+        f'<li><div><img src="{_heat(cells, image)}" alt=""></div>{escaped(word)}</li>'
         for cells, word in zip(maps, result.caption.tokens, strict=False)
     )
     return f'<ol class="strip" style="--photo:url({photo});--w:{width}px;--h:{height}px">{panels}</ol>'
 
 
-def _heat(cells: Array, picture: Image.Image) -> str:
-    return png(heat(cells, fit(picture.size, (HEAT, HEAT))))
+def _heat(cells: Array, image: Image.Image) -> str:
+    return png(heat(cells, fit(image.size, (HEAT, HEAT))))

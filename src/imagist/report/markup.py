@@ -1,6 +1,6 @@
-"""What the pages are put together of: the page itself, text, pictures, bars, and what could not be done.
+"""What the pages are put together of: the page itself, text, images, bars, and what could not be done.
 
-A page loads nothing from anywhere: styles and pictures are inside, there are no scripts, and all text is escaped.
+A page loads nothing from anywhere: styles and images are inside, there are no scripts, and all text is escaped.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from PIL import Image
 
 from imagist.records import Failure, Prediction
 
-SHOWN = 200  # pictures, and failures, in one page
+SHOWN = 200  # images, and failures, in one page
 
-_OPINIONS = (("image", "picture"), ("words", "words"), ("joint", "together"))
+_OPINIONS = (("image", "image"), ("words", "words"), ("joint", "together"))
 
 
 def document(title: str, header: str, main: str, footer: str, *, styles: Sequence[str] = ()) -> str:
@@ -48,14 +48,14 @@ def escaped(text: str) -> str:
     return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def jpeg(picture: Image.Image) -> str:
-    """The data address of a picture."""
-    return _address(picture, "jpeg", quality=82, optimize=True)
+def jpeg(image: Image.Image) -> str:
+    """The data address of an image."""
+    return _address(image, "jpeg", quality=82, optimize=True)
 
 
-def png(picture: Image.Image) -> str:
-    """The data address of a picture, to the pixel and with its transparency."""
-    return _address(picture, "png")
+def png(image: Image.Image) -> str:
+    """The data address of an image, to the pixel and with its transparency."""
+    return _address(image, "png")
 
 
 def legend() -> str:
@@ -102,7 +102,7 @@ def _bar(kind: str, said: str, probability: float) -> str:
     return f'<div class="bar" title="{said}"><div class="rail">{filled}</div><span>{probability:.1%}</span></div>'
 
 
-def _address(picture: Image.Image, kind: str, **options: object) -> str:
+def _address(image: Image.Image, kind: str, **options: object) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode('ascii')}"

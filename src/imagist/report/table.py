@@ -13,14 +13,14 @@ from imagist.report.terminal import printable
 
 
 def classified_table(top: int = 1) -> Table:
-    """An empty table for `add_prediction`, with the ``top`` most probable categories of each picture."""
+    """An empty table for `add_prediction`, with the ``top`` most probable categories of each image."""
     categories = "category" if top == 1 else f"{top} likeliest categories"
-    return _table("picture", "caption", categories, "picture says", "words say")
+    return _table("image", "caption", categories, "image says", "words say")
 
 
 def captioned_table() -> Table:
     """An empty table for `add_caption`."""
-    return _table("picture", "caption", "log-probability")
+    return _table("image", "caption", "log-probability")
 
 
 def add_prediction(table: Table, source: str, result: Prediction | Failure, top: int = 1) -> None:

@@ -114,7 +114,7 @@ def card(measured: Mapping[str, Any], recipe: str) -> str:
             figures_table(measured).markdown(),
             "The epoch was chosen on these photos, so expect a little less elsewhere.",
             "",
-            f"**Export**: on {parity['photographs']} photos of dev torch and ONNX give {parity['equal_captions']:.1%} "
+            f"**Export**: on {parity['images']} photos of dev torch and ONNX give {parity['equal_captions']:.1%} "
             f"equal captions, log-probabilities within {parity['logprobs']:.0e}.",
             "",
             "It knows what its training photos show and no more, and writes fluently where it is wrong. Its licence is "

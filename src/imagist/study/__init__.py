@@ -1,1 +1,1 @@
-"""Captioners x text classifiers x picture classifiers x fusions over folds and seeds: one command, one folder."""
+"""Captioners x text classifiers x image classifiers x fusions over folds and seeds: one command, one folder."""

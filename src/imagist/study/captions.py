@@ -1,4 +1,4 @@
-"""What each captioner says of a study's pictures, once for all trials."""
+"""What each captioner says of a study's images, once for all trials."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def captions_of(
     Raises:
         UsageError: Settings that the captioner does not take.
         BundleError: The model cannot be had or used.
-        ItemError: A picture cannot be decoded.
+        ItemError: An image cannot be decoded.
     """
     model = choice.model if choice.recipe is None else str(_trained(choice.recipe, places))
     assert model is not None

@@ -1,4 +1,4 @@
-"""What a study's TOML file says: data, folds, captioners, classifiers of words and of pictures, fusions.
+"""What a study's TOML file says: data, folds, captioners, classifiers of words and of images, fusions.
 
 `imagist.settings` reads it and reports every fault at once; each field is documented here.
 """
@@ -106,8 +106,8 @@ class TextChoice:
 
 
 @dataclass(frozen=True)
-class PictureChoice:
-    """One classifier of pictures.
+class ImageChoice:
+    """One classifier of images.
 
     Attributes:
         name: In tables.
@@ -125,7 +125,7 @@ class Fusions:
     Attributes:
         kinds: Of fusion.
         weights: Places in 0..1 at which the score fusion's sweep is drawn.
-        distilled: Also teach a picture classifier what the first of these fusions says of each pair, on pictures that
+        distilled: Also teach an image classifier what the first of these fusions says of each pair, on images that
             were held out or that ``shots`` left over.
         chosen_by: What a score fusion's weight is chosen by on the inner rows.
     """
@@ -145,9 +145,9 @@ class Study:
         about: What it asks, in a sentence or two; stands above the report.
         data: What to classify.
         folds: What is trained on and what judges.
-        captioners: Each is combined with each of ``texts``.
-        texts: Classifiers of words.
-        pictures: Classifiers of pictures, each fused with each pair of the above.
+        captioners: Each is combined with each of ``text_classifiers``.
+        text_classifiers: Classifiers of words.
+        image_classifiers: Classifiers of images, each fused with each pair of the above.
         fusion: How.
     """
 
@@ -156,6 +156,6 @@ class Study:
     about: str = ""
     folds: Folds = field(default_factory=Folds)
     captioners: tuple[CaptionerChoice, ...] = ()
-    texts: tuple[TextChoice, ...] = ()
-    pictures: tuple[PictureChoice, ...] = ()
+    text_classifiers: tuple[TextChoice, ...] = ()
+    image_classifiers: tuple[ImageChoice, ...] = ()
     fusion: Fusions = field(default_factory=Fusions)

@@ -29,7 +29,7 @@ from imagist.study.store import Store, key_of
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled pictures.
+    """Labelled images.
 
     Attributes:
         examples: N of them.
@@ -37,7 +37,7 @@ class Dataset:
         targets: int64 ``[N]``.
         groups: int64 ``[N]``: near-duplicates, and posts of one account where folds are by account, are of one group.
         hashes: Perceptual, uint64 ``[N]``.
-        digest: Names the pictures' bytes, in order.
+        digest: Names the images' bytes, in order.
     """
 
     examples: tuple[Example, ...]
@@ -48,7 +48,7 @@ class Dataset:
     digest: str
 
     def photos(self, rows: Sequence[int] | Ints) -> list[Photo]:
-        """The decoded pictures of some rows.
+        """The decoded images of some rows.
 
         Raises:
             ItemError: One of them cannot be decoded.
@@ -65,7 +65,7 @@ class Trial:
         number: Of the fold, from 0.
         fold: What is trained on, and what judges.
         inner: What each fit learns from, and what is held out of it.
-        spare: The U rows that shots leave over: their labels are not looked at, their pictures may teach.
+        spare: The U rows that shots leave over: their labels are not looked at, their images may teach.
     """
 
     seed: int
@@ -135,7 +135,7 @@ def _refuse_unsplit(examples: Sequence[Example]) -> None:
     faults = Faults()
     for each in examples:
         if each.split is None:
-            faults.add("picture without a split, where folds.kind is fixed", each.image)
+            faults.add("image without a split, where folds.kind is fixed", each.image)
     faults.raise_any(
         remedy='name the split of a whole source (split = "train"), or of each row in a column split; '
         'or let folds be made: folds.kind = "stratified"'
@@ -143,7 +143,7 @@ def _refuse_unsplit(examples: Sequence[Example]) -> None:
 
 
 def _digest(examples: Sequence[Example]) -> str:
-    """Names the bytes of pictures, in order."""
+    """Names the bytes of images, in order."""
     digest, faults = hashlib.sha256(), Faults()
     for each in examples:
         try:

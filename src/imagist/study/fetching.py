@@ -1,4 +1,4 @@
-"""The pictures of a study that lie at http(s) addresses, each downloaded once and kept in its store."""
+"""The images of a study that lie at http(s) addresses, each downloaded once and kept in its store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ AT_ONCE = 8  # downloads
 
 
 def with_fetched(examples: Sequence[Example], store: Store) -> list[Example]:
-    """The examples, those at addresses with the encoded picture: it is downloaded once, whatever becomes of it there.
+    """The examples, those at addresses with the encoded image: it is downloaded once, whatever becomes of it there.
 
     Args:
         examples: N of them.
         store: Keeps the downloads; those that a killed run has made count.
 
     Raises:
-        DataError: Pictures that cannot be had, all of them at once.
+        DataError: Images that cannot be had, all of them at once.
     """
     wanted = [each.image for each in examples if each.content is None and is_url(each.image)]
     keys = {address: key_of("fetched", address) for address in wanted}
@@ -38,10 +38,10 @@ def with_fetched(examples: Sequence[Example], store: Store) -> list[Example]:
             try:
                 found[address] = store.of(key, partial(_arrived, coming, address))["content"].tobytes()
             except ItemError as error:
-                faults.add("picture that cannot be had", str(error))
+                faults.add("image that cannot be had", str(error))
     finally:
         pool.shutdown(cancel_futures=True)
-    faults.raise_any(remedy="leave them out, or save the pictures and name their files")
+    faults.raise_any(remedy="leave them out, or save the images and name their files")
     return [replace(each, content=found.get(each.image, each.content)) for each in examples]
 
 

@@ -16,13 +16,13 @@ from imagist.classifiers.image.labelmap import LabelMapClassifier
 from imagist.classifiers.text.transformer import model_folder
 from imagist.records import Array
 from imagist.study.captions import Places
-from imagist.study.config import PictureChoice, Study, TextChoice
+from imagist.study.config import ImageChoice, Study, TextChoice
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial
 from imagist.study.opinions import arrays
 from imagist.study.results import System
 from imagist.study.store import Arrays, digest_of, key_of
-from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, cached_features, fit_pictures
+from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, cached_features, fit_images
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
 
 
@@ -50,7 +50,7 @@ def word_jobs(
         BundleNotFound: A model of an installed package that is not there.
     """
     jobs = []
-    for (captioner, said), choice in product(captions.items(), study.texts):
+    for (captioner, said), choice in product(captions.items(), study.text_classifiers):
         texts = np.array(said, dtype=object)
         common = digest_of(_words_told(choice.settings, contents), list(data.labels), said, data.targets)
         for trial in every:
@@ -59,16 +59,16 @@ def word_jobs(
     return jobs
 
 
-def picture_jobs(study: Study, data: Dataset, every: Sequence[Trial], places: Places, contents: Contents) -> list[Job]:
-    """Each classifier of pictures."""
+def image_jobs(study: Study, data: Dataset, every: Sequence[Trial], places: Places, contents: Contents) -> list[Job]:
+    """Each classifier of images."""
     jobs = []
-    for choice in study.pictures:
+    for choice in study.image_classifiers:
         located = replace(choice, settings=_located(choice.settings, places))
-        told = _picture_told(located.settings, places, contents)
+        told = _image_told(located.settings, places, contents)
         common = digest_of(told, list(data.labels), data.digest, data.targets)
         for trial in every:
-            keys = _keys("picture", common, trial)
-            jobs.append(Job(System("picture", picture=choice.name), keys, _picture_fit(located, data, trial, places)))
+            keys = _keys("image", common, trial)
+            jobs.append(Job(System("image", image=choice.name), keys, _image_fit(located, data, trial, places)))
     return jobs
 
 
@@ -83,7 +83,7 @@ def _words_told(settings: Bag | Transformer | ZeroShot, contents: Contents) -> d
     return asdict(settings) | {"model": contents.of(model_folder(settings.model))}
 
 
-def _picture_told(settings: LabelMap | Linear | Finetuned, places: Places, contents: Contents) -> dict[str, Any]:
+def _image_told(settings: LabelMap | Linear | Finetuned, places: Places, contents: Contents) -> dict[str, Any]:
     """The settings, with what files hold for the names of weights and table."""
     told = asdict(settings)
     if settings.network.weights is not None:
@@ -113,14 +113,14 @@ def _word_fit(choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial
     return fit
 
 
-def _picture_fit(choice: PictureChoice, data: Dataset, trial: Trial, places: Places) -> Callable[[int], Arrays]:
+def _image_fit(choice: ImageChoice, data: Dataset, trial: Trial, places: Places) -> Callable[[int], Arrays]:
     settings = choice.settings
 
     def fit(number: int) -> Arrays:
         inner = trial.inner[number]
         train, held, test = ([data.examples[i] for i in rows] for rows in (inner.train, inner.test, trial.asked))
         goals = data.targets[inner.train], data.targets[inner.test]
-        fitted = fit_pictures(
+        fitted = fit_images(
             settings, train, goals[0], data.labels, (held, goals[1]), trial.seed, data=places.data,
             features=places.features,
         )  # fmt: skip

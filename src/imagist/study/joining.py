@@ -55,7 +55,7 @@ def alone(opinion: Opinion, targets: NDArray[np.int64], judged: int, store: Stor
     """A single opinion at the temperature that the held-out rows like best.
 
     Args:
-        opinion: Of the picture or of the words.
+        opinion: Of the image or of the words.
         targets: Of the held-out rows, ``[H]``.
         judged: M.
         store: Of what was computed.
@@ -79,7 +79,7 @@ def join(
 
     Args:
         kind: Which.
-        image: What the picture says.
+        image: What the image says.
         text: What the words say.
         held: Targets of the held-out rows, ``[H]``.
         test: Those of the test rows ``[M]``, for the sweep alone.
@@ -174,22 +174,22 @@ def _temperature(scores: Array, targets: NDArray[np.int64], store: Store) -> Tem
 
 
 def distil(
-    picture: Opinion, teacher: Joined, targets: NDArray[np.int64], labels: LabelSet, seed: int, store: Store
+    image: Opinion, teacher: Joined, targets: NDArray[np.int64], labels: LabelSet, seed: int, store: Store
 ) -> Joined:
-    """What a picture classifier over frozen features learns from a fusion, on rows that were held out of it.
+    """What an image classifier over frozen features learns from a fusion, on rows that were held out of it.
 
     Those are the held-out rows with their labels, and the spare ones without.
 
     Args:
-        picture: With the features as hidden states.
+        image: With the features as hidden states.
         teacher: The fusion.
         targets: Of the held-out rows, ``[H]``.
         labels: C names.
         seed: Of its training.
         store: Of what was computed.
     """
-    held = np.concatenate([each.held_hidden for each in picture.fits])
-    asked, judged = picture.fits[0].test_hidden, len(teacher.test)
+    held = np.concatenate([each.held_hidden for each in image.fits])
+    asked, judged = image.fits[0].test_hidden, len(teacher.test)
     features, said = np.concatenate([held, asked[judged:]]), np.concatenate([teacher.held, teacher.spare])
     truth = [*targets.tolist(), *[None] * len(teacher.spare)]
     settings = Distillation()
@@ -198,6 +198,6 @@ def distil(
         fitted = fit_distilled(settings, features, said, truth, labels, seed=seed).classifier
         return {"held": fitted.scores_of(held), "asked": fitted.scores_of(asked)}
 
-    fits = [each.digest for each in picture.fits]
+    fits = [each.digest for each in image.fits]
     found = store.of(key_of("distilled", asdict(settings), fits, said, targets, seed), compute)
     return Joined.of(found["held"], found["asked"], judged)

@@ -26,7 +26,7 @@ from imagist.study.dataset import Dataset, Trial
 from imagist.study.joining import Joined
 from imagist.study.store import Store, key_of
 
-Kind = Literal["words", "picture", "fused", "distilled"]
+Kind = Literal["words", "image", "fused", "distilled"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class System:
         kind: Who speaks.
         captioner: Whose words; empty where none are needed.
         text: Which classifier of words.
-        picture: Which classifier of pictures; empty for words alone.
+        image: Which classifier of images; empty for words alone.
         fusion: How the two are joined.
     """
 
     kind: Kind
     captioner: str = ""
     text: str = ""
-    picture: str = ""
+    image: str = ""
     fusion: str = ""
 
     @property
@@ -53,9 +53,9 @@ class System:
         words = f"{self.captioner} > {self.text}"
         return {
             "words": words,
-            "picture": self.picture,
-            "fused": f"{words} + {self.picture} ({self.fusion})",
-            "distilled": f"{self.picture} taught by {words} ({self.fusion})",
+            "image": self.image,
+            "fused": f"{words} + {self.image} ({self.fusion})",
+            "distilled": f"{self.image} taught by {words} ({self.fusion})",
         }[self.kind]
 
 
@@ -153,7 +153,7 @@ class Gain:
 
 
 def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int, store: Store) -> list[Gain]:
-    """Each fused system against the better of its two branches, and each distilled one against its picture's branch.
+    """Each fused system against the better of its two branches, and each distilled one against its image's branch.
 
     The better branch is that with the higher accuracy on the judged rows themselves, which is the harder comparison.
 
@@ -168,9 +168,9 @@ def gains(outcomes: Sequence[Outcome], trials: Sequence[Trial], items: int, stor
     for each in outcomes:
         if each.system.kind not in ("fused", "distilled"):
             continue
-        picture = by_system[System("picture", picture=each.system.picture)]
+        image = by_system[System("image", image=each.system.image)]
         words = by_system[System("words", each.system.captioner, each.system.text)]
-        rival = picture if each.system.kind == "distilled" or picture.right.mean() >= words.right.mean() else words
+        rival = image if each.system.kind == "distilled" or image.right.mean() >= words.right.mean() else words
         found.append(_gain(each, rival, trials, items, store))
     adjusted = holm([gain.compared.p_value for gain in found])
     return [

@@ -15,7 +15,7 @@ from imagist.study.captions import Places, captions_of
 from imagist.study.config import Study
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
-from imagist.study.jobs import picture_jobs, word_jobs
+from imagist.study.jobs import image_jobs, word_jobs
 from imagist.study.joining import Joined, alone, distil, join
 from imagist.study.opinions import Opinion, opinion
 from imagist.study.results import Outcome, System, outcome
@@ -74,7 +74,7 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
         _refuse_learnt(learnt(study, data, every))
     captions = {choice.name: captions_of(choice, data, store, places, contents) for choice in study.captioners}
 
-    jobs = [*word_jobs(study, data, every, captions, contents), *picture_jobs(study, data, every, places, contents)]
+    jobs = [*word_jobs(study, data, every, captions, contents), *image_jobs(study, data, every, places, contents)]
     progress = Progress("fits", sum(len(job.keys) for job in jobs), sum(store.holds(k) for j in jobs for k in j.keys))
     opinions: dict[System, list[Opinion]] = {}
     for job in jobs:
@@ -99,22 +99,22 @@ def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
 def _fused(
     study: Study, data: Dataset, every: Sequence[Trial], opinions: Mapping[System, Sequence[Opinion]], store: Store
 ) -> list[tuple[System, list[Joined]]]:
-    """Every pair of words and picture by every fusion; then, where asked for, what each first fusion can teach."""
-    words, pictures = ([s for s in opinions if s.kind == kind] for kind in ("words", "picture"))
+    """Every pair of words and image by every fusion; then, where asked for, what each first fusion can teach."""
+    words, images = ([s for s in opinions if s.kind == kind] for kind in ("words", "image"))
     found = []
-    for said, seen in product(words, pictures):
+    for said, seen in product(words, images):
         for kind in study.fusion.kinds:
             joined = [
                 join(kind, opinions[seen][j], opinions[said][j], data.targets[t.held], data.targets[t.fold.test],
                      data.labels, study.fusion, t.seed, store)
                 for j, t in enumerate(every)
             ]  # fmt: skip
-            found.append((System("fused", said.captioner, said.text, seen.picture, kind), joined))
+            found.append((System("fused", said.captioner, said.text, seen.image, kind), joined))
     if study.fusion.distilled:
-        frozen = {choice.name for choice in study.pictures if not isinstance(choice.settings, Finetuned)}
+        frozen = {choice.name for choice in study.image_classifiers if not isinstance(choice.settings, Finetuned)}
         for system, joined in [each for each in found if each[0].fusion == study.fusion.kinds[0]]:
-            if system.picture in frozen:
-                of = opinions[System("picture", picture=system.picture)]
+            if system.image in frozen:
+                of = opinions[System("image", image=system.image)]
                 taught = [
                     distil(of[j], joined[j], data.targets[t.held], data.labels, t.seed, store)
                     for j, t in enumerate(every)
@@ -124,11 +124,15 @@ def _fused(
 
 
 def _check(study: Study) -> None:
-    faults = [f"{what} has no entry" for what in ("texts", "captioners") if study.texts or study.captioners
-              if not getattr(study, what)]  # fmt: skip
-    if not study.texts and not study.pictures:
+    reads_captions = study.text_classifiers or study.captioners
+    missing = [what for what in ("text_classifiers", "captioners") if reads_captions and not getattr(study, what)]
+    faults = [f"{what} has no entry" for what in missing]
+    if not study.text_classifiers and not study.image_classifiers:
         faults.append("there is no classifier")
-    given = {what: [each.name for each in getattr(study, what)] for what in ("captioners", "texts", "pictures")}
+    given = {
+        what: [each.name for each in getattr(study, what)]
+        for what in ("captioners", "text_classifiers", "image_classifiers")
+    }
     given |= {"fusion.kinds": [*study.fusion.kinds], "folds.seeds": [*study.folds.seeds]}
     faults += [f"{what} has {n!r} twice" for what, of in given.items() for n in dict.fromkeys(of) if of.count(n) > 1]
     faults += [f"folds.seeds has {seed}, below 0" for seed in study.folds.seeds if seed < 0]

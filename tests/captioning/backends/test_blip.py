@@ -29,14 +29,14 @@ def test_it_starts_and_ends_as_blip_does(folder):
 
 
 def test_after_a_prompt_its_last_word_is_not_said_again(folder):
-    captioner = blip.from_model(folder, CaptionOptions(), prompt="a picture of")
+    captioner = blip.from_model(folder, CaptionOptions(), prompt="an image of")
     assert captioner._checkpoint.tokenizer.decode([captioner._vocabulary.start]) == "of"
 
 
 def test_the_standalone_demo_has_its_lengths(folder, photos):
-    captioner = blip.from_model(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, longest=99)))
-    assert (captioner.decoding.beam, captioner.decoding.longest, captioner._vocabulary.shortest) == (3, 16, 1)
-    assert captioner.id.endswith("prompt='a picture of')")
+    captioner = blip.from_model(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, max_length=99)))
+    assert (captioner.decoding.beam, captioner.decoding.max_length, captioner._vocabulary.shortest) == (3, 16, 1)
+    assert captioner.id.endswith("prompt='an image of')")
     for caption in captioner.caption(photos):
         assert 1 <= len(caption.tokens) <= 16
 

@@ -32,15 +32,15 @@ def test_opt_ends_with_a_new_line(opened):
     vocabulary, tokenizer = captioner._vocabulary, captioner._checkpoint.tokenizer
     assert tokenizer.decode(vocabulary.ends) == "\n"
     assert vocabulary.start == tokenizer.bos_token_id
-    assert tokenizer.eos_token_id in vocabulary.muted
+    assert tokenizer.eos_token_id in vocabulary.suppressed_tokens
 
 
 def test_t5_reads_the_prompt_and_begins_to_write_anew(opened):
-    captioner = opened("t5", prompt="a picture of")
+    captioner = opened("t5", prompt="an image of")
     tokenizer = captioner._checkpoint.tokenizer
     assert captioner._vocabulary.start == captioner._checkpoint.model.config.text_config.decoder_start_token_id
     assert captioner._vocabulary.ends == [tokenizer.eos_token_id]
-    assert tokenizer.decode(captioner._model._before) == "a picture of</s>"
+    assert tokenizer.decode(captioner._model._before) == "an image of</s>"
 
 
 @pytest.mark.parametrize("language", ["opt", "t5"])

@@ -18,7 +18,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.cli.main import main
 from imagist.engine.columns import CAPTIONED, CLASSIFIED, captioned
 from imagist.engine.writer import write
-from imagist.errors import CorruptPicture, DataError, ManifestError, ModelFailed
+from imagist.errors import CorruptImage, DataError, ManifestError, ModelFailed
 from imagist.images.stream import run
 from imagist.protocols import Captioner
 from imagist.records import Caption, Failure, Hypothesis, Photo
@@ -170,10 +170,10 @@ def test_only_the_photos_without_a_record_are_lost(tmp_path):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_recorded_failure_is_one_again(tmp_path, suffix):
-    failure = Failure("b.jpg", CorruptPicture("is cut short", item="b.jpg"))
+    failure = Failure("b.jpg", CorruptImage("is cut short", item="b.jpg"))
     captioner = replay(record(tmp_path / f"x{suffix}", {"a.jpg": said("a dog"), "b.jpg": failure}))
     assert of(captioner, "a.jpg").text == "a dog"
-    with pytest.raises(ModelFailed, match="recorded as a failure: corrupt_picture: is cut short"):
+    with pytest.raises(ModelFailed, match="recorded as a failure: corrupt_image: is cut short"):
         of(captioner, "b.jpg")
 
 

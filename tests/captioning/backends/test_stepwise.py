@@ -42,9 +42,9 @@ def test_the_id_names_the_model_and_every_setting():
         make(),
         make(Decoding(beam=2)),
         make(Decoding(nbest=2)),
-        make(Decoding(length_power=0.1)),
-        make(Decoding(longest=7)),
-        make(Decoding(no_repeat=3)),
+        make(Decoding(length_penalty=0.1)),
+        make(Decoding(max_length=7)),
+        make(Decoding(no_repeat_ngram_size=3)),
         make(Decoding(top_p=0.9)),
         make(Decoding(top_p=0.9, seed=1)),
         make(views="letterbox"),
@@ -77,12 +77,12 @@ def test_the_log_probability_is_that_of_the_words_said_one_by_one(photos):
         grid = captioner._encoder.grids([photo])[0][0]
         for hypothesis in caption.nbest:
             ids = [*map(words.index, hypothesis.text.split())]
-            ids += [captioner.end] * (len(ids) < DEFAULT.longest)
+            ids += [captioner.end] * (len(ids) < DEFAULT.max_length)
             assert hypothesis.logprob == pytest.approx(said_one_by_one(captioner, grid, ids), abs=1e-3)
 
 
 def test_sentences_stop_at_the_longest(photos):
-    for caption in make(Decoding(longest=3)).caption(photos[:4]):
+    for caption in make(Decoding(max_length=3)).caption(photos[:4]):
         assert 1 <= len(caption.tokens) <= 3
 
 
@@ -195,24 +195,26 @@ def test_a_consensus_is_ranked_by_concepts(advised):
     from imagist.training.captioners.evaluator import TorchBeams
 
     parts, folder = advised
-    settings = Decoding(4, 4, 8, consensus=True)
+    settings = Decoding(4, 4, 8, mbr=True)
     captioner = make(settings, model=folder)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3), np.uint8)
     with torch.no_grad():
         grid = parts.encoder(torch.from_numpy(pixels))
 
-    def expected(worth):
-        found = generate(TorchBeams(parts.decoder, grid, 4, parts.vocabulary), 5, settings, worth=worth)
+    def expected(reranker_score):
+        found = generate(
+            TorchBeams(parts.decoder, grid, 4, parts.vocabulary), 5, settings, reranker_score=reranker_score
+        )
         return [[s.words.tolist() for s in of] for of in found]
 
     found = [[s.words.tolist() for s in of] for of in captioner.sentences(captioner._encoder.encode(pixels))]
-    assert found == expected(parts.reranker.worth(grid, parts.vocabulary)) != expected(None)
+    assert found == expected(parts.reranker.reranker_score(grid, parts.vocabulary)) != expected(None)
     assert "concepts=50^0.5" in captioner.id
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize(
-    "options", [{"decoding": Decoding(4, 4, 8)}, {"decoding": Decoding(4, 4, 8, consensus=True), "language": "de"}]
+    "options", [{"decoding": Decoding(4, 4, 8)}, {"decoding": Decoding(4, 4, 8, mbr=True), "language": "de"}]
 )
 def test_concepts_count_in_a_consensus_in_the_language_they_were_learnt_in(advised, options):
     captioner = make(model=advised[1], **options)
@@ -224,7 +226,7 @@ def test_concepts_count_in_a_consensus_in_the_language_they_were_learnt_in(advis
 @pytest.mark.slow
 def test_several_cores_do_not_change_what_is_said(made, photos):
     folder = made[1]
-    one, two = (make(Decoding(longest=8), model=folder, threads=n).caption(photos[:4]) for n in (1, 2))
+    one, two = (make(Decoding(max_length=8), model=folder, threads=n).caption(photos[:4]) for n in (1, 2))
     assert [c.text for c in one] == [c.text for c in two]
 
 

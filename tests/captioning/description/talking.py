@@ -133,7 +133,7 @@ class Scripted(Babbler):
         return Caption(said[0], hypotheses[0].logprob, tuple(said[0].split()), hypotheses)
 
     def _said(self, photo):
-        """The first part whose colour fills a tenth of the picture, in the order given."""
+        """The first part whose colour fills a tenth of the image, in the order given."""
         for name, said in self.parts.items():
             colour = np.array(COLOURS[name])
             if photo.pixels.shape[:2] != SIZE and (photo.pixels == colour).all(2).mean() >= 0.1:

@@ -63,7 +63,7 @@ def test_no_fact_is_told_twice(seed, region):
 
 
 @given(SEEDS, st.integers(0, 3), REGIONS)
-def test_sentences_and_boxes_are_of_the_text_and_the_picture(seed, detail, region):
+def test_sentences_and_boxes_are_of_the_text_and_the_image(seed, detail, region):
     found = describe(Babbler(seed), noise(3), detail=detail, region=region)
     outer = WHOLE if region is None else widened(region)
     assert found.text == " ".join(sentence.text for sentence in found.sentences)
@@ -173,7 +173,7 @@ def test_no_photos_and_no_words():
     ("asked", "reason"),
     [
         ({"detail": 4}, "a paragraph; not 4"),
-        ({"region": (0, 0, 200, 100)}, "reaches out of the picture"),
+        ({"region": (0, 0, 200, 100)}, "reaches out of the image"),
         ({"region": (0.5, 0.5, 0.5, 0.9)}, "is empty"),
         ({"batch_size": 0}, "at least 1"),
     ],

@@ -37,7 +37,7 @@ def inside(box, outer=WHOLE):
 
 
 @given(BOX)
-def test_a_margin_stays_in_the_picture(box):
+def test_a_margin_stays_in_the_image(box):
     assert inside(widened(box))
     assert inside(box, widened(box))
     assert inside(trimmed(box), box)
@@ -80,13 +80,13 @@ def test_the_whole_is_the_photo_itself():
     assert cut == trimmed(WHOLE)
 
 
-def test_a_wide_picture_is_seen_in_its_own_proportions_too():
+def test_a_wide_image_is_seen_in_its_own_proportions_too():
     looks = wholes(noise(4, 60, 120), None)
-    assert [picture.pixels.shape[:2] for picture, _ in looks] == [(60, 120), (120, 120), (52, 102)]
+    assert [image.pixels.shape[:2] for image, _ in looks] == [(60, 120), (120, 120), (52, 102)]
     assert looks[0][1] == looks[1][1] == WHOLE
 
 
-def test_parts_cover_the_picture_and_overlap():
+def test_parts_cover_the_image_and_overlap():
     covered = np.zeros((100, 100), int)
     for x0, y0, x1, y1 in PARTS:
         covered[round(y0 * 100) : round(y1 * 100), round(x0 * 100) : round(x1 * 100)] += 1
@@ -180,4 +180,4 @@ def test_a_caption_without_hypotheses_is_its_own():
 
 def test_a_photo_of_one_pixel():
     photo = Photo(np.zeros((1, 1, 3), np.uint8))
-    assert [picture.pixels.shape for picture, _ in wholes(photo, (0.2, 0.2, 0.4, 0.4))] == [(1, 1, 3)] * 2
+    assert [image.pixels.shape for image, _ in wholes(photo, (0.2, 0.2, 0.4, 0.4))] == [(1, 1, 3)] * 2

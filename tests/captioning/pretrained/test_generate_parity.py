@@ -55,15 +55,15 @@ def theirs(captioner, photos, prompt=None, **settings):
     if model.config.model_type != "blip":  # which sets them itself
         settings |= {"eos_token_id": vocabulary.ends, "pad_token_id": tokenizer.pad_token_id}
     if "max_length" not in settings:
-        settings["max_new_tokens"] = decoding.longest
+        settings["max_new_tokens"] = decoding.max_length
     number = len(photos) * decoding.nbest
     with torch.inference_mode():
         out = model.generate(
             **given,
             num_beams=decoding.beam,
             num_return_sequences=decoding.nbest,
-            no_repeat_ngram_size=decoding.no_repeat,
-            suppress_tokens=vocabulary.muted,
+            no_repeat_ngram_size=decoding.no_repeat_ngram_size,
+            suppress_tokens=vocabulary.suppressed_tokens,
             logits_processor=transformers.LogitsProcessorList([Guard(vocabulary, before)]),
             do_sample=False,
             return_dict_in_generate=True,
@@ -112,7 +112,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_greedy_is_greedy(make, some, name):
-    captioner = make(name, Decoding(beam=1, longest=14))
+    captioner = make(name, Decoding(beam=1, max_length=14))
     found = ours(captioner, some)
     assert_same(found, theirs(captioner, some))
     lengths = {len(sentences[0].words) for sentences in found}
@@ -122,37 +122,42 @@ def test_greedy_is_greedy(make, some, name):
 @pytest.mark.parametrize("beam", [2, 3, 5, 8])
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_beam_search_finds_the_same_n_best(make, some, name, beam):
-    captioner = make(name, Decoding(beam=beam, nbest=beam, longest=12, length_power=0.0))
+    captioner = make(name, Decoding(beam=beam, nbest=beam, max_length=12, length_penalty=0.0))
     expected = theirs(captioner, some, early_stopping=True, length_penalty=0.0)
     assert_same(ours(captioner, some), expected)
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_no_words_in_a_row_come_twice_where_transformers_forbids_it_too(make, some, name):
-    captioner = make(name, Decoding(beam=4, nbest=2, longest=14, length_power=0.0, no_repeat=2))
+    captioner = make(name, Decoding(beam=4, nbest=2, max_length=14, length_penalty=0.0, no_repeat_ngram_size=2))
     assert_same(ours(captioner, some), theirs(captioner, some, early_stopping=True, length_penalty=0.0))
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_a_prompt_is_continued_as_the_model_card_says(make, some, name):
-    captioner = make(name, Decoding(beam=3, nbest=3, longest=10, length_power=0.0), prompt="a picture of")
-    expected = theirs(captioner, some, "a picture of", early_stopping=True, length_penalty=0.0)
+    captioner = make(name, Decoding(beam=3, nbest=3, max_length=10, length_penalty=0.0), prompt="an image of")
+    expected = theirs(captioner, some, "an image of", early_stopping=True, length_penalty=0.0)
     assert_same(ours(captioner, some), expected)
     assert [c.text for c in captioner.caption(some)] != [c.text for c in make(name).caption(some)]
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_the_lengths_of_a_preset_are_max_length_and_min_length(make, some, name, monkeypatch):
-    demo = Preset(beam=3, longest=14, shortest=9, prompt="a picture of", whole=True)
+    demo = Preset(beam=3, max_length=14, shortest=9, prompt="an image of", whole=True)
     monkeypatch.setitem(PRESETS, "demo", demo)
     captioner = make(name, suffix="#demo")
-    captioner.decoding = replace(captioner.decoding, length_power=0.0)
-    settings = {"max_length": demo.longest, "min_length": demo.shortest, "early_stopping": True, "length_penalty": 0.0}
-    if name == "blip2-opt":  # generate counts the words that stand for the picture, too
+    captioner.decoding = replace(captioner.decoding, length_penalty=0.0)
+    settings = {
+        "max_length": demo.max_length,
+        "min_length": demo.shortest,
+        "early_stopping": True,
+        "length_penalty": 0.0,
+    }
+    if name == "blip2-opt":  # generate counts the words that stand for the image, too
         settings = {key: value + 5 if "_length" in key else value for key, value in settings.items()}
     found = ours(captioner, some)
     assert_same(found, theirs(captioner, some, demo.prompt, **settings))
-    assert min(len(sentences[0].words) for sentences in found) < captioner.decoding.longest
+    assert min(len(sentences[0].words) for sentences in found) < captioner.decoding.max_length
 
 
 def read_at_once(model, pixels, words, mask):
@@ -179,14 +184,14 @@ def read_at_once(model, pixels, words, mask):
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_log_probabilities_are_those_of_padded_sentences_read_at_once(make, some, name):
     """Padded is as unpadded, and what the cache of a beam holds is what that beam said."""
-    captioner = make(name, Decoding(beam=4, nbest=4, longest=9, length_power=0.7))
+    captioner = make(name, Decoding(beam=4, nbest=4, max_length=9, length_penalty=0.7))
     model, vocabulary, pixels = captioner._checkpoint.model, captioner._vocabulary, captioner._pixels(some)
     rows = [(i, s) for i, sentences in enumerate(ours(captioner, some)) for s in sentences]
-    said = [[*s.words, vocabulary.ends[0]][: captioner.decoding.longest] for _, s in rows]
-    longest = max(map(len, said))
+    said = [[*s.words, vocabulary.ends[0]][: captioner.decoding.max_length] for _, s in rows]
+    max_length = max(map(len, said))
     pad = captioner._checkpoint.tokenizer.pad_token_id
-    words = torch.tensor([[*line, *[pad] * (longest - len(line))] for line in said])
-    mask = torch.tensor([[1] * len(line) + [0] * (longest - len(line)) for line in said])
+    words = torch.tensor([[*line, *[pad] * (max_length - len(line))] for line in said])
+    mask = torch.tensor([[1] * len(line) + [0] * (max_length - len(line)) for line in said])
     with torch.inference_mode():
         logits = read_at_once(model, pixels[[i for i, _ in rows]], words, mask)
     each = logits.log_softmax(-1).gather(2, words[..., None])[..., 0] * mask

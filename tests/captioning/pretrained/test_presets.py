@@ -35,19 +35,19 @@ def test_an_unknown_preset_lists_those_there_are():
 
 
 def test_the_standalone_demo_counts_its_start_and_its_prompt():
-    """``[DEC] a picture of`` are four words of max_length=20 and min_length=5."""
+    """``[DEC] an image of`` are four words of max_length=20 and min_length=5."""
     preset = PRESETS["standalone"]
-    decoding = preset.decoding(Decoding(beam=7, nbest=2, longest=50, no_repeat=3), 4)
-    assert (decoding.beam, decoding.nbest, decoding.longest, decoding.length_power) == (3, 2, 16, 1.0)
+    decoding = preset.decoding(Decoding(beam=7, nbest=2, max_length=50, no_repeat_ngram_size=3), 4)
+    assert (decoding.beam, decoding.nbest, decoding.max_length, decoding.length_penalty) == (3, 2, 16, 1.0)
     assert (preset.fewest(4), preset.fewest(1), preset.fewest(9)) == (1, 4, 1)
-    assert decoding.no_repeat == 3
+    assert decoding.no_repeat_ngram_size == 3
 
 
 def test_clip_interrogator_is_greedy_and_counts_new_words():
     decoding = PRESETS["clip-interrogator"].decoding(Decoding(nbest=3, top_p=0.9), 4)
-    assert (decoding.beam, decoding.nbest, decoding.longest, decoding.top_p) == (1, 1, 32, None)
+    assert (decoding.beam, decoding.nbest, decoding.max_length, decoding.top_p) == (1, 1, 32, None)
 
 
 def test_clip_interrogator_0_5_has_beams():
     decoding = PRESETS["clip-interrogator-0.5"].decoding(Decoding(), 4)
-    assert (decoding.beam, decoding.longest) == (8, 28)
+    assert (decoding.beam, decoding.max_length) == (8, 28)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.torch
 SEARCHES = {
     "greedy": Decoding(1, 1, 12),
     "beam": Decoding(4, 3, 12),
-    "nucleus": Decoding(beam=3, nbest=2, longest=12, top_p=0.9, temperature=1.3, seed=5),
+    "nucleus": Decoding(beam=3, nbest=2, max_length=12, top_p=0.9, temperature=1.3, seed=5),
 }
 
 
@@ -75,20 +75,20 @@ def test_it_repeats_itself_exactly_also_when_opened_anew(captioner, make, name, 
 
 def test_another_seed_draws_other_captions(make, name, some):
     texts = {
-        tuple(c.text for c in make(name, Decoding(beam=1, longest=10, top_p=1.0, seed=seed)).caption(some))
+        tuple(c.text for c in make(name, Decoding(beam=1, max_length=10, top_p=1.0, seed=seed)).caption(some))
         for seed in range(3)
     }
     assert len(texts) == 3
 
 
 def test_a_nucleus_of_one_word_is_greedy(make, name, some):
-    drawn = make(name, Decoding(beam=1, longest=10, top_p=1e-9)).caption(some)
-    for one, other in zip(drawn, make(name, Decoding(beam=1, longest=10)).caption(some), strict=True):
+    drawn = make(name, Decoding(beam=1, max_length=10, top_p=1e-9)).caption(some)
+    for one, other in zip(drawn, make(name, Decoding(beam=1, max_length=10)).caption(some), strict=True):
         assert_same(one, other)
 
 
 def test_no_longer_than_asked_for(make, name, some, monkeypatch):
-    captioner, lengths = make(name, Decoding(beam=2, nbest=2, longest=3)), []
+    captioner, lengths = make(name, Decoding(beam=2, nbest=2, max_length=3)), []
     monkeypatch.setattr(captioner._vocabulary, "text", lambda words: lengths.append(len(words)) or "said")
     captioner.caption(some)
     assert max(lengths) == 3
@@ -99,8 +99,8 @@ def test_the_id_names_the_weights_and_every_setting(make, name, folders):
         make(name),
         make(name, Decoding(beam=2)),
         make(name, Decoding(top_p=0.5)),
-        make(name, Decoding(no_repeat=2)),
-        make(name, prompt="a picture of"),
+        make(name, Decoding(no_repeat_ngram_size=2)),
+        make(name, prompt="an image of"),
         make(name, suffix="#standalone"),
         make(name, suffix="#clip-interrogator"),
         make(name, suffix="#clip-interrogator-0.5"),
@@ -136,13 +136,13 @@ def test_threads_are_given_back(make, some):
 @pytest.mark.parametrize("name", ["blip", "git", "blip2-opt"])
 def test_more_words_than_the_model_has_places_for_are_refused(make, name):
     with pytest.raises(UsageError, match="at most") as caught:
-        make(name, Decoding(longest=100))
+        make(name, Decoding(max_length=100))
     most = int(str(caught.value).rpartition(" ")[2].rstrip(")"))
-    assert make(name, Decoding(longest=most)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
+    assert make(name, Decoding(max_length=most)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
 
 
 def test_t5_has_no_bound(make):
-    assert make("blip2-t5", Decoding(longest=100)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
+    assert make("blip2-t5", Decoding(max_length=100)).caption([Photo(np.zeros((9, 9, 3), np.uint8))])
 
 
 @pytest.mark.parametrize("name", ["blip2-opt", "blip2-t5"])
@@ -153,7 +153,7 @@ def test_half_precision_says_much_the_same(folders, make, name, some):
     from imagist.captioning.pretrained.loading import load
 
     halved = load(str(folders(name)), "blip-2", "Blip2ForConditionalGeneration", dtype="bfloat16")
-    options = CaptionOptions(decoding=Decoding(beam=1, longest=1))
+    options = CaptionOptions(decoding=Decoding(beam=1, max_length=1))
     captioner = PretrainedCaptioner("blip2", halved, _opening, options)
     assert captioner.id.endswith(",bfloat16)")
     exact = make(name, options.decoding).caption(some)

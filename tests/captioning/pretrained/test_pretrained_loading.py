@@ -40,7 +40,7 @@ def test_a_folder_is_loaded_ready_to_run(folders):
     assert type(checkpoint.model).__name__ == BLIP[1]
     assert not checkpoint.model.training
     assert checkpoint.tokenizer("a dog")["input_ids"]
-    assert checkpoint.pictures is not None
+    assert checkpoint.images is not None
     assert checkpoint.name.startswith("blip-")
 
 
@@ -157,7 +157,7 @@ def words(tmp_path):
 def test_an_encoder_saved_without_a_pooler_comes_without_one(words):
     folder, model = words
     assert not [name for name in load_file(folder / "model.safetensors") if "pooler" in name]
-    checkpoint = load(str(folder), "bert", "AutoModel", pictures=False)
+    checkpoint = load(str(folder), "bert", "AutoModel", images=False)
     assert checkpoint.model.pooler is None
     given = checkpoint.tokenizer(["a dog runs"], return_tensors="pt")
     with torch.no_grad():
@@ -179,7 +179,7 @@ def test_a_classifier_of_texts_begins_with_such_an_encoder_and_is_saved_and_load
 def test_a_pooler_that_is_there_is_kept(words, tmp_path):
     model = transformers.BertModel(transformers.BertConfig.from_pretrained(words[0]))
     folder = tiny_checkpoints._saved(tmp_path / "pooled", model, tiny_checkpoints.bert_tokenizer())
-    found = load(str(folder), "bert", "AutoModel", pictures=False).model.pooler
+    found = load(str(folder), "bert", "AutoModel", images=False).model.pooler
     torch.testing.assert_close(found.dense.weight, model.pooler.dense.weight)
 
 
@@ -189,7 +189,7 @@ def test_what_else_an_encoder_lacks_is_missing(words):
     kept = {name: value for name, value in weights.items() if "layer.1.output.dense" not in name}
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(BundleError, match=r"2 weights of AutoModel .* such as encoder\.layer\.1\.output\.dense"):
-        load(str(folder), "bert", "AutoModel", pictures=False)
+        load(str(folder), "bert", "AutoModel", images=False)
 
 
 def test_a_pooler_that_a_network_cannot_do_without_is_missing(words, tmp_path):
@@ -203,7 +203,7 @@ def test_a_pooler_that_a_network_cannot_do_without_is_missing(words, tmp_path):
     kept = {name: value for name, value in weights.items() if "pooler" not in name}
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(BundleError, match=r"2 weights of AutoModel .* such as pooler"):
-        load(str(folder), "squeezebert", "AutoModel", pictures=False)
+        load(str(folder), "squeezebert", "AutoModel", images=False)
 
 
 def test_logging_is_left_as_it_was(folders):

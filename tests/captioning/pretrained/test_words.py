@@ -20,7 +20,7 @@ SPACE, END = OPT.convert_tokens_to_ids("Ġ"), OPT.convert_tokens_to_ids("Ċ")
 
 
 class Fixed:
-    """Says the same of every picture; keeps in its cache what was said."""
+    """Says the same of every image; keeps in its cache what was said."""
 
     def __init__(self, logits):
         self.logits = logits
@@ -45,13 +45,13 @@ def said(logits, words=None, **decoding):
 
 
 def test_special_words_and_those_past_the_tokenizer_are_not_said():
-    muted = vocabulary().muted
-    assert {*OPT.all_special_ids, len(OPT)} == set(muted)
-    assert END not in muted
+    suppressed_tokens = vocabulary().suppressed_tokens
+    assert {*OPT.all_special_ids, len(OPT)} == set(suppressed_tokens)
+    assert END not in suppressed_tokens
 
 
 def test_an_end_that_is_a_special_word_can_be_said():
-    assert 2 not in vocabulary(ends=2).muted
+    assert 2 not in vocabulary(ends=2).suppressed_tokens
 
 
 def test_blank_words_are_those_that_show_nothing():
@@ -67,7 +67,7 @@ def test_text_has_single_spaces():
 def test_nothing_ends_before_it_says_something():
     logits = torch.full((len(OPT) + 1,), -9.0)
     logits[END], logits[SPACE] = 5.0, 4.0
-    for of in said(logits, beam=3, nbest=3, longest=6):
+    for of in said(logits, beam=3, nbest=3, max_length=6):
         assert all(of)
 
 
@@ -90,7 +90,9 @@ def test_a_caption_is_as_long_as_asked_for():
     logits = torch.zeros(len(OPT) + 1)
     logits[END] = 9.0
     words = vocabulary(shortest=4)
-    for sentences in generate(Beams(Fixed(logits), words, torch.zeros(2, 3, 4, 4), 2), 2, Decoding(beam=2, longest=9)):
+    for sentences in generate(
+        Beams(Fixed(logits), words, torch.zeros(2, 3, 4, 4), 2), 2, Decoding(beam=2, max_length=9)
+    ):
         assert [len(sentence.words) for sentence in sentences] == [4]
 
 
@@ -115,14 +117,14 @@ def test_the_cache_of_a_beam_holds_what_that_beam_said():
     assert 0 < len(history) < photos
 
 
-def test_saying_nothing_is_an_error_of_the_picture(tmp_path):
+def test_saying_nothing_is_an_error_of_the_image(tmp_path):
     from imagist.captioning.backends.blip2 import from_model
     from imagist.captioning.options import CaptionOptions
     from imagist.records import Photo
 
     folder = tiny_checkpoints.blip2(tmp_path / "silent", "opt")
-    captioner = from_model(str(folder), CaptionOptions(decoding=Decoding(beam=1, longest=1)))
-    captioner._vocabulary.muted = [i for i in range(captioner._vocabulary.size) if i not in (SPACE, END)]
+    captioner = from_model(str(folder), CaptionOptions(decoding=Decoding(beam=1, max_length=1)))
+    captioner._vocabulary.suppressed_tokens = [i for i in range(captioner._vocabulary.size) if i not in (SPACE, END)]
     with pytest.raises(ModelFailed, match="nothing") as caught:
         captioner.caption([Photo(np.zeros((5, 5, 3), np.uint8), "dark.png")])
     assert caught.value.item == "dark.png"

@@ -38,9 +38,9 @@ def by_hand(words, shares, known):
 def test_it_is_what_is_expected_of_the_shared_phrases(words, seed, power):
     known = concepts(power=power)
     shares = np.random.default_rng(seed).random(len(COUNTS)).astype(np.float32)
-    found = known.worth([" ".join(words)], shares)
+    found = known.reranker_score([" ".join(words)], shares)
     assert found.tolist() == pytest.approx([by_hand(words, dict(zip(COUNTS, shares, strict=True)), known)])
-    assert known.worth([], shares).shape == (0,)
+    assert known.reranker_score([], shares).shape == (0,)
 
 
 def test_of_what_is_said_for_certain_it_is_the_mean_cider_d():
@@ -57,16 +57,16 @@ def test_of_what_is_said_for_certain_it_is_the_mean_cider_d():
     said = ["red dog barks loud", "grey fish swims deep", "red dog barks long", "red bird sleeps long"]
     expected = CiderD([references] * 4, corpus=corpus).scores(said)
     # log(4 / 1) of a concept and log(4 / 3) of what is none differ; CIDEr-D takes log(4) for both
-    assert known.worth(said[:2], shares).tolist() == pytest.approx(expected[:2].tolist())
-    assert known.worth(said, shares).argsort().tolist() == expected.argsort().tolist()
+    assert known.reranker_score(said[:2], shares).tolist() == pytest.approx(expected[:2].tolist())
+    assert known.reranker_score(said, shares).argsort().tolist() == expected.argsort().tolist()
 
 
 def test_what_people_would_say_is_worth_more_and_weight_is_a_factor():
     shares = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.0, 0.0])
-    dog, cat = concepts().worth(["a dog", "a cat"], shares)
+    dog, cat = concepts().reranker_score(["a dog", "a cat"], shares)
     assert dog > cat > 0
-    assert concepts(weight=6.0).worth(["a dog"], shares).tolist() == pytest.approx([3 * dog])
-    assert concepts().worth([""], shares).tolist() == [0]
+    assert concepts(weight=6.0).reranker_score(["a dog"], shares).tolist() == pytest.approx([3 * dog])
+    assert concepts().reranker_score([""], shares).tolist() == [0]
 
 
 def test_phrases_are_the_different_runs_of_words():

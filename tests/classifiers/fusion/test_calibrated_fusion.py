@@ -51,7 +51,7 @@ def test_a_weight_may_be_given_and_the_curve_is_there_all_the_same() -> None:
     given_weight, chosen = calibrate(*case, weight=0.0, resamples=10), calibrate(*case, resamples=10)
     assert given_weight.fusion == ScoreFusion(0.0)
     assert given_weight.weight.weight == chosen.weight.weight > 0
-    assert given_weight.fused.value == pytest.approx(1, abs=0.02)  # the picture is calibrated already
+    assert given_weight.fused.value == pytest.approx(1, abs=0.02)  # the image is calibrated already
     assert given_weight.fuse(*case[:2]) == pytest.approx(given_weight.image.apply(case[0]), abs=0.02)
 
 

@@ -81,7 +81,7 @@ def test_refuses_layers_that_do_not_fit(layers) -> None:
         FeedForward(layers)
 
 
-def test_the_pictures_features_come_first() -> None:
+def test_the_images_features_come_first() -> None:
     joint, image, text = network(5, 4, 3), features(6, 2), features(6, 3, seed=2)
     fused = FeatureFusion(joint, 2).fuse_features(image, text)
     assert fused.tolist() == joint.scores(np.concatenate([image, text], axis=1)).tolist()
@@ -100,7 +100,7 @@ def test_refuses_a_width_that_leaves_one_side_nothing(width: int) -> None:
         FeatureFusion(network(5, 3), width)
 
 
-def test_a_distilled_classifier_needs_the_picture_alone() -> None:
+def test_a_distilled_classifier_needs_the_image_alone() -> None:
     student, x = Distilled(LABELS, network(5, 3)), features(4, 5)
     assert student.scores_of(x).tolist() == student.network.scores(x).tolist()
     with pytest.raises(UsageError, match="features"):

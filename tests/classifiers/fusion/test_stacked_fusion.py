@@ -103,7 +103,7 @@ def test_classes_renamed_give_the_same_fit_renamed() -> None:
 
 def test_it_learns_whom_to_believe_in_which_class() -> None:
     def case(seed):
-        """The words know the first two classes apart, the picture the others; each guesses elsewhere."""
+        """The words know the first two classes apart, the image the others; each guesses elsewhere."""
         image, text, targets = opinions(3000, 2.0, 2.0, seed)
         guessed = np.random.default_rng(seed).permutation(len(targets))
         image, text = image.copy(), text.copy()

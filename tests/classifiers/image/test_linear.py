@@ -1,4 +1,4 @@
-"""The linear picture classifier, beyond what all classifiers do."""
+"""The linear image classifier, beyond what all classifiers do."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ TEXTS = [
     "",
     "water",
     "two men, three dogs and a ball. the woman jumps in the red water with the child on the street",
-    "the picture of a blue street",
+    "the image of a blue street",
 ]
 texts_of_words = st.lists(st.lists(st.sampled_from([*tiny_checkpoints.WORDS, "dogs.", "?!"]), max_size=12), max_size=6)
 
@@ -147,12 +147,12 @@ def test_no_texts_give_no_rows(classifier):
 
 
 def test_what_is_too_long_is_cut(folders):
-    short = opened(folders["bert"], Reading(longest=5))  # three words between [CLS] and [SEP]
+    short = opened(folders["bert"], Reading(max_length=5))  # three words between [CLS] and [SEP]
     long, cut = "a dog runs on the red street", "a dog runs"
     np.testing.assert_allclose(short.scores([long]), short.scores([cut]), atol=1e-6)
     shares = dict(short.attributions([long], np.array([0]))[0])
     assert [word for word, share in shares.items() if share] == ["a", "dog", "runs"]
-    everything = opened(folders["bert"], Reading(longest=400))  # the network has 40 places
+    everything = opened(folders["bert"], Reading(max_length=400))  # the network has 40 places
     assert np.isfinite(everything.scores(["dog " * 100])).all()
 
 

@@ -1,4 +1,4 @@
-"""What the tests of captioned data share: a folder of small pictures."""
+"""What the tests of captioned data share: a folder of small images."""
 
 import io
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 @pytest.fixture
 def jpeg():
-    """Makes an encoded picture of a seed: smooth, so that its hash means something."""
+    """Makes an encoded image of a seed: smooth, so that its hash means something."""
 
     def make(seed, size=(96, 64), quality=90):
         coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)

@@ -17,13 +17,13 @@ def test_beside_the_file_where_it_is_there(tmp_path):
 
 
 def test_in_the_folder_that_is_given_whether_or_not_it_is_there():
-    assert image_of(entry("a.jpg"), "x/captions.csv", "pictures") == "pictures/a.jpg"
-    assert image_of(entry("/else/a.jpg"), "x/captions.csv", "pictures") == "/else/a.jpg"
+    assert image_of(entry("a.jpg"), "x/captions.csv", "images") == "images/a.jpg"
+    assert image_of(entry("/else/a.jpg"), "x/captions.csv", "images") == "/else/a.jpg"
 
 
 @pytest.mark.parametrize("given", [entry("https://example.org/a.jpg"), entry("a.jpg", held=True)])
 def test_addresses_and_names_of_what_is_held_stay(given):
-    assert image_of(given, "x/captions.csv", "pictures") == given.image
+    assert image_of(given, "x/captions.csv", "images") == given.image
 
 
 def test_without_a_name_by_file_and_row():

@@ -43,8 +43,8 @@ def test_copies_are_found_and_others_are_not(jpeg, folder):
 def test_all_that_cannot_be_decoded_is_named(jpeg):
     bad = [Record("cut", ("x",), content=jpeg(0)[:-400]), Record("gone.jpg", ("x",))]
     with pytest.raises(DataError, match="3 faults") as error:
-        near_duplicates(bad, [Record("no picture", ("x",), content=b"text")])
-    assert all(f"unreadable image: {name}" in str(error.value) for name in ("cut", "gone.jpg", "no picture"))
+        near_duplicates(bad, [Record("no image", ("x",), content=b"text")])
+    assert all(f"unreadable image: {name}" in str(error.value) for name in ("cut", "gone.jpg", "no image"))
 
 
 def test_a_distance_that_is_none():
@@ -52,7 +52,7 @@ def test_a_distance_that_is_none():
         near_duplicates([], [], distance=65)
 
 
-def test_plain_pictures_have_one_hash():
+def test_plain_images_have_one_hash():
     hashes = {perceptual_hash(np.full((h, 50, 3), grey, np.uint8)) for h in (1, 40, 300) for grey in (1, 77, 255)}
     assert len(hashes) == 1
 

@@ -1,4 +1,4 @@
-"""Files of labelled pictures as others would write them."""
+"""Files of labelled images as others would write them."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ def encoded(seed, size=(96, 64), quality=90):
     return out.getvalue()
 
 
-def write_picture(path, seed=0):
+def write_image(path, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(seed))
     return path
@@ -66,7 +66,7 @@ def write_cifar(folder, train, test, fine, coarse):
     folder.mkdir(parents=True, exist_ok=True)
     for name, (pixels, fine_labels, coarse_labels) in (("train", train), ("test", test)):
         batch = {
-            b"filenames": [b"picture_s_%06d.png" % i for i in range(len(pixels))],
+            b"filenames": [b"image_s_%06d.png" % i for i in range(len(pixels))],
             b"batch_label": b"training batch 1 of 1",
             b"fine_labels": fine_labels,
             b"coarse_labels": coarse_labels,

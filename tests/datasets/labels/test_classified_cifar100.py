@@ -43,7 +43,7 @@ def test_names_of_another_file(folder, tmp_path):
     (folder / "meta").rename(tmp_path / "names of labels")
     with pytest.raises(DataError, match="meta: cannot be read"):
         read(Source(folder, format="cifar100"))
-    with pytest.raises(DataError, match="no pictures in this folder"):
+    with pytest.raises(DataError, match="no images in this folder"):
         read(Source(folder, names=tmp_path / "names of labels", format="folder"))
     named = Source(folder, format="cifar100", names=tmp_path / "names of labels")
     assert [e.label for e in read(named)][:2] == ["apple", "cloud"]

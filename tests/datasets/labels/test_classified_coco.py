@@ -3,7 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_sets import write_instances, write_picture
+from labelled_sets import write_image, write_instances
 
 from imagist.datasets.labels import Source, read
 from imagist.errors import DataError
@@ -15,7 +15,7 @@ def test_the_largest_area_in_sum(tmp_path):
     boxes = [(7, 1, 30.0), (7, 18, 50), (7, 1, 30.5), (9, 3, 4), (9, 18, 4)]
     path = write_instances(tmp_path / "instances.json", {9: "b.jpg", 7: "a.jpg", 5: "none.jpg"}, boxes, CATEGORIES)
     for seed, name in enumerate(("a.jpg", "b.jpg")):
-        write_picture(tmp_path / "val2017" / name, seed)
+        write_image(tmp_path / "val2017" / name, seed)
     examples = read(Source(path, images=tmp_path / "val2017", split="val"))
     assert [(e.image, e.label, e.split) for e in examples] == [
         (f"{tmp_path}/val2017/b.jpg", "dog", "val"),
@@ -56,7 +56,7 @@ def test_faults(tmp_path):
     [
         ({"annotations": [{"caption": "x"}], "images": []}, "no annotations with categories"),
         ({"something": 1}, "no annotations with categories"),
-        ({"annotations": [], "categories": [{"id": 1, "name": "x"}], "images": []}, "no labelled picture in it"),
+        ({"annotations": [], "categories": [{"id": 1, "name": "x"}], "images": []}, "no labelled image in it"),
     ],
 )
 def test_other_documents(tmp_path, document, told):

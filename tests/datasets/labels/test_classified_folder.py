@@ -1,5 +1,5 @@
 import pytest
-from labelled_sets import write_picture
+from labelled_sets import write_image
 
 from imagist.datasets.labels import Columns, Source, read
 from imagist.errors import DataError
@@ -7,7 +7,7 @@ from imagist.errors import DataError
 
 def tree(root, *names):
     for seed, name in enumerate(names):
-        write_picture(root / name, seed)
+        write_image(root / name, seed)
     return root
 
 
@@ -17,7 +17,7 @@ def found(root, **options):
 
 def test_class_folders(tmp_path):
     tree(tmp_path, "cat/2.jpg", "cat/1.jpg", "dog/deep/er/3.PNG", ".cache/x/4.jpg", "cat/.thumb/5.jpg")
-    (tmp_path / "cat" / "notes.txt").write_text("not a picture")
+    (tmp_path / "cat" / "notes.txt").write_text("not an image")
     assert found(tmp_path) == [
         ("cat/1.jpg", "cat", None),
         ("cat/2.jpg", "cat", None),
@@ -56,7 +56,7 @@ def test_folders_that_are_neither(tmp_path):
 
 def test_nothing_in_it(tmp_path):
     (tmp_path / "cat").mkdir()
-    with pytest.raises(DataError, match="no pictures in this folder"):
+    with pytest.raises(DataError, match="no images in this folder"):
         read(Source(tmp_path))
 
 

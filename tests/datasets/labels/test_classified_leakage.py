@@ -36,7 +36,7 @@ def fold(train, test):
 
 @pytest.fixture(scope="module")
 def copies():
-    """0, 3 and 4 are one picture; 1 and 5 another; 2 is alone."""
+    """0, 3 and 4 are one image; 1 and 5 another; 2 is alone."""
     return of(encoded(1), encoded(2), encoded(3), encoded(1, (48, 32)), encoded(1, quality=30), encoded(2, (200, 100)))
 
 
@@ -81,15 +81,15 @@ def test_hashes_are_computed_once(copies, monkeypatch):
     assert (known.dtype, len(known)) == (np.uint64, 6)
     folds = [fold([0, 1, 2], [3, 4, 5])]
     expected = clusters(copies).tolist(), leaks(copies, folds)
-    monkeypatch.setattr("imagist.datasets.labels.leakage.hash_pictures", None)
+    monkeypatch.setattr("imagist.datasets.labels.leakage.hash_images", None)
     assert (clusters(copies, known=known).tolist(), leaks(copies, folds, known=known)) == expected
     with pytest.raises(UsageError, match="6 hashes for 5 examples"):
         clusters(copies[:5], known=known)
 
 
-def test_pictures_that_cannot_be_read_are_named():
+def test_images_that_cannot_be_read_are_named():
     with pytest.raises(DataError, match="unreadable image: 2") as error:
-        hashes([*of(b"no picture", encoded(1)), Example("gone.jpg", "x")])
+        hashes([*of(b"no image", encoded(1)), Example("gone.jpg", "x")])
     assert "0.jpg" in str(error.value)
     assert "gone.jpg" in str(error.value)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from labelled_sets import encoded, write_csv, write_instances, write_json_lines, write_parquet, write_picture
+from labelled_sets import encoded, write_csv, write_image, write_instances, write_json_lines, write_parquet
 
 from imagist import settings
 from imagist.datasets.labels import Columns, Example, Source, read, read_all
@@ -17,14 +17,14 @@ def table(path, *rows, header=("image", "label")):
 
 def test_official_files_of_three_splits(tmp_path):
     for seed, name in enumerate("abcd"):
-        write_picture(tmp_path / "pictures" / f"{name}.jpg", seed)
+        write_image(tmp_path / "images" / f"{name}.jpg", seed)
     files = {"train": "ab", "dev": "c", "test": "d"}
     sources = [
         Source(
             table(tmp_path / f"task_{split}.csv", *((f"{n}.jpg", "x") for n in names)),
             "auto",
             split,
-            tmp_path / "pictures",
+            tmp_path / "images",
         )
         for split, names in files.items()
     ]
@@ -35,8 +35,8 @@ def test_official_files_of_three_splits(tmp_path):
 
 
 def test_all_faults_of_all_sources_come_in_one_error(tmp_path):
-    write_picture(tmp_path / "a.jpg")
-    write_picture(tmp_path / "b.jpg", 1)
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b.jpg", 1)
     one = table(tmp_path / "1.csv", ("a.jpg", "x"), ("gone.jpg", "x"), ("", "x"), ("b.jpg", " "))
     two = table(tmp_path / "2.csv", ("a.jpg", "x"), ("b.jpg", "x"), ("b.jpg", "y"))
     three = table(tmp_path / "3.csv", ("a.jpg", "x"), header=("what", "label"))
@@ -69,7 +69,7 @@ def test_splits_of_one_source(tmp_path):
         read(Source(path, split="val"), check_images=False)
 
 
-def test_held_pictures_of_one_name_are_told_apart(tmp_path):
+def test_held_images_of_one_name_are_told_apart(tmp_path):
     """Hugging Face's files drop folders from paths, so that cat/0.jpg and dog/0.jpg meet as 0.jpg."""
     images = [{"bytes": encoded(i), "path": name} for i, name in enumerate(("0.jpg", "0.jpg", "1.jpg"))]
     train = write_parquet(tmp_path / "train.parquet", {"image": images, "label": ["cat", "dog", "cat"]})
@@ -83,7 +83,7 @@ def test_held_pictures_of_one_name_are_told_apart(tmp_path):
 
 def test_equal_bytes_in_two_splits_are_left_to_leaks(tmp_path):
     for split in ("train", "test"):
-        write_picture(tmp_path / split / "cat" / f"{split}.jpg", 3)
+        write_image(tmp_path / split / "cat" / f"{split}.jpg", 3)
     assert len(read(Source(tmp_path))) == 2
 
 
@@ -102,7 +102,7 @@ def test_formats_are_known_by_their_content(tmp_path):
         "parquet": write_parquet(tmp_path / "b", {"image": [b"x"], "label": ["y"]}),
         "json": write_json_lines(tmp_path / "c", {"image": "x", "label": "y"}, {"image": "z", "label": "y"}),
         "coco": write_instances(tmp_path / "d", {1: "x"}, [(1, 1, 1)], {1: "y"}),
-        "folder": write_picture(tmp_path / "e" / "y" / "x.jpg").parent.parent,
+        "folder": write_image(tmp_path / "e" / "y" / "x.jpg").parent.parent,
     }
     for name, path in made.items():
         assert format_of(path) == name
@@ -122,7 +122,7 @@ def test_nothing_to_read(tmp_path):
     for path, told in ((tmp_path / "empty.csv", "the file is empty"), ("a\0b", "cannot be read")):
         with pytest.raises(DataError, match=told):
             read(Source(path))
-    with pytest.raises(DataError, match="no labelled picture in it"):
+    with pytest.raises(DataError, match="no labelled image in it"):
         read(Source(table(tmp_path / "b.csv")))
 
 

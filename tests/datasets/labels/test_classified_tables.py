@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_sets import write_csv, write_json_lines, write_parquet, write_picture
+from labelled_sets import write_csv, write_image, write_json_lines, write_parquet
 
 from imagist.datasets.labels import Columns, Example, Source, read
 from imagist.errors import DataError
@@ -74,7 +74,7 @@ def test_round_trip_of_parquet(tmp_path_factory, examples, content):
 
 
 def test_the_table_of_the_first_paper(tmp_path):
-    write_picture(tmp_path / "1.jpg")
+    write_image(tmp_path / "1.jpg")
     rows = (("https://example.org/p/1.jpg", "a bag, on a table", "fashion"), ("1.jpg", "Soup", "food"))
     path = write_csv(tmp_path / "posts.csv", ("media link", "caption", "label"), *rows)
     assert read(Source(path)) == [
@@ -104,7 +104,7 @@ def test_the_task_files_of_crisismmd(tmp_path):
     path = tmp_path / "crisismmd_datasplit_all" / "task_humanitarian_text_img_train.tsv"
     path.write_text("\n".join("\t".join(row) for row in (header, *rows)) + "\n", "utf-8")
     for seed, row in enumerate(rows):
-        write_picture(tmp_path / row[4], seed)
+        write_image(tmp_path / row[4], seed)
     source = Source(path, split="train", images=tmp_path, columns=Columns(account="event_name"))
     assert read(source) == [Example(f"{tmp_path}/{row[4]}", row[5], None, "train", row[3], row[0]) for row in rows]
     seen = Source(path, images=tmp_path, columns=Columns(label="label_image"))
@@ -112,7 +112,7 @@ def test_the_task_files_of_crisismmd(tmp_path):
 
 
 def test_the_task_files_of_the_crisis_vision_benchmarks(tmp_path):
-    """Those of CrisisMMD in them name the pictures by the paths of their authors' machine."""
+    """Those of CrisisMMD in them name the images by the paths of their authors' machine."""
     header = ("event_name", "image_id", "image_path", "class_label")
     rows = [
         ("AIDR", "798_0", "data/aidr_disaster_types/t/14_11_2016/798_0.jpg", "earthquake"),
@@ -120,11 +120,11 @@ def test_the_task_files_of_the_crisis_vision_benchmarks(tmp_path):
         ("CrisisMMD", "918_0", "/export/sc2/aidr/data/crisismmd/data_image/w/918_0.jpg", "fire"),
     ]
     path = write_csv(tmp_path / "consolidated_disaster_types_dev_final.tsv", header, *rows, delimiter="\t")
-    write_picture(tmp_path / rows[0][2], 0)
-    write_picture(tmp_path / "data/crisismmd/data_image/w/917_0.jpg", 1)
+    write_image(tmp_path / rows[0][2], 0)
+    write_image(tmp_path / "data/crisismmd/data_image/w/917_0.jpg", 1)
     with pytest.raises(DataError, match=r"missing image: dev: /export/sc2/aidr/.*918_0\.jpg: no such file"):
         read(Source(path, images=tmp_path, split="dev"))
-    write_picture(tmp_path / "data/crisismmd/data_image/w/918_0.jpg", 2)
+    write_image(tmp_path / "data/crisismmd/data_image/w/918_0.jpg", 2)
     examples = read(Source(path, images=tmp_path, split="dev"))
     assert [e.image.removeprefix(f"{tmp_path}/") for e in examples] == [
         rows[0][2],
@@ -179,7 +179,7 @@ def test_columns_given_and_unknown(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("header", "picture", "label"),
+    ("header", "image", "label"),
     [
         ("image_id,image_path,class_label", 1, 2),
         ("Image URL,Category", 0, 1),
@@ -189,11 +189,11 @@ def test_columns_given_and_unknown(tmp_path):
         ("coarse_label,img,fine_label", 1, 2),
     ],
 )
-def test_columns_by_their_names(tmp_path, header, picture, label):
+def test_columns_by_their_names(tmp_path, header, image, label):
     names = header.split(",")
     path = write_csv(tmp_path / "a.csv", names, [f"cell {i}" for i in range(len(names))])
     (example,) = read(Source(path), check_images=False)
-    assert (example.image, example.label) == (f"cell {picture}", f"cell {label}")
+    assert (example.image, example.label) == (f"cell {image}", f"cell {label}")
 
 
 def test_label_numbers_with_names(tmp_path):

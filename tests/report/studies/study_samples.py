@@ -14,7 +14,7 @@ from imagist.report.studies.comparison import System
 from imagist.report.studies.confusion import Confusion
 from imagist.report.studies.curves import Curves
 from imagist.report.studies.examples import Shown, Verdict
-from imagist.report.studies.information import WordsAgainstPicture
+from imagist.report.studies.information import WordsAgainstImage
 from imagist.report.studies.reliability import Calibration
 from imagist.report.studies.stability import Trials
 from imagist.report.studies.sweep import Sweep
@@ -81,7 +81,7 @@ def risk(name="bag", steps=30, area=0.05, chosen=None):
 def information(name="bag", labels=4, items=200, seed=0):
     draw = np.random.default_rng(seed)
     targets = np.concatenate([np.arange(labels), draw.integers(0, labels, items)])
-    return WordsAgainstPicture(
+    return WordsAgainstImage(
         name, classes(labels), targets, draw.random(items + labels) < 0.9, draw.random(items + labels) < 0.7
     )
 

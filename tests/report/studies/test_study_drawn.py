@@ -15,7 +15,7 @@ from imagist.report.studies.categories import draw_categories, errors_table
 from imagist.report.studies.comparison import comparison_table, draw_comparison
 from imagist.report.studies.confusion import Confusion, draw_confusion
 from imagist.report.studies.curves import Curves, draw_curves
-from imagist.report.studies.information import WordsAgainstPicture, draw_information, draw_overlap, information_table
+from imagist.report.studies.information import WordsAgainstImage, draw_information, draw_overlap, information_table
 from imagist.report.studies.reliability import Calibration, draw_reliability
 from imagist.report.studies.stability import draw_stability
 from imagist.report.studies.sweep import draw_sweep
@@ -133,7 +133,7 @@ def test_the_errors_table_has_both_errors_of_each_system():
 
 
 def test_systems_are_ranked_and_kinds_keep_their_colours(seen):
-    data = [made.system("low", 0.2), made.system("high", 0.9, "picture"), made.system("mid", 0.5, "mine")]
+    data = [made.system("low", 0.2), made.system("high", 0.9, "image"), made.system("mid", 0.5, "mine")]
     (axes,) = seen(draw_comparison, data)
     assert rows(axes) == ["high", "mid", "low"]
     assert [bar.get_width() for bar in axes.patches] == [0.9, 0.5, 0.2]
@@ -152,9 +152,9 @@ def test_where_systems_crowd_they_are_enlarged(seen):
 
 
 def test_the_comparison_table_is_ranked():
-    table = comparison_table([made.system("low", 0.2), made.system("high", 0.9, "picture")], "All.")
+    table = comparison_table([made.system("low", 0.2), made.system("high", 0.9, "image")], "All.")
     assert table.heads == ("system", "kind", "accuracy [95% interval]")
-    assert table.rows == (("high", "picture", "90.0 [88.0, 92.0]"), ("low", "words", "20.0 [18.0, 22.0]"))
+    assert table.rows == (("high", "image", "90.0 [88.0, 92.0]"), ("low", "words", "20.0 [18.0, 22.0]"))
     assert comparison_table([], "None.").rows == ()
 
 
@@ -204,9 +204,9 @@ def test_the_systems_of_least_risk_stand_out(seen):
 def answers():
     """Ten items of two classes and a class without items; words lose two of the first and recover one of the second."""
     targets = np.array([0] * 6 + [2] * 4)
-    picture = np.array([1, 1, 1, 1, 1, 0, 0, 1, 1, 0], dtype=bool)
+    image = np.array([1, 1, 1, 1, 1, 0, 0, 1, 1, 0], dtype=bool)
     words = np.array([1, 1, 1, 0, 0, 0, 1, 1, 1, 0], dtype=bool)
-    return WordsAgainstPicture("bag", ("dog", "none", "sky"), targets, picture, words)
+    return WordsAgainstImage("bag", ("dog", "none", "sky"), targets, image, words)
 
 
 def test_who_is_right_on_what(seen, answers):
@@ -226,7 +226,7 @@ def test_the_highest_ceiling_is_on_top(seen, answers):
 def test_words_lose_and_recover_by_class(seen, answers):
     lost, won = answers.by_class()
     assert (lost.label, lost.items, lost.lost, lost.recovered) == ("dog", 6, 2, 0)
-    assert (won.label, won.picture, won.words, won.recovered) == ("sky", 0.5, 0.75, 1)
+    assert (won.label, won.image, won.words, won.recovered) == ("sky", 0.5, 0.75, 1)
     _, recalls = seen(draw_information, answers)
     assert rows(recalls) == ["dog (6)", "sky (4)"]
     assert words(recalls) == ["−33.3: 2 lost, 0 recovered", "+25.0: 0 lost, 1 recovered"]

@@ -31,7 +31,7 @@ PLAIN = {
     draw_stability: [made.trials("bag"), made.trials("bert", 10)],
     draw_sweep: [made.sweep("bag × net")],
     draw_categories: made.category_errors(2, 12, unreachable=True),
-    draw_comparison: [made.system("net", 0.91, "picture"), made.system("bag", 0.93), made.system("odd", 0.92, "")],
+    draw_comparison: [made.system("net", 0.91, "image"), made.system("bag", 0.93), made.system("odd", 0.92, "")],
     draw_confusion: made.confusion(4),
     draw_reliability: [made.calibration("bag"), made.calibration("bert", after=False)],
     draw_abstention: [made.risk("bag", chosen=(0.8, 0.05)), made.risk("bert", area=0.1)],
@@ -42,14 +42,14 @@ PLAIN = {
 SAID = {
     draw_curves: ["bag", "bert", "training", "validation", "one fold", "epoch"],
     draw_stability: ["bag", "bert", "mean", "95% interval of the mean", "87.0 [85.0, 89.0]"],
-    draw_sweep: ["bag × net", "w = 0.25 [0.10, 0.40]", "92.0", "82.0", "picture alone", "words alone"],
+    draw_sweep: ["bag × net", "w = 0.25 [0.10, 0.40]", "92.0", "82.0", "image alone", "words alone"],
     draw_categories: ["system-0", "system-1", "class0 (10)", "all (186)", "100.0 †", "top-1 error (%)"],
-    draw_comparison: ["net", "bag", "odd", "93.0 [91.0, 95.0]", "picture", "words", "other", "the same, enlarged"],
+    draw_comparison: ["net", "bag", "odd", "93.0 [91.0, 95.0]", "image", "words", "other", "the same, enlarged"],
     draw_confusion: ["bag", "class0", "said"],
     draw_reliability: ["bag", "bert", "as it came", "calibrated", "confidence", "items"],
     draw_abstention: ["bag", "bert", "mean risk 5.0%", "mean risk 10.0%", "at the threshold chosen"],
-    draw_overlap: ["bag", "bert", "both right", "only the picture right", "only the words right", "both wrong"],
-    draw_information: ["bag", "recall of the class", "picture", "words"],
+    draw_overlap: ["bag", "bert", "both right", "only the image right", "only the words right", "both wrong"],
+    draw_information: ["bag", "recall of the class", "image", "words"],
     draw_examples: [
         "truth: dog",
         "dog 97%",
@@ -67,10 +67,10 @@ ALL = pytest.mark.parametrize("draw", PLAIN, ids=lambda draw: draw.__name__)
 @ALL
 def test_the_figure_is_there_twice_and_says_what_it_was_given(draw, tmp_path):
     draw(PLAIN[draw], tmp_path / "a")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert min(picture.size) > 200
-        assert max(picture.size) < 2500
-        assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 5
+    with Image.open(tmp_path / "a.png") as image:
+        assert min(image.size) > 200
+        assert max(image.size) < 2500
+        assert len(set(image.convert("L").resize((64, 64)).tobytes())) > 5
     said = made.texts(tmp_path / "a.svg")
     assert [words for words in SAID[draw] if words not in said] == []
     assert {file.name for file in tmp_path.iterdir()} == {"a.png", "a.svg"}
@@ -134,8 +134,8 @@ def test_twenty_long_names(draw, tmp_path):
     draw(MANY[draw], tmp_path / "a")
     said = made.texts(tmp_path / "a.svg")
     assert max(map(len, said)) < 100
-    with Image.open(tmp_path / "a.png") as picture:
-        assert max(picture.size) < 4000
+    with Image.open(tmp_path / "a.png") as image:
+        assert max(image.size) < 4000
 
 
 def test_names_may_hold_anything(tmp_path):

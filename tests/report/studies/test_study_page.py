@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagist.errors import OutputError, UsageError
-from imagist.report.studies.examples import PICTURE, Shown, Verdict, cards
+from imagist.report.studies.examples import IMAGE, Shown, Verdict, cards
 from imagist.report.studies.page import Listing, Panel, Plot, Section, embedded, write_page
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import plain
@@ -118,10 +118,10 @@ def test_verdicts_are_told_by_sign_and_by_word():
     assert outline.text.count("a dog runs through the grass") == 1
 
 
-def test_pictures_on_cards_are_of_bounded_size():
+def test_images_on_cards_are_of_bounded_size():
     html = cards([made.shown(size=(900, 600))])
     content = b64decode(re.search(r"base64,([\w+/=]+)", html)[1])
-    assert Image.open(io.BytesIO(content)).size == (PICTURE * 600 // 900, PICTURE)
+    assert Image.open(io.BytesIO(content)).size == (IMAGE * 600 // 900, IMAGE)
 
 
 def test_over_budget_those_that_save_most_turn_to_png(tmp_path):

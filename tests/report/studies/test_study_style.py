@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
 from imagist.errors import MissingExtra, OutputError
-from imagist.report.studies.style import JOINT, MARKS, PICTURE, WORDS, as_percent, drawing, grid_of, head, key, mark
+from imagist.report.studies.style import IMAGE, JOINT, MARKS, WORDS, as_percent, drawing, grid_of, head, key, mark
 from imagist.report.studies.wording import plain
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -33,8 +33,8 @@ def draw(stem, text="a name"):
 def test_both_files_are_written_and_nothing_else(tmp_path):
     draw(tmp_path / "net.v2")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.v2.png", "net.v2.svg"]
-    with Image.open(tmp_path / "net.v2.png") as picture:
-        assert picture.size == (390, 260)
+    with Image.open(tmp_path / "net.v2.png") as image:
+        assert image.size == (390, 260)
     assert made.texts(tmp_path / "net.v2.svg").count("a name") == 2
 
 
@@ -101,9 +101,9 @@ def test_systems_differ_without_colour():
     assert len({(mark(n).shape, mark(n).dash) for n in range(MARKS)}) == MARKS
     assert len({mark(n).shape for n in range(MARKS)}) == MARKS
     assert mark(MARKS) == mark(0)
-    # Picture and words are alike in grey, so their hatches are not.
-    assert abs(lightness(PICTURE) - lightness(JOINT)) > 30
-    assert [mark(n).colour for n in range(3)] == [PICTURE, WORDS, JOINT]
+    # Image and words are alike in grey, so their hatches are not.
+    assert abs(lightness(IMAGE) - lightness(JOINT)) > 30
+    assert [mark(n).colour for n in range(3)] == [IMAGE, WORDS, JOINT]
     assert mark(0).hatch != mark(1).hatch
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from imagist.metrics.information import information
 from imagist.records import Photo
-from imagist.report.studies.figures import PICTURES, Figures
+from imagist.report.studies.figures import IMAGES, Figures
 from imagist.report.studies.publish import publish
 from imagist.report.studies.wording import points
 from imagist.report.studies.written_tables import (
@@ -32,18 +32,18 @@ from imagist.study.joining import alone, join
 from imagist.study.results import System, gains, outcome
 from imagist.study.run import Found
 
-PICTURE, WORDS = System("picture", picture="net"), System("words", "told", "bag")
+IMAGE, WORDS = System("image", image="net"), System("words", "told", "bag")
 STORE = cases.Nowhere()
 SAID = ("a red thing", "something green", "the blue one")
 
 
 def found(kind="stratified", seeds=(0,), targets=None, kinds=("score", "stacking")):
-    """A study of three classes, one picture classifier and one of words."""
+    """A study of three classes, one image classifier and one of words."""
     targets = np.arange(60) % 3 if targets is None else targets
     data = cases.dataset(targets, splits=["train"] * 30 + ["dev"] * (len(targets) - 30))
     folds = Folds(kind, number=2, seeds=seeds, inner=3)
     every = tuple(trials(folds, data))
-    skills = {PICTURE: 2.0, WORDS: 0.5}
+    skills = {IMAGE: 2.0, WORDS: 0.5}
     opinions = {
         system: tuple(
             cases.opinion_on(t, data.targets, skill=skill, seed=number, history=cases.epochs() if number else ())
@@ -57,7 +57,7 @@ def found(kind="stratified", seeds=(0,), targets=None, kinds=("score", "stacking
     }
     for which in kinds:
         said[System("fused", "told", "bag", "net", which)] = [
-            join(which, opinions[PICTURE][j], opinions[WORDS][j], data.targets[t.held], data.targets[t.fold.test],
+            join(which, opinions[IMAGE][j], opinions[WORDS][j], data.targets[t.held], data.targets[t.fold.test],
                  data.labels, Fusions(weights=5), 0, STORE)
             for j, t in enumerate(every)
         ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_results_are_a_row_for_each_system_and_trial(whole, tmp_path):
     write_results(whole, tmp_path)
     table = pq.read_table(tmp_path / "results.parquet")
     assert table.column_names == [
-        "kind", "captioner", "text", "picture", "fusion", "system", "seed", "fold", "items",
+        "kind", "captioner", "text", "image", "fusion", "system", "seed", "fold", "items",
         "accuracy", "top5", "loss", "brier", "calibration_error", "weight",
     ]  # fmt: skip
     rows = table.to_pylist()
@@ -106,7 +106,7 @@ def test_a_weight_is_a_number_in_every_study(tmp_path):
     assert pq.read_table(tmp_path / "results.parquet").schema == table.schema
 
 
-def test_predictions_are_a_row_for_each_system_and_judged_picture(tmp_path):
+def test_predictions_are_a_row_for_each_system_and_judged_image(tmp_path):
     fixed = found("fixed")
     write_results(fixed, tmp_path)
     table = pq.read_table(tmp_path / "predictions.parquet")
@@ -123,7 +123,7 @@ def test_predictions_are_a_row_for_each_system_and_judged_picture(tmp_path):
         assert np.mean(right) == pytest.approx(accuracy)
 
 
-def test_a_picture_s_row_is_the_mean_over_seeds(whole, tmp_path):
+def test_a_image_s_row_is_the_mean_over_seeds(whole, tmp_path):
     write_results(whole, tmp_path)
     rows = pq.read_table(tmp_path / "predictions.parquet").to_pylist()
     assert len(rows) == len(whole.outcomes) * 60
@@ -172,14 +172,14 @@ def test_one_trial_has_no_test_over_trials():
 
 
 def test_the_information_report_tells_what_words_keep(whole):
-    picture, words = whole.outcomes[:2]
+    image, words = whole.outcomes[:2]
     said = whole.captions["told"]
-    told = information(whole.data.targets, picture.probabilities, words.probabilities, said, whole.data.labels)
+    told = information(whole.data.targets, image.probabilities, words.probabilities, said, whole.data.labels)
     table = dict(information_table("told", told).rows)
-    right = [(o.probabilities.argmax(axis=1) == whole.data.targets) for o in (picture, words)]
-    assert table["accuracy, picture"].startswith(points(right[0].mean()))
+    right = [(o.probabilities.argmax(axis=1) == whole.data.targets) for o in (image, words)]
+    assert table["accuracy, image"].startswith(points(right[0].mean()))
     assert table["accuracy, words"].startswith(points(right[1].mean()))
-    assert table["words less picture"].startswith(points(right[1].mean() - right[0].mean(), sign=True))
+    assert table["words less image"].startswith(points(right[1].mean() - right[0].mean(), sign=True))
     ceiling = table["either is right (ceiling of any choice between them)"]
     assert ceiling.startswith(points((right[0] | right[1]).mean()))
     words_told = {row[0]: row[1] for row in words_table(told).rows}
@@ -192,7 +192,7 @@ def test_a_study_is_published_whole(whole, photos, tmp_path):
     page = publish(whole, tmp_path)
     made = sorted(file.name for file in (tmp_path / "figures").iterdir() if not file.name.startswith("."))
     stems = (
-        "abstention", "categories", "comparison", "confusion-fused", "confusion-picture", "confusion-words", "curves-1",
+        "abstention", "categories", "comparison", "confusion-fused", "confusion-image", "confusion-words", "curves-1",
         "examples", "information-told", "reliability", "stability", "sweep-1",
     )  # fmt: skip
     assert made == sorted(f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg"))
@@ -234,7 +234,7 @@ def test_the_sweep_is_the_mean_over_trials_and_marks_the_choice(whole, tmp_path,
     assert plot.stem == tmp_path / "sweep-1"
 
 
-def test_errors_of_a_category_are_over_its_own_pictures(whole, tmp_path, monkeypatch):
+def test_errors_of_a_category_are_over_its_own_images(whole, tmp_path, monkeypatch):
     monkeypatch.setattr("imagist.report.studies.figures.draw_categories", lambda data, stem: None)
     _, errors = Figures(whole, tmp_path).categories()
     place = errors.systems.index("net")
@@ -257,7 +257,7 @@ def test_a_category_that_nothing_judges_is_no_fault(photos, tmp_path, monkeypatc
 
 def test_examples_on_which_systems_disagree_come_first(whole, photos, tmp_path):
     shown = Figures(whole, tmp_path).examples()
-    assert len(shown) == PICTURES
+    assert len(shown) == IMAGES
     right = [{verdict.right for verdict in each.verdicts} for each in shown]
     assert right[0] == {True, False}
     assert sorted(right, key=len, reverse=True) == right
@@ -266,7 +266,7 @@ def test_examples_on_which_systems_disagree_come_first(whole, photos, tmp_path):
         assert all(verdict.right == (verdict.label == each.label) for verdict in each.verdicts)
 
 
-def test_pictures_alone_make_a_report_as_well(photos, tmp_path, monkeypatch):
+def test_images_alone_make_a_report_as_well(photos, tmp_path, monkeypatch):
     quick = ["comparison", "categories", "confusion", "reliability", "abstention", "examples"]
     stems = []
     for name in quick:
@@ -274,7 +274,7 @@ def test_pictures_alone_make_a_report_as_well(photos, tmp_path, monkeypatch):
         monkeypatch.setattr(f"imagist.study.{where}.draw_{name}", lambda data, stem, **named: stems.append(stem.name))
     monkeypatch.setattr("imagist.report.studies.publish.write_page", lambda page, *given, **named: None)
     every = found("fixed", kinds=())
-    only = replace(every, outcomes=every.outcomes[:1], opinions={PICTURE: every.opinions[PICTURE]}, captions={})
+    only = replace(every, outcomes=every.outcomes[:1], opinions={IMAGE: every.opinions[IMAGE]}, captions={})
     publish(only, tmp_path)
-    assert stems == ["comparison", "categories", "confusion-picture", "reliability", "abstention", "examples"]
+    assert stems == ["comparison", "categories", "confusion-image", "reliability", "abstention", "examples"]
     assert "What fusion gains" not in (tmp_path / "tables.md").read_text("utf-8")

@@ -31,7 +31,7 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 GERMAN = {"red": "rotes", "green": "grünes", "blue": "blaues"}
 
 
-def picture(colour, seed):
+def image(colour, seed):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 30, (64, 64, 3)) + np.array(COLOURS[colour]) * 0.9
     content = io.BytesIO()
@@ -43,9 +43,9 @@ def table(path, number, first):
     rows = []
     for i in range(number):
         colour = [*COLOURS][i % 3]
-        said = [f"a {colour} square", f"the picture shows a {colour} square", f"one square that is {colour}"]
+        said = [f"a {colour} square", f"the image shows a {colour} square", f"one square that is {colour}"]
         rows.append({
-            "image": {"bytes": picture(colour, first + i), "path": f"{first + i}.png"}, "captions": said,
+            "image": {"bytes": image(colour, first + i), "path": f"{first + i}.png"}, "captions": said,
             "de": f"ein {GERMAN[colour]} Quadrat",
         })  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows), path)
@@ -66,12 +66,12 @@ def recipe(*changes, **more):
     toml = {
         "name": "squares",
         "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "least_count": 1,
-                 "longest": 8},
+                 "max_length": 8},
         "backbone": {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2},
         "decoder": {"kind": "attention", "hidden": 24, "embedding": 16, "attention": 16, "dropout": 0.0},
         "words": {"epochs": 60, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 5, "average": 0.9, "patience": 0,
                   "first_look": 0.99},
-        "search": {"beam": 2, "longest": 8},
+        "search": {"beam": 2, "max_length": 8},
     } | more  # fmt: skip
     made = settings.from_table(toml, Recipe, "squares")
     return made if not changes else changes[0](made)
@@ -89,7 +89,7 @@ def test_it_learns_what_it_is_shown(trained):
     outcome, told, _ = trained
     captioner = open_captioner(outcome.folder / "bundle")
     for colour in COLOURS:
-        photo = Photo(np.asarray(Image.open(io.BytesIO(picture(colour, 999))).convert("RGB")), colour)
+        photo = Photo(np.asarray(Image.open(io.BytesIO(image(colour, 999))).convert("RGB")), colour)
         assert colour in captioner.caption([photo])[0].text.split()
     assert {phase for phase, _, _ in told} == {"words"}
     assert outcome.measured["dev"]["en"]["CIDEr"].value > 1
@@ -97,7 +97,7 @@ def test_it_learns_what_it_is_shown(trained):
 
 def test_the_export_says_what_the_modules_say(trained):
     parity = trained[0].measured["parity"]
-    assert parity["photographs"] == 6
+    assert parity["images"] == 6
     assert parity["equal_captions"] == 1
     assert parity["logprobs"] < 1e-4
 
@@ -121,9 +121,9 @@ def test_a_second_call_trains_nothing_and_ends_the_same(trained, data, monkeypat
 
 def test_one_decoder_writes_two_languages(data, tmp_path):
     asked = recipe(data={"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"],
-                         "least_count": 1, "longest": 8})  # fmt: skip
+                         "least_count": 1, "max_length": 8})  # fmt: skip
     outcome = recipes.train(asked, data, tmp_path / "two", tmp_path / "features")
-    photo = Photo(np.asarray(Image.open(io.BytesIO(picture("green", 5))).convert("RGB")), "green")
+    photo = Photo(np.asarray(Image.open(io.BytesIO(image("green", 5))).convert("RGB")), "green")
     said = {
         code: open_captioner(tmp_path / "two" / "bundle", CaptionOptions(language=code)).caption([photo])[0].text
         for code in ("en", "de")
@@ -144,11 +144,11 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
     words = {"epochs": 40, "batch": 12, "sentences": 3, "rate": 1e-2, "warm": 5, "average": 0.8, "patience": 0,
              "first_look": 0.99}  # fmt: skip
     decoder = {"kind": "prefix-gpt2", "prefix": 4, "dropout": 0.0, "language_model": {"name": name}}
-    asked = recipe(decoder=decoder, words=words, search={"beam": 1, "longest": 12})
+    asked = recipe(decoder=decoder, words=words, search={"beam": 1, "max_length": 12})
     outcome = recipes.train(asked, data, tmp_path / "run", tmp_path / "features")
     captioner = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(1)))
     for colour in ("red", "blue"):
-        photo = Photo(np.asarray(Image.open(io.BytesIO(picture(colour, 999))).convert("RGB")), colour)
+        photo = Photo(np.asarray(Image.open(io.BytesIO(image(colour, 999))).convert("RGB")), colour)
         assert colour in captioner.caption([photo])[0].text.split()
     assert outcome.measured["parity"]["equal_captions"] == 1
     several = {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"]}
@@ -161,14 +161,14 @@ def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
     backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2, "tune": tune}
     words = {"epochs": 4, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 2, "first_look": 0.9}
     concepts = {"epochs": 20, "least_count": 3, "members": 2, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
-    search = {"beam": 4, "longest": 8, "consensus": True}
+    search = {"beam": 4, "max_length": 8, "mbr": True}
     chosen = recipe(backbone=backbone, words=words, concepts=concepts, search=search)
     outcome = recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")
     assert outcome.measured["parity"]["equal_captions"] == 1
     captioner = open_captioner(outcome.folder / "bundle")
     assert "concepts=16^0.5" in captioner.id
     plain = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(4)))
-    photo = Photo(np.asarray(Image.open(io.BytesIO(picture("red", 999))).convert("RGB")), "red")
+    photo = Photo(np.asarray(Image.open(io.BytesIO(image("red", 999))).convert("RGB")), "red")
     assert captioner.caption([photo])[0].text
     assert plain.id != captioner.id
     # all phases are done: nothing is learnt again, and the bundle is the same

@@ -111,7 +111,7 @@ def test_references_are_those_of_one_language():
 
 
 def test_a_batch_holds_photos_of_every_set(tiny):
-    given_, words = batch(tiny.corpora, (4, 2, 2), 3, tiny.vocabulary, tiny.longest, 0, 0)
+    given_, words = batch(tiny.corpora, (4, 2, 2), 3, tiny.vocabulary, tiny.max_length, 0, 0)
     assert given_.shape == (8, 4, 6)
     assert given_.dtype == torch.float32
     assert words.shape[:2] == (8, 3)
@@ -121,7 +121,7 @@ def test_a_batch_holds_photos_of_every_set(tiny):
 
 def test_a_batch_repeats_for_its_step_and_differs_by_step_and_seed(tiny):
     def made(step, seed):
-        return batch(tiny.corpora, (4, 2, 2), 3, tiny.vocabulary, tiny.longest, step, seed)
+        return batch(tiny.corpora, (4, 2, 2), 3, tiny.vocabulary, tiny.max_length, step, seed)
 
     for one, other in zip(made(3, 1), made(3, 1), strict=True):
         assert torch.equal(one, other)
@@ -139,10 +139,10 @@ def test_photos_and_their_sentences_stay_together(tiny):
         assert [vocabulary.decode(ids[1:]) for ids in sentences] == ["abcd"[photo % 10]] * 2
 
 
-@pytest.mark.parametrize(("longest", "width"), [(8, 5), (3, 5), (2, 4), (1, 3)])
-def test_a_batch_is_as_wide_as_its_longest_sentence_with_start_and_end(tiny, longest, width):
+@pytest.mark.parametrize(("max_length", "width"), [(8, 5), (3, 5), (2, 4), (1, 3)])
+def test_a_batch_is_as_wide_as_its_longest_sentence_with_start_and_end(tiny, max_length, width):
     sets = [Corpus(OfPhotos(2), [[("en", "a dog runs")], [("en", "a")]])]
-    _, words = batch(sets, (2,), 2, tiny.vocabulary, longest, 0, 0)
+    _, words = batch(sets, (2,), 2, tiny.vocabulary, max_length, 0, 0)
     assert words.shape == (2, 2, width)
     assert (words[:, :, -1] == END).all()
 

@@ -23,7 +23,7 @@ from imagist.training.captioners.vocabulary import UNKNOWN
 
 pytestmark = pytest.mark.torch
 
-PLAIN = Words(smoothing=0.0, attend_all=0.0)
+PLAIN = Words(smoothing=0.0, doubly_stochastic_weight=0.0)
 
 
 class Fixed(torch.nn.Module):
@@ -88,7 +88,7 @@ def test_a_perfect_guess_costs_nothing(loss):
 def test_looking_everywhere_alike_costs_nothing_and_staring_does(loss):
     goal, logits = [[[5, 6, 7, END, END]]], torch.zeros(1, 1, 5, 10)
     fair, staring = torch.full((1, 1, 5, 2), 0.5), torch.tensor([1.0, 0.0]).expand(1, 1, 5, 2)
-    everywhere = replace(PLAIN, attend_all=1.0)
+    everywhere = replace(PLAIN, doubly_stochastic_weight=1.0)
     base = float(loss(logits, goal, fair))
     assert float(loss(logits, goal, fair, everywhere)) == pytest.approx(base)
     assert float(loss(logits, goal, staring)) == pytest.approx(base)
@@ -101,7 +101,7 @@ def test_the_penalty_is_the_mean_over_sentences(loss):
     goal = [[[5, 6, 7, END]], [[5, 6, 7, END]]]
     mixed = torch.full((2, 1, 4, 2), 0.5)
     mixed[0] = torch.tensor([1.0, 0.0])
-    config = replace(PLAIN, attend_all=1.0)
+    config = replace(PLAIN, doubly_stochastic_weight=1.0)
     logits = torch.zeros(2, 1, 4, 10)
     difference = float(loss(logits, goal, mixed, config) - loss(logits, goal, mixed))
     assert difference == pytest.approx(4, rel=1e-5)
@@ -189,14 +189,14 @@ def test_it_ends_with_the_average_that_dev_liked_best(tiny, tmp_path):
     assert chosen == [False, False, True, False, False]
 
 
-@pytest.mark.parametrize("brain_float", [False, True])
-def test_products_are_in_bfloat16_where_it_is_asked_for(tiny, tmp_path, brain_float):
+@pytest.mark.parametrize("bf16", [False, True])
+def test_products_are_in_bfloat16_where_it_is_asked_for(tiny, tmp_path, bf16):
     kinds = set()
     model = tiny.model()
     model.decoder.deep.register_forward_hook(lambda layer, inputs, output: kinds.add(output.dtype))
-    learning = tiny.learning(tmp_path, judge=Judged(1.0), brain_float=brain_float)
+    learning = tiny.learning(tmp_path, judge=Judged(1.0), bf16=bf16)
     crossentropy.cross_entropy(model, learning, replace(tiny.words, epochs=1))
-    assert kinds == {torch.bfloat16 if brain_float else torch.float32}
+    assert kinds == {torch.bfloat16 if bf16 else torch.float32}
     assert {weight.dtype for weight in model.state_dict().values()} == {torch.float32}
 
 

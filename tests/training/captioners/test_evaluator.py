@@ -98,7 +98,7 @@ def two_languages(tiny):
     tiny.vocabulary = learn_words([*SAID, "ein hund läuft", "der hund"], ["en", "de"], 1)
     german = [[("de", "ein hund läuft"), ("de", "der hund")], [], [("de", "der hund")]]
     dev = Corpus(grids(3, 6, views=1), [a + b for a, b in zip(said(3), german, strict=True)])
-    return tiny, Judge(dev, tiny.vocabulary, Decoding(beam=2, longest=6))
+    return tiny, Judge(dev, tiny.vocabulary, Decoding(beam=2, max_length=6))
 
 
 def test_each_language_has_figures_over_the_photos_that_it_speaks_of(two_languages):

@@ -122,7 +122,7 @@ def test_it_has_the_layout_of_the_published_files(tmp_path, folder):
 
 
 def test_a_decoder_takes_it_as_it_takes_a_small_one(found):
-    decoder = PrefixDecoder(found.model, 6, cells=4, prefix=4, longest=12).eval()
+    decoder = PrefixDecoder(found.model, 6, cells=4, prefix=4, max_length=12).eval()
     assert (decoder.start, decoder.end, decoder.banned, decoder.words) == (EOS, EOS, (), EOS + 1 + PLACES_LEFT)
     words = torch.from_numpy(found.vocabulary.encode("a dog runs", 12))[None, None]
     with torch.no_grad():
@@ -171,7 +171,7 @@ def test_a_full_stop_may_end_a_sentence(folder):
     assert found.vocabulary.end == stop
     assert ids.tolist() == [EOS, *ids[1:3], stop, stop, stop]
     assert EOS in found.vocabulary.banned  # it only begins sentences now
-    decoder = PrefixDecoder(found.model, 6, end=found.vocabulary.end, banned=found.vocabulary.banned, longest=12)
+    decoder = PrefixDecoder(found.model, 6, end=found.vocabulary.end, banned=found.vocabulary.banned, max_length=12)
     assert (decoder.end, decoder.banned) == (stop, found.vocabulary.banned)
     with pytest.raises(UsageError, match=r"'\.\.' ?: .* 2"):
         published(str(folder), end="..")

@@ -73,9 +73,9 @@ def test_it_learns_what_people_say_of_which_photos(corpus, tmp_path):
 
     words = learn_words([text for of in SAID.values() for text in of], ["en"], 1)
     hypotheses = [words.encode(text, 6)[1:] for text in ("a dog runs", "a car stands")]
-    worth = reranker.worth(corpus.features.whole(0, 2), words)
-    assert worth(0, hypotheses).argmax() == 0
-    assert worth(1, hypotheses).argmax() == 1
+    reranker_score = reranker.reranker_score(corpus.features.whole(0, 2), words)
+    assert reranker_score(0, hypotheses).argmax() == 0
+    assert reranker_score(1, hypotheses).argmax() == 1
 
 
 def test_it_begins_with_what_is_usual(corpus, tmp_path, monkeypatch):

@@ -40,16 +40,14 @@ def critical_alone(model, learning, tiny):
     critical.self_critical(model, learning, tiny.critical, tiny.words)
 
 
-@pytest.mark.parametrize("brain_float", [False, True])
+@pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize(
     ("phase", "file"), [(words_alone, "words.pt"), (critical_alone, "critical.pt")], ids=["words", "critical"]
 )
-def test_a_killed_phase_goes_on_and_ends_where_an_unbroken_one_does(
-    tiny, tmp_path, monkeypatch, phase, file, brain_float
-):
+def test_a_killed_phase_goes_on_and_ends_where_an_unbroken_one_does(tiny, tmp_path, monkeypatch, phase, file, bf16):
     def go(folder):
         model = tiny.model(dropout=0.3)
-        phase(model, tiny.learning(tmp_path / folder, brain_float=brain_float), tiny)
+        phase(model, tiny.learning(tmp_path / folder, bf16=bf16), tiny)
         return checkpoint.load(tmp_path / folder / file), model.state_dict()
 
     before = {name: weight.clone() for name, weight in tiny.model(dropout=0.3).state_dict().items()}

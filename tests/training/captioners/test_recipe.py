@@ -48,9 +48,9 @@ def test_the_recipes_that_are_committed_can_be_read_and_built(file):
     pytest.importorskip("transformers")
     from imagist.training.networks.build import build
 
-    decoder = build(recipe.decoder, words=50, channels=24, cells=49, longest=recipe.data.longest)
+    decoder = build(recipe.decoder, words=50, channels=24, cells=49, max_length=recipe.data.max_length)
     assert decoder.words == 50
-    assert recipe.search.longest <= recipe.data.longest
+    assert recipe.search.max_length <= recipe.data.max_length
     assert recipe.data.train
     assert recipe.data.dev
 

@@ -39,8 +39,8 @@ def words():
 
 def test_samples_are_sentences(tiny):
     model = tiny.model().eval()
-    sampled = sample(model.decoder, torch.randn(3, CELLS, CHANNELS), 5, tiny.longest, tiny.vocabulary, "en")
-    assert sampled.shape == (3, 5, tiny.longest + 2)
+    sampled = sample(model.decoder, torch.randn(3, CELLS, CHANNELS), 5, tiny.max_length, tiny.vocabulary, "en")
+    assert sampled.shape == (3, 5, tiny.max_length + 2)
     assert sampled.dtype == torch.int64
     assert (sampled[..., 0] == START).all()
     assert (sampled[..., -1] == END).all()
@@ -79,7 +79,7 @@ def test_drawing_repeats_for_a_seed_and_needs_no_gradient(tiny):
 
     def drawn(seed):
         torch.manual_seed(seed)
-        return sample(decoder, grid, 5, tiny.longest, tiny.vocabulary, "en")
+        return sample(decoder, grid, 5, tiny.max_length, tiny.vocabulary, "en")
 
     assert torch.equal(drawn(1), drawn(1))
     assert not torch.equal(drawn(1), drawn(2))
@@ -147,7 +147,7 @@ def mean_reward(tiny, model, learning):
     torch.manual_seed(77)
     photos = np.arange(len(corpus))
     given = corpus.features.whole(0, len(corpus))
-    sampled = sample(model.decoder.eval(), given, 40, learning.longest, learning.vocabulary, "en")
+    sampled = sample(model.decoder.eval(), given, 40, learning.max_length, learning.vocabulary, "en")
     return float(advantages(reward, sampled, photos, learning.vocabulary)[1].mean())
 
 
@@ -155,7 +155,9 @@ def test_what_is_drawn_gets_better(tiny, tmp_path):
     """The photos' references differ, or CIDEr-D would think nothing of any of their words."""
     told = [[("en", "a dog runs")], [("en", "one dog outside")], [("en", "the brown dog")]] * 3
     model = tiny.model(dropout=0.0)
-    learning = tiny.learning(tmp_path, corpora=[Corpus(grids(9, 3), told)], shares=(1.0,), judge=Pleased(), longest=4)
+    learning = tiny.learning(
+        tmp_path, corpora=[Corpus(grids(9, 3), told)], shares=(1.0,), judge=Pleased(), max_length=4
+    )
     config = replace(tiny.critical, steps=60, batch=9, samples=8, rate=3e-2, words=0.0, average=0.5, look_every=60)
     before = mean_reward(tiny, model, learning)
     critical.self_critical(model, learning, config, tiny.words)

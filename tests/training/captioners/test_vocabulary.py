@@ -52,11 +52,11 @@ def test_a_long_sentence_is_cut_and_still_ends(one):
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12), st.integers(0, 14), st.sampled_from([None, "en", "de", "cs"]))
-def test_what_is_encoded_is_decoded(words, longest, language):
+def test_what_is_encoded_is_decoded(words, max_length, language):
     vocabulary = learn_words([" ".join(WORDS)], ["en", "de", "cs"], 1)
-    ids = vocabulary.encode(" ".join(words), longest, language)
-    assert ids.shape == (longest + 2,)
-    assert vocabulary.decode(ids[1:]) == " ".join(words[:longest])
+    ids = vocabulary.encode(" ".join(words), max_length, language)
+    assert ids.shape == (max_length + 2,)
+    assert vocabulary.decode(ids[1:]) == " ".join(words[:max_length])
     assert ids[0] == vocabulary.starts[language or "en"]
 
 

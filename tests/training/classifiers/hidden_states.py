@@ -6,7 +6,7 @@ import numpy as np
 
 
 def hidden_states(items: int, seed: int = 0, noise: float = 0.5):
-    """The picture's states tell the first bit of the class, the words' the second; scales and offsets are awkward."""
+    """The image's states tell the first bit of the class, the words' the second; scales and offsets are awkward."""
     draw = np.random.default_rng(seed)
     targets = draw.integers(4, size=items)
     first, second = ((2 * bit - 1)[:, None] for bit in (targets // 2, targets % 2))

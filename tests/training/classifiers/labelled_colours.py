@@ -1,4 +1,4 @@
-"""Labelled pictures that tiny networks can tell apart: noise around a colour of each class."""
+"""Labelled images that tiny networks can tell apart: noise around a colour of each class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = LabelSet(("red", "green", "blue"))
 SIDE = 32
 
 
-def picture(seed, colour=(128, 128, 128), size=(40, 30)):
+def image(seed, colour=(128, 128, 128), size=(40, 30)):
     """A PNG of noise around a colour."""
     rng = np.random.default_rng(seed)
     pixels = np.clip(rng.normal(colour, 40, (*size, 3)), 0, 255).astype(np.uint8)
@@ -27,9 +27,9 @@ def picture(seed, colour=(128, 128, 128), size=(40, 30)):
 
 
 def examples(number, seed=0):
-    """Pictures of the three classes in turn, and their targets."""
+    """Images of the three classes in turn, and their targets."""
     targets = np.arange(number) % len(COLOURS)
-    return [picture((seed, i), COLOURS[t]) for i, t in enumerate(targets)], targets
+    return [image((seed, i), COLOURS[t]) for i, t in enumerate(targets)], targets
 
 
 def tiny_network(folder, **changes):

@@ -1,4 +1,4 @@
-"""Distillation: the student learns what the teacher thinks, from the picture alone."""
+"""Distillation: the student learns what the teacher thinks, from the image alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIRECTIONS = np.random.default_rng(9).normal(size=(6, 3))
 
 
 def truth(items: int, seed: int):
-    """Pictures whose class is a softmax of their features; what a perfect teacher thinks; what is so."""
+    """Images whose class is a softmax of their features; what a perfect teacher thinks; what is so."""
     draw = np.random.default_rng(seed)
     features = draw.normal(size=(items, 6)).astype(np.float32)
     powers = np.exp(features @ DIRECTIONS)
@@ -63,7 +63,7 @@ def test_without_the_teacher_it_is_logistic_regression() -> None:
     assert ours == pytest.approx(theirs.predict_proba(features), abs=0.02)
 
 
-def test_pictures_without_a_label_help() -> None:
+def test_images_without_a_label_help() -> None:
     features, teacher, targets = truth(600, 0)
     teacher = Temperature(0.7).apply(teacher)
     few = slice(30)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 pytest.importorskip("onnxscript")
 
-from labelled_colours import SIDE, examples, picture, tiny_network
+from labelled_colours import SIDE, examples, image, tiny_network
 
 from imagist.classifiers.image.network import NetworkClassifier
 from imagist.datasets.captions import Record
@@ -19,7 +19,7 @@ from imagist.errors import BundleNotFound, DataError, ItemError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet
 from imagist.training.captioners.recipe import Backbone
-from imagist.training.classifiers import image_features as picture_features
+from imagist.training.classifiers import image_features
 from imagist.training.classifiers.image_features import (
     cached_features,
     features_key,
@@ -31,7 +31,7 @@ from imagist.training.encoders.backbone import on_device, open_backbone
 
 pytestmark = pytest.mark.torch
 
-PICTURES = examples(6)[0]
+IMAGES = examples(6)[0]
 IMAGENET = LabelSet(tuple(map(str, range(1000))))
 
 
@@ -53,14 +53,14 @@ def network(settings, data):
 @pytest.fixture
 def computed(monkeypatch):
     """How many photos each call had to compute; in PyTorch, for to export a network takes longer than to run it."""
-    monkeypatch.setattr(picture_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
-    asked, compute = [], picture_features._compute
+    monkeypatch.setattr(image_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
+    asked, compute = [], image_features._compute
 
-    def counted(network, settings, pictures):
-        asked.append(len(pictures))
-        return compute(network, settings, pictures)
+    def counted(network, settings, images):
+        asked.append(len(images))
+        return compute(network, settings, images)
 
-    monkeypatch.setattr(picture_features, "_compute", counted)
+    monkeypatch.setattr(image_features, "_compute", counted)
     return asked
 
 
@@ -135,31 +135,31 @@ def test_a_network_without_published_weights_names_the_setting_of_a_classifier(d
 @pytest.mark.parametrize(("views", "mirror"), [("square", False), ("crops", True)])
 def test_features_are_what_the_classifier_sees(network, settings, tmp_path, views, mirror):
     settings = replace(settings, views=views, mirror=mirror)
-    pictures = [*PICTURES, picture(50, size=(40, 150))]  # a wide one has several crops
-    found = cached_features(network, settings, pictures, tmp_path)
+    images = [*IMAGES, image(50, size=(40, 150))]  # a wide one has several crops
+    found = cached_features(network, settings, images, tmp_path)
     assert found.dtype == np.float32
-    expected = NetworkClassifier(network, IMAGENET, views=views, mirror=mirror).hidden([*map(photo_of, pictures)])
+    expected = NetworkClassifier(network, IMAGENET, views=views, mirror=mirror).hidden([*map(photo_of, images)])
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=2e-3)
 
 
 def test_a_photo_is_looked_at_once(network, settings, tmp_path, computed):
-    first = cached_features(network, settings, PICTURES[:4], tmp_path)
-    again = cached_features(network, settings, [PICTURES[2], PICTURES[0], PICTURES[2]], tmp_path)
+    first = cached_features(network, settings, IMAGES[:4], tmp_path)
+    again = cached_features(network, settings, [IMAGES[2], IMAGES[0], IMAGES[2]], tmp_path)
     np.testing.assert_array_equal(again, first[[2, 0, 2]])
     assert computed == [4]
-    more = cached_features(network, settings, PICTURES, tmp_path)
+    more = cached_features(network, settings, IMAGES, tmp_path)
     np.testing.assert_array_equal(more[:4], first)
     assert computed == [4, 2]
     assert cached_features(network, settings, [], tmp_path).shape == (0, network.last.in_features)
-    twice = cached_features(network, settings, [picture(77)] * 3, tmp_path)
+    twice = cached_features(network, settings, [image(77)] * 3, tmp_path)
     assert computed == [4, 2, 1]
     np.testing.assert_array_equal(twice[0], twice[2])
 
 
 def test_without_a_folder_nothing_is_kept(network, settings, tmp_path, computed, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = cached_features(network, settings, PICTURES[:2])
-    np.testing.assert_array_equal(cached_features(network, settings, PICTURES[:2]), first)
+    first = cached_features(network, settings, IMAGES[:2])
+    np.testing.assert_array_equal(cached_features(network, settings, IMAGES[:2]), first)
     assert computed == [2, 2]
     assert not [*tmp_path.iterdir()]
 
@@ -181,21 +181,21 @@ def test_what_features_depend_on_is_part_of_their_name(network, settings, data):
 
 def test_a_killed_run_goes_on_where_it_stood(network, settings, tmp_path, computed, monkeypatch):
     monkeypatch.setattr(kept_features, "AT_ONCE", 1)  # so that 32 photos are marked
-    pictures = examples(40)[0]
-    broken = [*pictures[:36], Record("broken.png", ("x",), content=b"no picture"), *pictures[36:]]
+    images = examples(40)[0]
+    broken = [*images[:36], Record("broken.png", ("x",), content=b"no image"), *images[36:]]
     with pytest.raises(ItemError):
         cached_features(network, settings, broken, tmp_path)
-    found = cached_features(network, settings, pictures, tmp_path)
+    found = cached_features(network, settings, images, tmp_path)
     assert computed == [41, 8]
     monkeypatch.setattr(kept_features, "AT_ONCE", 16)
-    np.testing.assert_allclose(found, cached_features(network, settings, pictures), atol=1e-3, rtol=2e-3)
+    np.testing.assert_allclose(found, cached_features(network, settings, images), atol=1e-3, rtol=2e-3)
 
 
-def test_pictures_on_disk_are_those_they_hold(network, settings, tmp_path):
-    (tmp_path / "a.png").write_bytes(PICTURES[0].content)
+def test_images_on_disk_are_those_they_hold(network, settings, tmp_path):
+    (tmp_path / "a.png").write_bytes(IMAGES[0].content)
     on_disk = Record(str(tmp_path / "a.png"), ("a photo",))
-    found = cached_features(network, settings, [on_disk, PICTURES[0]], tmp_path)
+    found = cached_features(network, settings, [on_disk, IMAGES[0]], tmp_path)
     np.testing.assert_array_equal(found[0], found[1])
-    photos = [photo for some in photos_of([on_disk, PICTURES[0]] * 40) for photo in some]
+    photos = [photo for some in photos_of([on_disk, IMAGES[0]] * 40) for photo in some]
     assert len(photos) == 80
     np.testing.assert_array_equal(photos[78].pixels, photos[79].pixels)

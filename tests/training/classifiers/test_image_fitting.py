@@ -1,4 +1,4 @@
-"""Every kind of picture classifier through one door."""
+"""Every kind of image classifier through one door."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from imagist import settings as toml
 from imagist.errors import BundleError, DataError, UsageError
 from imagist.images.photo import photo_of
 from imagist.protocols import ImageClassifier
-from imagist.training.classifiers import image_features as picture_features
-from imagist.training.classifiers.image import fit_pictures, open_pictures, save_pictures
+from imagist.training.classifiers import image_features
+from imagist.training.classifiers.image import fit_images, open_images, save_images
 from imagist.training.classifiers.image_features import cached_features, open_network
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
 from imagist.training.encoders.backbone import on_device
@@ -49,7 +49,7 @@ def fit(kind, weights, seed=0, folder=None, train=TRAIN, dev=DEV, features=None,
     settings = replace(KINDS[kind], network=tiny_network(weights, **network))
     if kind == "labelmap":
         settings = replace(settings, table=str(weights / "own.toml"))
-    return fit_pictures(settings, *train, LABELS, dev, seed, folder, data=weights, features=features)
+    return fit_images(settings, *train, LABELS, dev, seed, folder, data=weights, features=features)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -75,8 +75,8 @@ def test_it_is_a_classifier_over_the_labels_in_their_order(fitted):
 
 def test_what_is_saved_is_opened_again(fitted, tmp_path):
     photos = [*map(photo_of, DEV[0][:3])]
-    save_pictures(fitted.classifier, tmp_path)
-    again = open_pictures(tmp_path)
+    save_images(fitted.classifier, tmp_path)
+    again = open_images(tmp_path)
     assert type(again) is type(fitted.classifier)
     assert again.labels == LABELS
     np.testing.assert_array_equal(again.scores(photos), fitted.classifier.scores(photos))
@@ -115,12 +115,12 @@ def test_a_label_map_learns_nothing_and_tells_what_it_cannot_find(weights, caplo
 def test_a_label_map_of_other_categories_is_refused(weights):
     settings = LabelMap("sns4", network=tiny_network(weights))
     with pytest.raises(UsageError, match="no category 'red'"):
-        fit_pictures(settings, [], np.array([]), LABELS, data=weights)
+        fit_images(settings, [], np.array([]), LABELS, data=weights)
 
 
 @pytest.mark.parametrize("kind", ["adam", "finetuned"])
 def test_a_checkpoint_belongs_to_its_fit(kind, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(picture_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
+    monkeypatch.setattr(image_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
     first = fit(kind, weights, folder=tmp_path)
     again = fit(kind, weights, folder=tmp_path)
     assert again.history == first.history
@@ -135,17 +135,17 @@ def test_a_checkpoint_belongs_to_its_fit(kind, weights, tmp_path, monkeypatch):
 def test_all_that_does_not_fit_is_told_together(weights):
     with pytest.raises(DataError) as caught:
         fit("adam", weights, train=(TRAIN[0], TRAIN[1][:3]), dev=(DEV[0], DEV[1] + 1))
-    assert "train has 18 pictures and targets of the shape [3]" in str(caught.value)
+    assert "train has 18 images and targets of the shape [3]" in str(caught.value)
     assert "dev has targets that are not whole numbers 0..2" in str(caught.value)
-    with pytest.raises(DataError, match="train has no pictures"):
+    with pytest.raises(DataError, match="train has no images"):
         fit("finetuned", weights, train=([], np.array([], int)))
 
 
 def test_a_card_of_a_label_map_that_makes_no_sense_is_refused(weights, tmp_path):
-    save_pictures(fit("labelmap", weights).classifier, tmp_path)
+    save_images(fit("labelmap", weights).classifier, tmp_path)
     (tmp_path / "card.json").write_text('{"kind": "labelmap", "labels": ["a"]}')
     with pytest.raises(BundleError, match="cannot be understood"):
-        open_pictures(tmp_path)
+        open_images(tmp_path)
 
 
 def test_settings_are_read_from_toml():
@@ -169,7 +169,7 @@ MOBILENET = Pretrained(
 
 @pytest.fixture(scope="module")
 def photos15(data, tmp_path_factory):
-    """For each split pictures and class names; features are kept in a folder that the tests share."""
+    """For each split images and class names; features are kept in a folder that the tests share."""
     import pyarrow.parquet as pq
 
     from imagist.datasets.captions import Record
@@ -185,12 +185,12 @@ def photos15(data, tmp_path_factory):
 
 
 def task(photos15, labels):
-    """The pictures of a task's labels, and their targets."""
+    """The images of a task's labels, and their targets."""
     made = []
     for split in ("train", "dev"):
-        pictures, names = photos15[0][split]
+        images, names = photos15[0][split]
         rows = [i for i, name in enumerate(names) if name in labels.names]
-        made.append(([pictures[i] for i in rows], np.array([labels.index(names[i]) for i in rows])))
+        made.append(([images[i] for i in rows], np.array([labels.index(names[i]) for i in rows])))
     return made
 
 
@@ -202,7 +202,7 @@ def test_a_new_last_layer_knows_the_classes_of_photos15(photos15, data):
     labels = built_in("photos15").labels
     train, dev = task(photos15, labels)
     settings = Linear(solver="lbfgs", network=MOBILENET)
-    fitted = fit_pictures(settings, *train, labels, dev, data=data, features=photos15[1])
+    fitted = fit_images(settings, *train, labels, dev, data=data, features=photos15[1])
     assert fitted.history[-1].dev_accuracy >= 0.97
 
 
@@ -214,14 +214,14 @@ def test_the_third_paper_s_effect_is_there(photos15, data):
 
     labels = built_in("social12").labels
     train, dev = task(photos15, labels)
-    mapped = fit_pictures(LabelMap("social12", network=MOBILENET), [], np.array([]), labels, data=data).classifier
+    mapped = fit_images(LabelMap("social12", network=MOBILENET), [], np.array([]), labels, data=data).classifier
     features = cached_features(open_network(MOBILENET, data), MOBILENET, dev[0], photos15[1])
     wrong = mapped.scores_of(features).argmax(1) != dev[1]
     error = {label: wrong[dev[1] == number].mean() for number, label in enumerate(labels)}
     assert mapped.unmapped == ("desert", "person", "sky")
     assert [error[label] for label in mapped.unmapped] == [1, 1, 1]
     assert max(error[label] for label in ("car", "dog", "chair", "strawberry")) < 0.1
-    trained = fit_pictures(Linear(network=MOBILENET), *train, labels, dev, data=data, features=photos15[1])
+    trained = fit_images(Linear(network=MOBILENET), *train, labels, dev, data=data, features=photos15[1])
     assert wrong.mean() > 0.3
     assert trained.history[-1].dev_accuracy > 0.95
     assert len(trained.history) == 30

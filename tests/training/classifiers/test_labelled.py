@@ -19,9 +19,9 @@ def test_a_class_for_each_is_all_it_takes(targets):
 @pytest.mark.parametrize(
     ("examples", "targets", "told"),
     [
-        ([], [], "train has no pictures"),
-        (["a", "b"], [0], "train has 2 pictures and targets of the shape [1]"),
-        (["a", "b"], [[0], [1]], "train has 2 pictures and targets of the shape [2, 1]"),
+        ([], [], "train has no images"),
+        (["a", "b"], [0], "train has 2 images and targets of the shape [1]"),
+        (["a", "b"], [[0], [1]], "train has 2 images and targets of the shape [2, 1]"),
         (["a"], [3], "train has targets that are not whole numbers 0..2"),
         (["a", "b"], [0, -1], "train has targets that are not whole numbers 0..2"),
         (["a"], [1.0], "train has targets that are not whole numbers 0..2"),
@@ -30,7 +30,7 @@ def test_a_class_for_each_is_all_it_takes(targets):
 )
 def test_what_does_not_fit_is_told(examples, targets, told):
     with pytest.raises(DataError) as caught:
-        check_labelled({"train": (examples, np.array(targets))}, 3, "pictures")
+        check_labelled({"train": (examples, np.array(targets))}, 3, "images")
     assert str(caught.value) == told
 
 

@@ -149,7 +149,7 @@ def test_a_saved_classifier_says_the_same(classifier, tmp_path):
     assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == [
         "classifier.json",
         "numbers.npz",
-        "terms.txt",
+        "ngrams.txt",
     ]
 
 
@@ -159,7 +159,7 @@ def test_a_saved_classifier_says_the_same(classifier, tmp_path):
         (lambda folder: (folder / "classifier.json").unlink(), BundleNotFound),
         (lambda folder: (folder / "classifier.json").write_text("[]", "utf-8"), BundleError),
         (lambda folder: (folder / "classifier.json").write_text(json.dumps({"labels": ["a"]}), "utf-8"), BundleError),
-        (lambda folder: (folder / "terms.txt").write_text("dog\n", "utf-8"), BundleError),
+        (lambda folder: (folder / "ngrams.txt").write_text("dog\n", "utf-8"), BundleError),
         (lambda folder: (folder / "numbers.npz").write_bytes(b"PK torn"), BundleError),
         (lambda folder: np.savez(folder / "numbers.npz", idf=np.array([{}], object)), BundleError),
     ],

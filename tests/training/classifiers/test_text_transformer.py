@@ -287,7 +287,7 @@ def test_rates_rise_to_the_peak_once_and_fall(steps, warm):
 
 
 def test_half_precision_learns_much_the_same(settings):
-    fitted = fit(replace(settings, epochs=25, brain_float=True))
+    fitted = fit(replace(settings, epochs=25, bf16=True))
     assert weights(fitted)["head.1.weight"].dtype == torch.float32
     assert fitted.history[-1].dev_accuracy >= 0.85
 

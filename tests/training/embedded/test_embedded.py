@@ -26,14 +26,14 @@ def _quiet(monkeypatch):
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
 
 
-def test_without_photographs_it_says_how_to_name_them(capsys):
+def test_without_images_it_says_how_to_name_them(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
     assert "--data or IMAGIST_DATA" in capsys.readouterr().err
 
 
-def test_an_empty_folder_of_photographs_is_one_line_with_the_remedy(tmp_path, capsys):
+def test_an_empty_folder_of_images_is_one_line_with_the_remedy(tmp_path, capsys):
     arguments = ["encoder", "--data", str(tmp_path), "--folder", str(tmp_path / "run"), "--bundle", str(tmp_path / "b")]
     assert main(arguments) == 2
     said = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""Photographs as tensors, and their variations."""
+"""Images as tensors, and their variations."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_missing_or_broken_table_is_named_with_the_remedy(tmp_path):
     for name in ("missing", "broken"):
         with pytest.raises(DataError, match=rf"{name}\.parquet.*IMAGIST_DATA"):
             labelled(tmp_path, name, "train")
-    with pytest.raises(DataError, match="no photographs"):
+    with pytest.raises(DataError, match="no images"):
         flickr8k(tmp_path, "train")
 
 

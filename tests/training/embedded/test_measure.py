@@ -85,21 +85,21 @@ def test_accuracy_counts_only_the_split(table):
     assert figures["ece"] == pytest.approx(0.05, abs=1e-5)  # as sure as 0.8, right in 0.75
 
 
-def test_photographs_of_no_category_are_left_out(table):
+def test_images_of_no_category_are_left_out(table):
     pets = Taxonomy("pets", LabelSet(("pet", "wild")), {"pet": ("cat",), "wild": ("dog",)})
     figures = measure.classes(pipeline(pets), table(*(row(i) for i in (0, 1, 2, 2, 2))), "dev")
     assert figures["photos"] == 2
     assert figures["fused"].value == 1
 
 
-def test_a_photograph_that_fails_stops_the_measuring_by_name(table):
+def test_a_image_that_fails_stops_the_measuring_by_name(table):
     broken = {**row(0), "image": {"bytes": b"garbage", "path": "x.png"}}
-    with pytest.raises(DataError, match="a photograph failed"):
+    with pytest.raises(DataError, match="an image failed"):
         measure.classes(pipeline(), table(row(0), broken), "dev")
 
 
-def test_a_split_without_photographs_is_an_error(table):
-    with pytest.raises(DataError, match="no photographs of the split 'test'"):
+def test_a_split_without_images_is_an_error(table):
+    with pytest.raises(DataError, match="no images of the split 'test'"):
         measure.captions(pipeline(), table(row(0)), "test")
 
 

@@ -31,7 +31,7 @@ def measured():
             "sns4": classes(0.7),
         }
 
-    parity = {"photographs": 200, "equal_captions": 1.0, "scores": 3e-6, "logprobs": 2e-5}
+    parity = {"images": 200, "equal_captions": 1.0, "scores": 3e-6, "logprobs": 2e-5}
     return {
         "dev": {"float": runs(0.4567), "shipped": runs(0.4566)},
         "parity": {"float": parity, "shipped": parity | {"equal_captions": 0.985, "scores": 4e-3}},

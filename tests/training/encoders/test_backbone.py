@@ -22,7 +22,7 @@ from imagist.training.captioners.recipe import Backbone
 from imagist.training.encoders import backbone
 from imagist.training.encoders.backbone import (
     GridEncoder,
-    Pictures,
+    Images,
     Views,
     cached_grids,
     grid_of,
@@ -236,18 +236,18 @@ def test_keys_change_with_what_they_stand_for(encoder, tmp_path):
 
 def test_an_encoder_that_is_tuned_is_given_the_photos_themselves():
     records = [record(i, (50, 40 + i)) for i in range(4)]
-    pictures = Pictures(records, Views(32))
-    assert len(pictures) == 4
-    whole = pictures.whole(1, 3)
+    images = Images(records, Views(32))
+    assert len(images) == 4
+    whole = images.whole(1, 3)
     assert whole.dtype == torch.uint8
     np.testing.assert_array_equal(whole, np.concatenate([Views(32).of(r, 0) for r in records[1:3]]))
-    drawn = [pictures.some(np.array([2, 2, 0]), np.random.default_rng(seed)) for seed in (5, 5, 6)]
+    drawn = [images.some(np.array([2, 2, 0]), np.random.default_rng(seed)) for seed in (5, 5, 6)]
     assert drawn[0].shape == (3, 32, 32, 3)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0][0], drawn[0][1])  # the same photo, seen twice
 
-    dark = pictures.changed(lambda given: given // 2).changed(lambda given: given.float())
+    dark = images.changed(lambda given: given // 2).changed(lambda given: given.float())
     assert len(dark) == 4
     assert torch.equal(dark.whole(1, 3), (whole // 2).float())
     assert torch.equal(dark.some(np.array([2, 2, 0]), np.random.default_rng(5)), (drawn[0] // 2).float())

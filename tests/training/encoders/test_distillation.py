@@ -69,7 +69,7 @@ def test_the_rate_warms_up_and_sinks():
 
 @pytest.fixture
 def seen():
-    """Two sets of views whose numbers tell the set, the photograph and the view."""
+    """Two sets of views whose numbers tell the set, the image and the view."""
 
     def one(number, photos, views):
         names = 100 * number + 10 * np.arange(photos)[:, None] + np.arange(views)

@@ -64,7 +64,7 @@ def test_a_mark_without_its_array_counts_for_nothing(tmp_path):
     assert kept.done == 0
 
 
-def test_the_first_view_is_the_photograph_and_the_others_vary_with_their_place_alone():
+def test_the_first_view_is_the_image_and_the_others_vary_with_their_place_alone():
     photos = PhotoSet("x", np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8))
     both = views(photos, 0, 3, 2)
     assert both.shape == (6, 3, 224, 224)

@@ -35,8 +35,8 @@ def pixels():
 
 def test_a_written_bundle_is_held_to_its_modules(made, pixels):
     proof = assemble.parity(*made, pixels)
-    assert proof.keys() == {"photographs", "equal_captions", "logprobs"}  # and no scores, as it does not classify
-    assert (proof["photographs"], proof["equal_captions"]) == (6, 1)
+    assert proof.keys() == {"images", "equal_captions", "logprobs"}  # and no scores, as it does not classify
+    assert (proof["images"], proof["equal_captions"]) == (6, 1)
     assert proof["logprobs"] < 1e-3
 
 

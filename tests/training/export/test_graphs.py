@@ -20,7 +20,7 @@ from imagist.errors import BundleTampered
 from imagist.pipeline import load
 from imagist.training.captioners.evaluator import TorchBeams, next_words
 from imagist.training.captioners.vocabulary import WordVocabulary
-from imagist.training.embedded.heads import Linear, PictureHead, TextHead
+from imagist.training.embedded.heads import ImageHead, Linear, TextHead
 from imagist.training.export import bundle as assemble
 from imagist.training.export import graphs as export
 from imagist.training.networks.attention import AttentionDecoder
@@ -57,10 +57,10 @@ def parts():
     encoder = network()
     idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
     decoder = AttentionDecoder(len(WORDS), 1280, hidden=16, embedding=24, attention=8).eval()
-    picture, text = PictureHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
+    image, text = ImageHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
     return assemble.Parts(
         "embedded", "for a test", "attention", export.EncoderGraph(encoder), 224, decoder, WordVocabulary(WORDS),
-        Decoding(3, 1, 8, 0.7), assemble.Heads(picture, text, TERMS, LABELS, {"photos15": SPREAD}),
+        Decoding(3, 1, 8, 0.7), assemble.Heads(image, text, TERMS, LABELS, {"photos15": SPREAD}),
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def models(parts):
     """The five graphs in float32."""
     graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
     graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.banned)
-    graphs |= export.head_graphs(parts.heads.pictures, parts.heads.texts, 49, 1280)
+    graphs |= export.head_graphs(parts.heads.images, parts.heads.texts, 49, 1280)
     assert len(graphs) == 5
     return {name: export.to_onnx(graph) for name, graph in graphs.items()}
 
@@ -126,8 +126,8 @@ def test_the_heads(parts, models):
     grid, counted = torch.randn(3, 49, 1280), torch.tensor([[0.0, 0, 0, 0], [1, 2, 0, 1]])
     with torch.no_grad():
         for name, inputs, expected in (
-            ("pictures.onnx", {"grid": grid}, parts.heads.pictures(grid)),
-            ("texts.onnx", {"counts": counted}, parts.heads.texts(counted)),
+            ("image-classifier.onnx", {"grid": grid}, parts.heads.images(grid)),
+            ("text-classifier.onnx", {"counts": counted}, parts.heads.texts(counted)),
         ):
             found = run(models[name], **inputs)["probabilities"]
             np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -137,7 +137,7 @@ def test_the_heads(parts, models):
 def test_the_heads_say_what_was_fitted(parts):
     fitted, grid = linear(1280, 2), torch.randn(3, 49, 1280)
     with torch.no_grad():
-        np.testing.assert_allclose(parts.heads.pictures(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
+        np.testing.assert_allclose(parts.heads.images(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
 
 
 def test_folding_leaves_the_encoder_alone():
@@ -176,7 +176,7 @@ def bundle(parts, tmp_path_factory):
 def test_a_written_bundle_runs_and_is_held_to_the_modules(parts, bundle):
     rng = np.random.default_rng(5)
     proof = assemble.parity(parts, bundle, rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
-    assert proof["photographs"] == 4
+    assert proof["images"] == 4
     assert proof["equal_captions"] == 1
     assert proof["scores"] < 1e-4
     assert proof["logprobs"] < 1e-3
@@ -190,9 +190,9 @@ def test_a_written_bundle_has_a_card_for_each_file(parts, bundle):
     (bundle.parent / "copy").mkdir()
     for file in bundle.iterdir():
         (bundle.parent / "copy" / file.name).write_bytes(file.read_bytes())
-    (bundle.parent / "copy" / "terms.txt").write_text("w9\n")
+    (bundle.parent / "copy" / "ngrams.txt").write_text("w9\n")
     with pytest.raises(BundleTampered, match=r"terms\.txt"):
-        open_bundle(bundle.parent / "copy").lines("terms.txt")
+        open_bundle(bundle.parent / "copy").lines("ngrams.txt")
 
 
 def test_it_loads_as_a_pipeline(bundle, tmp_path):

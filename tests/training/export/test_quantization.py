@@ -33,7 +33,7 @@ LOOSE = {"attention": 0.1, "lstm": 0.1, "transformer": 0.3}  # of log-probabilit
 @pytest.fixture(scope="module", params=WIDE)
 def made(request):
     torch.manual_seed(0)
-    decoder = build(WIDE[request.param], words=WORDS, channels=CHANNELS, cells=CELLS, longest=8).eval()
+    decoder = build(WIDE[request.param], words=WORDS, channels=CHANNELS, cells=CELLS, max_length=8).eval()
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(WORDS - 3))))
     grids = np.random.default_rng(0).normal(size=(6, CELLS, CHANNELS)).astype(np.float32)
     feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(3, 1, 6))
@@ -105,7 +105,7 @@ def test_the_weights_can_be_had_back(made):
 def test_a_graph_without_large_weights_is_left_in_floats():
     torch.manual_seed(0)
     small = {"kind": "attention", "hidden": 8, "embedding": 8, "attention": 8}
-    decoder = build(small, words=30, channels=12, cells=9, longest=8).eval()
+    decoder = build(small, words=30, channels=12, cells=9, max_length=8).eval()
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(27))))
     grids = np.random.default_rng(0).normal(size=(3, 9, 12)).astype(np.float32)
     feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(2, 1, 4))[STEP]

@@ -33,8 +33,8 @@ def by_steps(decoder, grid, words):
 
 def padded(captions):
     """Word ids ``[N, 1, T]`` of captions, from start to end, the shorter ones padded with ends."""
-    longest = max(map(len, captions)) + 2
-    return torch.tensor([[[START, *ids, *[END] * (longest - 1 - len(ids))]] for ids in captions])
+    max_length = max(map(len, captions)) + 2
+    return torch.tensor([[[START, *ids, *[END] * (max_length - 1 - len(ids))]] for ids in captions])
 
 
 def learn(decoder, grid, words, *, steps=200, rate=5e-3):
@@ -53,9 +53,9 @@ def learn(decoder, grid, words, *, steps=200, rate=5e-3):
     return float(loss.detach())
 
 
-def said(decoder, grid, longest=18):
+def said(decoder, grid, max_length=18):
     """The likeliest word after word ``[T]`` of each photo; a caption that does not end has ``longest`` words."""
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(3, decoder.words))))
     beams = TorchBeams(decoder.eval(), grid, 1, vocabulary)
-    found = generate(beams, len(grid), Decoding(beam=1, longest=longest))
+    found = generate(beams, len(grid), Decoding(beam=1, max_length=max_length))
     return [best[0].words.tolist() for best in found]

@@ -12,7 +12,7 @@ from imagist.training.networks.build import KINDS, build
 
 pytestmark = pytest.mark.torch
 
-SIZES = {"words": 19, "channels": 12, "cells": 9, "longest": 8}
+SIZES = {"words": 19, "channels": 12, "cells": 9, "max_length": 8}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "prefix-gpt2"])
@@ -43,7 +43,7 @@ def test_what_is_asked_for_goes_before_the_preset_and_the_rest_is_the_preset_s()
 
 def test_the_longest_sentence_and_the_grid_are_told_to_those_who_need_them():
     decoder = build({"kind": "transformer", "width": 24, "heads": 3, "layers": 1}, **SIZES)
-    assert decoder.times.shape[0] == SIZES["longest"] + 2
+    assert decoder.times.shape[0] == SIZES["max_length"] + 2
     assert decoder.places.shape[0] == SIZES["cells"]
 
 

@@ -35,7 +35,7 @@ def make(name, **changes):
     """In eval mode, its weights so far apart that words and photos tell."""
     torch.manual_seed(0)
     options = {"dropout": 0.0} | DECODERS[name] | changes
-    decoder = build(options, words=WORDS, channels=CHANNELS, cells=CELLS, longest=LONGEST).eval()
+    decoder = build(options, words=WORDS, channels=CHANNELS, cells=CELLS, max_length=LONGEST).eval()
     for part, parameter in decoder.named_parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -247,7 +247,7 @@ def test_a_sentence_s_log_probability_is_that_of_its_words(decoder):
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(WORDS - 3))))
     for i, found in enumerate(generate(TorchBeams(decoder, grid, 3, vocabulary), 2, settings)):
         for sentence in found:
-            goal = [*sentence.words, END][: settings.longest]
+            goal = [*sentence.words, END][: settings.max_length]
             logits = decoder(grid[i : i + 1], torch.tensor([[[START, *goal[:-1]]]]))[0][0, 0]
             logits[:, list(BANNED)] = -torch.inf
             chances = torch.log_softmax(logits, -1)[torch.arange(len(goal)), torch.tensor(goal)]

@@ -38,13 +38,13 @@ def test_no_word_looks_at_a_later_one():
     assert causal(torch.zeros(1, 5)).isfinite().all()
 
 
-def up_to(*lengths, longest):
+def up_to(*lengths, max_length):
     """bool ``[N, B, T]``, true up to each length."""
-    return torch.arange(longest) < torch.tensor(lengths)[..., None]
+    return torch.arange(max_length) < torch.tensor(lengths)[..., None]
 
 
 def test_steps_are_in_the_order_of_speaking_and_the_longest_sentence_is_first():
-    steps = Steps(up_to([2, 4], [0, 3], longest=5))
+    steps = Steps(up_to([2, 4], [0, 3], max_length=5))
     assert steps.places.tolist() == [1, 3, 0, 2]
     assert steps.photos.tolist() == [0, 1, 0, 1]
     assert steps.speaking == [3, 3, 2, 1, 0]
@@ -64,13 +64,13 @@ def test_whoever_speaks_spoke_at_the_step_before_in_the_same_place():
 
 
 def test_words_of_steps_come_back_to_their_places():
-    words, x = up_to([2, 4], [0, 3], longest=5), torch.randn(2, 2, 5, 3)
+    words, x = up_to([2, 4], [0, 3], max_length=5), torch.randn(2, 2, 5, 3)
     steps = Steps(words)
     torch.testing.assert_close(steps.wide(steps.packed(x)), x * words[..., None])
     assert steps.packed(words.long()).tolist() == [1] * 9  # numbers without a width, too
 
 
 def test_a_batch_without_words_has_steps_in_which_nobody_speaks():
-    steps = Steps(up_to([0, 0], longest=3))
+    steps = Steps(up_to([0, 0], max_length=3))
     assert steps.speaking == [0, 0, 0]
     assert steps.wide(steps.packed(torch.ones(1, 2, 3, 4))).tolist() == torch.zeros(1, 2, 3, 4).tolist()

@@ -35,7 +35,7 @@ def gpt2(**changed):
 def build(mapping="queries", model=None, **settings):
     """In eval mode, its weights so far apart that words and photos tell."""
     model = gpt2() if model is None else model
-    settings = {"prefix": PREFIX, "cells": CELLS, "longest": 20} | settings
+    settings = {"prefix": PREFIX, "cells": CELLS, "max_length": 20} | settings
     decoder = PrefixDecoder(model, CHANNELS, mapping=mapping, **settings).eval()
     for name, parameter in decoder.named_parameters():
         if parameter.ndim > 1:
@@ -95,7 +95,7 @@ def test_a_frozen_language_model_learns_nothing(frozen):
 @pytest.mark.parametrize("mapping", ["queries", "mlp"])
 def test_it_learns_captions_by_heart_and_where_they_end(mapping):
     model = gpt2(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
-    decoder = PrefixDecoder(model, CHANNELS, cells=CELLS, prefix=PREFIX, mapping=mapping, longest=20, dropout=0.0)
+    decoder = PrefixDecoder(model, CHANNELS, cells=CELLS, prefix=PREFIX, mapping=mapping, max_length=20, dropout=0.0)
     grid = torch.randn(4, CELLS, CHANNELS)
     assert learn(decoder, grid, padded(CAPTIONS)) < 0.01
     assert said(decoder, grid) == CAPTIONS
@@ -107,12 +107,12 @@ def test_it_learns_captions_by_heart_and_where_they_end(mapping):
     [
         ({"prefix": 2}, "prefix: 3 tokens or more, not 2"),
         ({"mapping": "linear"}, "linear: no such mapping .one of queries, mlp"),
-        ({"longest": 40}, "25 places, too few for 5 tokens and 40 words"),
+        ({"max_length": 40}, "25 places, too few for 5 tokens and 40 words"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(settings, told):
     with pytest.raises(UsageError, match=told):
-        PrefixDecoder(gpt2(), CHANNELS, **{"prefix": PREFIX, "longest": 20} | settings)
+        PrefixDecoder(gpt2(), CHANNELS, **{"prefix": PREFIX, "max_length": 20} | settings)
 
 
 def test_a_language_model_of_another_kind_is_refused():
@@ -123,4 +123,4 @@ def test_a_language_model_of_another_kind_is_refused():
     with pytest.raises(UsageError, match="not opt"):
         PrefixDecoder(other, CHANNELS)
     with pytest.raises(UsageError, match="no start or no end"):
-        PrefixDecoder(gpt2(eos_token_id=None), CHANNELS, prefix=PREFIX, longest=20)
+        PrefixDecoder(gpt2(eos_token_id=None), CHANNELS, prefix=PREFIX, max_length=20)

@@ -104,7 +104,7 @@ def test_the_order_of_words_and_the_place_of_cells_tell():
 
 @torch.no_grad()
 def test_it_has_room_for_its_longest_sentence():
-    decoder, grid = build(longest=5), torch.randn(1, CELLS, CHANNELS)
+    decoder, grid = build(max_length=5), torch.randn(1, CELLS, CHANNELS)
     words = torch.randint(3, WORDS, (1, 1, 6))  # the start and five
     logits = decoder(grid, words)[0]
     memory, first = decoder.begin(grid)

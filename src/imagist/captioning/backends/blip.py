@@ -74,7 +74,8 @@ def from_model(
         translator: MarianMT model for ``options.language``; None takes the published one.
 
     Raises:
-        ImagistError: As `imagist.captioning.pretrained.captioner.load_captioner` and `imagist.captioning.translation.translator_into` say.
+        ImagistError: See `imagist.captioning.pretrained.captioner.load_captioner` and
+            `imagist.captioning.translation.translator_into`.
     """
     into = translator_into(options, translator)
     captioner = load_captioner(_FAMILY, model, options, prompt)

@@ -23,7 +23,7 @@ MODELS = {"blip2-2.7b": "Salesforce/blip2-opt-2.7b", "blip2-flan-t5-xl": "Salesf
 
 
 class _DecoderOnly:
-    """`imagist.captioning.pretrained.words.LanguageModel` over a BLIP-2 whose language model continues what it is given."""
+    """Implements `LanguageModel` for a BLIP-2 whose language model is decoder-only."""
 
     def __init__(self, network: Any, before: list[int]) -> None:
         self._network, self._before = network, before
@@ -108,7 +108,8 @@ def from_model(
         translator: MarianMT model for ``options.language``; None takes the published one.
 
     Raises:
-        ImagistError: As `imagist.captioning.pretrained.captioner.load_captioner` and `imagist.captioning.translation.translator_into` say.
+        ImagistError: See `imagist.captioning.pretrained.captioner.load_captioner` and
+            `imagist.captioning.translation.translator_into`.
     """
     into = translator_into(options, translator)
     dtype = "bfloat16" if options.device.startswith("cuda") else "float32"

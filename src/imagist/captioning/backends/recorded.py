@@ -20,7 +20,7 @@ from imagist.datasets.captions.faults import Faults
 from imagist.errors import ManifestError, ModelFailed
 from imagist.images.encoder import Encoder
 from imagist.images.fetch import is_url
-from imagist.images.formats import has_picture_suffix
+from imagist.images.formats import has_image_suffix
 from imagist.images.tables import is_table, open_table
 from imagist.records import Caption, Hypothesis, Photo
 
@@ -34,7 +34,7 @@ class RecordedCaptioner:
     """Implements `imagist.protocols.Captioner` over captions by source.
 
     A photo's record is the one of its whole source; where there is none, of its file name; where there is none, of that
-    without the suffix of a picture. Of photos in archives and tables (``x.tar#a/b.jpg``) the name is the member's.
+    without the suffix of an image. Of photos in archives and tables (``x.tar#a/b.jpg``) the name is the member's.
 
     Args:
         id: Names the records.
@@ -74,7 +74,7 @@ class RecordedCaptioner:
             raise ModelFailed(
                 f"{len(candidates)} records of other sources could be meant: {told}",
                 item=source,
-                remedy="name the pictures as they are named in the records",
+                remedy="name the images as they are named in the records",
             )
         return records[0] if records else None
 
@@ -97,7 +97,7 @@ def _name(source: str) -> str:
 
 def _stem(source: str) -> str:
     name = _name(source)
-    return name.rpartition(".")[0] if has_picture_suffix(name) else name
+    return name.rpartition(".")[0] if has_image_suffix(name) else name
 
 
 def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = None) -> RecordedCaptioner:

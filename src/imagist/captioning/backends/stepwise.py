@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagist.bundle import Bundle, open_bundle
-from imagist.captioning.decoding import END, START, Ints, Sentence, Worth, generate, seeds_of
+from imagist.captioning.decoding import END, START, Ints, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
 from imagist.captioning.reranking.mbr import Floats
@@ -37,7 +37,7 @@ BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the 
 class StepwiseCaptioner:
     """Implements `imagist.protocols.Captioner` over a bundle's two graphs.
 
-    Of several views of a photo it describes the first, the whole picture.
+    Of several views of a photo it describes the first, the whole image.
 
     Args:
         bundle: The model folder.
@@ -64,14 +64,14 @@ class StepwiseCaptioner:
         self.words = len(self._vocabulary)
         settings = f"{options.decoding},views={encoder.views},language={language}"
         self._concepts = None
-        if options.decoding.consensus and "concepts" in card and language == main:
+        if options.decoding.mbr and "concepts" in card and language == main:
             self._concepts = concepts.read(bundle.lines("concepts.txt"), card["concepts"])
             self._detector = bundle.session("captioner-concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
         self.id = f"{bundle.name}-{bundle.version}/{card['kind']}({settings})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
-        """One caption a photo, in order, with attention maps over the picture (padding is cut off)."""
+        """One caption a photo, in order, with attention maps over the image (padding is cut off)."""
         if not photos:
             return []
         grids = np.stack([views[0] for views in self._encoder.grids(photos)])
@@ -82,13 +82,13 @@ class StepwiseCaptioner:
         """The n best sentences from float32 ``[N, L, D]``."""
         return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._worth(grids))
 
-    def _worth(self, grids: Array) -> Worth | None:
+    def _worth(self, grids: Array) -> RerankerScore | None:
         if (known := self._concepts) is None:
             return None
         (shares,) = self._detector.run(None, {"grid": grids})
 
         def of(photo: int, sentences: Sequence[Ints]) -> Floats:
-            return known.worth(map(self._vocabulary.text, sentences), shares[photo])
+            return known.reranker_score(map(self._vocabulary.text, sentences), shares[photo])
 
         return of
 

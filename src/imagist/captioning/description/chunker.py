@@ -25,8 +25,8 @@ from imagist.captioning.description import english
 from imagist.captioning.description.chunks import SEVERAL, Chunk, Clause, NounPhrase
 
 _FRAME = re.compile(
-    r"((this|it) is )?((an? |the )?(black and white )?(photo|photograph|picture|image|view|shot|close[- ]?up)"
-    r"( photo| picture| view| shot)? of )+|there (is|are) |this is "
+    r"((this|it) is )?((an? |the )?(black and white )?(photo|image|image|image|view|shot|close[- ]?up)"
+    r"( photo| image| view| shot)? of )+|there (is|are) |this is "
 )
 
 
@@ -45,7 +45,7 @@ def parse(text: str) -> Clause:
 
 
 def _frame(words: Sequence[str]) -> int:
-    """How many words at the front say that there is a picture, or something in it; something must follow."""
+    """How many words at the front say that there is an image, or something in it; something must follow."""
     found = _FRAME.match(" ".join(words) + " ")
     return len(found[0].split()) if found and len(found[0].split()) < len(words) else 0
 

@@ -37,7 +37,7 @@ def describe(captioner: Captioner, photo: Photo, *, detail: int = 1, region: Box
             described on its own, with a little margin; *on the left* is then its left.
 
     Raises:
-        UsageError: There is no such detail, or the region is empty or not within the picture.
+        UsageError: There is no such detail, or the region is empty or not within the image.
     """
     return describe_all(captioner, [photo], detail=detail, region=region)[0]
 
@@ -60,7 +60,7 @@ def describe_all(
         photos: N photos.
         detail: As for `describe`.
         region: As for `describe`; the same for all.
-        batch_size: Most pictures that the captioner gets at a time, >= 1.
+        batch_size: Most images that the captioner gets at a time, >= 1.
 
     Returns:
         N descriptions, in order.
@@ -93,8 +93,8 @@ def _parts(photo: Photo, detail: int, region: Box | None) -> list[Look]:
 
 def _captioned(captioner: Captioner, cut: Sequence[Sequence[Look]], batch_size: int) -> list[list[Heard]]:
     """The captions of the parts of all photos, photo by photo."""
-    pictures = [picture for parts in cut for picture, _ in parts]
-    batches = (pictures[at : at + batch_size] for at in range(0, len(pictures), batch_size))
+    images = [image for parts in cut for image, _ in parts]
+    batches = (images[at : at + batch_size] for at in range(0, len(images), batch_size))
     captions = (caption for batch in batches for caption in captioner.caption(batch))
     return [[(next(captions), box) for _, box in parts] for parts in cut]
 

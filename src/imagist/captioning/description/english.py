@@ -88,7 +88,7 @@ _SCENES = (
     _words("building house wall"),
 )
 _UNPLACED = _words("""
-    air front back top side middle camera picture photo photograph image background foreground distance way trick
+    air front back top side middle camera image photo image image background foreground distance way trick
     jump game time day night midair action view scene shot line row edge end piece one others something someone each
     center bottom left right area mouth hand arm head face hair eye leg tongue ear body lap shoulder foot paw race
     ride corner look soccer tennis hockey rugby volleyball music fun part kind pair
@@ -184,7 +184,7 @@ def is_plural(noun: str) -> bool:
 
 
 def is_content(word: str) -> bool:
-    """Whether a word says something of the picture, and is not there for grammar alone."""
+    """Whether a word says something of the image, and is not there for grammar alone."""
     lower = word.lower()
     simple = {w for p in PREPOSITIONS if "_" in p for w in p.split("_")} - {"front", "top", "middle", "edge"}
     grammar = (DETERMINERS - NUMBERS) | BE | CONJUNCTIONS | SUBORDINATORS | PREPOSITIONS | simple

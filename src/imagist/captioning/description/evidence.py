@@ -1,6 +1,6 @@
-"""How well a detail is backed by what was said of all the parts of a picture.
+"""How well a detail is backed by what was said of all the parts of an image.
 
-One hypothesis is a guess; what several looks at a picture agree on is less of one. So the unit is a look: each has one
+One hypothesis is a guess; what several looks at an image agree on is less of one. So the unit is a look: each has one
 vote, spread over its hypotheses by their probability.
 """
 

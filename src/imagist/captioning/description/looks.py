@@ -1,4 +1,4 @@
-"""The parts of a picture that a captioner is shown, and what it said of each.
+"""The parts of an image that a captioner is shown, and what it said of each.
 
 Shapes: H, W the photo's height and width in pixels; T words; h, w cells of an attention map. Boxes are fractions.
 """
@@ -24,7 +24,7 @@ TRIM = 0.08  # cut off each side for a second look at a whole
 LONG = 1.25  # long side over short side from which a part is looked at in its own proportions, too
 PEAKS = 3  # most nouns that get a look of their own
 PEAK_SIDE = 0.4  # smallest side of such a look
-ASIDE = 0.07  # from the middle, as a share of the picture: what is further off is on one side
+ASIDE = 0.07  # from the middle, as a share of the image: what is further off is on one side
 SMALLEST = 32  # pixels a side: smaller parts show a captioner nothing that the whole does not
 PEAK_LEVEL = 0.5  # of the highest cell: what is part of the peak
 
@@ -43,12 +43,12 @@ PARTS: tuple[Box, ...] = (
 
 
 Look = tuple[Photo, Box]
-"""A picture for the captioner, and what part of the photo it shows."""
+"""An image for the captioner, and what part of the photo it shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Saying:
-    """One hypothesis about one part of a picture.
+    """One hypothesis about one part of an image.
 
     Attributes:
         clause: Its chunks.
@@ -157,14 +157,14 @@ def _span(high: NDArray[np.bool_], at: int) -> tuple[float, float]:
 
 
 def widened(region: Box) -> Box:
-    """A region with `MARGIN` around it, as far as the picture goes."""
+    """A region with `MARGIN` around it, as far as the image goes."""
     x0, y0, x1, y1 = region
     across, down = MARGIN * (x1 - x0), MARGIN * (y1 - y0)
     return max(0.0, x0 - across), max(0.0, y0 - down), min(1.0, x1 + across), min(1.0, y1 + down)
 
 
 def within(box: Box, outer: Box) -> Box:
-    """A box that is given as fractions of another one, as fractions of the picture."""
+    """A box that is given as fractions of another one, as fractions of the image."""
     width, height = outer[2] - outer[0], outer[3] - outer[1]
     x0, y0, x1, y1 = box
     return outer[0] + x0 * width, outer[1] + y0 * height, outer[0] + x1 * width, outer[1] + y1 * height

@@ -1,4 +1,4 @@
-"""What a description is made of: sentences, each with the part of the picture that it speaks of."""
+"""What a description is made of: sentences, each with the part of the image that it speaks of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imagist.errors import UsageError
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as fractions of the upright picture's width and height, 0 to 1: the same for a picture
+"""Left, top, right and bottom as fractions of the upright image's width and height, 0 to 1: the same for an image
 and for any scaled copy of it."""
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -21,7 +21,7 @@ class Said:
 
     Attributes:
         text: As it stands in the description.
-        box: The part of the picture that the captioner was shown when it said so.
+        box: The part of the image that the captioner was shown when it said so.
         logprob: Natural log-probability of the caption that it comes from, <= 0; what other captions added to that
             one is not counted.
     """
@@ -52,7 +52,7 @@ def checked(region: Box) -> Box:
     """The region, as numbers.
 
     Raises:
-        UsageError: It is no box, is empty, or is not within the picture.
+        UsageError: It is no box, is empty, or is not within the image.
     """
     name = "region"
     try:
@@ -63,7 +63,7 @@ def checked(region: Box) -> Box:
         ) from None
     if not all(math.isfinite(edge) and 0 <= edge <= 1 for edge in (x0, y0, x1, y1)):
         raise UsageError(
-            f"{x0:g}, {y0:g}, {x1:g}, {y1:g} reaches out of the picture",
+            f"{x0:g}, {y0:g}, {x1:g}, {y1:g} reaches out of the image",
             item=name,
             remedy="give fractions of its width and height, 0 to 1; divide pixels by them",
         )

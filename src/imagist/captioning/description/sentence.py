@@ -1,4 +1,4 @@
-"""One sentence from the hypotheses about a picture: a few words, the best caption, or the best with more put in."""
+"""One sentence from the hypotheses about an image: a few words, the best caption, or the best with more put in."""
 
 from __future__ import annotations
 

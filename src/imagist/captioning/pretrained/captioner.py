@@ -87,10 +87,10 @@ class PretrainedCaptioner:
         begun = opening(checkpoint, prompt)
         shortest = preset.fewest(begun.before) if preset else 1
         self.decoding: Decoding = preset.decoding(options.decoding, begun.before) if preset else options.decoding
-        if begun.room is not None and begun.before + self.decoding.longest > begun.room:
+        if begun.room is not None and begun.before + self.decoding.max_length > begun.room:
             raise UsageError(
-                f"{self.decoding.longest} words are more than this model can write",
-                item="longest",
+                f"{self.decoding.max_length} words are more than this model can write",
+                item="max_length",
                 remedy=f"at most {begun.room - begun.before}",
             )
         self._vocabulary = Vocabulary(
@@ -118,8 +118,8 @@ class PretrainedCaptioner:
 
     def _pixels(self, photos: Sequence[Photo]) -> Tensor:
         """Float ``[N, 3, H, W]``, each photo for itself: they come in all sizes."""
-        pictures = self._checkpoint.pictures
-        made = [pictures(Image.fromarray(p.pixels), return_tensors="pt")["pixel_values"] for p in photos]
+        images = self._checkpoint.images
+        made = [images(Image.fromarray(p.pixels), return_tensors="pt")["pixel_values"] for p in photos]
         model = self._checkpoint.model
         return torch.cat(made).to(device=model.device, dtype=model.dtype)
 
@@ -130,7 +130,7 @@ class PretrainedCaptioner:
             if text:
                 said.setdefault(text, sentence.logprob)  # other pieces may spell the same words
         if not said:
-            raise ModelFailed("the captioner said nothing of this picture", item=photo.source)
+            raise ModelFailed("the captioner said nothing of this image", item=photo.source)
         nbest = tuple(Hypothesis(text, logprob) for text, logprob in said.items())
         return Caption(nbest[0].text, nbest[0].logprob, tuple(nbest[0].text.split()), nbest)
 
@@ -143,7 +143,7 @@ def load_captioner(
     Args:
         family: What kind of model it is.
         model: As `imagist.captioning.pretrained.presets.named` takes it.
-        options: How to search, where, and on how many threads; its language is left to `imagist.captioning.translation`.
+        options: How to search, where, and on how many threads; `imagist.captioning.translation` handles its language.
         prompt: What the caption continues; not part of it. None is the preset's, or none.
         dtype: Of the weights: ``float32``, ``bfloat16``.
 

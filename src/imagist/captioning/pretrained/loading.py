@@ -35,17 +35,17 @@ class Checkpoint:
         name: The model with the commit or the contents that it was loaded from: equal names, equal weights.
         model: The transformers model in eval mode, on its device.
         tokenizer: Its tokenizer.
-        pictures: Its image processor; None where it takes none.
+        images: Its image processor; None where it takes none.
     """
 
     name: str
     model: Any
     tokenizer: Any
-    pictures: Any
+    images: Any
 
 
 def load(
-    model: str, kind: str, network: str, *, device: str = "cpu", dtype: str = "float32", pictures: bool = True
+    model: str, kind: str, network: str, *, device: str = "cpu", dtype: str = "float32", images: bool = True
 ) -> Checkpoint:
     """Loads a checkpoint with its tokenizer and its image processor.
 
@@ -58,7 +58,7 @@ def load(
         network: The transformers class to make, such as ``BlipForConditionalGeneration``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: Of the weights: ``float32``, ``bfloat16``.
-        pictures: Whether it comes with an image processor.
+        images: Whether it comes with an image processor.
 
     Raises:
         MissingExtra: A library that the tokenizer needs is not installed.
@@ -85,7 +85,7 @@ def load(
             )
         place = {"local_files_only": True} if local else {"revision": commit}
         tokenizer = _tokenizer(model, place)
-        processor = _part(model, transformers.AutoImageProcessor, place, trust_remote_code=False) if pictures else None
+        processor = _part(model, transformers.AutoImageProcessor, place, trust_remote_code=False) if images else None
         weights = _weights(getattr(transformers, network), model, config, getattr(torch, dtype), place)
     name = f"{folder.resolve().name}-{_contents(folder)}" if local else f"{model}@{commit[:12]}"
     return Checkpoint(name, weights.to(target).eval(), tokenizer, processor)

@@ -19,7 +19,7 @@ class Preset:
 
     Attributes:
         beam: Hypotheses followed at a time; 1 is greedy.
-        longest: Most words, pieces of words as the model's tokenizer cuts them.
+        max_length: Most words, pieces of words as the model's tokenizer cuts them.
         shortest: Fewest.
         prompt: What the caption continues; not part of it.
         whole: Whether the lengths count the start and the prompt too, as ``max_length`` and ``min_length`` of
@@ -27,7 +27,7 @@ class Preset:
     """
 
     beam: int
-    longest: int
+    max_length: int
     shortest: int = 1
     prompt: str = ""
     whole: bool = False
@@ -37,9 +37,9 @@ class Preset:
 
         The length power is 1, the ``length_penalty`` that transformers takes when none is given.
         """
-        longest = max(1, self.longest - before if self.whole else self.longest)
+        max_length = max(1, self.max_length - before if self.whole else self.max_length)
         nbest = min(asked.nbest, self.beam)
-        return replace(asked, beam=self.beam, nbest=nbest, longest=longest, length_power=1.0, top_p=None)
+        return replace(asked, beam=self.beam, nbest=nbest, max_length=max_length, length_penalty=1.0, top_p=None)
 
     def fewest(self, before: int) -> int:
         """Fewest words of the caption itself."""
@@ -48,11 +48,11 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     # demo.ipynb and predict.py of salesforce/BLIP; the prompt is that of its models/blip.py
-    "standalone": Preset(beam=3, longest=20, shortest=5, prompt="a picture of", whole=True),
+    "standalone": Preset(beam=3, max_length=20, shortest=5, prompt="an image of", whole=True),
     # clip-interrogator 0.6.0: generate(max_new_tokens=caption_max_length), all else as transformers has it
-    "clip-interrogator": Preset(beam=1, longest=32),
+    "clip-interrogator": Preset(beam=1, max_length=32),
     # clip-interrogator 0.5.4, still over salesforce/BLIP: blip_num_beams, blip_max_length
-    "clip-interrogator-0.5": Preset(beam=8, longest=32, shortest=5, prompt="a picture of", whole=True),
+    "clip-interrogator-0.5": Preset(beam=8, max_length=32, shortest=5, prompt="an image of", whole=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""A language model of transformers as `imagist.captioning.decoding.NextWord`: a cache for each beam, and words it may not say.
+"""A language model of transformers as `imagist.captioning.decoding.NextWord`: a cache for each beam, suppressed tokens.
 
 Shapes: N photos, of which n are still open; B beams; R = n * B rows; K candidates; V words; P cells that are looked at;
 D their width. A "word" is a piece of one, as the model's own tokenizer cuts them.
@@ -37,10 +37,10 @@ class Sight:
 
 
 class LanguageModel(Protocol):
-    """A network that tells of pictures."""
+    """A network that tells of images."""
 
     def look(self, pixels: Tensor) -> Sight:
-        """Pictures ``[N, 3, H, W]``, as the model's image processor makes them."""
+        """Images ``[N, 3, H, W]``, as the model's image processor makes them."""
         ...
 
     def say(self, words: Tensor, cache: Any, memory: Tensor | None) -> Tensor:
@@ -55,7 +55,7 @@ def empty_cache(*, cross: bool) -> Any:
 
 
 def for_each(pixels: Tensor, words: list[int]) -> Tensor:
-    """The same words for each of N pictures, int64 ``[N, T]``."""
+    """The same words for each of N images, int64 ``[N, T]``."""
     return torch.tensor([words], device=pixels.device).expand(len(pixels), -1)
 
 
@@ -77,8 +77,8 @@ class Vocabulary:
         known = min(len(tokenizer), size)
         said = tokenizer.batch_decode([[word] for word in range(known)], skip_special_tokens=True)
         self.blank = torch.tensor([not text.strip() for text in said] + [True] * (size - known))
-        muted = {word for word in tokenizer.all_special_ids if word < size} | set(range(known, size))
-        self.muted = sorted((muted - {self.ends[0]}) | set(self.ends[1:]))
+        suppressed_tokens = {word for word in tokenizer.all_special_ids if word < size} | set(range(known, size))
+        self.suppressed_tokens = sorted((suppressed_tokens - {self.ends[0]}) | set(self.ends[1:]))
 
     def text(self, words: Ints) -> str:
         """What the words ``[T]`` say, with single spaces."""
@@ -91,7 +91,7 @@ class Beams:
     Args:
         model: The language model.
         vocabulary: What it may say.
-        pixels: Pictures ``[N, 3, H, W]`` on the model's device.
+        pixels: Images ``[N, 3, H, W]`` on the model's device.
         beams: B.
     """
 
@@ -145,7 +145,7 @@ class Beams:
     def _allowed(self, logprobs: Tensor, spoken: Tensor) -> Tensor:
         """Log-probabilities ``[R, V]``, -inf for what may not be said: special words, an end before there is text."""
         logprobs[:, self.end] = logprobs[:, self._vocabulary.ends].logsumexp(-1)
-        logprobs[:, self._vocabulary.muted] = -torch.inf
+        logprobs[:, self._vocabulary.suppressed_tokens] = -torch.inf
         early = ~spoken if self._length >= self._vocabulary.shortest else torch.ones_like(spoken)
         logprobs[early, self.end] = -torch.inf
         return logprobs

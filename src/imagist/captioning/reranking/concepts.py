@@ -52,7 +52,7 @@ class Concepts:
         object.__setattr__(self, "_places", {phrase: place for place, phrase in enumerate(self.counts)})
         object.__setattr__(self, "_squares", np.log(max(self.photos, _RARE) / counts) ** 2)
 
-    def worth(self, sentences: Iterable[str], shares: NDArray[np.floating]) -> Floats:
+    def reranker_score(self, sentences: Iterable[str], shares: NDArray[np.floating]) -> Floats:
         """What each sentence is worth beside its agreement with the others: float64 ``[K]``, 0 or more.
 
         Args:

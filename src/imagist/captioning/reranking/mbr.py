@@ -23,16 +23,16 @@ ORDERS = 4  # n-grams of 1 to 4 words
 SIGMA = 6.0  # words by which lengths may differ, as in CIDEr-D
 
 
-def agreement(sentences: Sequence[NDArray[np.int64]], logprobs: Sequence[float], length_power: float = 0.7) -> Floats:
+def agreement(sentences: Sequence[NDArray[np.int64]], logprobs: Sequence[float], length_penalty: float = 0.7) -> Floats:
     """How like the others each hypothesis is, the others weighed by their probability: float64 ``[K]``, 0 to 1.
 
     Args:
         sentences: K sequences of word ids, 0 or more, without an end.
         logprobs: Of each, the end's with it.
-        length_power: Probabilities are compared as log-probability / words ** length_power.
+        length_penalty: Probabilities are compared as log-probability / words ** length_penalty.
     """
     lengths = np.array([len(words) for words in sentences])
-    ranks = np.asarray(logprobs) / np.maximum(lengths, 1) ** length_power
+    ranks = np.asarray(logprobs) / np.maximum(lengths, 1) ** length_penalty
     weights = np.exp(ranks - ranks.max())
     gap = lengths[:, None] - lengths
     alike = _alike(sentences, lengths) * np.exp(-(gap**2) / (2 * SIGMA**2))

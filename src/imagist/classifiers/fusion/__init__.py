@@ -1,4 +1,4 @@
-"""Joins what the picture says and what the words say: by score, by logit, by a stack, by features."""
+"""Joins what the image says and what the words say: by score, by logit, by a stack, by features."""
 
 from imagist.classifiers.fusion.calibrated import Calibrated, calibrate
 from imagist.classifiers.fusion.features import Distilled, FeatureFusion, FeedForward

@@ -24,7 +24,7 @@ class Calibrated:
     """Two opinions, each at its temperature, fused, at a temperature again; follows `imagist.protocols.Fusion`.
 
     Attributes:
-        image: Of the picture's opinion.
+        image: Of the image's opinion.
         text: Of the words'.
         fusion: Joins the calibrated opinions.
         fused: Of the result.
@@ -65,7 +65,7 @@ def calibrate(
     that a classifier which makes no mistake on few items does not come out as certain.
 
     Args:
-        image: ``[N, C]``, what the picture says, not yet calibrated.
+        image: ``[N, C]``, what the image says, not yet calibrated.
         text: ``[N, C]``, what the words say, not yet calibrated.
         targets: Integers ``[N]``, 0..C-1.
         family: The fusion of a weight, as in `fit_weight`.

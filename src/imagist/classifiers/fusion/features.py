@@ -1,8 +1,8 @@
-"""Small networks over features: of both sources at once (feature level), or of the picture alone (distilled).
+"""Small networks over features: of both sources at once (feature level), or of the image alone (distilled).
 
 Fitted by `imagist.training.classifiers`, run here in numpy.
 
-Shapes: N items; C classes; D features; E1, E2 widths of the picture's and the words' hidden states.
+Shapes: N items; C classes; D features; E1, E2 widths of the image's and the words' hidden states.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class FeatureFusion:
     """A network over the hidden states of both classifiers.
 
     Attributes:
-        network: Over E1 + E2 features, the picture's first.
+        network: Over E1 + E2 features, the image's first.
         image_width: E1, 1 or more.
 
     Raises:
@@ -102,13 +102,13 @@ class FeatureFusion:
 
     def __post_init__(self) -> None:
         if not 0 < self.image_width < self.network.width:
-            raise UsageError(f"a picture's width of {self.image_width} in a network over {self.network.width} features")
+            raise UsageError(f"an image's width of {self.image_width} in a network over {self.network.width} features")
 
     def fuse_features(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]``, rows sum to 1.
 
         Args:
-            image: float32 ``[N, E1]``, the picture's hidden states.
+            image: float32 ``[N, E1]``, the image's hidden states.
             text: float32 ``[N, E2]``, the words'.
 
         Raises:
@@ -125,11 +125,11 @@ class FeatureFusion:
 
 @dataclass(frozen=True, eq=False)
 class Distilled:
-    """A picture classifier that learned from a fused teacher: it needs no caption.
+    """An image classifier that learned from a fused teacher: it needs no caption.
 
     Attributes:
         labels: C names.
-        network: Over the D features of a picture.
+        network: Over the D features of an image.
 
     Raises:
         UsageError: The network has other classes than there are labels.

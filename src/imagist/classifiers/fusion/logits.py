@@ -26,8 +26,8 @@ class LogitFusion:
     """Product of two opinions, each raised to a power; follows `imagist.protocols.Fusion`.
 
     Attributes:
-        image: a, the power of the picture's opinion, >= 0.
-        text: b, that of the words', >= 0. With powers 1 and 0 the result is the picture's scores bit for bit, with 0
+        image: a, the power of the image's opinion, >= 0.
+        text: b, that of the words', >= 0. With powers 1 and 0 the result is the image's scores bit for bit, with 0
             and 1 the words'; with 0 and 0 it knows nothing.
 
     Raises:
@@ -50,7 +50,7 @@ class LogitFusion:
             UsageError: A weight outside of 0..1.
         """
         if not 0 <= weight <= 1:
-            raise UsageError(f"a fusion weight lies in 0..1, got {weight}", remedy="0 picture only, 1 words only")
+            raise UsageError(f"a fusion weight lies in 0..1, got {weight}", remedy="0 image only, 1 words only")
         return cls(1 - weight, weight)
 
     def fuse(self, image: Array, text: Array) -> Array:
@@ -72,7 +72,7 @@ def fit_logits(image: Array, text: Array, targets: NDArray[Any], *, most: float 
     they are too few to fit on.
 
     Args:
-        image: ``[N, C]``, what the picture says.
+        image: ``[N, C]``, what the image says.
         text: ``[N, C]``, what the words say.
         targets: Integers ``[N]``, 0..C-1.
         most: Greatest power, > 0.

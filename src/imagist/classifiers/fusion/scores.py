@@ -29,7 +29,7 @@ class ScoreFusion:
     """Weighted mean of two opinions; follows `imagist.protocols.Fusion`.
 
     Attributes:
-        weight: w, what the words count for, 0..1. At 0 the result is the picture's scores bit for bit, at 1 the words'.
+        weight: w, what the words count for, 0..1. At 0 the result is the image's scores bit for bit, at 1 the words'.
 
     Raises:
         UsageError: A weight outside of 0..1.
@@ -39,7 +39,7 @@ class ScoreFusion:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
-            raise UsageError(f"a fusion weight lies in 0..1, got {self.weight}", remedy="0 picture only, 1 words only")
+            raise UsageError(f"a fusion weight lies in 0..1, got {self.weight}", remedy="0 image only, 1 words only")
 
     def fuse(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]`` from two of the same shape; where their rows sum to 1, so do its rows.
@@ -92,7 +92,7 @@ def fit_weight(
     opinion on the items it was chosen on, and promises nothing about others.
 
     Args:
-        image: ``[N, C]``, what the picture says.
+        image: ``[N, C]``, what the image says.
         text: ``[N, C]``, what the words say.
         targets: Integers ``[N]``, 0..C-1.
         family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that has the single opinions

@@ -29,7 +29,7 @@ class StackedFusion:
     """softmax([log P_image, log P_text] matrix + bias); follows `imagist.protocols.Fusion`.
 
     Attributes:
-        matrix: float32 ``[2C, C]``, its first C rows for the picture's opinion.
+        matrix: float32 ``[2C, C]``, its first C rows for the image's opinion.
         bias: float32 ``[C]``.
 
     Raises:
@@ -72,7 +72,7 @@ def fit_stacking(
     """Multinomial logistic regression with an L2 penalty, on held-out items that neither classifier was trained on.
 
     Args:
-        image: ``[N, C]``, what the picture says.
+        image: ``[N, C]``, what the image says.
         text: ``[N, C]``, what the words say.
         targets: Integers ``[N]``, 0..C-1.
         penalty: Of the sum of squares of the matrix beside the mean loss (scikit-learn's 1 / (2 N ``C``)), > 0; None

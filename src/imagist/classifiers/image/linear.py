@@ -12,7 +12,7 @@ from imagist.records import Array, LabelSet, Photo
 
 
 class LinearClassifier:
-    """Implements `imagist.protocols.ImageClassifier` over a bundle's ``pictures.onnx``.
+    """Implements `imagist.protocols.ImageClassifier` over a bundle's ``image-classifier.onnx``.
 
     Args:
         bundle: The model folder.
@@ -23,7 +23,7 @@ class LinearClassifier:
     def __init__(self, bundle: Bundle, encoder: Encoder, threads: int = 1) -> None:
         self.labels = LabelSet(tuple(bundle.card["labels"]))
         self._encoder = encoder
-        self._session = bundle.session("pictures.onnx", threads)
+        self._session = bundle.session("image-classifier.onnx", threads)
 
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, calibrated, rows sum to 1; the mean over the views of each photo."""

@@ -28,7 +28,7 @@ try:
     from torch import Tensor, nn
 except ImportError as _error:
     raise MissingExtra(
-        "picture networks need a library that is not installed", item=_error.name, remedy="pip install 'imagist[torch]'"
+        "image networks need a library that is not installed", item=_error.name, remedy="pip install 'imagist[torch]'"
     ) from _error
 
 TORCHVISION = "torchvision:"

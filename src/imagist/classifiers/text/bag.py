@@ -12,7 +12,7 @@ from imagist.records import Array, LabelSet
 
 
 class BagClassifier:
-    """Implements `imagist.protocols.TextClassifier` over a bundle's ``texts.onnx`` and ``terms.txt``.
+    """Implements `imagist.protocols.TextClassifier` over a bundle's ``text-classifier.onnx`` and ``ngrams.txt``.
 
     Args:
         bundle: The model folder.
@@ -21,8 +21,8 @@ class BagClassifier:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.labels = LabelSet(tuple(bundle.card["labels"]))
-        self._places = {term: place for place, term in enumerate(bundle.lines("terms.txt"))}
-        self._session = bundle.session("texts.onnx", threads)
+        self._places = {term: place for place, term in enumerate(bundle.lines("ngrams.txt"))}
+        self._session = bundle.session("text-classifier.onnx", threads)
 
     def scores(self, texts: Sequence[str]) -> Array:
         """float32 ``[N, C]``, calibrated, rows sum to 1. A text without a known word gets the base rates."""

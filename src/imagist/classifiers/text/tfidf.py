@@ -23,7 +23,7 @@ from imagist.errors import BundleError, BundleNotFound, OutputError
 from imagist.protocols import TextClassifier
 from imagist.records import Array, LabelSet
 
-CARD, TERMS, NUMBERS = "classifier.json", "terms.txt", "numbers.npz"
+CARD, TERMS, NUMBERS = "classifier.json", "ngrams.txt", "numbers.npz"
 AT_A_TIME = 1024  # texts whose table is held in memory
 
 

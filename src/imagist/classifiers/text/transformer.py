@@ -45,12 +45,12 @@ class Reading:
     Attributes:
         pooling: ``mean`` of the tokens' states, or the state of the first token, ``cls``.
         normalise: Make the vector 1 long, as sentence embeddings are compared.
-        longest: Most tokens, with those that every text begins and ends with; what is longer is cut.
+        max_length: Most tokens, with those that every text begins and ends with; what is longer is cut.
     """
 
     pooling: Literal["cls", "mean"] = "mean"
     normalise: bool = False
-    longest: int = field(default=64, metadata={"least": 3})
+    max_length: int = field(default=64, metadata={"least": 3})
 
 
 class Network(nn.Module):
@@ -102,7 +102,7 @@ class TransformerClassifier:
     def __init__(self, network: Network, tokenizer: Any, labels: LabelSet) -> None:
         self.network, self.tokenizer, self.labels = network, tokenizer, labels
         places = getattr(network.encoder.config, "max_position_embeddings", tokenizer.model_max_length)
-        self._longest = min(network.reading.longest, places, tokenizer.model_max_length)
+        self._max_length = min(network.reading.max_length, places, tokenizer.model_max_length)
 
     def scores(self, texts: Sequence[str]) -> Array:
         """float32 ``[N, C]``, rows sum to 1; independent of what else is in the batch."""
@@ -121,7 +121,7 @@ class TransformerClassifier:
 
         The integral of the gradient of the class's probability over the word embeddings, from the text with every word
         replaced by padding to the text itself; the pieces of a word are summed. The words of a text therefore sum to
-        the difference of the probability between the two. Words beyond ``longest`` count 0.
+        the difference of the probability between the two. Words beyond ``max_length`` count 0.
 
         Args:
             texts: N of them.
@@ -136,7 +136,7 @@ class TransformerClassifier:
         """Each text as tokens, not padded."""
         if not texts:
             return []
-        told = self.tokenizer(list(texts), truncation=True, max_length=self._longest, **more)
+        told = self.tokenizer(list(texts), truncation=True, max_length=self._max_length, **more)
         return [{name: told[name][i] for name in told} for i in range(len(texts))]
 
     def padded(self, cut: Sequence[Cut]) -> dict[str, Tensor]:
@@ -237,7 +237,7 @@ def begin(
         ImagistError: Else as `imagist.captioning.pretrained.loading.load` says.
     """
     source = model_folder(model)
-    checkpoint = load_checkpoint(source, _model_type(source), "AutoModel", device=device, pictures=False)
+    checkpoint = load_checkpoint(source, _model_type(source), "AutoModel", device=device, images=False)
     config = checkpoint.model.config
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or checkpoint.tokenizer.pad_token_id is None:
         raise UsageError(
@@ -260,14 +260,14 @@ def load(folder: Path, device: str = "cpu") -> TransformerClassifier:
     """
     try:
         card = json.loads((folder / CARD).read_text("utf-8"))
-        reading = Reading(card["pooling"], card["normalise"], card["longest"])
+        reading = Reading(card["pooling"], card["normalise"], card["max_length"])
         labels, kind = LabelSet(tuple(card["labels"])), str(card["model_type"])
         layer = load_file(folder / HEAD)
     except FileNotFoundError as error:
         raise BundleNotFound("no text classifier there", item=str(folder), remedy="train and save one") from error
     except (OSError, ValueError, KeyError, TypeError, UsageError, SafetensorError) as error:
         raise BundleError(f"the classifier is damaged: {error}", item=str(folder), remedy="save it anew") from error
-    checkpoint = load_checkpoint(str(folder), kind, "AutoModel", device=device, pictures=False)
+    checkpoint = load_checkpoint(str(folder), kind, "AutoModel", device=device, images=False)
     network = Network(checkpoint.model, len(labels), reading)
     try:
         network.layer.load_state_dict(layer)

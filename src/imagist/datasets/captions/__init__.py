@@ -1,4 +1,4 @@
-"""Captioned data in: files of sentences about pictures to records, their faults all at once, near-duplicates."""
+"""Captioned data in: files of sentences about images to records, their faults all at once, near-duplicates."""
 
 from imagist.datasets.captions.checking import check
 from imagist.datasets.captions.duplicates import near_duplicates

@@ -12,7 +12,7 @@ from imagist.datasets.captions.faults import Faults
 from imagist.datasets.captions.record import Record
 from imagist.images.fetch import is_url
 
-_REMEDY = "correct or leave out what is named; images says in which folder pictures lie"
+_REMEDY = "correct or leave out what is named; images says in which folder images lie"
 
 
 def check(records_by_split: Mapping[str, Sequence[Record]], *, check_images: bool = True) -> None:

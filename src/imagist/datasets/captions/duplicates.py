@@ -1,6 +1,6 @@
-"""Pictures that are almost the same, such as copies of another size or quality, by a 64-bit perceptual hash.
+"""Images that are almost the same, such as copies of another size or quality, by a 64-bit perceptual hash.
 
-Shapes: N, M pictures.
+Shapes: N, M images.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _COSINES = np.cos(np.pi / _SIDE * np.outer(np.arange(_KEPT), np.arange(_SIDE) + 
 def near_duplicates(
     records_a: Sequence[Record], records_b: Sequence[Record], *, distance: int = 6, workers: int = 2
 ) -> list[tuple[str, str]]:
-    """Pairs of pictures, one of each set, that look the same.
+    """Pairs of images, one of each set, that look the same.
 
     Found are copies of another size, shape, JPEG quality or brightness and those without colour; not mirror images, nor
-    crops of more than a few per cent. Of Flickr8k's dev pictures 6 bits find every copy at JPEG quality 20, half size,
+    crops of more than a few per cent. Of Flickr8k's dev images 6 bits find every copy at JPEG quality 20, half size,
     stretched and in grey, 98% of those a quarter brighter, and 93% of those cropped by 2% a side. Between its train and
-    dev they find nothing; unrelated pictures begin to meet at 8 bits (``tests/captioned/test_near_duplicates.py``).
+    dev they find nothing; unrelated images begin to meet at 8 bits (``tests/captioned/test_near_duplicates.py``).
 
     Args:
         records_a: N records.
@@ -46,12 +46,12 @@ def near_duplicates(
         The names ``(of a, of b)``, most alike first, then in the order of the records.
 
     Raises:
-        DataError: Pictures that cannot be read or decoded, all of them at once.
+        DataError: Images that cannot be read or decoded, all of them at once.
         UsageError: A distance outside 0 to 64.
     """
     check_distance(distance)
     faults = Faults()
-    a, b = (hash_pictures(records, faults, workers) for records in (records_a, records_b))
+    a, b = (hash_images(records, faults, workers) for records in (records_a, records_b))
     faults.raise_any(remedy="leave them out, or put whole files in their place")
     pairs = sorted((bits, i, j) for i, j, bits in close_pairs(a, b, distance))
     return [(records_a[i].image, records_b[j].image) for _, i, j in pairs]
@@ -68,7 +68,7 @@ def check_distance(distance: int) -> None:
 
 
 def perceptual_hash(pixels: Pixels) -> int:
-    """The 64-bit hash of a picture: which of its 8 x 8 lowest frequencies exceed their median.
+    """The 64-bit hash of an image: which of its 8 x 8 lowest frequencies exceed their median.
 
     Source: Zauner 2010, "Implementation and benchmarking of perceptual image hash functions" (the DCT hash).
 
@@ -80,8 +80,8 @@ def perceptual_hash(pixels: Pixels) -> int:
     return int.from_bytes(np.packbits(frequencies > np.median(frequencies)).tobytes(), "big")
 
 
-def hash_pictures(records: Sequence[Record], faults: Faults, workers: int) -> NDArray[np.uint64]:
-    """The perceptual hash of each picture, uint64 ``[N]``; 0 where one is at fault."""
+def hash_images(records: Sequence[Record], faults: Faults, workers: int) -> NDArray[np.uint64]:
+    """The perceptual hash of each image, uint64 ``[N]``; 0 where one is at fault."""
     rows = [Row(record.image, record.content) for record in records]
     found = np.zeros(len(rows), np.uint64)
     for i, (_, photo) in enumerate(load(rows, limits=_LIMITS, workers=workers)):

@@ -15,7 +15,7 @@ from imagist.datasets.captions.record import Entry, Record, Wanted
 from imagist.datasets.captions.selecting import listed, of_split
 from imagist.errors import DataError
 
-_REMEDY = "correct what is named; images says in which folder pictures lie"
+_REMEDY = "correct what is named; images says in which folder images lie"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Labelled pictures in: folders, tables, CIFAR-100 and COCO to examples; which of them, in which folds; leaks."""
+"""Labelled images in: folders, tables, CIFAR-100 and COCO to examples; which of them, in which folds; leaks."""
 
 from imagist.datasets.labels.choosing import choose, label_set, targets
 from imagist.datasets.labels.example import Example

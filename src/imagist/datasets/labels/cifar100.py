@@ -2,7 +2,7 @@
 
 Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images".
 
-Shapes: N pictures of 3 colours and 32 x 32 pixels.
+Shapes: N images of 3 colours and 32 x 32 pixels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEADER = b"P6\n%d %d\n255\n" % (_SIDE, _SIDE)
 
 
 def cifar100_labelled(source: Source, content: bool, faults: Faults) -> Iterator[Labelled]:
-    """The pictures of the folder, or of one file of it, in order, named by file and row; encoded as PPM, without loss.
+    """The images of the folder, or of one file of it, in order, named by file and row; encoded as PPM, without loss.
 
     Raises:
         DataError: No ``train`` or ``test`` there, no names of labels, or a file of another layout.

@@ -1,4 +1,4 @@
-"""Which columns of a table name the picture, its label, caption, split and account, and what one row says."""
+"""Which columns of a table name the image, its label, caption, split and account, and what one row says."""
 
 from __future__ import annotations
 

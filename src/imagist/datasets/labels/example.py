@@ -1,4 +1,4 @@
-"""A labelled picture, as it is handed on and as a file gives it."""
+"""A labelled image, as it is handed on and as a file gives it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from imagist.datasets.captions.record import Entry
 
 @dataclass(frozen=True)
 class Example:
-    """One picture and the class it is of.
+    """One image and the class it is of.
 
     Attributes:
         image: Its path, address or name.
         label: Its class, as the file spells it or as a taxonomy maps it.
-        content: The encoded picture where the file holds it; None where it is to be read from ``image``.
+        content: The encoded image where the file holds it; None where it is to be read from ``image``.
         split: Such as ``train``; None where neither the file nor the reader of it says.
         caption: What the file says of it in words, if anything.
         account: Whose post it is, where the file says so.

@@ -14,10 +14,10 @@ SPLITS = frozenset({"train", "dev", "val", "validation", "test"})
 
 
 def folder_labelled(source: Source, content: bool, faults: Faults) -> Iterator[Labelled]:
-    """The pictures, sorted by name; the class is the first folder, or the second where the first are all splits.
+    """The images, sorted by name; the class is the first folder, or the second where the first are all splits.
 
-    Folders below a class folder say nothing; what begins with a dot is left out. Pictures outside class folders, and
-    class folders beside split folders, are faults. A folder called ``train`` with pictures right in it is a class: of
+    Folders below a class folder say nothing; what begins with a dot is left out. Images outside class folders, and
+    class folders beside split folders, are faults. A folder called ``train`` with images right in it is a class: of
     trains, say.
     """
     paths = []
@@ -27,7 +27,7 @@ def folder_labelled(source: Source, content: bool, faults: Faults) -> Iterator[L
             faults.add("unreadable folder", str(row.error))
         elif not any(part.startswith(".") for part in parts):
             paths.append(parts)
-    mixed = {parts[0] for parts in paths if len(parts) < 3}  # hold pictures themselves, and so are no splits
+    mixed = {parts[0] for parts in paths if len(parts) < 3}  # hold images themselves, and so are no splits
     tops = {parts[0] for parts in paths if len(parts) > 1}
     splits = (tops & SPLITS) - mixed
     for parts in paths:

@@ -1,4 +1,4 @@
-"""Which format a source of labelled pictures is in, by its content first and its suffix second."""
+"""Which format a source of labelled images is in, by its content first and its suffix second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that are trained on and, almost the same, tested on.
+"""Images that are trained on and, almost the same, tested on.
 
 Shapes: N examples.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.datasets.captions.duplicates import BITS, check_distance, close_pairs, hash_pictures
+from imagist.datasets.captions.duplicates import BITS, check_distance, close_pairs, hash_images
 from imagist.datasets.captions.faults import Faults
 from imagist.datasets.captions.record import Record
 from imagist.datasets.labels.example import Example
@@ -26,7 +26,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, order=True)
 class Leak:
-    """Two pictures that look the same, one trained on and one tested on.
+    """Two images that look the same, one trained on and one tested on.
 
     Attributes:
         bits: How many of 64 bits of their hashes differ.
@@ -42,19 +42,19 @@ class Leak:
 
 
 def hashes(examples: Sequence[Example], *, workers: int = 2) -> Hashes:
-    """The perceptual hash of each picture, uint64 ``[N]``, to be computed once and given to what asks for it.
+    """The perceptual hash of each image, uint64 ``[N]``, to be computed once and given to what asks for it.
 
     Raises:
-        DataError: Pictures that cannot be read or decoded, all of them at once.
+        DataError: Images that cannot be read or decoded, all of them at once.
     """
     faults = Faults()
-    found = hash_pictures([Record(each.image, (), content=each.content) for each in examples], faults, workers)
+    found = hash_images([Record(each.image, (), content=each.content) for each in examples], faults, workers)
     faults.raise_any(remedy="leave them out, or put whole files in their place")
     return found
 
 
 def clusters(examples: Sequence[Example], *, distance: int = DISTANCE, known: Hashes | None = None) -> Ints:
-    """A group for each picture and all that are joined to it by near-duplicates, int64 ``[N]``, for ``grouped`` folds.
+    """A group for each image and all that are joined to it by near-duplicates, int64 ``[N]``, for ``grouped`` folds.
 
     Args:
         examples: N examples.

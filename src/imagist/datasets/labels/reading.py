@@ -1,4 +1,4 @@
-"""Sources of labelled pictures to examples: splits applied, pictures found, all faults told at once."""
+"""Sources of labelled images to examples: splits applied, images found, all faults told at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imagist.datasets.labels.source import Source
 from imagist.errors import DataError
 from imagist.images.fetch import is_url
 
-_REMEDY = "correct or leave out what is named; images says in which folder pictures lie, columns which column is which"
+_REMEDY = "correct or leave out what is named; images says in which folder images lie, columns which column is which"
 
 
 def read(source: Source, *, content: bool = True, check_images: bool = True) -> list[Example]:
@@ -27,8 +27,8 @@ def read(source: Source, *, content: bool = True, check_images: bool = True) -> 
 
     Args:
         source: What to read.
-        content: Whether to read pictures that the file holds.
-        check_images: Whether a picture that is neither in the file nor on disk is an error.
+        content: Whether to read images that the file holds.
+        check_images: Whether an image that is neither in the file nor on disk is an error.
 
     Raises:
         DataError: As ``read_all``.
@@ -40,18 +40,18 @@ def read_all(sources: Sequence[Source], *, content: bool = True, check_images: b
     """Reads several sources, such as the official train, dev and test files of a task, in their order.
 
     An example's ``image`` is the path of its file, in ``images`` where that is given, else beside the table where it is
-    there; otherwise the name that the source gives. Pictures that a file holds go by file and row where they have no
-    name of their own. Equal pictures under two names are left to ``leaks``.
+    there; otherwise the name that the source gives. Images that a file holds go by file and row where they have no
+    name of their own. Equal images under two names are left to ``leaks``.
 
     Args:
         sources: What to read.
-        content: Whether to read pictures that files hold.
-        check_images: Whether a picture that is neither in its file nor on disk is an error; addresses are
+        content: Whether to read images that files hold.
+        check_images: Whether an image that is neither in its file nor on disk is an error; addresses are
             never looked up.
 
     Raises:
         DataError: Sources that cannot be read, unknown columns and splits, rows that cannot be understood, missing
-            pictures, empty labels, pictures twice in a split or in two splits: all of them at once.
+            images, empty labels, images twice in a split or in two splits: all of them at once.
     """
     faults = Faults()
     found: list[_Read] = []
@@ -88,7 +88,7 @@ def _collect(source: Source, content: bool, faults: Faults) -> list[_Read]:
     images = path if path.is_dir() else source.images
     found = [_found(row, path, images) for row in labelled]
     if not found and not faults:
-        raise DataError("no labelled picture in it", item=str(path), remedy="name a source with pictures and labels")
+        raise DataError("no labelled image in it", item=str(path), remedy="name a source with images and labels")
     return found
 
 

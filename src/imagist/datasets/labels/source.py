@@ -14,7 +14,7 @@ class Columns:
     """Which columns of a table say what; those that are None are found by their names.
 
     Attributes:
-        image: Names or holds the picture: ``image``, ``media link``, ``path``, ``url``, ...
+        image: Names or holds the image: ``image``, ``media link``, ``path``, ``url``, ...
         label: The class: ``label``, ``class_label``, ``category``, ``fine_label``, ...
         caption: ``caption``, ``text``, ``tweet_text``, ...; of a list of sentences the first is taken.
         split: ``split``.
@@ -35,7 +35,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Source:
-    """A file or folder of labelled pictures and what to take from it.
+    """A file or folder of labelled images and what to take from it.
 
     Attributes:
         path: A folder of class folders, or of those under split folders; a CSV, TSV, JSON or Parquet table; the folder
@@ -43,7 +43,7 @@ class Source:
         format: Which of these it is; found from the content where it is ``auto``.
         split: Of a source that names splits, the one to take, or several as ``train+val``; of one that names none,
             what to call it, as each of CrisisNLP's three files of a task.
-        images: The folder of the pictures; where it is None they lie beside the file.
+        images: The folder of the images; where it is None they lie beside the file.
         columns: Of a table. Of CIFAR-100, ``label`` is ``fine_label`` or ``coarse_label``.
         names: The names of labels that are numbers from 0, one a line, or CIFAR-100's ``meta``; not needed for Parquet
             whose schema has them.

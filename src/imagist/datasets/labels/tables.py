@@ -1,4 +1,4 @@
-"""Tables of labelled pictures: CSV and TSV, JSON objects in a list or one a line, Parquet."""
+"""Tables of labelled images: CSV and TSV, JSON objects in a list or one a line, Parquet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explanations for people: a sheet for each picture, one page for all, and how far to trust them."""
+"""Explanations for people: a sheet for each image, one page for all, and how far to trust them."""
 
 from __future__ import annotations
 

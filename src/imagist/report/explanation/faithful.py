@@ -10,8 +10,8 @@ from imagist.explanation.record import Floats
 _INTRODUCTION = (
     "Deletion score: the mean probability of a category while what speaks most for it is removed first, from nothing "
     "to everything; lower is more faithful, and random orders stand beside. Each kind is judged by the opinion that it "
-    "explains: words by the words alone, parts of the picture by the picture alone, attention by the words of the new "
-    "caption. Intervals are of 95%, by a paired bootstrap over the pictures."
+    "explains: words by the words alone, parts of the image by the image alone, attention by the words of the new "
+    "caption. Intervals are of 95%, by a paired bootstrap over the images."
 )
 
 
@@ -43,7 +43,7 @@ def faithfulness_section(faithful: Faithfulness) -> str:
         '<article class="card explained"><section><h3>How far to trust these</h3>'
         f'<p class="soft">{_INTRODUCTION}</p><div class="scroll"><table class="evidence"><thead><tr><th>removed</th>'
         "<th>by importance (line), at random (dashes)</th><th>score</th><th>at random</th><th>lower by</th>"
-        f"<th>pictures</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>{_effects(effects)}"
+        f"<th>images</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>{_effects(effects)}"
         "</section></article>\n"
     )
 
@@ -53,21 +53,21 @@ def _effects(rows: list[str]) -> str:
         return ""
     return (
         '<div class="scroll"><table class="evidence"><thead><tr><th>hiding the region of a word</th><th>its region</th>'
-        "<th>as much elsewhere</th><th>more by</th><th>pictures</th></tr></thead>"
+        "<th>as much elsewhere</th><th>more by</th><th>images</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def _verdict(found: Comparison) -> str:
-    photos = "picture" if found.photos == 1 else "pictures"
+    photos = "image" if found.photos == 1 else "images"
     return f"better by {_apart(found)} over {found.photos:,} {photos}"
 
 
 def _apart(found: Comparison) -> str:
-    """The difference with its interval; one picture has none."""
+    """The difference with its interval; one image has none."""
     interval = found.better.interval
     if found.photos == 1:
-        return f"{interval.value:+.3f} (no interval of one picture)"
+        return f"{interval.value:+.3f} (no interval of one image)"
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 

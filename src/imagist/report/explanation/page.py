@@ -1,6 +1,6 @@
 """Explanations as one page that stands alone: the words that decided, where they were seen, what goes without them.
 
-The page loads nothing from anywhere: styles and pictures are inside, there are no scripts, and all text is escaped.
+The page loads nothing from anywhere: styles and images are inside, there are no scripts, and all text is escaped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from imagist.explanation.words import spoken
 from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_section
-from imagist.report.explanation.sheet import FOR, attended_picture, evidence_map, tint
+from imagist.report.explanation.sheet import FOR, attended_image, evidence_map, tint
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend
 from imagist.storage import replacing
 
-PICTURE = 480  # longest side of a photo, in pixels
+IMAGE = 480  # longest side of a photo, in pixels
 PANEL = 300  # longest side of a word's panel, in pixels
 TOP = 3  # categories with bars
 
@@ -31,7 +31,7 @@ class ExplanationPage:
     Args:
         title: Its heading.
         model: What is explained, as the pipeline names itself.
-        shown: Most pictures and most failures to show; all are counted.
+        shown: Most images and most failures to show; all are counted.
     """
 
     def __init__(self, title: str, *, model: str, shown: int = SHOWN) -> None:
@@ -78,25 +78,25 @@ class ExplanationPage:
     def _summary(self) -> str:
         shown = f" Shown are the first {len(self._cards):,} of {self._done:,}." if len(self._cards) < self._done else ""
         return (
-            '<p class="soft">Each picture is described in a sentence. One classifier looks at the picture, another '
+            '<p class="soft">Each image is described in a sentence. One classifier looks at the image, another '
             "reads only the sentence, and their probabilities are joined. To explain a category, words are left out of "
-            "the sentence and parts of the picture are hidden, and all are asked again. Changes are in percentage "
+            "the sentence and parts of the image are hidden, and all are asked again. Changes are in percentage "
             f"points of the category's probability: below zero is what spoke for it.{shown}</p>"
         )
 
 
 def _card(source: str, photo: Photo, explanation: Explanation) -> str:
-    picture = Image.fromarray(photo.pixels)
-    picture.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
     caption = escaped(explanation.prediction.caption.text)
     undecided = " undecided" if explanation.prediction.abstained else ""
     return (
-        f'<article class="card explained"><div class="both"><img src="{jpeg(picture)}" alt="{caption}"><div>'
+        f'<article class="card explained"><div class="both"><img src="{jpeg(image)}" alt="{caption}"><div>'
         f'<p class="caption marked">{_marked(explanation)}</p>'
         f'<p class="verdict{undecided}"><b>{escaped(sentences.verdict(explanation))}</b><br><span class="soft">'
         f"{escaped(sentences.opinions(explanation))} {escaped(sentences.weighing(explanation))}</span></p>"
         f'{bars(explanation.prediction, TOP)}<p class="soft">{legend()}</p></div></div>'
-        f'<p class="source">{escaped(source)}</p>{_words(picture, explanation)}{_picture(picture, explanation)}'
+        f'<p class="source">{escaped(source)}</p>{_words(image, explanation)}{_image(image, explanation)}'
         "</article>\n"
     )
 
@@ -115,7 +115,7 @@ def _marked(explanation: Explanation) -> str:
     )
 
 
-def _words(picture: Image.Image, explanation: Explanation) -> str:
+def _words(image: Image.Image, explanation: Explanation) -> str:
     lacking = sentences.missing(explanation)
     note = f'<p class="soft">{escaped(lacking)}</p>' if lacking else ""
     if not explanation.words:
@@ -128,7 +128,7 @@ def _words(picture: Image.Image, explanation: Explanation) -> str:
     if not lacking:
         heads = ["where the captioner looked", *heads, f"region hidden: {category} (and with as much elsewhere)"]
     rows = [
-        _row(picture, explanation, explanation.words.index(word), word, categories, located=not lacking)
+        _row(image, explanation, explanation.words.index(word), word, categories, located=not lacking)
         for word in explanation.by_evidence()
     ]
     return (
@@ -139,7 +139,7 @@ def _words(picture: Image.Image, explanation: Explanation) -> str:
 
 
 def _row(
-    picture: Image.Image, explanation: Explanation, number: int, word: Word, categories: list[str], *, located: bool
+    image: Image.Image, explanation: Explanation, number: int, word: Word, categories: list[str], *, located: bool
 ) -> str:
     said = explanation.prediction
     cells = [f"<th>{escaped(word.text)}</th>"]
@@ -152,7 +152,7 @@ def _row(
     both = said.labels.index(explanation.category)
     cells.append(f"<td>{sentences.change(float(said.probabilities[both] - word.probabilities[both]))}</td>")
     if word.region is not None and located:
-        cells.insert(0, f"<td>{_panel(picture, word, word.region)}</td>")
+        cells.insert(0, f"<td>{_panel(image, word, word.region)}</td>")
         cells.append(f"<td>{_region(explanation, word.region)}</td>")
     return f"<tr>{''.join(cells)}</tr>\n"
 
@@ -163,10 +163,10 @@ def _bar(drops: Floats, number: int) -> str:
     return f'{sentences.change(float(drops[number]))}<div class="rail">{filled}</div>'
 
 
-def _panel(picture: Image.Image, word: Word, region: Region) -> str:
-    small = picture.copy()
+def _panel(image: Image.Image, word: Word, region: Region) -> str:
+    small = image.copy()
     small.thumbnail((PANEL, PANEL), Image.Resampling.LANCZOS)
-    drawn = attended_picture(small, region.attention, region.cells)
+    drawn = attended_image(small, region.attention, region.cells)
     return f'<img src="{jpeg(drawn)}" alt="where the captioner looked for {escaped(word.text)}">'
 
 
@@ -178,12 +178,12 @@ def _region(explanation: Explanation, region: Region) -> str:
     return f'{changes}<br><span class="said">{then}</span>'
 
 
-def _picture(picture: Image.Image, explanation: Explanation) -> str:
+def _image(image: Image.Image, explanation: Explanation) -> str:
     drops = explanation.cell_drops(explanation.category)
-    laid = Image.alpha_composite(picture.convert("RGBA"), evidence_map(drops, picture.size)).convert("RGB")
+    laid = Image.alpha_composite(image.convert("RGBA"), evidence_map(drops, image.size)).convert("RGB")
     return (
-        '<section><h3>The picture</h3><div class="pair">'
+        '<section><h3>The image</h3><div class="pair">'
         f'<img src="{jpeg(laid)}" alt="which parts speak for {escaped(explanation.category)}"><p>'
-        f"{escaped(sentences.picture_evidence(explanation))} Warm parts speak for {escaped(explanation.category)}, "
+        f"{escaped(sentences.image_evidence(explanation))} Warm parts speak for {escaped(explanation.category)}, "
         "blue ones against it, dim ones neither.</p></div></section>"
     )

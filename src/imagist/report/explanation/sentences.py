@@ -8,7 +8,7 @@ from imagist.explanation import Explanation, Region
 from imagist.explanation.record import Opinion
 
 SLIGHT = 0.02  # a drop of less than this colours faintly: relative heights alone would make much of nothing
-SOURCES: tuple[tuple[Opinion, str], ...] = (("image", "picture"), ("text", "words"), ("joint", "together"))
+SOURCES: tuple[tuple[Opinion, str], ...] = (("image", "image"), ("text", "words"), ("joint", "together"))
 
 
 def explanation_lines(explanation: Explanation) -> Iterator[str]:
@@ -28,7 +28,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
             line += "; its region hidden (and as much elsewhere): "
             line += ", ".join(f"{name} {own} ({elsewhere})" for _, name, own, elsewhere in changes)
         yield line
-    yield picture_evidence(explanation)
+    yield image_evidence(explanation)
     if lacking := missing(explanation):
         yield lacking
 
@@ -43,7 +43,7 @@ def opinions(explanation: Explanation) -> str:
     """What each says on its own."""
     said = explanation.prediction
     return (
-        f"The picture says {said.image_label} {said.image_probabilities.max():.1%}, "
+        f"The image says {said.image_label} {said.image_probabilities.max():.1%}, "
         f"the words say {said.text_label} {said.text_probabilities.max():.1%}."
     )
 
@@ -54,18 +54,18 @@ def weighing(explanation: Explanation) -> str:
     if weight is None:
         return "No weighted mean joins the two here, but another fusion."
     if weight == 0:
-        return "The words count for nothing here (weight 0): the verdict is the picture's alone."
+        return "The words count for nothing here (weight 0): the verdict is the image's alone."
     if weight == 1:
-        return "The picture counts for nothing here (weight 1): the verdict is the words' alone."
-    return f"The words count for {weight:.0%} here, the picture for {1 - weight:.0%}."
+        return "The image counts for nothing here (weight 1): the verdict is the words' alone."
+    return f"The words count for {weight:.0%} here, the image for {1 - weight:.0%}."
 
 
-def picture_evidence(explanation: Explanation) -> str:
-    """How much the picture's own opinion hangs on single parts."""
+def image_evidence(explanation: Explanation) -> str:
+    """How much the image's own opinion hangs on single parts."""
     drops = explanation.cell_drops(explanation.category)
     height, width = drops.shape
     told = (
-        f"With one of {height * width} cells hidden, what the picture alone gives {explanation.category} changes by "
+        f"With one of {height * width} cells hidden, what the image alone gives {explanation.category} changes by "
         f"{change(float(drops.max()))} to {change(float(drops.min()))}."
     )
     return told if drops.max() >= SLIGHT else f"{told} No single cell decides."
@@ -74,7 +74,7 @@ def picture_evidence(explanation: Explanation) -> str:
 def missing(explanation: Explanation) -> str | None:
     """Why there is less to show than there could be."""
     if not explanation.words:
-        return "The caption has no word that says anything of the picture."
+        return "The caption has no word that says anything of the image."
     if all(word.region is None for word in explanation.words):
         return "This captioner has no attention: where it looked for a word cannot be shown or hidden."
     return None
@@ -87,7 +87,7 @@ def change(drop: float) -> str:
 
 
 def extent(region: Region) -> str:
-    """How much of the picture the region is."""
+    """How much of the image the region is."""
     return f"{int(region.cells.sum())} of {region.cells.size} cells"
 
 

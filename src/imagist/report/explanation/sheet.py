@@ -1,4 +1,4 @@
-"""One picture that shows why a photo got its category, to look at and to send on.
+"""One image that shows why a photo got its category, to look at and to send on.
 
 Shapes: n content words; G cells a side of the grid; h, w cells of an attention map; W, H a panel's size in pixels.
 """
@@ -34,27 +34,27 @@ Line = tuple[str, int, tuple[int, int, int]]
 
 
 def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
-    """The verdict; the photo, what the picture's own opinion hangs on, and the words that decided; a panel a word.
+    """The verdict; the photo, what the image's own opinion hangs on, and the words that decided; a panel a word.
 
     Args:
         photo: What was classified.
         explanation: Why.
     """
-    picture = Image.fromarray(photo.pixels)
-    picture = picture.resize(fit(picture.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
+    image = Image.fromarray(photo.pixels)
+    image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
     head: list[Line] = [(sentences.verdict(explanation), HEADING, JOINT)]
     head += [(f"{sentences.opinions(explanation)} {sentences.weighing(explanation)}", TEXT, INK)]
     occluded = Image.alpha_composite(
-        picture.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), picture.size)
+        image.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), image.size)
     )
-    seen: list[Line] = [("what the picture's own opinion hangs on: warm for it, blue against", SMALL, INK)]
-    seen += [(sentences.picture_evidence(explanation), SMALL, FAINT)]
+    seen: list[Line] = [("what the image's own opinion hangs on: warm for it, blue against", SMALL, INK)]
+    seen += [(sentences.image_evidence(explanation), SMALL, FAINT)]
     words = _beside([
-        _stack([picture, _text([(Path(explanation.prediction.source).name, SMALL, FAINT)], PANEL)]),
+        _stack([image, _text([(Path(explanation.prediction.source).name, SMALL, FAINT)], PANEL)]),
         _stack([occluded.convert("RGB"), _text(seen, PANEL)]),
         _words(explanation, 2 * PANEL + MARGIN),
     ])  # fmt: skip
-    parts = [_text(head, WIDTH), words, *_word_panels(picture, explanation)]
+    parts = [_text(head, WIDTH), words, *_word_panels(image, explanation)]
     if lacking := sentences.missing(explanation):
         parts.append(_text([(lacking, TEXT, FAINT)], WIDTH))
     inner = _stack(parts, 2 * MARGIN)
@@ -64,7 +64,7 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
 
 
 def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
-    """What hiding each cell changes, as a translucent picture to lay over the photo.
+    """What hiding each cell changes, as a translucent image to lay over the photo.
 
     Args:
         drops: ``[G, G]``, by how much a probability drops.
@@ -80,9 +80,9 @@ def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
 
 
-def attended_picture(picture: Image.Image, attention: Array, cells: Bools) -> Image.Image:
-    """The picture, RGB, under a word's attention ``[h, w]``, dark outside of its region, with a line around that."""
-    panel = overlaid(picture, attention)
+def attended_image(image: Image.Image, attention: Array, cells: Bools) -> Image.Image:
+    """The image, RGB, under a word's attention ``[h, w]``, dark outside of its region, with a line around that."""
+    panel = overlaid(image, attention)
     inner = Image.fromarray(cells).resize(panel.size, Image.Resampling.NEAREST)
     panel = Image.composite(panel, panel.point(lambda level: level * OUTSIDE), inner)
     draw = ImageDraw.Draw(panel)
@@ -134,21 +134,21 @@ def _ordered(explanation: Explanation, category: str) -> list[tuple[Word, float]
     return sorted(pairs, key=lambda pair: -pair[1])[:MOST_WORDS]
 
 
-def _word_panels(picture: Image.Image, explanation: Explanation) -> list[Image.Image]:
+def _word_panels(image: Image.Image, explanation: Explanation) -> list[Image.Image]:
     located = [(word, word.region) for word in explanation.by_evidence() if word.region is not None][:MOST_WORDS]
     if not located:
         return []
     note = (
-        "Where the captioner looked for each word; the bright part is its region, which is then hidden and the picture "
+        "Where the captioner looked for each word; the bright part is its region, which is then hidden and the image "
         f"captioned and classified anew. Changes of {explanation.category} in percentage points; in brackets, a "
         "region of the same size hidden elsewhere."
     )
-    panels = [_word_panel(picture, explanation, word, region) for word, region in located]
+    panels = [_word_panel(image, explanation, word, region) for word, region in located]
     rows = [_beside(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
     return [_text([(note, SMALL, FAINT)], WIDTH), *rows]
 
 
-def _word_panel(picture: Image.Image, explanation: Explanation, word: Word, region: Region) -> Image.Image:
+def _word_panel(image: Image.Image, explanation: Explanation, word: Word, region: Region) -> Image.Image:
     said, category = explanation.prediction, explanation.category
     number = said.labels.index(category)
     alone = probability(said, category, "text") - float(word.text_probabilities[number])
@@ -162,7 +162,7 @@ def _word_panel(picture: Image.Image, explanation: Explanation, word: Word, regi
         for _, name, own, elsewhere in sentences.region_changes(explanation, region)
     ]
     lines += [(f"then: {region.removed.caption.text}", SMALL, FAINT)]
-    return _stack([attended_picture(picture, region.attention, region.cells), _text(lines, PANEL)])
+    return _stack([attended_image(image, region.attention, region.cells), _text(lines, PANEL)])
 
 
 def _marked(words: Sequence[str], colours: dict[int, tuple[tuple[int, int, int], float]], width: int) -> Image.Image:

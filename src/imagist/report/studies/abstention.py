@@ -30,7 +30,7 @@ class RiskCurve:
         name: Of the system.
         coverage: ``[K]``, share of the items it answers, ascending, 0..1.
         risk: ``[K]``, share of the answered items that it gets wrong, 0..1.
-        area: Mean risk over the items, 0..1, as `imagist.classifiers.abstention.RiskCoverage.area` gives it: less is better.
+        area: Mean risk over the items, 0..1, see `imagist.classifiers.abstention.RiskCoverage.area`: less is better.
         chosen: ``(coverage, risk)`` at the threshold that was set for a risk asked for; None where none was.
 
     Raises:

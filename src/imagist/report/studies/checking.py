@@ -1,4 +1,4 @@
-"""What a figure is asked to draw is looked at before it is drawn: a wrong array fails with a word, not as a picture."""
+"""What a figure is asked to draw is looked at before it is drawn: a wrong array fails with a word, not as an image."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-_KINDS = "picture", "words", "fused"  # these have the colours that they have on the pages
+_KINDS = "image", "words", "fused"  # these have the colours that they have on the pages
 _CROWDED = 0.5  # of the longest bar: where the intervals span less of it, they are shown enlarged as well
 
 
@@ -28,7 +28,7 @@ class System:
     Attributes:
         name: Of the system.
         accuracy: 0..1, with its interval.
-        kind: Systems of one kind share a colour and a hatch: ``picture``, ``words``, ``fused``, or any; may be empty.
+        kind: Systems of one kind share a colour and a hatch: ``image``, ``words``, ``fused``, or any; may be empty.
 
     Raises:
         UsageError: Values that are not shares.

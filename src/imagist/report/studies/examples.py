@@ -1,6 +1,6 @@
-"""Pictures with what each system says of them, right or wrong: as a figure, and as cards for the page.
+"""Images with what each system says of them, right or wrong: as a figure, and as cards for the page.
 
-Shapes: H, W a picture's height and width.
+Shapes: H, W an image's height and width.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from imagist.report.studies.wording import folded, plain, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PICTURE = 320  # longest side, in pixels
+IMAGE = 320  # longest side, in pixels
 _LINE = 0.19  # height of a line of text, in inches
 _WIDTH = 78  # of a caption's line, in characters
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one system says of one picture.
+    """What one system says of one image.
 
     Attributes:
         system: Its name.
         label: The category it chose.
         right: Whether that is the true one.
         probability: That it gives the category, 0..1; None where it gives none.
-        caption: The words it read; None where it looks at the picture alone.
+        caption: The words it read; None where it looks at the image alone.
     """
 
     system: str
@@ -53,10 +53,10 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One picture of the panel.
+    """One image of the panel.
 
     Attributes:
-        name: Of the picture.
+        name: Of the image.
         pixels: uint8 ``[H, W, 3]``, RGB.
         label: The true category.
         verdicts: One a system.
@@ -77,31 +77,31 @@ class Shown:
 
 
 def draw_examples(data: Sequence[Shown], stem: Path) -> None:
-    """Writes ``stem.png`` and ``stem.svg``: a row a picture, the verdicts beside it.
+    """Writes ``stem.png`` and ``stem.svg``: a row an image, the verdicts beside it.
 
     Args:
-        data: The pictures; a dozen at most read well.
+        data: The images; a dozen at most read well.
         stem: Path without its suffix.
 
     Raises:
         MissingExtra: matplotlib is not installed.
-        UsageError: No pictures.
+        UsageError: No images.
         OutputError: The folder cannot be written to.
     """
-    check_any("pictures", data)
+    check_any("images", data)
     heights = [max(1.7, _LINE * (2 + sum(1.35 + len(_lines(v)) for v in shown.verdicts))) for shown in data]
     with drawing(stem, 8.4, sum(heights) + 0.12 * len(data)) as figure:
         panels = figure.subplots(len(data), 2, squeeze=False, width_ratios=[1, 3.4], height_ratios=heights)
-        for (picture, words), shown, height in zip(panels, data, heights, strict=True):
-            for axes in (picture, words):
+        for (image, words), shown, height in zip(panels, data, heights, strict=True):
+            for axes in (image, words):
                 axes.set_axis_off()
-            picture.imshow(_scaled(shown.pixels), interpolation="nearest")
-            picture.set_anchor("N")
+            image.imshow(_scaled(shown.pixels), interpolation="nearest")
+            image.set_anchor("N")
             _write(words, shown, height)
 
 
 def cards(data: Sequence[Shown]) -> str:
-    """The same as HTML for the page: all text escaped, pictures inside."""
+    """The same as HTML for the page: all text escaped, images inside."""
     return f'<div class="shown">{"".join(map(_card, data))}</div>\n'
 
 
@@ -156,6 +156,6 @@ def _probability(verdict: Verdict) -> str:
 
 
 def _scaled(pixels: Pixels) -> Pixels:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
+    image = Image.fromarray(pixels)
+    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    return np.asarray(image)

@@ -19,7 +19,7 @@ from imagist.report.studies.confusion import Confusion, draw_confusion
 from imagist.report.studies.curves import Curves, draw_curves
 from imagist.report.studies.drawing import draw_once
 from imagist.report.studies.examples import Shown, Verdict
-from imagist.report.studies.information import WordsAgainstPicture, draw_information
+from imagist.report.studies.information import WordsAgainstImage, draw_information
 from imagist.report.studies.page import Plot
 from imagist.report.studies.reliability import Calibration, draw_reliability
 from imagist.report.studies.stability import Trials, draw_stability
@@ -28,7 +28,7 @@ from imagist.study.results import Outcome, System, judged
 from imagist.study.run import Found
 
 MOST = 6  # systems side by side
-PICTURES = 8  # in the panel of examples
+IMAGES = 8  # in the panel of examples
 
 
 class Figures:
@@ -47,11 +47,11 @@ class Figures:
 
     def comparison(self) -> Plot:
         """Every system's accuracy."""
-        bars = [Bar(o.system.name, o.accuracy, "picture" if o.system.kind == "distilled" else o.system.kind)
+        bars = [Bar(o.system.name, o.accuracy, "image" if o.system.kind == "distilled" else o.system.kind)
                 for o in self._found.outcomes]  # fmt: skip
         stem = self._folder / "comparison"
         draw_once(draw_comparison, bars, stem)
-        return Plot(stem, "Accuracy of every system, with 95% intervals over the judged pictures.")
+        return Plot(stem, "Accuracy of every system, with 95% intervals over the judged images.")
 
     def stability(self) -> Plot:
         """The best systems fold by fold."""
@@ -85,8 +85,8 @@ class Figures:
             draw_once(draw_sweep, shown[part : part + MOST], stem)
             yield Plot(
                 stem,
-                "Accuracy on the judged pictures over the weight of the words: at the left end the picture alone, at "
-                "the right end the words alone. The mark is the weight that the inner folds chose; these pictures had "
+                "Accuracy on the judged images over the weight of the words: at the left end the image alone, at "
+                "the right end the words alone. The mark is the weight that the inner folds chose; these images had "
                 "no say in it.",
             )
 
@@ -98,7 +98,7 @@ class Figures:
         chosen = [j.weight for j in each.joined if j.weight is not None]
         value = float(np.mean([w.weight for w in chosen]))
         low, high = (float(np.mean([w.interval[end] for w in chosen])) for end in (0, 1))
-        pair = f"{each.system.captioner} > {each.system.text} + {each.system.picture}"
+        pair = f"{each.system.captioner} > {each.system.text} + {each.system.image}"
         return Sweep(
             pair, np.linspace(0, 1, len(mean)), mean, np.array([b.low for b in bounds]),
             np.array([b.high for b in bounds]), Interval(value, min(low, value), max(high, value)),
@@ -106,7 +106,7 @@ class Figures:
 
     def categories(self) -> tuple[Plot, CategoryErrors]:
         """Top-1 and top-5 errors by category."""
-        shown = [*(o for o in self._found.outcomes if o.system.kind == "picture"), *self.best(2, ("words",)),
+        shown = [*(o for o in self._found.outcomes if o.system.kind == "image"), *self.best(2, ("words",)),
                  *self.best(1, ("fused",))][:MOST]  # fmt: skip
         classes = np.unique(self._targets)  # fixed splits need not judge all
         wrong = [[~correct(o.probabilities, self._targets, k=k) for k in (1, 5)] for o in shown]
@@ -160,24 +160,24 @@ class Figures:
             shown.append(RiskCurve(each.system.name, curve.coverage, curve.risk, curve.area))
         stem = self._folder / "abstention"
         draw_once(draw_abstention, shown, stem, asked=asked)
-        return Plot(stem, "Mistakes among the answers where the least sure pictures get none.")
+        return Plot(stem, "Mistakes among the answers where the least sure images get none.")
 
-    def information(self, captioner: str, words: Outcome, picture: Outcome) -> Plot:
+    def information(self, captioner: str, words: Outcome, image: Outcome) -> Plot:
         """Who is right on what, and which classes words lose."""
-        right = (correct(o.probabilities, self._targets) for o in (picture, words))
+        right = (correct(o.probabilities, self._targets) for o in (image, words))
         stem = self._folder / f"information-{captioner}"
         draw_once(
-            draw_information, WordsAgainstPicture(captioner, self._found.data.labels.names, self._targets, *right), stem
+            draw_information, WordsAgainstImage(captioner, self._found.data.labels.names, self._targets, *right), stem
         )
-        return Plot(stem, f"The words of {captioner} against the picture, on the same pictures.")
+        return Plot(stem, f"The words of {captioner} against the image, on the same images.")
 
     def examples(self) -> tuple[Shown, ...]:
-        """Pictures on which the best systems disagree, spread over the classes, then any."""
-        systems = [*self.best(2, ("words",)), *self.best(1, ("picture",)), *self.best(1, ("fused",))]
+        """Images on which the best systems disagree, spread over the classes, then any."""
+        systems = [*self.best(2, ("words",)), *self.best(1, ("image",)), *self.best(1, ("fused",))]
         right = np.stack([o.right[0] for o in systems])
         mixed = np.asarray(right.any(axis=0) & ~right.all(axis=0))
         order = sorted(range(len(self._rows)), key=lambda i: (not mixed[i], _rank(self._targets, i)))
-        return tuple(self._shown(i, systems) for i in order[:PICTURES])
+        return tuple(self._shown(i, systems) for i in order[:IMAGES])
 
     def _shown(self, place: int, systems: Sequence[Outcome]) -> Shown:
         row = int(self._rows[place])
@@ -194,14 +194,14 @@ class Figures:
             )  # fmt: skip
         return Shown(example.image, photo.pixels, example.label, tuple(verdicts))
 
-    def best(self, number: int, kinds: Sequence[str] = ("words", "picture", "fused", "distilled")) -> list[Outcome]:
+    def best(self, number: int, kinds: Sequence[str] = ("words", "image", "fused", "distilled")) -> list[Outcome]:
         """The most accurate systems of some kinds."""
         ranked = sorted(self._found.outcomes, key=lambda o: -o.accuracy.value)
         return [each for each in ranked if each.system.kind in kinds][:number]
 
     def best_of_each(self) -> list[Outcome]:
         """The most accurate system of each kind but the distilled, where there is one."""
-        return [found for kind in ("words", "picture", "fused") for found in self.best(1, (kind,))]
+        return [found for kind in ("words", "image", "fused") for found in self.best(1, (kind,))]
 
     @property
     def targets(self) -> NDArray[np.int64]:

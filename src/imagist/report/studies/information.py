@@ -1,4 +1,4 @@
-"""The information report: what is lost when a picture is put into words, and what the words bring back.
+"""The information report: what is lost when an image is put into words, and what the words bring back.
 
 Shapes: N items; C classes.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_any, check_flags
-from imagist.report.studies.style import INK, PICTURE, SOFT, WORDS, as_percent, drawing, key, named_rows
+from imagist.report.studies.style import IMAGE, INK, SOFT, WORDS, as_percent, drawing, key, named_rows
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import folded, points
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PARTS = (  # name, colour, hatch, colour of the letters
     ("both right", "#dcdcdf", "", INK),
-    ("only the picture right", PICTURE, "", "white"),
+    ("only the image right", IMAGE, "", "white"),
     ("only the words right", "#e7b183", "////", INK),
     ("both wrong", "#3d3d42", "", "white"),
 )
@@ -34,14 +34,14 @@ _ROOM = 0.036  # share of a bar from which its number fits in
 
 
 @dataclass(frozen=True, eq=False)
-class WordsAgainstPicture:
-    """Words against pictures on the same items.
+class WordsAgainstImage:
+    """Words against images on the same items.
 
     Attributes:
         name: Of the captioner, or of the pair of classifiers.
         labels: C names.
         targets: int ``[N]``, 0..C-1.
-        picture: bool ``[N]``, whether the picture's classifier is right.
+        image: bool ``[N]``, whether the image's classifier is right.
         words: bool ``[N]``, whether the text classifier is.
 
     Raises:
@@ -51,20 +51,20 @@ class WordsAgainstPicture:
     name: str
     labels: tuple[str, ...]
     targets: NDArray[Any]
-    picture: NDArray[np.bool_]
+    image: NDArray[np.bool_]
     words: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         t = self.targets
         if not len(t) or t.dtype.kind not in "iu" or not 0 <= t.min() <= t.max() < len(self.labels):
             raise UsageError(f"targets must be integers 0..{len(self.labels) - 1}, one at least", item=self.name)
-        for what in ("picture", "words"):
+        for what in ("image", "words"):
             check_flags(what, getattr(self, what), (len(t),), item=self.name)
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
-        """Items that both get right, only the picture, only the words, and neither; the first three are the ceiling."""
-        p, w = self.picture, self.words
+        """Items that both get right, only the image, only the words, and neither; the first three are the ceiling."""
+        p, w = self.image, self.words
         return int((p & w).sum()), int((p & ~w).sum()), int((~p & w).sum()), int((~p & ~w).sum())
 
     def by_class(self) -> list[ClassRecalls]:
@@ -72,26 +72,26 @@ class WordsAgainstPicture:
         found = []
         for number, label in enumerate(self.labels):
             of = self.targets == number
-            p, w = self.picture[of], self.words[of]
+            p, w = self.image[of], self.words[of]
             if len(p):
                 recalls = float(p.mean()), float(w.mean())
                 found.append(ClassRecalls(label, len(p), *recalls, int((p & ~w).sum()), int((~p & w).sum())))
-        return sorted(found, key=lambda one: one.words - one.picture)
+        return sorted(found, key=lambda one: one.words - one.image)
 
 
 @dataclass(frozen=True)
 class ClassRecalls:
-    """One class: items, recall of the picture and of the words (0..1), items that only the one or the other gets."""
+    """One class: items, recall of the image and of the words (0..1), items that only the one or the other gets."""
 
     label: str
     items: int
-    picture: float
+    image: float
     words: float
     lost: int
     recovered: int
 
 
-def draw_overlap(data: Sequence[WordsAgainstPicture], stem: Path) -> None:
+def draw_overlap(data: Sequence[WordsAgainstImage], stem: Path) -> None:
     """Writes ``stem.png`` and ``stem.svg``: who is right on what, a bar a system, the highest ceiling on top.
 
     Args:
@@ -110,7 +110,7 @@ def draw_overlap(data: Sequence[WordsAgainstPicture], stem: Path) -> None:
         key(figure, _overlap(axes, ranked), loc="outside upper right", ncols=4)
 
 
-def draw_information(data: WordsAgainstPicture, stem: Path) -> None:
+def draw_information(data: WordsAgainstImage, stem: Path) -> None:
     """Writes ``stem.png`` and ``stem.svg``: who is right on what, and which classes words lose and recover.
 
     Args:
@@ -129,20 +129,20 @@ def draw_information(data: WordsAgainstPicture, stem: Path) -> None:
         key(lower, _recalls(lower, classes), **over)
 
 
-def information_table(data: WordsAgainstPicture, caption: str) -> Table:
+def information_table(data: WordsAgainstImage, caption: str) -> Table:
     """By class, times 100: recall of both, their difference, and the items that words lose and recover."""
-    heads = ("class", "items", "picture recall", "words recall", "difference", "lost by words", "recovered by words")
+    heads = ("class", "items", "image recall", "words recall", "difference", "lost by words", "recovered by words")
     rows = tuple(
         (
-            one.label, f"{one.items:,}", points(one.picture), points(one.words),
-            points(one.words - one.picture, sign=True), f"{one.lost:,}", f"{one.recovered:,}",
+            one.label, f"{one.items:,}", points(one.image), points(one.words),
+            points(one.words - one.image, sign=True), f"{one.lost:,}", f"{one.recovered:,}",
         )
         for one in data.by_class()
     )  # fmt: skip
     return Table(heads, rows, caption)
 
 
-def _overlap(axes: Axes, data: Sequence[WordsAgainstPicture]) -> list[tuple[Artist, str]]:
+def _overlap(axes: Axes, data: Sequence[WordsAgainstImage]) -> list[tuple[Artist, str]]:
     named_rows(axes, [one.name for one in data])
     entries: dict[str, Artist] = {}
     for row, one in enumerate(data):
@@ -170,14 +170,14 @@ def _recalls(axes: Axes, classes: Sequence[ClassRecalls]) -> list[tuple[Artist, 
     """A dumbbell a class: dark where words recover, pale where they lose."""
     named_rows(axes, [f"{folded(one.label, 26, 1)} ({one.items:,})" for one in classes])
     for row, one in enumerate(classes):
-        better = one.words > one.picture
-        axes.plot([one.picture, one.words], [row, row], color=INK if better else _PALE, linewidth=3, zorder=2)
-        (picture,) = axes.plot(one.picture, row, "o", color=PICTURE, markersize=8, zorder=3, clip_on=False)
+        better = one.words > one.image
+        axes.plot([one.image, one.words], [row, row], color=INK if better else _PALE, linewidth=3, zorder=2)
+        (image,) = axes.plot(one.image, row, "o", color=IMAGE, markersize=8, zorder=3, clip_on=False)
         (words,) = axes.plot(
             one.words, row, "s", color=WORDS, markersize=7, markerfacecolor="white", markeredgewidth=2, zorder=4,
             clip_on=False,
         )  # fmt: skip
-        said = f"{points(one.words - one.picture, sign=True)}: {one.lost:,} lost, {one.recovered:,} recovered"
+        said = f"{points(one.words - one.image, sign=True)}: {one.lost:,} lost, {one.recovered:,} recovered"
         axes.annotate(
             said, (1.03, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5,
             color=INK if better else SOFT, fontweight="bold" if better else "normal",
@@ -185,4 +185,4 @@ def _recalls(axes: Axes, classes: Sequence[ClassRecalls]) -> list[tuple[Artist, 
     axes.set_xlim(-0.01, 1.01)
     as_percent(axes, "x")
     axes.set_xlabel("recall of the class")
-    return [(picture, "picture"), (words, "words")]
+    return [(image, "image"), (words, "words")]

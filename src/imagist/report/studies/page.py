@@ -40,10 +40,10 @@ class Plot:
 
 @dataclass(frozen=True)
 class Panel:
-    """Pictures with verdicts, as cards.
+    """Images with verdicts, as cards.
 
     Attributes:
-        shown: The pictures.
+        shown: The images.
     """
 
     shown: tuple[Shown, ...]

@@ -55,18 +55,18 @@ def publish(found: Found, folder: Path) -> Path:
         sections.append(Section("Fold by fold", (figures.stability(),)))
     if curves := tuple(figures.curves()):
         sections.append(Section("Learning", curves))
-    for words, picture, told in _informed(found, figures):
+    for words, image, told in _informed(found, figures):
         name = words.system.captioner
-        tables[f"Words of {name}"] = table = information_table(f"{words.system.name} and {picture.system.name}", told)
-        plot = figures.information(name, words, picture)
+        tables[f"Words of {name}"] = table = information_table(f"{words.system.name} and {image.system.name}", told)
+        plot = figures.information(name, words, image)
         sections.append(Section(f"What the words of {name} keep", (plot, table, words_table(told))))
     plot, errors = figures.categories()
-    tables["Errors by category"] = errors_table(errors, "Shares of each category's pictures, times 100.")
+    tables["Errors by category"] = errors_table(errors, "Shares of each category's images, times 100.")
     sections.append(Section("By category", (plot, tables["Errors by category"], *figures.confusions())))
     sections.append(Section("Honesty", (figures.reliability(), figures.abstention(ASKED))))
     shown = figures.examples()
     draw_once(draw_examples, shown, folder / "figures" / "examples")
-    sections.append(Section("Examples", ("Pictures on which the best systems disagree come first.", Panel(shown))))
+    sections.append(Section("Examples", ("Images on which the best systems disagree come first.", Panel(shown))))
     sections.append(Section("How it was done", (*_told(found), Listing(settings.to_toml(found.study)))))
 
     write_tables(folder / "tables.md", found.study.name, tables)
@@ -74,7 +74,7 @@ def publish(found: Found, folder: Path) -> Path:
     best = max(found.outcomes, key=lambda each: each.accuracy.value)
     facts = [
         (f"{points(best.accuracy.value)}%", f"best accuracy: {best.system.name}"),
-        (f"{len(found.data.examples):,}", f"pictures in {len(found.data.labels)} categories"),
+        (f"{len(found.data.examples):,}", f"images in {len(found.data.labels)} categories"),
         (str(len(found.trials)), "trials"),
     ]
     write_page(page, found.study.name, sections, lead=found.study.about, facts=facts)
@@ -82,15 +82,15 @@ def publish(found: Found, folder: Path) -> Path:
 
 
 def _informed(found: Found, figures: Figures) -> Iterator[tuple[Outcome, Outcome, Information]]:
-    """For each captioner the information report, by its best classifier of words and the best of pictures."""
-    pictures = figures.best(1, ("picture",))
+    """For each captioner the information report, by its best classifier of words and the best of images."""
+    images = figures.best(1, ("image",))
     for name, captions in found.captions.items():
         words = [each for each in figures.best(len(found.outcomes), ("words",)) if each.system.captioner == name]
-        if words and pictures:
+        if words and images:
             said = [captions[i] for i in figures.rows]
-            given = figures.targets, pictures[0].probabilities, words[0].probabilities, said, found.data.labels
+            given = figures.targets, images[0].probabilities, words[0].probabilities, said, found.data.labels
             key = key_of("information", *given)
-            yield words[0], pictures[0], found.store.record(key, Information, partial(information, *given))
+            yield words[0], images[0], found.store.record(key, Information, partial(information, *given))
 
 
 def _told(found: Found) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _told(found: Found) -> Iterator[str]:
     counts = np.bincount(found.data.targets, minlength=len(found.data.labels))
     several = len(found.data.examples) - len(set(found.data.groups.tolist()))
     folds = found.study.folds
-    yield f"{len(counts)} categories of {counts.min()} to {counts.max()} pictures. Folds are {folds.kind}."
+    yield f"{len(counts)} categories of {counts.min()} to {counts.max()} images. Folds are {folds.kind}."
     yield (
-        f"{several} pictures are near-duplicates of an earlier one (64-bit perceptual hash); folds that are made here "
+        f"{several} images are near-duplicates of an earlier one (64-bit perceptual hash); folds that are made here "
         "keep them together."
     )
     if found.leaks:
@@ -109,5 +109,5 @@ def _told(found: Found) -> Iterator[str]:
         yield f"Leakage was allowed: {each}, which is judged here."
     yield (
         f"Of what a trial trains on, {folds.fits} of {folds.inner} inner folds are held out in turn: on them training "
-        "is stopped, temperatures are fitted and fusion weights are chosen. The pictures that judge have no say in it."
+        "is stopped, temperatures are fitted and fusion weights are chosen. The images that judge have no say in it."
     )

@@ -14,7 +14,7 @@ from imagist.errors import UsageError
 from imagist.metrics.classes import Reliability
 from imagist.metrics.significance import wilson_interval
 from imagist.report.studies.checking import check_any, check_counts, check_shares
-from imagist.report.studies.style import PICTURE, SOFT, WORDS, as_percent, drawing, grid_of, head, key
+from imagist.report.studies.style import IMAGE, SOFT, WORDS, as_percent, drawing, grid_of, head, key
 from imagist.report.studies.wording import points
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def draw_reliability(data: Sequence[Calibration], stem: Path) -> None:
         key(figure, [(mark, name) for name, mark in entries.items()], loc="outside upper right", ncols=len(entries))
 
 
-_LOOKS = ((WORDS, "s", "--", "white"), (PICTURE, "o", "-", PICTURE))  # colour, mark, line, filling
+_LOOKS = ((WORDS, "s", "--", "white"), (IMAGE, "o", "-", IMAGE))  # colour, mark, line, filling
 
 
 def _diagram(axes: Axes, calibration: Calibration) -> dict[str, Artist]:
@@ -116,7 +116,7 @@ def _counts(axes: Axes, calibration: Calibration) -> None:
     width = 0.9 / max(len(curve.count) for curve in curves)
     for number, (curve, (colour, _, dash, _)) in enumerate(zip(curves, _LOOKS, strict=False)):
         held = curve.count > 0
-        filling = (PICTURE, 0.35) if number else "none"
+        filling = (IMAGE, 0.35) if number else "none"
         axes.bar(
             curve.confidence[held], curve.count[held], width, facecolor=filling, edgecolor=colour, linestyle=dash,
             linewidth=1, zorder=3 - number,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 from imagist.report.studies.checking import check_any, check_interval, check_shares
-from imagist.report.studies.style import INK, PICTURE, as_percent, drawing, key, named_rows
+from imagist.report.studies.style import IMAGE, INK, as_percent, drawing, key, named_rows
 from imagist.report.studies.wording import with_interval
 
 _SPREAD = 0.56  # of a row's height, over which its folds are laid out, the first on top
@@ -64,9 +64,7 @@ def draw_stability(data: Sequence[Trials], stem: Path) -> None:
         named_rows(axes, [trials.name for trials in data])
         for row, trials in enumerate(data):
             offsets = np.linspace(-0.5, 0.5, len(trials.accuracy)) * _SPREAD if len(trials.accuracy) > 1 else [0.0]
-            (folds,) = axes.plot(
-                trials.accuracy, row + np.asarray(offsets), "o", color=PICTURE, markersize=4, alpha=0.5
-            )
+            (folds,) = axes.plot(trials.accuracy, row + np.asarray(offsets), "o", color=IMAGE, markersize=4, alpha=0.5)
             (span,) = axes.plot([trials.mean.low, trials.mean.high], [row, row], "|-", color=INK, markersize=10)
             (mean,) = axes.plot(
                 trials.mean.value, row, "D", color=INK, markersize=5, markeredgecolor="white", markeredgewidth=0.6

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 INK, SOFT, LINE, TRACK = "#1d1d1f", "#62626a", "#d9d5cc", "#ece8df"
-PICTURE, WORDS, JOINT = "#2f7fb8", "#c8742a", "#4d3f99"  # as on the pages
+IMAGE, WORDS, JOINT = "#2f7fb8", "#c8742a", "#4d3f99"  # as on the pages
 RIGHT, WRONG = "#1b7f5c", "#b3261e"
 TICK, CROSS = "\N{HEAVY CHECK MARK}", "\N{HEAVY BALLOT X}"
 
@@ -82,7 +82,7 @@ class Mark:
 
 
 _MARKS = (
-    Mark(PICTURE, "o", "-", ""),
+    Mark(IMAGE, "o", "-", ""),
     Mark(WORDS, "s", "--", "////"),
     Mark(JOINT, "D", "-", ""),
     Mark("#00896a", "^", "-.", "...."),

@@ -1,4 +1,4 @@
-"""The sweep over w: how accuracy moves between the picture alone (w = 0) and the words alone (w = 1).
+"""The sweep over w: how accuracy moves between the image alone (w = 0) and the words alone (w = 1).
 
 y = (1-w) P_image + w P_text. Shapes: K values of w.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 from imagist.report.studies.checking import check_any, check_interval, check_shares
-from imagist.report.studies.style import INK, JOINT, PICTURE, WORDS, as_percent, drawing, grid_of, head, key
+from imagist.report.studies.style import IMAGE, INK, JOINT, WORDS, as_percent, drawing, grid_of, head, key
 from imagist.report.studies.wording import points
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """One pair of a picture and a text classifier over w.
+    """One pair of an image and a text classifier over w.
 
     Attributes:
         name: Of the pair.
@@ -102,7 +102,7 @@ def _panel(axes: Axes, sweep: Sweep) -> list[tuple[Artist, str]]:
     axes.fill_between(sweep.weights, sweep.low, sweep.high, color=INK, alpha=0.12, linewidth=0)
     (curve,) = axes.plot(sweep.weights, sweep.accuracy, color=INK, linewidth=1.8)
     ends: list[tuple[Artist, str]] = []
-    for place, shape, colour, name in ((0, "o", PICTURE, "picture alone"), (-1, "s", WORDS, "words alone")):
+    for place, shape, colour, name in ((0, "o", IMAGE, "image alone"), (-1, "s", WORDS, "words alone")):
         w, share = float(sweep.weights[place]), float(sweep.accuracy[place])
         near = sweep.accuracy[np.abs(sweep.weights - w) <= 0.3].mean()
         (end,) = axes.plot(

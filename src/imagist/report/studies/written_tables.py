@@ -18,7 +18,7 @@ from imagist.study.run import Found
 
 
 def write_results(found: Found, folder: Path) -> None:
-    """``results.parquet``, a row a system and trial, and ``predictions.parquet``, a row a system and judged picture."""
+    """``results.parquet``, a row a system and trial, and ``predictions.parquet``, a row a system and judged image."""
     rows = [
         asdict(each.system) | {"system": each.system.name, "seed": trial.seed, "fold": trial.number,
                                "items": len(trial.fold.test)} | asdict(figures)
@@ -69,12 +69,12 @@ def systems_table(outcomes: tuple[Outcome, ...]) -> Table:
     return Table(
         heads[:told], tuple(row[:told] for row in rows),
         "Means over trials, each judged on rows that neither training nor choices saw; accuracy with its 95% bootstrap "
-        "interval over pictures. w is what the words count for, chosen on inner folds.",
+        "interval over images. w is what the words count for, chosen on inner folds.",
     )  # fmt: skip
 
 
 def gains_table(gains: list[Gain]) -> Table:
-    """Each fused system against the better of its branches, each distilled one against its picture's branch."""
+    """Each fused system against the better of its branches, each distilled one against its image's branch."""
     rows = tuple(
         (
             gain.compared.first, gain.compared.second, with_interval(gain.compared.difference, sign=True),
@@ -87,24 +87,24 @@ def gains_table(gains: list[Gain]) -> Table:
     told = len(heads) if any(gain.trials_p is not None for gain in gains) else -1  # one trial has no spread
     return Table(
         heads[:told], tuple(row[:told] for row in rows),
-        "Paired differences of accuracy on the same pictures, with 95% intervals. p: McNemar's exact test with one "
+        "Paired differences of accuracy on the same images, with 95% intervals. p: McNemar's exact test with one "
         "seed, else the paired bootstrap; Holm: corrected for all rows of this table; corrected t: over the trials "
-        "(Nadeau and Bengio 2003). The rival is the better single branch on the judged pictures themselves.",
+        "(Nadeau and Bengio 2003). The rival is the better single branch on the judged images themselves.",
     )  # fmt: skip
 
 
 def information_table(name: str, found: Information) -> Table:
-    """How much a caption keeps of what a picture tells."""
+    """How much a caption keeps of what an image tells."""
     rows = (
-        ("accuracy, picture", with_interval(found.image_accuracy)),
+        ("accuracy, image", with_interval(found.image_accuracy)),
         ("accuracy, words", with_interval(found.text_accuracy)),
-        ("words less picture", with_interval(found.difference.interval, sign=True)),
+        ("words less image", with_interval(found.difference.interval, sign=True)),
         ("agreement", with_interval(found.agreement)),
         ("Cohen's kappa", with_interval(found.kappa)),
         ("either is right (ceiling of any choice between them)", with_interval(found.oracle)),
-        ("information about the label in the picture, share", with_interval(found.bits.image_share)),
+        ("information about the label in the image, share", with_interval(found.bits.image_share)),
         ("information about the label in the words, share", with_interval(found.bits.text_share)),
-        ("what the words keep of the picture's", with_interval(found.bits.kept)),
+        ("what the words keep of the image's", with_interval(found.bits.kept)),
     )
     return Table(
         ("", "x 100"), rows,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints, Worth
+from imagist.captioning.decoding import Ints, RerankerScore
 from imagist.captioning.reranking.concepts import Concepts, ngrams
 from imagist.captioning.reranking.mbr import Floats
 from imagist.errors import DataError
@@ -48,12 +48,12 @@ class Reranker:
     concepts: Concepts
 
     @torch.no_grad()
-    def worth(self, grid: Tensor, vocabulary: Vocabulary) -> Worth:
+    def reranker_score(self, grid: Tensor, vocabulary: Vocabulary) -> RerankerScore:
         """What `imagist.captioning.decoding.generate` asks for the photos of ``[N, L, D]``."""
         shares = self.detector(grid.float()).cpu().numpy()
 
         def of(photo: int, sentences: Sequence[Ints]) -> Floats:
-            return self.concepts.worth([vocabulary.decode(words) for words in sentences], shares[photo])
+            return self.concepts.reranker_score([vocabulary.decode(words) for words in sentences], shares[photo])
 
         return of
 

@@ -67,7 +67,7 @@ def batch(
     sizes: Sequence[int],
     sentences: int,
     vocabulary: Vocabulary,
-    longest: int,
+    max_length: int,
     step: int,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ def batch(
         photos = photos_of(corpus, step, size, seed + number)
         given.append(corpus.features.some(photos, rng))
         drawn = [corpus.draw(photo, sentences, rng) for photo in photos]
-        words += [[vocabulary.encode(text, longest, code) for code, text in of] for of in drawn]
+        words += [[vocabulary.encode(text, max_length, code) for code, text in of] for of in drawn]
     ids = torch.from_numpy(np.array(words))
     return torch.cat(given), ids[:, :, : 1 + int(until_end(ids[:, :, 1:], vocabulary.end).sum(-1).max())]
 

@@ -32,26 +32,26 @@ class Learning:
         corpora: The sets; epochs are counted on the first.
         shares: Photos of each set for one of the first; 1 for the first.
         vocabulary: Of the model.
-        longest: Most words of a sentence.
+        max_length: Most words of a sentence.
         judge: Says what dev thinks.
         folder: Receives checkpoints.
         accelerator: Joins processes and devices.
         seed: Of everything that is drawn.
         encoder_rate: Learning rate of the encoder as a share of the decoder's.
-        brain_float: Multiply in bfloat16.
+        bf16: Multiply in bfloat16.
         told: Called with the name of a phase, the step and figures, for curves.
     """
 
     corpora: Sequence[Corpus]
     vocabulary: Vocabulary
-    longest: int
+    max_length: int
     judge: Judge
     folder: Path
     accelerator: Accelerator
     shares: Sequence[float] = (1.0,)
     seed: int = 0
     encoder_rate: float = 0.05
-    brain_float: bool = True
+    bf16: bool = True
     told: Callable[[str, int, dict[str, float]], None] = lambda phase, step, figures: None
 
     @property
@@ -61,12 +61,12 @@ class Learning:
 
     def autocast(self) -> torch.autocast:
         """Multiplies in bfloat16 within, if asked to."""
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.brain_float)
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16)
 
     def batch(self, photos: int, sentences: int, step: int) -> tuple[Tensor, Tensor]:
         """This process's part of a step's batch from every set: given ``[N, ...]``, words."""
         sizes = [max(1, round(photos * share)) for share in self.shares]
-        given, words = batch(self.corpora, sizes, sentences, self.vocabulary, self.longest, step, self.seed)
+        given, words = batch(self.corpora, sizes, sentences, self.vocabulary, self.max_length, step, self.seed)
         return self.mine(given), self.mine(words)
 
     def mine(self, rows: Tensor) -> Tensor:
@@ -128,12 +128,12 @@ def word_loss(model: nn.Module, given: Tensor, words: Tensor, learning: Learning
     with learning.autocast():
         logits, attention = model(given, read, counts)
     loss = smoothed(logits, goal[counts], config.smoothing) / learning.total(counts.sum())
-    if attention is None or not config.attend_all:
+    if attention is None or not config.doubly_stochastic_weight:
         return loss
     seen = (attention.float() * spoken[..., None]).sum(2)
     fair = spoken.sum(2, keepdim=True) / attention.shape[-1]
     staring: Tensor = ((seen - fair) ** 2).sum(-1)
-    return loss + config.attend_all * staring.sum() / learning.total(staring.new_tensor(staring.numel()))
+    return loss + config.doubly_stochastic_weight * staring.sum() / learning.total(staring.new_tensor(staring.numel()))
 
 
 def hide(words: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:

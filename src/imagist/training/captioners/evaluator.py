@@ -98,8 +98,8 @@ def captions_of(
         given = features.whole(start, min(start + AT_ONCE, len(features))).to(device)
         grid = model.encoder(given)  # type: ignore[operator]
         beams = TorchBeams(model.decoder, grid, search.beam, vocabulary, language)  # type: ignore[arg-type]
-        worth = reranker.worth(grid, vocabulary) if reranker and main else None
-        found = generate(beams, len(given), search, worth=worth)
+        reranker_score = reranker.reranker_score(grid, vocabulary) if reranker and main else None
+        found = generate(beams, len(given), search, reranker_score=reranker_score)
         captions += [vocabulary.decode(best[0].words) for best in found]
     return captions
 

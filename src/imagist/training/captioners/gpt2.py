@@ -82,8 +82,8 @@ class PieceVocabulary:
         self._tokenizer = tokenizer
         self._pieces = Pieces(self.lines)
 
-    def encode(self, text: str, longest: int, language: str | None = None) -> Ints:
-        """A sentence to int64 ``[longest + 2]``: start, pieces, end and padding. No piece of a text is special.
+    def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
+        """A sentence to int64 ``[max_length + 2]``: start, pieces, end and padding. No piece of a text is special.
 
         Raises:
             DataError: The vocabulary writes another language.
@@ -93,8 +93,8 @@ class PieceVocabulary:
                 "these pieces have no start for this language", item=language, remedy="train words of your own"
             )
         (start,) = self.starts.values()
-        ids = np.full(longest + 2, self.end, np.int64)
-        pieces = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)[:longest]
+        ids = np.full(max_length + 2, self.end, np.int64)
+        pieces = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)[:max_length]
         ids[: len(pieces) + 1] = [start, *pieces]
         return ids
 
@@ -137,7 +137,7 @@ def published(name: str, *, end: str | None = None, language: str = "en") -> Pub
     _transformers()
     from imagist.captioning.pretrained.loading import load
 
-    found = load(name, "gpt2", "GPT2LMHeadModel", pictures=False)
+    found = load(name, "gpt2", "GPT2LMHeadModel", images=False)
     config, tokenizer = found.model.config, found.tokenizer
     start, stop = config.bos_token_id, config.eos_token_id
     if end is not None:

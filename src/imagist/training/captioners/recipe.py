@@ -25,7 +25,7 @@ class Data:
         language: ISO 639-1 code of the files' main sentences.
         languages: Further ones, from the files' translations; one decoder learns them all.
         least_count: A word is known from so many occurrences in train on.
-        longest: Sentences are cut to so many words.
+        max_length: Sentences are cut to so many words.
     """
 
     train: tuple[Source, ...]
@@ -33,7 +33,7 @@ class Data:
     language: str = "en"
     languages: tuple[str, ...] = ()
     least_count: int = field(default=4, metadata={"least": 1})
-    longest: int = field(default=20, metadata={"least": 1})
+    max_length: int = field(default=20, metadata={"least": 1})
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Words:
         decay: Weight decay.
         smoothing: Of the labels.
         hidden: Share of the words read that are hidden (word dropout, Bowman et al. 2016), so that more is left to see.
-        attend_all: Weight of the doubly stochastic penalty (Xu et al. 2015, equation 14).
+        doubly_stochastic_weight: Weight of the doubly stochastic penalty (Xu et al. 2015, equation 14).
         clip: Longest gradient.
         average: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
     """
@@ -95,7 +95,7 @@ class Words:
     decay: float = field(default=1e-2, metadata={"least": 0.0})
     smoothing: float = field(default=0.1, metadata=SHARE)
     hidden: float = field(default=0.0, metadata=SHARE)
-    attend_all: float = field(default=0.0, metadata={"least": 0.0})
+    doubly_stochastic_weight: float = field(default=0.0, metadata={"least": 0.0})
     clip: float = field(default=1.0, metadata={"above": 0.0})
     average: float = field(default=0.995, metadata=SHARE)
 
@@ -179,7 +179,7 @@ class Recipe:
         search: How the bundle will caption; dev too, but for phases 1 and 2 where concepts are still to come.
         seed: Of everything that is drawn.
         device: ``auto``, or as torch names it.
-        brain_float: Multiply in bfloat16 where that is safe.
+        bf16: Multiply in bfloat16 where that is safe.
         small: The bundle multiplies bytes and stores halves, instead of float32.
     """
 
@@ -193,5 +193,5 @@ class Recipe:
     search: Decoding = field(default_factory=Decoding)
     seed: int = 0
     device: str = "auto"
-    brain_float: bool = True
+    bf16: bool = True
     small: bool = False

@@ -58,7 +58,7 @@ def self_critical(model: CaptionModel, learning: Learning, config: Critical, wor
         with torch.no_grad(), learning.autocast():
             grid = model.encoder(given)
             sampled = sample(
-                model.decoder, grid, config.samples, learning.longest, learning.vocabulary, language,
+                model.decoder, grid, config.samples, learning.max_length, learning.vocabulary, language,
                 config.temperature,
             )  # fmt: skip
         gain, scores = advantages(reward, sampled, mine, learning.vocabulary)
@@ -118,18 +118,18 @@ def sample(
     decoder: CaptionDecoder,
     grid: Tensor,
     samples: int,
-    longest: int,
+    max_length: int,
     vocabulary: Vocabulary,
     language: str,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Sentences drawn word by word: int64 ``[N, samples, longest + 2]``, padded with the end.
+    """Sentences drawn word by word: int64 ``[N, samples, max_length + 2]``, padded with the end.
 
     Args:
         decoder: The model.
         grid: ``[N, L, D]``.
         samples: Sentences a photo.
-        longest: Most words.
+        max_length: Most words.
         vocabulary: Its start, end and banned words.
         language: Of the sentences.
         temperature: Below 1, likely words are drawn the more often.
@@ -139,7 +139,7 @@ def sample(
     words = torch.full((len(grid), samples), vocabulary.starts[language], device=grid.device)
     drawn = [words]
     ended = torch.zeros_like(words, dtype=torch.bool)
-    for _ in range(longest):
+    for _ in range(max_length):
         logits, _, state = decoder.step(words, memory, state)
         logits[..., list(vocabulary.banned)] = -torch.inf
         chances = torch.softmax(logits.float() / temperature, -1)
@@ -148,5 +148,5 @@ def sample(
         ended |= words == vocabulary.end
         if ended.all():
             break
-    drawn += [torch.full_like(words, vocabulary.end)] * (longest + 2 - len(drawn))
+    drawn += [torch.full_like(words, vocabulary.end)] * (max_length + 2 - len(drawn))
     return torch.stack(drawn, -1)

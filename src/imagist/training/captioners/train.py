@@ -33,7 +33,7 @@ from imagist.training.captioners.evaluator import CaptionModel, Judge
 from imagist.training.captioners.phases import device_of, learn
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.vocabulary import learn_words, tokenised
-from imagist.training.encoders.backbone import GridEncoder, Pictures, Views, cached_grids, open_backbone
+from imagist.training.encoders.backbone import GridEncoder, Images, Views, cached_grids, open_backbone
 from imagist.training.encoders.features import Features, Grids
 from imagist.training.export import bundle as assemble
 from imagist.training.networks.build import build, published_of
@@ -110,15 +110,15 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
         side = recipe.backbone.side
         cells, channels = encoder(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape[1:]
     decoder = build(
-        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, longest=recipe.data.longest,
+        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, max_length=recipe.data.max_length,
         language_model=begun,
     )  # fmt: skip
     tuned = recipe.backbone.tune
     model = CaptionModel(encoder if tuned else nn.Identity(), decoder).to(accelerator.device)
     judge = Judge(dev, vocabulary, _while_training(recipe))
     learning = Learning(
-        [corpus], vocabulary, recipe.data.longest, judge, folder, accelerator, seed=recipe.seed,
-        encoder_rate=recipe.backbone.tune_rate, brain_float=recipe.brain_float,
+        [corpus], vocabulary, recipe.data.max_length, judge, folder, accelerator, seed=recipe.seed,
+        encoder_rate=recipe.backbone.tune_rate, bf16=recipe.bf16,
         **({} if curves is None else {"told": curves}),
     )  # fmt: skip
     learn(model, learning, recipe.words, recipe.critical)
@@ -169,7 +169,7 @@ def _features(
 ) -> Features:
     views = Views(recipe.backbone.side, number, recipe.backbone.least_area)
     if recipe.backbone.tune:
-        return Pictures(records, views)
+        return Images(records, views)
     return Grids(cached_grids(encoder, records, views, folder, device))
 
 
@@ -196,7 +196,7 @@ def _seen(recipe: Recipe, parts: assemble.Parts, records: Sequence[Record]) -> A
 
 def _while_training(recipe: Recipe) -> Decoding:
     """The search by which dev is captioned in phases 1 and 2: a plain one where a consensus would lack its concepts."""
-    return replace(recipe.search, beam=Decoding.beam, consensus=False) if recipe.concepts.epochs else recipe.search
+    return replace(recipe.search, beam=Decoding.beam, mbr=False) if recipe.concepts.epochs else recipe.search
 
 
 def _figures(dev: Corpus, said: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Interval]]:

@@ -49,8 +49,8 @@ class Vocabulary(Protocol):
     @property
     def banned(self) -> tuple[int, ...]: ...  # noqa: D102
 
-    def encode(self, text: str, longest: int, language: str | None = None) -> Ints:
-        """A tokenised sentence to int64 ``[longest + 2]``: start, words, end and padding."""
+    def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
+        """A tokenised sentence to int64 ``[max_length + 2]``: start, words, end and padding."""
         ...
 
     def decode(self, ids: Sequence[int] | Ints) -> str:
@@ -77,10 +77,10 @@ class WordVocabulary:
         self.banned = (*self.starts.values(), UNKNOWN)
         self._first = START
 
-    def encode(self, text: str, longest: int, language: str | None = None) -> Ints:
+    def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
         """As the protocol says."""
-        ids = np.full(longest + 2, END, np.int64)
-        words = [self._places.get(word, UNKNOWN) for word in text.split()[:longest]]
+        ids = np.full(max_length + 2, END, np.int64)
+        words = [self._places.get(word, UNKNOWN) for word in text.split()[:max_length]]
         ids[: len(words) + 1] = [self._first if language is None else self.starts[language], *words]
         return ids
 

@@ -1,1 +1,1 @@
-"""Recipes that fit classifiers of words and of pictures to labelled examples."""
+"""Recipes that fit classifiers of words and of images to labelled examples."""

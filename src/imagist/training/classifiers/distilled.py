@@ -1,4 +1,4 @@
-"""Distils the fused teacher into one picture classifier (Hinton et al. 2015), which needs no caption at run time.
+"""Distils the fused teacher into one image classifier (Hinton et al. 2015), which needs no caption at run time.
 
 Shapes: N examples; C classes; D features; R rows of a batch.
 """
@@ -27,11 +27,11 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Distillation:
-    """How a picture classifier learns from the fused teacher.
+    """How an image classifier learns from the fused teacher.
 
     Attributes:
         kind: ``distilled``.
-        network: Over the picture's features; without hidden units it is a linear classifier.
+        network: Over the image's features; without hidden units it is a linear classifier.
         temperature: At which teacher and student are compared; above 1 the teacher's small probabilities count more.
         teacher: What its opinion counts beside the truth, 0..1; where the truth is not known it counts alone.
     """
@@ -54,12 +54,12 @@ def fit_distilled(
     """Learns the teacher's probabilities, mixed with the truth where that is known.
 
     The teacher should not have been trained on these rows (take each fold's from the others), or it is surer of them
-    than of any it will meet. Rows without a target, such as unlabelled photographs, teach what the teacher thinks of
+    than of any it will meet. Rows without a target, such as unlabelled images, teach what the teacher thinks of
     them.
 
     Args:
         settings: Of the network and its training.
-        features: float32 ``[N, D]``, of the picture alone.
+        features: float32 ``[N, D]``, of the image alone.
         teacher: ``[N, C]``, fused and calibrated probabilities.
         targets: N of 0..C-1, None where the truth is not known.
         labels: C names.

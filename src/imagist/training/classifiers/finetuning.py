@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from imagist.captioning.decoding import Ints
 from imagist.classifiers.image.network import Network, NetworkClassifier
-from imagist.images.photo import Picture, photo_of
+from imagist.images.photo import ImageSource, photo_of
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
 from imagist.training.captioners.phases import device_of
@@ -35,7 +35,7 @@ from imagist.training.schedules import rate_at
 
 KEEP = 50  # steps between checkpoints
 
-Labelled = tuple[Sequence[Picture], Ints]
+Labelled = tuple[Sequence[ImageSource], Ints]
 
 
 class _Averaged(nn.Module):
@@ -81,7 +81,7 @@ def finetune(
         The average of its weights, and the epochs.
 
     Raises:
-        ItemError: A picture cannot be read.
+        ItemError: An image cannot be read.
         DataError: The checkpoint is of another fit, or cannot be read.
     """
     accelerator = Accelerator(cpu=device_of(settings.network.device).type == "cpu")
@@ -106,7 +106,7 @@ def _learn(
     steps = settings.epochs * epoch
     warm = max(1, round(settings.warm * steps))
     varied = Augmentation(settings.network.side, settings.least_area, settings.colour)
-    progress = Progress("pictures", steps, run.step)
+    progress = Progress("images", steps, run.step)
     for rows in islice(batches(len(train[0]), settings.batch, seed), run.step, steps):
         if settings.patience and run.worse >= settings.patience:
             break

@@ -76,7 +76,7 @@ def _optimum(settings: Linear, train: Labelled, dev: Labelled | None, classes: i
     elif dev is None:
         raise UsageError("without dev there is nothing to choose it on", item="penalty", remedy="set it, or give dev")
     else:
-        best = best_linear("picture", weighted, dev, classes)
+        best = best_linear("image", weighted, dev, classes)
         matrix, bias = best.matrix / best.temperature, best.bias / best.temperature
     loss, right = _figures(matrix, bias, train)
     return Head(matrix, bias, (_epoch(1, loss, right, matrix, bias, dev),))

@@ -1,4 +1,4 @@
-"""Fits a classifier of pictures, as its settings say.
+"""Fits a classifier of images, as its settings say.
 
 Shapes: N examples; C classes; E width of the hidden states.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from imagist.classifiers.image.labelmap import LabelMapClassifier, LabelTable, imagenet_labels, read_label_map
 from imagist.classifiers.image.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
 from imagist.errors import BundleError
-from imagist.images.photo import Picture
+from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
 from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.finetuning import finetune
@@ -37,55 +37,55 @@ __all__ = [
     "Linear",
     "Pretrained",
     "cached_features",
-    "fit_pictures",
+    "fit_images",
+    "open_images",
     "open_network",
-    "open_pictures",
-    "save_pictures",
+    "save_images",
 ]
 
 log = logging.getLogger("imagist.training")
 
-CHECKPOINT, MAPPED = "pictures.pt", "network"
+CHECKPOINT, MAPPED = "images.pt", "network"
 
-PictureClassifier = NetworkClassifier | LabelMapClassifier
+ImageClassifier = NetworkClassifier | LabelMapClassifier
 
 
-def fit_pictures(
+def fit_images(
     settings: LabelMap | Linear | Finetuned,
-    pictures: Sequence[Picture],
+    images: Sequence[ImageSource],
     targets: NDArray[Any],
     labels: LabelSet,
-    dev: tuple[Sequence[Picture], NDArray[Any]] | None = None,
+    dev: tuple[Sequence[ImageSource], NDArray[Any]] | None = None,
     seed: int = 0,
     folder: Path | None = None,
     *,
     data: Path = Path(),
     features: Path | None = None,
-) -> Fitted[PictureClassifier]:
+) -> Fitted[ImageClassifier]:
     """Fits a classifier; equal seeds give equal weights.
 
     Args:
         settings: Which, and how.
-        pictures: N of them to learn from; a label map looks at none.
+        images: N of them to learn from; a label map looks at none.
         targets: Their classes, ``[N]``.
         labels: The C names.
-        dev: Held-out pictures with their classes, on which what is open is chosen.
+        dev: Held-out images with their classes, on which what is open is chosen.
         seed: Of all that is drawn.
         folder: Receives the checkpoint of a long fit, from which a killed one goes on.
         data: Folder in which weights are looked for.
         features: Cache of what frozen networks make of photos, shared by all fits; None keeps none.
 
     Raises:
-        ItemError: A picture cannot be read.
-        DataError: Pictures and classes do not fit, in train or dev; the folder holds the checkpoint of another fit; or
+        ItemError: An image cannot be read.
+        DataError: Images and classes do not fit, in train or dev; the folder holds the checkpoint of another fit; or
             weights that cannot be read.
         UsageError: No such network; a label map whose categories are not the labels.
         BundleNotFound: The published weights cannot be had.
     """
     if isinstance(settings, LabelMap):
         return Fitted(_mapped(settings, labels, data))
-    check_labelled({"train": (pictures, targets)} | ({"dev": dev} if dev else {}), len(labels), "pictures")
-    train = pictures, np.asarray(targets, np.int64)
+    check_labelled({"train": (images, targets)} | ({"dev": dev} if dev else {}), len(labels), "images")
+    train = images, np.asarray(targets, np.int64)
     held_out = (dev[0], np.asarray(dev[1], np.int64)) if dev else None
     network = open_network(settings.network, data)
     key = _key(settings, network, train, held_out, labels, seed)
@@ -94,8 +94,8 @@ def fit_pictures(
         tuned = network.with_classes(len(labels))
         tuned, history = finetune(tuned, settings, train, held_out, labels, seed=seed, path=path, key=key)
         return Fitted(_classifier(tuned, labels, settings.network), history)
-    every = [*pictures, *(dev[0] if dev else ())]
-    known, known_dev = np.split(cached_features(network, settings.network, every, features), [len(pictures)])
+    every = [*images, *(dev[0] if dev else ())]
+    known, known_dev = np.split(cached_features(network, settings.network, every, features), [len(images)])
     known_parts = (known, train[1]), (known_dev, held_out[1]) if held_out else None
     head = fit_head(settings, *known_parts, len(labels), seed=seed, path=path, key=key)
     last = network.with_classes(len(labels)).last
@@ -120,18 +120,18 @@ def _classifier(network: Network, labels: LabelSet | None, settings: Pretrained)
 
 def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, labels: LabelSet, seed: int) -> str:
     """A digest of all that decides the weights."""
-    sets = [(records_key(pictures), targets.tolist()) for pictures, targets in ([train, dev] if dev else [train])]
+    sets = [(records_key(images), targets.tolist()) for images, targets in ([train, dev] if dev else [train])]
     chosen = asdict(settings)
     chosen["network"] |= {"device": "", "weights": weights_key(network)}
     told = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def save_pictures(classifier: PictureClassifier, folder: Path) -> None:
+def save_images(classifier: ImageClassifier, folder: Path) -> None:
     """Writes a classifier with all that it needs: safetensors and a card.
 
     Args:
-        classifier: As `fit_pictures` gives it.
+        classifier: As `fit_images` gives it.
         folder: Made where it is missing.
     """
     if isinstance(classifier, NetworkClassifier):
@@ -146,8 +146,8 @@ def save_pictures(classifier: PictureClassifier, folder: Path) -> None:
     draft.replace(folder / CARD)
 
 
-def open_pictures(folder: Path, device: str = "cpu") -> PictureClassifier:
-    """What `save_pictures` wrote.
+def open_images(folder: Path, device: str = "cpu") -> ImageClassifier:
+    """What `save_images` wrote.
 
     Raises:
         BundleError: As `imagist.classifiers.image.network.open_network_classifier`.

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, looks
 from imagist.errors import UsageError
-from imagist.images.photo import Picture, photo_of
+from imagist.images.photo import ImageSource, photo_of
 from imagist.records import Array, Photo, Pixels
 from imagist.training.captioners.phases import device_of
 from imagist.training.captioners.recipe import Backbone
@@ -42,11 +42,11 @@ TABLE = "network"  # what messages call a classifier's `Pretrained`
 AT_ONCE = 64  # photos that are decoded together where they are looked at one after the other
 
 
-def photos_of(pictures: Sequence[Picture]) -> Iterator[list[Photo]]:
-    """The pictures, decoded some at a time."""
+def photos_of(images: Sequence[ImageSource]) -> Iterator[list[Photo]]:
+    """The images, decoded some at a time."""
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(pictures), AT_ONCE):
-            yield list(pool.map(photo_of, pictures[start : start + AT_ONCE]))
+        for start in range(0, len(images), AT_ONCE):
+            yield list(pool.map(photo_of, images[start : start + AT_ONCE]))
 
 
 def open_network(settings: Pretrained, data: Path = Path()) -> Network:
@@ -78,9 +78,9 @@ def open_network(settings: Pretrained, data: Path = Path()) -> Network:
 
 
 def cached_features(
-    network: Network, settings: Pretrained, pictures: Sequence[Picture], folder: Path | None = None
+    network: Network, settings: Pretrained, images: Sequence[ImageSource], folder: Path | None = None
 ) -> Array:
-    """Hidden states float32 ``[N, E]`` of pictures, the mean over the views of each.
+    """Hidden states float32 ``[N, E]`` of images, the mean over the views of each.
 
     They are kept as float16, in files named by what they depend on. A killed run goes on where it stood, but for the
     last few hundred photos.
@@ -89,19 +89,19 @@ def cached_features(
         network: Opened by ``settings``; frozen.
         settings: The views, and the device: on a processor ONNX Runtime runs the network, several times as fast as
             eager PyTorch.
-        pictures: N of them.
+        images: N of them.
         folder: Of the cache; None keeps nothing.
 
     Raises:
-        ItemError: A picture cannot be read.
+        ItemError: An image cannot be read.
     """
     if folder is None:
         with TemporaryDirectory() as passing:
-            return cached_features(network, settings, pictures, Path(passing))
-    keys = [records_key([picture]) for picture in pictures]
+            return cached_features(network, settings, images, Path(passing))
+    keys = [records_key([image]) for image in images]
     family = features_key(network, settings)
     known = _known(folder, family)
-    missing = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in known}
+    missing = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
     if missing:
         made = hashlib.sha256("".join(missing).encode()).hexdigest()
         path = folder / f"features-{family[:16]}-{made[:16]}.npy"
@@ -130,18 +130,18 @@ def _known(folder: Path, family: str) -> dict[str, Any]:
     return found
 
 
-def _compute(network: Network, settings: Pretrained, pictures: Sequence[Picture]) -> Callable[[int, int], Array]:
-    """``compute(start, end)`` of these pictures, for `imagist.training.encoders.features.fill`."""
+def _compute(network: Network, settings: Pretrained, images: Sequence[ImageSource]) -> Callable[[int, int], Array]:
+    """``compute(start, end)`` of these images, for `imagist.training.encoders.features.fill`."""
     side, device = network.architecture.side, device_of(settings.device)
     module: Any = _Hidden(network)
     encode = on_cpu(module, side) if device.type == "cpu" else on_device(module, device)
 
-    def seen(picture: Picture) -> Pixels:
-        return looks(photo_of(picture).pixels, side, settings.views, settings.mirror)
+    def seen(image: ImageSource) -> Pixels:
+        return looks(photo_of(image).pixels, side, settings.views, settings.mirror)
 
     def compute(start: int, end: int) -> Array:
         with ThreadPoolExecutor() as pool:
-            views = [*pool.map(seen, pictures[start:end])]
+            views = [*pool.map(seen, images[start:end])]
         rows = encode(np.concatenate(views))
         ends = np.cumsum([len(each) for each in views])[:-1]
         return np.stack([part.mean(0) for part in np.split(rows, ends)])

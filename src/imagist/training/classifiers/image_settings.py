@@ -1,4 +1,4 @@
-"""What a picture classifier's TOML table says: which network, what of it is learnt, and how.
+"""What an image classifier's TOML table says: which network, what of it is learnt, and how.
 
 `imagist.settings` reads it and reports every fault at once; each field is documented here.
 """

@@ -36,7 +36,7 @@ class ZeroShot:
         descriptions: Sentences about labels.
         template: The sentence about a label that has none, with ``{label}`` in the place of its name.
         temperature: The lower, the surer.
-        longest: Most tokens of a text.
+        max_length: Most tokens of a text.
         device: ``auto``, or as torch names it.
     """
 
@@ -45,7 +45,7 @@ class ZeroShot:
     descriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: str = TEMPLATE
     temperature: float = field(default=0.05, metadata={"above": 0.0})
-    longest: int = field(default=64, metadata={"least": 3})
+    max_length: int = field(default=64, metadata={"least": 3})
     device: str = "auto"
 
 
@@ -83,7 +83,7 @@ def fit_words(
 
 def _zeroshot(settings: ZeroShot, labels: LabelSet) -> TransformerClassifier:
     described = sentences(labels, settings.descriptions, settings.template)
-    reading = Reading(normalise=True, longest=settings.longest)
+    reading = Reading(normalise=True, max_length=settings.max_length)
     classifier = begin(settings.model, labels, reading, device=str(device_of(settings.device)))
     vectors, layer = label_vectors(classifier.hidden, described), classifier.network.layer
     layer.weight.data.copy_(torch.from_numpy(vectors / settings.temperature))

@@ -1,4 +1,4 @@
-"""Fits `imagist.classifiers.text.tfidf`: multinomial logistic regression over TF-IDF, its penalty chosen on held-out texts.
+"""Fits `imagist.classifiers.text.tfidf`: logistic regression over TF-IDF, its penalty chosen on held-out texts.
 
 Shapes: N texts; C classes.
 """

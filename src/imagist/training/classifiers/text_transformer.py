@@ -52,7 +52,7 @@ class Transformer:
         decay: Weight decay, of matrices alone.
         dropout: Before the last layer.
         clip: Longest gradient.
-        brain_float: Multiply in bfloat16.
+        bf16: Multiply in bfloat16.
         device: ``auto``, or as torch names it.
     """
 
@@ -69,7 +69,7 @@ class Transformer:
     decay: float = field(default=0.01, metadata={"least": 0.0})
     dropout: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
     clip: float = field(default=1.0, metadata={"above": 0.0})
-    brain_float: bool = False
+    bf16: bool = False
     device: str = "auto"
 
 
@@ -149,7 +149,7 @@ def _losses(
     """The sum of this process's losses, how many of its texts are right, how many it has."""
     own = rows[accelerator.process_index :: accelerator.num_processes]
     some = own or rows[:1]  # every process takes part in every step, one without a text with a weight of 0
-    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.brain_float):
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.bf16):
         logits = wrapped(material.given(some)).float()
     goal = material.targets[some].to(logits.device)
     right = int((logits.argmax(1) == goal).sum()) if own else 0

@@ -1,7 +1,7 @@
 """Recipe: the two classifiers over `photos15` and what joins them; penalties, temperatures and weight chosen on dev.
 
 Each class of photos15 comes mostly from one source, so a classifier can learn the source instead of the class. Against
-that, photographs of other sets whose labels or captions say that they belong to a class are added at a lower weight
+that, images of other sets whose labels or captions say that they belong to a class are added at a lower weight
 (`auxiliary_labels.toml`).
 
 Shapes: N photos, V views, L cells, D channels, C classes, W terms.
@@ -32,12 +32,12 @@ from imagist.training.encoders.features import Encoded
 
 log = logging.getLogger("imagist.training")
 
-KIN_WEIGHT, KIN_MOST = 0.4, 200  # of one photograph; photographs a class and set
+KIN_WEIGHT, KIN_MOST = 0.4, 200  # of one image; images a class and set
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled views of photographs for the heads.
+    """Labelled views of images for the heads.
 
     Attributes:
         features: float32 ``[N, D]``, the mean of a view's grid.
@@ -51,8 +51,8 @@ class Examples:
     targets: NDArray[np.int64]
     weights: Array
 
-    def pictures(self) -> tuple[Array, NDArray[np.int64], Array]:
-        """What the picture's head learns from."""
+    def images(self) -> tuple[Array, NDArray[np.int64], Array]:
+        """What the image's head learns from."""
         return self.features, self.targets, self.weights
 
     def texts(self, told: Array) -> tuple[Array, NDArray[np.int64], Array]:
@@ -63,9 +63,9 @@ class Examples:
 def training_examples(
     sets: Sequence[Encoded], labels: LabelSet, captions_of: Callable[[NDArray[np.float16]], list[str]]
 ) -> Examples:
-    """Every view of photos15, and of each other set the photographs that `auxiliary_labels.toml` counts to a class.
+    """Every view of photos15, and of each other set the images that `auxiliary_labels.toml` counts to a class.
 
-    Kin count less than the class's own photographs, and only the first `KIN_MOST` of a class in a set count at all.
+    Kin count less than the class's own images, and only the first `KIN_MOST` of a class in a set count at all.
     """
     parts: list[Examples] = []
     for item in sets:
@@ -77,7 +77,7 @@ def training_examples(
             grids = item.grids[photos, view]
             features = grids.astype(np.float32).mean(1)
             parts.append(Examples(features, tuple(captions_of(grids)), classes, weight.astype(np.float32)))
-        log.info("heads learn from %d photographs of %s", len(photos), item.photos.name)
+        log.info("heads learn from %d images of %s", len(photos), item.photos.name)
     return Examples(
         np.concatenate([p.features for p in parts]),
         tuple(caption for p in parts for caption in p.captions),
@@ -101,7 +101,7 @@ class Linear:
 
 
 def kin(item: Encoded, labels: LabelSet) -> dict[int, int]:
-    """Photographs of a set that `auxiliary_labels.toml` counts to a class: ``{photo: class}``."""
+    """Images of a set that `auxiliary_labels.toml` counts to a class: ``{photo: class}``."""
     table = tomllib.loads(Path(__file__).with_name("auxiliary_labels.toml").read_text("utf-8"))
     if item.photos.labels:
         home = {label: name for name, others in table["labels"].items() for label in others}
@@ -205,9 +205,9 @@ def fit_fusion(
     Args:
         taxonomy: Over ``fine``.
         fine: The C fine classes.
-        image: What the picture says of dev, ``[N, C]``.
+        image: What the image says of dev, ``[N, C]``.
         text: What the words say of dev, ``[N, C]``.
-        names: The fine class of each photograph.
+        names: The fine class of each image.
     """
     rows = [i for i, name in enumerate(names) if taxonomy.target(name) is not None]
     targets = np.array([taxonomy.labels.index(taxonomy.target(names[i]) or "") for i in rows])
@@ -226,7 +226,7 @@ def fit_fusion(
     return {"weight": fitted.weight, "interval": list(fitted.interval), "temperatures": temperatures}
 
 
-class PictureHead(nn.Module):
+class ImageHead(nn.Module):
     """Grid to probabilities, for export."""
 
     def __init__(self, linear: Linear) -> None:

@@ -1,4 +1,4 @@
-"""The photographs that the embedded bundle learns from, and how they are varied.
+"""The images that the embedded bundle learns from, and how they are varied.
 
 Every set is read from the folder that ``--data`` or ``IMAGIST_DATA`` names; none of it is copied into the project.
 """
@@ -27,7 +27,7 @@ SIDE = 224
 
 @dataclass(frozen=True, eq=False)
 class PhotoSet:
-    """N square photographs of one split with what is known of each.
+    """N square images of one split with what is known of each.
 
     Attributes:
         name: The set and its split, such as ``photos15/train``.
@@ -45,7 +45,7 @@ class PhotoSet:
         return len(self.pixels)
 
     def fraction(self, part: float) -> PhotoSet:
-        """Every k-th photograph, about ``part`` of them; for trials."""
+        """Every k-th image, about ``part`` of them; for trials."""
         keep = range(0, len(self), max(1, round(1 / part)))
         return PhotoSet(
             self.name,
@@ -56,7 +56,7 @@ class PhotoSet:
 
 
 def flickr8k(data: Path, split: str) -> PhotoSet:
-    """Flickr8k: 6,000 train or 1,000 dev photographs of 224 px, five sentences each."""
+    """Flickr8k: 6,000 train or 1,000 dev images of 224 px, five sentences each."""
     files = sorted((data / "flickr8k").glob(f"{split}*.parquet"))
     rows = [row for file in files for row in _rows(file, ["image", "captions"])]
     return PhotoSet(f"flickr8k/{split}", _pixels(rows, data), captions=tuple(tuple(r["captions"]) for r in rows))
@@ -79,11 +79,9 @@ def _rows(file: Path, columns: list[str]) -> list[dict[str, Any]]:
 
 def _pixels(rows: Sequence[dict[str, Any]], data: Path) -> NDArray[np.uint8]:
     if not rows:
-        raise DataError(
-            "no photographs found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA"
-        )
-    pictures = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
-    return np.stack(pictures)
+        raise DataError("no images found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA")
+    images = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
+    return np.stack(images)
 
 
 def normalised(pixels: NDArray[np.uint8], side: int = SIDE) -> Tensor:
@@ -95,10 +93,10 @@ def normalised(pixels: NDArray[np.uint8], side: int = SIDE) -> Tensor:
 
 
 def varied(pixels: NDArray[np.uint8], rng: np.random.Generator, *, least: float = 0.35, coarse: float = 0.25) -> Tensor:
-    """One random view of one photograph: cropped, mirrored, its light changed and now and then made coarse.
+    """One random view of one image: cropped, mirrored, its light changed and now and then made coarse.
 
     Coarseness matters: the labelled sets are small and blurred, the captioned one is sharp, and a model that may tell
-    the sets apart by sharpness learns to speak of the set instead of the picture.
+    the sets apart by sharpness learns to speak of the set instead of the image.
 
     Args:
         pixels: uint8 ``[s, s, 3]``.

@@ -21,11 +21,11 @@ from imagist.records import Failure, Row
 
 
 def captions(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str, Interval]:
-    """BLEU-1..4 (0..1) and CIDEr (0..10) of a pipeline's captions, bootstrap intervals over photographs.
+    """BLEU-1..4 (0..1) and CIDEr (0..10) of a pipeline's captions, bootstrap intervals over images.
 
     Args:
         pipeline: Whose captioner to measure.
-        tables: Parquet files with a picture column and ``captions``.
+        tables: Parquet files with an image column and ``captions``.
         split: Rows whose ``split`` column says so.
     """
     said, references = [], []
@@ -38,11 +38,11 @@ def captions(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str
 
 
 def classes(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str, Any]:
-    """Accuracy of picture, words and both, and expected calibration error of both, over the pipeline's categories.
+    """Accuracy of image, words and both, and expected calibration error of both, over the pipeline's categories.
 
     Args:
         pipeline: Whose predictions to measure.
-        tables: Parquet files with a picture column and ``label``, a fine class of the pipeline's classifiers.
+        tables: Parquet files with an image column and ``label``, a fine class of the pipeline's classifiers.
         split: Rows whose ``split`` column says so; those of no category of the taxonomy are left out.
 
     Returns:
@@ -65,13 +65,11 @@ def classes(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str,
 def _results(pipeline: Pipeline, tables: Iterable[Path], split: str, work: Any) -> Iterable[tuple[Row, Any]]:
     found = (row for row in rows([str(t) for t in tables]) if row.columns.get("split", split) == split)
     number = 0
-    for outcomes in run(found, work, lanes=pipeline.lanes):
+    for outcomes in run(found, work, concurrency=pipeline.concurrency):
         for outcome in outcomes:
             if isinstance(outcome.result, Failure):
-                raise DataError(f"a photograph failed: {outcome.result.error}", item=outcome.result.source)
+                raise DataError(f"an image failed: {outcome.result.error}", item=outcome.result.source)
             number += 1
             yield outcome.source, outcome.result
     if not number:
-        raise DataError(
-            f"no photographs of the split {split!r}", remedy="name the data folder with --data or IMAGIST_DATA"
-        )
+        raise DataError(f"no images of the split {split!r}", remedy="name the data folder with --data or IMAGIST_DATA")

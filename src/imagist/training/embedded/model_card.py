@@ -22,11 +22,11 @@ def model_card(measured: Mapping[str, Any], folder: Path) -> str:
         version=bundle.version,
         params="2.2 million weights",
         words=f"{len(bundle.lines('vocabulary.txt')):,}",
-        length_power=bundle.card["captioner"]["length_power"],
+        length_penalty=bundle.card["captioner"]["length_penalty"],
         weights=", ".join(f"{f['weight']:.2f} ({name})" for name, f in bundle.card["fusion"].items()),
         captions=caption_table(shipped["captions"]),
         classes=class_table({name: figures for name, figures in shipped.items() if name != "captions"}),
-        photographs=proof["photographs"],
+        images=proof["images"],
         equal=proof["equal_captions"],
         scores=proof["scores"],
         logprobs=proof["logprobs"],
@@ -47,7 +47,7 @@ def caption_table(figures: Mapping[str, Any]) -> str:
 
 def class_table(taxonomies: Mapping[str, Any]) -> str:
     """Markdown: for each taxonomy the accuracies in percent with their intervals, and the calibration error."""
-    lines = ["| taxonomy | photographs | image | words | fused | ECE |", "|---|---|---|---|---|---|"]
+    lines = ["| taxonomy | images | image | words | fused | ECE |", "|---|---|---|---|---|---|"]
     for name, figures in taxonomies.items():
         cells = [
             f"{100 * (f := figures[k])['value']:.1f} [{100 * f['low']:.1f}, {100 * f['high']:.1f}]"

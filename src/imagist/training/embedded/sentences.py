@@ -1,6 +1,6 @@
 """Sentences from labels, so that the captioner has words for what Flickr8k never shows.
 
-A label says what is in the picture and nothing of what surrounds it, so the frames say no more than that. `labels.toml`
+A label says what is in the image and nothing of what surrounds it, so the frames say no more than that. `labels.toml`
 holds, for each class, the names that people give it and, where the class shares more than its name, frames of its own.
 """
 
@@ -16,9 +16,9 @@ from imagist.metrics.ptb import tokenize
 
 _FRAMES = {
     "animal": (
-        "{a}", "a close up of {a}", "{a} looking around", "{a} is in the picture", "{a} out in nature",
+        "{a}", "a close up of {a}", "{a} looking around", "{a} is in the image", "{a} out in nature",
         "a photo of {a}",        "there is {a} here", "{a} seen from nearby", "an animal , {a} , up close",
-        "one animal in the picture , {a}",
+        "one animal in the image , {a}",
     ),
     "food": (
         "{a}", "a close up of {a}", "some food , {a}", "{a} ready to eat", "a photo of food showing {a}",
@@ -27,10 +27,10 @@ _FRAMES = {
     ),
     "vehicle": (
         "{a}", "{a} seen from the outside", "a photo of {a}", "{a} parked", "there is {a} here", "a vehicle , {a}",
-        "{a} on the road", "the picture shows {a}",
+        "{a} on the road", "the image shows {a}",
     ),
     "wear": (
-        "{a}", "a photo of {a}", "somebody wearing {a}", "{a} worn as clothing", "the picture shows {a}",
+        "{a}", "a photo of {a}", "somebody wearing {a}", "{a} worn as clothing", "the image shows {a}",
         "clothes with {a}",
     ),
     "place": (
@@ -38,8 +38,8 @@ _FRAMES = {
         "the scene is {a}",
     ),
     "thing": (
-        "{a}", "a close up of {a}", "a photo of {a}", "there is {a} in the picture", "{a} seen up close",
-        "the picture shows {a}", "an object , {a}",
+        "{a}", "a close up of {a}", "a photo of {a}", "there is {a} in the image", "{a} seen up close",
+        "the image shows {a}", "an object , {a}",
     ),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Trains the embedded bundle from nothing: ``python -m imagist.training.embedded.train``, behind ``make train-embedded``.
+"""Trains the embedded bundle from nothing, behind ``make train-embedded``.
 
 Stages, in order: encoder, grids, captioner, heads, bundle, card. Each leaves its result in the run's folder and is
 skipped when that is there; a killed run goes on from its last checkpoint.
@@ -47,13 +47,13 @@ from imagist.training.networks.mobilenet import Encoder
 log = logging.getLogger("imagist.training")
 
 WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
-VIEWS = (3, 3, 1)  # of each photograph of Flickr8k, photos15 and tiny_imagenet
+VIEWS = (3, 3, 1)  # of each image of Flickr8k, photos15 and tiny_imagenet
 SHARES = (1.0, 0.25, 0.25)  # of the same in each batch of the captioner
-WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, attend_all=0.5)
+WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, doubly_stochastic_weight=0.5)
 CRITICAL = Critical(steps=600, batch=24, temperature=0.5, seen=0.5, rate=2e-4, look_every=100, words=0.5)
 LONGEST, LEAST_COUNT = 20, 4
 TAXONOMIES = ("photos15", "sns4", "social12")
-CALIBRATED = 60  # every so many photographs of Flickr8k train show the ranges of the captioner's activations
+CALIBRATED = 60  # every so many images of Flickr8k train show the ranges of the captioner's activations
 
 
 class Training:
@@ -91,7 +91,7 @@ class Training:
             len(vocabulary.lines), sets[0].grids.shape[3], hidden=384, embedding=256, attention=128
         )
         model = CaptionModel(torch.nn.Identity(), decoder)
-        judge = Judge(corpora[3], vocabulary, Decoding(longest=LONGEST))
+        judge = Judge(corpora[3], vocabulary, Decoding(max_length=LONGEST))
         learning = Learning(corpora[:3], vocabulary, LONGEST, judge, self.folder, Accelerator(cpu=True), SHARES)
         learn(model, learning, WORDS, CRITICAL)
         return model, judge, sets
@@ -111,16 +111,16 @@ class Training:
         goal = np.array([labels.index(name) for name in names])
         features = dev.grids[:, 0].astype(np.float32).mean(1)
         said = told_of(dev.grids[:, 0])
-        picture = heads.best_linear("pictures", train.pictures(), (features, goal), len(labels))
+        image = heads.best_linear("images", train.images(), (features, goal), len(labels))
         terms = heads.best_terms(train.captions)
         places = {term: place for place, term in enumerate(terms)}
         table = counts(train.captions, places)
         idf = heads.inverse_frequency(table)
         told = heads.weighed(counts(said, places), idf)
         text = heads.best_linear("texts", train.texts(heads.weighed(table, idf)), (told, goal), len(labels))
-        image_scores, text_scores = picture.scores(features), text.scores(told)
+        image_scores, text_scores = image.scores(features), text.scores(told)
         fusion = {t: heads.fit_fusion(built_in(t), labels, image_scores, text_scores, names) for t in TAXONOMIES}
-        fitted = assemble.Heads(heads.PictureHead(picture), heads.TextHead(text, idf), terms, labels.names, fusion)
+        fitted = assemble.Heads(heads.ImageHead(image), heads.TextHead(text, idf), terms, labels.names, fusion)
         return assemble.Parts(
             "embedded", "MobileNetV2 layout distilled from random weights, soft-attention LSTM captions, 15 classes",
             "attention", EncoderGraph(self.encoder()), SIDE, model.decoder, judge.vocabulary, search, fitted,
@@ -173,10 +173,10 @@ class Training:
 
     def _search(self, model: CaptionModel, judge: Judge) -> Decoding:
         """The length power that dev likes best, for a beam of 3."""
-        tried = [replace(judge.search, length_power=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
+        tried = [replace(judge.search, length_penalty=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
         figures = [judge.figures(model, search) for search in tried]
         for search, figure in zip(tried, figures, strict=True):
-            log.info("length power %.1f  %s", search.length_power, figure)
+            log.info("length power %.1f  %s", search.length_penalty, figure)
         return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
 
     def _vocabulary(self, corpora: list[Corpus]) -> WordVocabulary:
@@ -206,12 +206,12 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the stages asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", nargs="*", metavar="STAGE", choices=[[], *STAGES], help=f"of {', '.join(STAGES)}")
-    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"), help="folder of photographs")
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"), help="folder of images")
     parser.add_argument("--folder", type=Path, default=Path("runs/embedded"), help="checkpoints and results")
     parser.add_argument("--bundle", type=Path, default=SHIPPED / "embedded", help="where the bundle goes")
     args = parser.parse_args(argv)
     if args.data is None:
-        parser.error("name the photographs with --data or IMAGIST_DATA")
+        parser.error("name the images with --data or IMAGIST_DATA")
     training = Training(args.data, args.folder, args.bundle)
     handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(args.folder / "train.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)

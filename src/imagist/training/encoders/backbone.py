@@ -27,7 +27,7 @@ from imagist.captioning.decoding import Ints
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.datasets.captions import Record
 from imagist.errors import BundleNotFound, DataError, UsageError
-from imagist.images.photo import Picture, photo_of
+from imagist.images.photo import ImageSource, photo_of
 from imagist.images.views import square
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.embedded.images import varied
@@ -270,7 +270,7 @@ def cached_grids(
 
 
 def on_cpu(encoder: GridEncoder, side: int) -> Callable[[Bytes], NDArray[np.float32]]:
-    """Runs the encoder in ONNX Runtime, one picture at a time on every core."""
+    """Runs the encoder in ONNX Runtime, one image at a time on every core."""
     graph = Graph(encoder, [("pixels", torch.zeros(2, side, side, 3, dtype=torch.uint8), {0: "n"})], ["grid"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -307,7 +307,7 @@ def weights_key(encoder: nn.Module) -> str:
     return found.hexdigest()
 
 
-def records_key(records: Sequence[Picture]) -> str:
+def records_key(records: Sequence[ImageSource]) -> str:
     """Changes with any photo or their order; files are told apart by name, size and time."""
     found = hashlib.sha256()
     for record in records:
@@ -320,7 +320,7 @@ def records_key(records: Sequence[Picture]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Images:
     """`imagist.training.encoders.features.Features` for an encoder that is trained as well: the photos themselves.
 
     Attributes:
@@ -352,7 +352,7 @@ class Pictures:
         views = Views(self.views.side)
         return self.change(torch.from_numpy(np.concatenate([views.of(self.records[i], i) for i in range(start, end)])))
 
-    def changed(self, change: Change) -> Pictures:
+    def changed(self, change: Change) -> Images:
         """As the protocol says; views are changed as they are drawn."""
         return replace(self, change=lambda given: change(self.change(given)))
 

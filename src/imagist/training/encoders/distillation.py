@@ -40,14 +40,14 @@ class DistilConfig:
     """Settings of the recipe.
 
     Attributes:
-        seed: Of the weights, of the order of the photographs and of their views.
-        unit_photos: Photographs that the units phase looks at.
+        seed: Of the weights, of the order of the images and of their views.
+        unit_photos: Images that the units phase looks at.
         unit_steps: Steps a unit, by the side of its input in pixels.
         unit_rate: Peak learning rate of the units phase.
         steps: Steps of the tail phase.
         batch: Views a step of the tail phase.
         rate: Peak learning rate of the tail phase.
-        shares: Chance that a photograph comes from each set, summing to 1.
+        shares: Chance that an image comes from each set, summing to 1.
         keep_every: Steps between checkpoints.
     """
 
@@ -83,9 +83,9 @@ def distil(
     """Trains the encoder, or goes on where ``folder`` says an earlier run stood.
 
     Args:
-        sets: The training photographs, one set for each of ``config.shares``.
-        views_each: Views of each photograph of a set.
-        judge: Photographs of no training set, on which fidelity is reported.
+        sets: The training images, one set for each of ``config.shares``.
+        views_each: Views of each image of a set.
+        judge: Images of no training set, on which fidelity is reported.
         weights: The teacher's safetensors.
         folder: Receives ``encoder.pt`` and the checkpoints.
         config: Settings.
@@ -132,7 +132,7 @@ def train_units(
 
 
 def input_maps(sets: Sequence[PhotoSet], config: DistilConfig) -> Tensor:
-    """A fixed, mixed sample of all sets, whole pictures: float16 ``[unit_photos, 3, 224, 224]``."""
+    """A fixed, mixed sample of all sets, whole images: float16 ``[unit_photos, 3, 224, 224]``."""
     rng = np.random.default_rng(config.seed)
     maps = []
     for photos, share in zip(sets, config.shares, strict=True):
@@ -159,7 +159,7 @@ def train_unit(unit: nn.Module, given: Tensor, wanted: Tensor, rng: np.random.Ge
         window = (slice(top * stride, top * stride + crop), slice(left * stride, left * stride + crop))
         goal = (slice(top, top + crop // stride), slice(left, left + crop // stride))
         x = learn_given[rows, :, *window].float().contiguous(memory_format=torch.channels_last)
-        error = (brain_float(unit, x) - learn_wanted[rows, :, *goal].float()) ** 2
+        error = (bf16(unit, x) - learn_wanted[rows, :, *goal].float()) ** 2
         # the rim of a crop is padded with zeros where the whole map has neighbours
         loss = (error[:, :, 1:-1, 1:-1] if crop < side else error).mean() / scale
         optimiser.zero_grad()
@@ -194,10 +194,10 @@ def mapped(unit: nn.Module, maps: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Views of the photographs of one set, as the student's stem and as the teacher see them.
+    """Views of the images of one set, as the student's stem and as the teacher see them.
 
     Attributes:
-        photos: The N photographs.
+        photos: The N images.
         stems: float16 ``[N, V, 96, 14, 14]``, what the student's first `CUT` units give.
         goals: float16 ``[N, V, 320, 7, 7]``, what the teacher gives before its last unit.
     """
@@ -208,7 +208,7 @@ class Views:
 
 
 def see(photos: PhotoSet, number: int, student: Encoder, model: nn.Module, folder: Path) -> Views:
-    """V = ``number`` views of each photograph, computed once; a killed run goes on where it stood."""
+    """V = ``number`` views of each image, computed once; a killed run goes on where it stood."""
     before = nn.Sequential(*teacher_units(model)[:-1])
     shape = (len(photos), number, 320, 7, 7)
     goals = fill(maps_at("goals", photos, shape, folder), seen_by(before, photos, number), f"goals of {photos.name}")
@@ -216,14 +216,14 @@ def see(photos: PhotoSet, number: int, student: Encoder, model: nn.Module, folde
 
 
 def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halves:
-    """The trained student's last maps of V = ``number`` views of each photograph: float16 ``[N, V, 49, 1280]``."""
+    """The trained student's last maps of V = ``number`` views of each image: float16 ``[N, V, 49, 1280]``."""
     tail = nn.Sequential(*student.units[CUT:]).eval()
     stems = stems_of(photos, number, student, folder)
 
     @torch.no_grad()
     def last(start: int, end: int) -> NDArray[np.float32]:
         x = torch.from_numpy(stems[start:end].astype(np.float32)).flatten(0, 1)
-        y = brain_float(tail, x.contiguous(memory_format=torch.channels_last))
+        y = bf16(tail, x.contiguous(memory_format=torch.channels_last))
         return y.flatten(2).transpose(1, 2).numpy()
 
     shape = (len(photos), number, 49, student.channels)
@@ -238,11 +238,11 @@ def stems_of(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> H
 
 
 def seen_by(network: nn.Module, photos: PhotoSet, number: int) -> Callable[[int, int], NDArray[np.float32]]:
-    """What a network makes of the views of photographs ``start`` to ``end``, for `fill`."""
+    """What a network makes of the views of images ``start`` to ``end``, for `fill`."""
 
     @torch.no_grad()
     def compute(start: int, end: int) -> NDArray[np.float32]:
-        return brain_float(network, views(photos, start, end, number)).numpy()
+        return bf16(network, views(photos, start, end, number)).numpy()
 
     return compute
 
@@ -313,13 +313,13 @@ def tail_loss(tail: nn.Sequential, last: nn.Module, model: nn.Module, stems: Ten
 
 @torch.no_grad()
 def fidelity(student: Encoder, model: nn.Module, judge: PhotoSet) -> tuple[float, float]:
-    """R2 of the last map and mean cosine of the pooled maps on photographs of no training set."""
+    """R2 of the last map and mean cosine of the pooled maps on images of no training set."""
     examples = nn.Sequential(*teacher_units(model))
     pairs = []
     student.eval()
     for start in range(0, len(judge), 50):
         x = normalised(judge.pixels[start : start + 50])
-        pairs.append((brain_float(student, x), brain_float(examples, x)))
+        pairs.append((bf16(student, x), bf16(examples, x)))
     given, wanted = (torch.cat(maps) for maps in zip(*pairs, strict=True))
     cosine = F.cosine_similarity(given.mean((2, 3)), wanted.mean((2, 3))).mean()
     return r_squared(given, wanted), float(cosine)
@@ -331,7 +331,7 @@ def r_squared(given: Tensor, wanted: Tensor) -> float:
     return float(1 - ((given - wanted) ** 2).sum() / (about**2).sum())
 
 
-def brain_float(module: nn.Module, x: Tensor) -> Tensor:
+def bf16(module: nn.Module, x: Tensor) -> Tensor:
     """The module run in bfloat16 where that is safe, twice as fast on this kind of processor; float32 out."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y: Tensor = module(x)

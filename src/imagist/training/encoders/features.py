@@ -1,4 +1,4 @@
-"""What frozen networks make of varied views of the training photographs, computed once and kept on disk as float16."""
+"""What frozen networks make of varied views of the training images, computed once and kept on disk as float16."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Halves = NDArray[np.float16]
 
 Change = Callable[[Tensor], Tensor]  # of each of n views: ``[n, ...]`` to ``[n, ...]``
 
-AT_ONCE = 16  # photographs
+AT_ONCE = 16  # images
 
 
 class Features(Protocol):
@@ -77,7 +77,7 @@ class Grids:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A set of photographs and what a frozen encoder made of their views.
+    """A set of images and what a frozen encoder made of their views.
 
     Attributes:
         photos: The set.
@@ -137,10 +137,10 @@ def fill(kept: Kept, compute: Callable[[int, int], NDArray[np.float32]], name: s
 
 
 def views(photos: PhotoSet, start: int, end: int, number: int, seed: int = 0) -> Tensor:
-    """The first view of each photograph as it is, the others varied, always the same for a seed.
+    """The first view of each image as it is, the others varied, always the same for a seed.
 
     Returns:
-        float32 ``[(end - start) * number, 3, 224, 224]``, the views of one photograph together.
+        float32 ``[(end - start) * number, 3, 224, 224]``, the views of one image together.
     """
 
     def made() -> Iterator[Tensor]:

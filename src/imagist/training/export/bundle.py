@@ -29,7 +29,7 @@ from imagist.records import Array, Photo, Pixels
 from imagist.training.captioners.concepts import Reranker
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
-from imagist.training.embedded.heads import PictureHead, TextHead
+from imagist.training.embedded.heads import ImageHead, TextHead
 from imagist.training.export import graphs as export
 from imagist.training.export.quantization import captioner_feeds, quantised
 from imagist.training.networks.decoder import CaptionDecoder
@@ -42,14 +42,14 @@ class Heads:
     """What a bundle that classifies has besides.
 
     Attributes:
-        pictures: Grid to classes.
+        images: Grid to classes.
         texts: Terms to classes.
         terms: The W terms.
         labels: The C classes.
         fusion: For each taxonomy its weight, interval and temperatures.
     """
 
-    pictures: PictureHead
+    images: ImageHead
     texts: TextHead
     terms: tuple[str, ...]
     labels: tuple[str, ...]
@@ -91,7 +91,7 @@ def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
     Args:
         parts: What to write.
         folder: Replaced where it is there.
-        seen: Grids ``[N, L, D]`` of training photographs. With them the bundle is made small and fast: the captioner
+        seen: Grids ``[N, L, D]`` of training images. With them the bundle is made small and fast: the captioner
             multiplies bytes, the other large weights are stored as float16. Without them all stays in float32.
     """
     feeds = {} if seen is None else captioner_feeds(parts.decoder, seen, parts.vocabulary, parts.search)
@@ -105,7 +105,7 @@ def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
         (draft / name).write_bytes((model if seen is None else export.halved(model)).SerializeToString())
     (draft / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
     if parts.heads:
-        (draft / "terms.txt").write_text("\n".join(parts.heads.terms) + "\n", "utf-8")
+        (draft / "ngrams.txt").write_text("\n".join(parts.heads.terms) + "\n", "utf-8")
     if parts.reranker:
         (draft / "concepts.txt").write_text(concepts.written(parts.reranker.concepts), "utf-8")
     (draft / CARD).write_text(card(parts, draft), "utf-8")
@@ -122,7 +122,7 @@ def _graphs(parts: Parts) -> dict[str, export.Graph]:
     if parts.reranker:
         found |= export.detector_graph(parts.reranker.detector, cells, channels)
     if parts.heads:
-        found |= export.head_graphs(parts.heads.pictures, parts.heads.texts, cells, channels)
+        found |= export.head_graphs(parts.heads.images, parts.heads.texts, cells, channels)
     return found
 
 
@@ -136,10 +136,10 @@ def card(parts: Parts, folder: Path) -> str:
         "",
         "[captioner]",
         f"kind = {json.dumps(parts.kind)}",
-        f"longest = {parts.search.longest}",
-        f"length_power = {parts.search.length_power}",
+        f"max_length = {parts.search.max_length}",
+        f"length_penalty = {parts.search.length_penalty}",
         f"beam = {parts.search.beam}",
-        f"consensus = {json.dumps(parts.search.consensus)}",
+        f"mbr = {json.dumps(parts.search.mbr)}",
         f"joined = {json.dumps(parts.vocabulary.joined)}",
         f"end = {parts.vocabulary.end}",
         f"languages = {{ {starts} }}",
@@ -155,7 +155,7 @@ def card(parts: Parts, folder: Path) -> str:
             f"power = {known.power}",
         ]
     if parts.heads:
-        lines += ["", "[texts]", 'kind = "bag"', "", "[pictures]", 'kind = "linear"']
+        lines += ["", "[text_classifier]", 'kind = "bag"', "", "[image_classifier]", 'kind = "linear"']
         for name, entry in parts.heads.fusion.items():
             lines += ["", f"[fusion.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entry.items())]
     lines += ["", "[files] # sha256"]
@@ -173,7 +173,7 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
         photos: uint8 ``[N, H, W, 3]``, on which both are run.
 
     Returns:
-        ``photographs``; ``equal_captions``: share, 0..1; ``logprobs``: the largest difference of captions'
+        ``images``; ``equal_captions``: share, 0..1; ``logprobs``: the largest difference of captions'
         log-probabilities; and, of a bundle that classifies, ``scores``: that of class probabilities.
     """
     bundle = open_bundle(folder)
@@ -185,16 +185,16 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
         pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in given]))
         grid = torch.cat([parts.encoder(x) for x in torch.split(pixels, 50)])
         beams = TorchBeams(parts.decoder.eval(), grid, settings.beam, parts.vocabulary)
-        worth = parts.reranker.worth(grid, parts.vocabulary) if parts.reranker else None
-        found = [sentences[0] for sentences in generate(beams, len(grid), settings, worth=worth)]
+        reranker_score = parts.reranker.reranker_score(grid, parts.vocabulary) if parts.reranker else None
+        found = [sentences[0] for sentences in generate(beams, len(grid), settings, reranker_score=reranker_score)]
     texts = [parts.vocabulary.decode(sentence.words) for sentence in found]
     equal = [a.text == b for a, b in zip(said, texts, strict=True)]
     same = [abs(a.logprob - b.logprob) for a, b, s in zip(said, found, equal, strict=True) if s]
-    figures = {"photographs": len(given), "equal_captions": float(np.mean(equal)), "logprobs": max(same, default=0.0)}
+    figures = {"images": len(given), "equal_captions": float(np.mean(equal)), "logprobs": max(same, default=0.0)}
     if parts.heads:
         places = {term: place for place, term in enumerate(parts.heads.terms)}
         with torch.no_grad():
-            image = parts.heads.pictures(grid).numpy() - LinearClassifier(bundle, encoder).scores(given)
+            image = parts.heads.images(grid).numpy() - LinearClassifier(bundle, encoder).scores(given)
             text = parts.heads.texts(torch.from_numpy(counts(texts, places))).numpy()
         text -= BagClassifier(bundle).scores([caption.text for caption in said])
         figures["scores"] = float(max(np.abs(image).max(), np.abs(text)[np.array(equal)].max(initial=0)))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imagist.training.captioners.evaluator import next_words
-from imagist.training.embedded.heads import PictureHead, TextHead
+from imagist.training.embedded.heads import ImageHead, TextHead
 from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.networks.mobilenet import ConvUnit, Encoder
@@ -146,12 +146,14 @@ def detector_graph(detector: ConceptDetector, cells: int, channels: int) -> dict
     return {"captioner-concepts.onnx": Graph(detector, [grid], ["shares"])}
 
 
-def head_graphs(pictures: PictureHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:
-    """``pictures.onnx`` and ``texts.onnx``."""
+def head_graphs(images: ImageHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:
+    """``image-classifier.onnx`` and ``text-classifier.onnx``."""
     counted = ("counts", torch.zeros(2, texts.idf.numel()), {0: "n"})
     return {
-        "pictures.onnx": Graph(pictures, [("grid", torch.zeros(2, cells, channels), {0: "n"})], ["probabilities"]),
-        "texts.onnx": Graph(texts, [counted], ["probabilities"]),
+        "image-classifier.onnx": Graph(
+            images, [("grid", torch.zeros(2, cells, channels), {0: "n"})], ["probabilities"]
+        ),
+        "text-classifier.onnx": Graph(texts, [counted], ["probabilities"]),
     }
 
 

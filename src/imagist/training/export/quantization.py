@@ -1,6 +1,6 @@
 """Float graphs to graphs that multiply bytes: weights in 7 bits a channel, what meets them in 8, sums in 32.
 
-The ranges of what meets the weights are measured once, on training photographs, and fixed in the graph: were they taken
+The ranges of what meets the weights are measured once, on training images, and fixed in the graph: were they taken
 from each batch, a caption would depend on its neighbours. Seven bits, because two products of eight overflow the 16-bit
 sums of processors without VNNI.
 

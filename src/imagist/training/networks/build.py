@@ -32,7 +32,7 @@ def build(
     words: int,
     channels: int,
     cells: int,
-    longest: int,
+    max_length: int,
     language_model: Published | None = None,
 ) -> CaptionDecoder:
     """The decoder that a recipe names, with random weights but for those of a published language model.
@@ -43,7 +43,7 @@ def build(
         words: V.
         channels: D.
         cells: L.
-        longest: Most words of a sentence.
+        max_length: Most words of a sentence.
         language_model: What `published_of` the options gave.
 
     Raises:
@@ -67,7 +67,7 @@ def build(
     else:
         fixed = {"words": words, "channels": channels}
     if kind in ("prefix-gpt2", "transformer"):
-        fixed |= {"cells": cells, "longest": longest}
+        fixed |= {"cells": cells, "max_length": max_length}
     made: CaptionDecoder = _made(KINDS[kind], given, "decoder", **fixed)
     return made
 

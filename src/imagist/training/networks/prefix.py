@@ -38,7 +38,7 @@ class PrefixDecoder(CaptionDecoder):
     Source: Mokady et al. 2021, "ClipCap: CLIP Prefix for Image Captioning", section 3.
 
     Args:
-        language_model: A ``GPT2LMHeadModel``, see `imagist.training.captioners.gpt2`; if frozen, it will need no gradients.
+        language_model: A ``GPT2LMHeadModel``, see `imagist.training.captioners.gpt2`; a frozen one needs no gradients.
         channels: D.
         cells: L, which only ``queries`` need to know.
         prefix: P, 3 or more.
@@ -49,7 +49,7 @@ class PrefixDecoder(CaptionDecoder):
         starts: The words that sentences begin after, one for each language; by default the language model's one.
         end: The word that ends a sentence; by default the language model's.
         banned: Words that are never said; the starts are added to them, but for one that is the end as well.
-        longest: Most words of a sentence, the end not counted.
+        max_length: Most words of a sentence, the end not counted.
         dropout: Of the mapping, 0 to 1; the language model has its own.
         seen: As `CaptionDecoder`.
 
@@ -79,12 +79,12 @@ class PrefixDecoder(CaptionDecoder):
         starts: Sequence[int] = (),
         end: int | None = None,
         banned: Sequence[int] = (),
-        longest: int = 24,
+        max_length: int = 24,
         dropout: float = 0.1,
         seen: float = 1.0,
     ) -> None:
         config = language_model.config
-        _check(config, prefix, mapping, longest)
+        _check(config, prefix, mapping, max_length)
         super().__init__(config.vocab_size, seen)
         self.growing = growing_by_layer(config.n_layer)
         self.starts = tuple(starts) or (int(config.bos_token_id),)
@@ -208,7 +208,7 @@ def _folded(x: Tensor, shared: Tensor) -> Tensor:
     return (x.transpose(1, 2).flatten(2, 3) @ shared).view(n, h, b, t, -1).transpose(1, 2)
 
 
-def _check(config: Any, prefix: int, mapping: str, longest: int) -> None:
+def _check(config: Any, prefix: int, mapping: str, max_length: int) -> None:
     if config.model_type != "gpt2" or config.add_cross_attention:
         raise UsageError(f"a GPT-2 without cross-attention is wanted, not {config.model_type}", item="language_model")
     if config.bos_token_id is None or config.eos_token_id is None:
@@ -217,9 +217,9 @@ def _check(config: Any, prefix: int, mapping: str, longest: int) -> None:
         raise UsageError(f"3 tokens or more, not {prefix}", item="prefix")
     if mapping not in ("queries", "mlp"):
         raise UsageError("no such mapping", item=mapping, remedy="one of queries, mlp")
-    if prefix + longest > config.n_positions:
+    if prefix + max_length > config.n_positions:
         raise UsageError(
-            f"the language model has {config.n_positions} places, too few for {prefix} tokens and {longest} words",
+            f"the language model has {config.n_positions} places, too few for {prefix} tokens and {max_length} words",
             item="language_model",
             remedy="a shorter prefix, shorter sentences or a language model with more places",
         )

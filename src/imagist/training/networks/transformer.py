@@ -114,7 +114,7 @@ class TransformerDecoder(CaptionDecoder):
         layers: M, over the words.
         grid_layers: Over the cells, before them.
         heads: H, a divisor of E.
-        longest: Most words of a sentence, the end not counted.
+        max_length: Most words of a sentence, the end not counted.
         dropout: On the grid, the embedding and each branch; 0 to 1.
         seen: As `CaptionDecoder`.
     """
@@ -129,7 +129,7 @@ class TransformerDecoder(CaptionDecoder):
         layers: int = 3,
         grid_layers: int = 1,
         heads: int = 6,
-        longest: int = 24,
+        max_length: int = 24,
         dropout: float = 0.3,
         seen: float = 1.0,
     ) -> None:
@@ -141,7 +141,7 @@ class TransformerDecoder(CaptionDecoder):
         self.grid_norm = nn.LayerNorm(width)
         self.cells = nn.Linear(width, 2 * width * layers)
         self.embedding = nn.Embedding(words, width)
-        self.times = nn.Parameter(torch.randn(longest + 2, width) * 0.02)
+        self.times = nn.Parameter(torch.randn(max_length + 2, width) * 0.02)
         self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(words))
