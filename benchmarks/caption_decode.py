@@ -28,6 +28,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from imagist.arrays import Array
 from imagist.bundle import Bundle
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import START, Decoding
@@ -37,7 +38,7 @@ from imagist.captioning.vocabulary import vocabulary_of
 from imagist.datasets.captions import read
 from imagist.images import as_photo, square
 from imagist.images.encoder import Encoder
-from imagist.records import Array, Photo
+from imagist.records import Photo
 from imagist.training.captioners.vocabulary import UNKNOWN
 from plain_search import Rules, grid_read_once, plain_search
 from run_networks import Networks, opened

@@ -27,6 +27,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from imagist import settings
+from imagist.arrays import Halves
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import Record, read_all
 from imagist.metrics.cider import CiderD, cider
@@ -37,7 +38,7 @@ from imagist.training.captioners.evaluator import CaptionModel, Judge
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
 from imagist.training.encoders.backbone import Views, cached_grids, open_backbone
-from imagist.training.encoders.features import Grids, Halves
+from imagist.training.encoders.features import Grids
 from imagist.training.networks.build import build
 from plain_training import PlainDecoder, Sentences, train_step
 

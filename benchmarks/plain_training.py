@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints
-from imagist.training.encoders.features import Halves
+from imagist.arrays import Halves, Ints
 from imagist.training.networks.decoder import CaptionDecoder, Tensors
 
 BATCH = 64  # captions; the tutorial's

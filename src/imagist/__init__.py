@@ -27,9 +27,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Caption": "records",
-    "CaptionOptions": "options",
+    "CaptionOptions": "captioning.options",
     "DecodeLimits": "images",
-    "Decoding": "decoding",
+    "Decoding": "captioning.decoding",
     "Failure": "records",
     "ImagistError": "errors",
     "ItemError": "errors",
@@ -40,7 +40,7 @@ _HOMES = {
     "Row": "records",
     "UsageError": "errors",
     "load": "pipeline",
-    "open_captioner": "captioner",
+    "open_captioner": "captioning.opening",
 }
 
 __all__ = [

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array as Array
+from imagist.arrays import Pixels as Pixels
 from imagist.errors import ImagistError, UsageError
-
-Array = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

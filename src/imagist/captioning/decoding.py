@@ -11,14 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagist.captioning.reranking.mbr import Floats, agreement
+from imagist.arrays import Array, Bools, Floats, Ints
+from imagist.captioning.reranking.mbr import agreement
 from imagist.errors import UsageError
-from imagist.records import Array, Photo
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from imagist.records import Photo
 
 END, START = 0, 1  # the special words of the vocabularies that are trained here, first in every one
 NUCLEUS = 256  # most candidates that sampling draws from

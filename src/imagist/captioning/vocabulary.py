@@ -12,9 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from imagist.arrays import Ints
 from imagist.errors import BundleError
 
 _SPECIAL = re.compile(r"<\|.*\|>")  # such as <|endoftext|>: has an id, and says nothing
@@ -27,11 +25,11 @@ class Vocabulary(Protocol):
         """V, how many ids there are."""
         ...
 
-    def text(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+    def text(self, ids: Sequence[int] | Ints) -> str:
         """What ids ``[T]`` say: words parted by single spaces."""
         ...
 
-    def tokens(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
+    def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
         """The words of that text."""
         ...
 
@@ -49,11 +47,11 @@ class Words:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def text(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+    def text(self, ids: Sequence[int] | Ints) -> str:
         """The words of ids ``[T]``, parted by single spaces."""
         return " ".join(self.tokens(ids))
 
-    def tokens(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
+    def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
         """The T words of ids ``[T]``."""
         return tuple(self._lines[i] for i in ids)
 
@@ -74,14 +72,14 @@ class Pieces:
     def __len__(self) -> int:
         return len(self._bytes)
 
-    def text(self, ids: Sequence[int] | NDArray[np.int64]) -> str:
+    def text(self, ids: Sequence[int] | Ints) -> str:
         """What the bytes of ids ``[T]`` say as UTF-8, every run of white space as one space and none around it.
 
         Bytes that make no whole character, as where a sentence is cut off within one, say nothing.
         """
         return " ".join(self.tokens(ids))
 
-    def tokens(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
+    def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
         """The words of that text: as many as it has, not one an id."""
         return tuple(b"".join(self._bytes[i] for i in ids).decode("utf-8", "ignore").split())
 

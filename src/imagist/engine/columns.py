@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from imagist.records import Array, Caption, Failure, LabelSet, Prediction
+from imagist.arrays import Array
+from imagist.records import Caption, Failure, LabelSet, Prediction
 
 Kind = Literal["text", "number", "probabilities", "hypotheses"]
 

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.captioning.decoding import seeds_of
 from imagist.explanation.opinions import Opinions
 from imagist.explanation.options import ExplainOptions
-from imagist.explanation.record import Bools, Explanation, Floats
+from imagist.explanation.record import Explanation
 from imagist.explanation.regions import filling, hidden
 from imagist.explanation.words import without
 from imagist.pipeline import Pipeline
-from imagist.records import Array, Photo
+from imagist.records import Photo
 
 STEPS = 10  # K, at most: parts of an image are removed a tenth at a time
 WORD_ORDERS, CELL_ORDERS = 16, 4  # R; a sentence is cheap to classify, an image is not
@@ -141,12 +141,12 @@ def attention_of_words(explanation: Explanation) -> Floats | None:
     return np.asarray(np.tensordot(shares, np.stack(maps).astype(np.float64), 1))
 
 
-def ranking(importance: Floats, random: np.random.Generator) -> NDArray[np.int64]:
+def ranking(importance: Floats, random: np.random.Generator) -> Ints:
     """Numbers of n things, the most important first; of equal ones, chance decides."""
     return np.lexsort((random.random(len(importance)), -importance))
 
 
-def masks_of(order: NDArray[np.int64], shape: tuple[int, ...]) -> list[Bools]:
+def masks_of(order: Ints, shape: tuple[int, ...]) -> list[Bools]:
     """Which cells are gone at each of K + 1 steps: bool ``[h, w]`` each, none at the first and all at the last."""
     counts = np.linspace(0, len(order), min(STEPS, len(order)) + 1).round().astype(int)
     place = np.argsort(order)

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imagist.arrays import Array, Bools, Floats
 from imagist.captioning.decoding import seeds_of
 from imagist.explanation.opinions import Opinions
 from imagist.explanation.options import ExplainOptions
-from imagist.explanation.record import Bools, Explanation, Floats, Region, Word
+from imagist.explanation.record import Explanation, Region, Word
 from imagist.explanation.regions import attended, filling, hidden, moved, single_cells
 from imagist.explanation.words import content_words, spoken, without
 from imagist.pipeline import Pipeline
-from imagist.records import Array, Caption, Photo, Prediction
+from imagist.records import Caption, Photo, Prediction
 
 
 def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions | None = None) -> list[Explanation]:

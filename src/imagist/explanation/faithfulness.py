@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imagist.arrays import Floats
 from imagist.captioning.description.english import stem
 from imagist.explanation.deletion import Curve
-from imagist.explanation.record import Explanation, Floats, Region
+from imagist.explanation.record import Explanation, Region
 from imagist.explanation.words import spoken
 from imagist.metrics.significance import Difference, paired_difference
 

@@ -11,11 +11,11 @@ from itertools import islice
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array, Ints
 from imagist.classifiers.fusion import ScoreFusion
 from imagist.pipeline import Pipeline
-from imagist.records import Array, Photo, Prediction
+from imagist.records import Photo, Prediction
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Attributing(Protocol):
     """A text classifier that gives its own account of what each word did."""
 
-    def attributions(self, texts: Sequence[str], targets: NDArray[np.int64]) -> Sequence[Sequence[tuple[str, float]]]:
+    def attributions(self, texts: Sequence[str], targets: Ints) -> Sequence[Sequence[tuple[str, float]]]:
         """For each of N texts its words in order, with how much each speaks for the fine class in ``[N]``."""
         ...
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagist.records import Array, Prediction
+from imagist.arrays import Array, Bools, Floats
+from imagist.records import Prediction
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Opinion = Literal["image", "text", "joint"]
 
 

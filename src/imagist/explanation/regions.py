@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
+from imagist.arrays import Array, Bools, Pixels
 from imagist.explanation.options import Fill
-from imagist.explanation.record import Bools
-from imagist.records import Array, Photo, Pixels
+from imagist.records import Photo
 
 _BLUR = 8  # the blur's radius is this part of the longest side: what a thing is cannot be seen any more
 

@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from imagist.arrays import Array
 from imagist.bundle import Bundle
 from imagist.images.views import view
-from imagist.records import Array, Photo
+from imagist.records import Photo
 
 
 class Encoder:

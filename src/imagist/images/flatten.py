@@ -6,13 +6,11 @@ An image of 100 megapixels is worked on in bands, so that at no time a second wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from imagist.records import Pixels
+from imagist.arrays import AnyArray, Pixels
 
 Size = tuple[int, int]
 
@@ -70,12 +68,12 @@ def _span(image: Image.Image) -> tuple[float, float]:
     return 0.0, next((top for top in (*depths, 255.0, 1023.0, 4095.0, 16383.0, 65535.0) if high <= top), high)
 
 
-def _finite_ends(values: NDArray[Any]) -> tuple[float, float]:
+def _finite_ends(values: AnyArray) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def _to_bytes(values: NDArray[Any], span: tuple[float, float]) -> Pixels:
+def _to_bytes(values: AnyArray, span: tuple[float, float]) -> Pixels:
     low, high = span
     with np.errstate(all="ignore"):  # floats may be anything
         shares = (values.astype(np.float64) - low) / max(high - low, 1e-300)

@@ -12,8 +12,8 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image
 
+from imagist.arrays import Pixels
 from imagist.errors import UnknownName
-from imagist.records import Pixels
 
 View = Callable[[Pixels, int], Pixels]
 

@@ -13,14 +13,13 @@ Shapes: N items, each a hypothesis and one or more references; R references of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats, Ints
 from imagist.errors import UsageError
 from imagist.metrics.cider import CiderD, cider
-from imagist.metrics.ngrams import ORDERS, Ints, NGrams, References, check_references
+from imagist.metrics.ngrams import ORDERS, NGrams, References, check_references
 from imagist.metrics.ptb import tokenize
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "tokenize",
 ]
 
-Floats = NDArray[np.float64]
 
 ROUGE_BETA = 1.2
 
@@ -123,7 +121,7 @@ def bleu_of_rows(rows: Ints) -> Floats:
     return bleu_of_totals(rows.sum(axis=0))
 
 
-def bleu_of_totals(totals: NDArray[Any]) -> Floats:
+def bleu_of_totals(totals: AnyArray) -> Floats:
     """BLEU-1 to BLEU-4, float64 ``[..., 4]``, of sums ``[..., 10]`` over rows from `bleu_rows`."""
     total = np.asarray(totals, dtype=np.float64)
     tiny, small = 1e-15, 1e-9  # pycocoevalcap's: 0/0 comes out as nearly 0

@@ -16,12 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Floats, Ints
 from imagist.errors import UsageError
-from imagist.metrics.ngrams import ORDERS, Ints, NGrams, References
-
-Floats = NDArray[np.float64]
+from imagist.metrics.ngrams import ORDERS, NGrams, References
 
 SIGMA = 6.0  # of the length penalty, in words
 

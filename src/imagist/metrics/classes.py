@@ -7,19 +7,15 @@ All functions raise UsageError where they are not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools, Floats, Ints
 from imagist.classifiers.calibration import LEAST_PROBABILITY, check_targets
 from imagist.errors import UsageError
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def correct(probabilities: NDArray[Any], targets: NDArray[Any], *, k: int = 1) -> NDArray[np.bool_]:
+def correct(probabilities: AnyArray, targets: AnyArray, *, k: int = 1) -> Bools:
     """Whether each target is among the k most probable classes, ``[N]``; of equal ones the lower number comes first."""
     p, t = _checked(probabilities, targets)
     of_target = p[np.arange(len(t)), t][:, None]
@@ -27,29 +23,29 @@ def correct(probabilities: NDArray[Any], targets: NDArray[Any], *, k: int = 1) -
     return np.asarray(ahead.sum(axis=1) < k)
 
 
-def accuracy(probabilities: NDArray[Any], targets: NDArray[Any], *, k: int = 1) -> float:
+def accuracy(probabilities: AnyArray, targets: AnyArray, *, k: int = 1) -> float:
     """Share of items whose target is among the k most probable classes, 0..1."""
     return float(correct(probabilities, targets, k=k).mean())
 
 
-def log_losses(probabilities: NDArray[Any], targets: NDArray[Any]) -> Floats:
+def log_losses(probabilities: AnyArray, targets: AnyArray) -> Floats:
     """Negative natural log-probability of each target, ``[N]``, 0 (sure and right) to 27.6 (for a probability of 0)."""
     p, t = _checked(probabilities, targets)
     return -np.log(np.maximum(p[np.arange(len(t)), t], LEAST_PROBABILITY))
 
 
-def negative_log_likelihood(probabilities: NDArray[Any], targets: NDArray[Any]) -> float:
+def negative_log_likelihood(probabilities: AnyArray, targets: AnyArray) -> float:
     """Mean of `log_losses`, in nats."""
     return float(log_losses(probabilities, targets).mean())
 
 
-def brier_score(probabilities: NDArray[Any], targets: NDArray[Any]) -> float:
+def brier_score(probabilities: AnyArray, targets: AnyArray) -> float:
     """Mean squared distance from the one-hot truth, 0..2 (Brier 1950)."""
     p, t = _checked(probabilities, targets)
     return float(((p - np.eye(p.shape[1])[t]) ** 2).sum(axis=1).mean())
 
 
-def confusion_matrix(predicted: NDArray[Any], targets: NDArray[Any], classes: int) -> Ints:
+def confusion_matrix(predicted: AnyArray, targets: AnyArray, classes: int) -> Ints:
     """Counts, int64 ``[C, C]``: row is the truth, column what was said.
 
     Args:
@@ -102,9 +98,7 @@ class Reliability:
         return float((self.count * np.abs(self.confidence - self.accuracy)).sum() / self.count.sum())
 
 
-def reliability(
-    probabilities: NDArray[Any], targets: NDArray[Any], *, bins: int = 15, adaptive: bool = False
-) -> Reliability:
+def reliability(probabilities: AnyArray, targets: AnyArray, *, bins: int = 15, adaptive: bool = False) -> Reliability:
     """Sorts items into bins by their top probability.
 
     Args:
@@ -123,7 +117,7 @@ def reliability(
 
 
 def expected_calibration_error(
-    probabilities: NDArray[Any], targets: NDArray[Any], *, bins: int = 15, adaptive: bool = False
+    probabilities: AnyArray, targets: AnyArray, *, bins: int = 15, adaptive: bool = False
 ) -> float:
     """Mean distance between confidence and accuracy over bins of the top probability, 0..1.
 
@@ -132,11 +126,11 @@ def expected_calibration_error(
     return reliability(probabilities, targets, bins=bins, adaptive=adaptive).error
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+def _ratio(part: AnyArray, whole: AnyArray) -> Floats:
     return np.asarray(np.divide(part, whole, out=np.zeros(len(whole)), where=whole != 0))
 
 
-def _checked(probabilities: NDArray[Any], targets: NDArray[Any]) -> tuple[Floats, Ints]:
+def _checked(probabilities: AnyArray, targets: AnyArray) -> tuple[Floats, Ints]:
     p, t = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
     check_targets(p, t)
     if not (p >= 0).all() or not np.allclose(p.sum(axis=1), 1, atol=1e-3):

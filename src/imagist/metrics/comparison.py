@@ -12,16 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats
 from imagist.errors import MissingExtra, UsageError
 from imagist.metrics.resampling import Resamples
 from imagist.metrics.significance import Difference, Interval, difference_of, mcnemar
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Compared:
     test: str
 
 
-def holm(p_values: Sequence[float] | NDArray[Any]) -> Floats:
+def holm(p_values: Sequence[float] | AnyArray) -> Floats:
     """Adjusted p-values that hold for the whole family, float64 of the same length and order (Holm 1979).
 
     Raises:
@@ -60,7 +57,7 @@ def holm(p_values: Sequence[float] | NDArray[Any]) -> Floats:
     return adjusted
 
 
-def trial_interval(values: Sequence[float] | NDArray[Any], *, level: float = 0.95) -> Interval:
+def trial_interval(values: Sequence[float] | AnyArray, *, level: float = 0.95) -> Interval:
     """Mean over trials with Student's t interval: how much another trial's mean may differ.
 
     Over folds of one set of items it is too narrow, for their training items are mostly the same: compare systems with
@@ -79,8 +76,8 @@ def trial_interval(values: Sequence[float] | NDArray[Any], *, level: float = 0.9
 
 
 def corrected_resampled_t(
-    first: Sequence[float] | NDArray[Any],
-    second: Sequence[float] | NDArray[Any],
+    first: Sequence[float] | AnyArray,
+    second: Sequence[float] | AnyArray,
     *,
     test_share: float,
     level: float = 0.95,
@@ -110,7 +107,7 @@ def corrected_resampled_t(
 
 
 def compare_all(
-    systems: Mapping[str, NDArray[Any]], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    systems: Mapping[str, AnyArray], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> tuple[Compared, ...]:
     """Each pair of systems on the same items, in the order of the mapping.
 
@@ -149,7 +146,7 @@ def compare_all(
 
 
 def compare_trials(
-    systems: Mapping[str, Sequence[float] | NDArray[Any]], *, test_share: float, level: float = 0.95
+    systems: Mapping[str, Sequence[float] | AnyArray], *, test_share: float, level: float = 0.95
 ) -> tuple[Compared, ...]:
     """Each pair of systems by `corrected_resampled_t`, in the order of the mapping.
 
@@ -176,7 +173,7 @@ def _corrected(pairs: list[Compared]) -> tuple[Compared, ...]:
     return tuple(replace(pair, adjusted=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
 
 
-def _trials(values: Sequence[float] | NDArray[Any], level: float) -> Floats:
+def _trials(values: Sequence[float] | AnyArray, level: float) -> Floats:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or len(x) < 2 or not np.isfinite(x).all():
         raise UsageError(f"needs the figures of 2 or more trials, got {list(x.shape)}")

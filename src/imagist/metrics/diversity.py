@@ -17,12 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Bools, Floats, Ints
 from imagist.errors import UsageError
-from imagist.metrics.ngrams import ORDERS, Ints, NGrams
-
-Floats = NDArray[np.float64]
+from imagist.metrics.ngrams import ORDERS, NGrams
 
 
 def distinct(captions: Sequence[str] | NGrams, n: int) -> float:
@@ -62,7 +60,7 @@ def type_values(ngrams: NGrams, n: int) -> Floats:
     return np.asarray(types + (captions - 1) * (alone - alone.sum() / max(1, captions)))
 
 
-def copied(captions: Iterable[str], known: Iterable[str]) -> NDArray[np.bool_]:
+def copied(captions: Iterable[str], known: Iterable[str]) -> Bools:
     """Whether each caption is, token for token, one of those known (of training, say), ``[N]``."""
     seen = frozenset(known)
     return np.array([caption in seen for caption in captions], dtype=np.bool_)

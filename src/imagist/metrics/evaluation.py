@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats
 from imagist.errors import MissingExtra, UsageError
 from imagist.metrics.captions import bleu_counts, bleu_of_totals, rouge_l_items
 from imagist.metrics.cider import CiderD, UnclippedCider
@@ -27,8 +26,6 @@ from imagist.metrics.ptb import tokenize
 from imagist.metrics.resampling import Resamples
 from imagist.metrics.significance import Difference, Interval, difference_of, interval_of, wilson_interval
 from imagist.metrics.spice import spice
-
-Floats = NDArray[np.float64]
 
 NAMES = {
     "bleu_1": "BLEU-1",
@@ -158,12 +155,12 @@ class CaptionEvaluation:
     def _rows(self, hypotheses: list[str]) -> tuple[dict[str, Floats], dict[str, str]]:
         """What each figure is computed from, ``[N, columns]``, and which cannot be."""
         said = NGrams(hypotheses)
-        means: dict[str, NDArray[Any]] = {
+        means: dict[str, AnyArray] = {
             "rouge_l": rouge_l_items(hypotheses, self._sentences),
             "length": said.lengths,
             **{key: cider.scores(said) for key, cider in self._ciders.items()},
         }
-        rows: dict[str, NDArray[Any]] = {"bleu": bleu_counts(said, self._references)}
+        rows: dict[str, AnyArray] = {"bleu": bleu_counts(said, self._references)}
         unavailable = {}
         if self._training is None:
             unavailable["copied"] = "no captions of training were given (--train)"

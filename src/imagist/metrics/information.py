@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools, Floats, Ints
 from imagist.classifiers.calibration import check_targets
 from imagist.errors import UsageError
 from imagist.metrics.classes import confusion_matrix, correct, log_losses
@@ -31,9 +30,6 @@ from imagist.metrics.significance import (
     wilson_interval,
 )
 from imagist.records import LabelSet
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -138,9 +134,9 @@ class Information:
 
 
 def information(
-    targets: NDArray[Any],
-    image: NDArray[Any],
-    text: NDArray[Any],
+    targets: AnyArray,
+    image: AnyArray,
+    text: AnyArray,
     captions: Sequence[str],
     labels: LabelSet,
     *,
@@ -192,14 +188,14 @@ def information(
     )
 
 
-def overlap(image: NDArray[np.bool_], text: NDArray[np.bool_]) -> Overlap:
+def overlap(image: Bools, text: Bools) -> Overlap:
     """Counts of items ``[N]`` by who is right."""
     return Overlap(
         *(int(of.sum()) for of in (image & text, image & ~text, text & ~image, ~image & ~text)),
     )
 
 
-def kappa(first: NDArray[Any], second: NDArray[Any], classes: int, draws: Resamples, level: float = 0.95) -> Interval:
+def kappa(first: AnyArray, second: AnyArray, classes: int, draws: Resamples, level: float = 0.95) -> Interval:
     """Agreement of two verdicts ``[N]`` beyond chance (Cohen 1960), -1..1, with a percentile interval.
 
     Args:
@@ -219,7 +215,7 @@ def kappa(first: NDArray[Any], second: NDArray[Any], classes: int, draws: Resamp
     return interval_of(float(value), _kappa(draws.totals(sums), classes), None, level)
 
 
-def bits(targets: NDArray[Any], image: NDArray[Any], text: NDArray[Any], draws: Resamples, level: float = 0.95) -> Bits:
+def bits(targets: AnyArray, image: AnyArray, text: AnyArray, draws: Resamples, level: float = 0.95) -> Bits:
     """Information about the label, as means over the items of how much likelier than its base rate the truth was held.
 
     The base rates are those of all items in every resample: drawn anew, they would be less even each time.
@@ -246,7 +242,7 @@ def bits(targets: NDArray[Any], image: NDArray[Any], text: NDArray[Any], draws: 
     return Bits(float(value["label"]), *map(interval, ("image", "text", "image_share", "text_share", "kept")))
 
 
-def telling_words(captions: Sequence[str], targets: NDArray[Any], labels: LabelSet) -> tuple[Word, ...]:
+def telling_words(captions: Sequence[str], targets: AnyArray, labels: LabelSet) -> tuple[Word, ...]:
     """All W words of the captions, by how much their presence tells of the label.
 
     Args:
@@ -307,12 +303,12 @@ def _over(part: Floats, whole: Floats) -> Floats:
     return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
 
 
-def _entropy(shares: NDArray[Any]) -> Floats:
+def _entropy(shares: AnyArray) -> Floats:
     """In bits, over the last axis."""
     return np.asarray(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=-1))
 
 
-def _kappa(sums: NDArray[Any], classes: int) -> Floats:
+def _kappa(sums: AnyArray, classes: int) -> Floats:
     """Of sums ``[..., 2C + 1]``: how often either said each class, and how often they said the same."""
     items = sums[..., :classes].sum(axis=-1)
     by_chance = (sums[..., :classes] * sums[..., classes:-1]).sum(axis=-1) / items
@@ -320,13 +316,11 @@ def _kappa(sums: NDArray[Any], classes: int) -> Floats:
     return np.asarray(np.where(room > 0, (sums[..., -1] - by_chance) / np.where(room > 0, room, 1), 0.0))
 
 
-def _share(hits: NDArray[np.bool_], level: float) -> Interval:
+def _share(hits: Bools, level: float) -> Interval:
     return wilson_interval(int(hits.sum()), len(hits), level=level)
 
 
-def _class_kept(
-    label: str, seen: NDArray[np.bool_], said: NDArray[np.bool_], level: float, resamples: int, seed: int
-) -> ClassKept:
+def _class_kept(label: str, seen: Bools, said: Bools, level: float, resamples: int, seed: int) -> ClassKept:
     if not len(seen):
         return ClassKept(label, None, None, None, Overlap(0, 0, 0, 0))
     difference = paired_difference(said, seen, level=level, resamples=resamples, seed=seed)

@@ -18,16 +18,13 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools, Floats
 from imagist.errors import UsageError
 from imagist.metrics.jars import broken, jar, java
 from imagist.metrics.ngrams import check_references
-
-Floats = NDArray[np.float64]
 
 COUNTS = 23
 """Length of hypothesis and reference, function words of each; for the exact, stem, synonym and paraphrase matcher the
@@ -90,13 +87,13 @@ def stop() -> None:
         program.close()
 
 
-def _whole(rows: Floats) -> NDArray[np.bool_]:
+def _whole(rows: Floats) -> Bools:
     """Where all words of hypothesis and reference are matched, in their order."""
     matched = rows[:, 4:CHUNKS].reshape(len(rows), -1, 2).sum(axis=1)
     return np.asarray((matched == rows[:, 0:2]).all(axis=1) & (rows[:, CHUNKS] == 1))
 
 
-def meteor_of_totals(totals: NDArray[Any]) -> Floats:
+def meteor_of_totals(totals: AnyArray) -> Floats:
     """METEOR, 0..1, ``[...]``, of counts ``[..., 23]``: those of an item, or sums over items."""
     total = np.asarray(totals, dtype=np.float64)
     lengths, functions = total[..., 0:2], total[..., 2:4]

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Ints
 from imagist.errors import UsageError
-
-Ints = NDArray[np.int64]
 
 ORDERS = 4  # n-grams of 1 to 4 words
 

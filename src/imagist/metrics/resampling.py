@@ -10,14 +10,11 @@ Shapes: N items; B resamples; K columns of sums.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats
 from imagist.errors import UsageError
-
-Floats = NDArray[np.float64]
 
 _DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of one product
 
@@ -43,7 +40,7 @@ class Resamples:
             raise UsageError(f"{count} resamples of {items} items", remedy="there must be one of each at least")
         self.items, self.count, self.seed = items, count, seed
 
-    def totals(self, rows: NDArray[Any]) -> Floats:
+    def totals(self, rows: AnyArray) -> Floats:
         """Sums over each resample, float64 ``[B, K]``, of rows ``[N, K]``."""
         values = np.asarray(rows, dtype=np.float64)
         return np.concatenate([times @ values for times in self._times()])

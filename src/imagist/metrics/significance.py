@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools, Floats, Ints
 from imagist.errors import UsageError
 
-Floats = NDArray[np.float64]
 Method = Literal["percentile", "bca"]
-Statistic = Callable[[NDArray[Any]], float]
+Statistic = Callable[[AnyArray], float]
 
 _DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of a vectorised bootstrap
 
@@ -55,7 +54,7 @@ class Difference:
 
 
 def mean_interval(
-    values: NDArray[Any], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0, method: Method = "bca"
+    values: AnyArray, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0, method: Method = "bca"
 ) -> Interval:
     """Bootstrap interval of a mean.
 
@@ -78,7 +77,7 @@ def mean_interval(
 
 def bootstrap_interval(
     statistic: Statistic,
-    rows: NDArray[Any],
+    rows: AnyArray,
     *,
     level: float = 0.95,
     resamples: int = 1000,
@@ -106,8 +105,8 @@ def bootstrap_interval(
 
 
 def paired_difference(
-    first: NDArray[Any],
-    second: NDArray[Any],
+    first: AnyArray,
+    second: AnyArray,
     *,
     statistic: Statistic | None = None,
     level: float = 0.95,
@@ -195,7 +194,7 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)), level)
 
 
-def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+def mcnemar(first: Bools, second: Bools) -> float:
     """Two-sided exact p-value that two classifiers, right or wrong on the same items, are equally good (McNemar 1947).
 
     Raises:
@@ -213,14 +212,14 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     return min(1.0, 2 * tail / (1 << apart))
 
 
-def _check(rows: NDArray[Any], level: float) -> None:
+def _check(rows: AnyArray, level: float) -> None:
     if len(rows) == 0:
         raise UsageError("there are no items to resample")
     if not 0 < level < 1:
         raise UsageError(f"a confidence level lies between 0 and 1, got {level}", remedy="0.95, say")
 
 
-def _draws(items: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def _draws(items: int, resamples: int, seed: int) -> Iterator[Ints]:
     """Indices ``[some, N]`` of items drawn with replacement, until there were as many rows as resamples."""
     random = np.random.default_rng(seed)
     at_once = max(1, _DRAWN_AT_ONCE // items)

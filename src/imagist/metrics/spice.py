@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Floats
 from imagist.errors import MissingExtra, UsageError
 from imagist.metrics.jars import broken, jar, java
 from imagist.metrics.ngrams import check_references
-
-Floats = NDArray[np.float64]
 
 PARSER = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 _HEAP = "8G"  # as pycocoevalcap asks

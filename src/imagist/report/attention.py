@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from imagist.records import Array, Caption, Photo
+from imagist.arrays import Array
+from imagist.records import Caption, Photo
 
 PANEL = 220  # longest side of a panel, in pixels
 COLUMNS = 5

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from imagist.records import Array, Failure, Photo, Prediction
+from imagist.arrays import Array
+from imagist.records import Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend, png
 from imagist.storage import replacing

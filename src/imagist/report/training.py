@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from imagist.records import Pixels
+from imagist.arrays import Pixels
 from imagist.report.markup import document, escaped, jpeg, png
 from imagist.report.studies.style import WRONG, drawing, grid_of, head, mark
 from imagist.report.studies.tables import Table

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Ints
 from imagist.classifiers.taxonomy import open_taxonomy
 from imagist.datasets import labels as classified
 from imagist.datasets.captions.faults import Faults

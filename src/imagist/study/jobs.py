@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from imagist.arrays import Array
 from imagist.classifiers.image.labelmap import LabelMapClassifier
 from imagist.classifiers.text.transformer import model_folder
-from imagist.records import Array
 from imagist.study.captions import Places
 from imagist.study.config import ImageChoice, Study, TextChoice
 from imagist.study.contents import Contents

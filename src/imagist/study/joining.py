@@ -10,20 +10,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array, Floats, Ints
 from imagist.classifiers.calibration import Temperature, fit_temperature
 from imagist.classifiers.fusion import Calibrated, FittedWeight, ScoreFusion, calibrate, fit_logits, fit_stacking
 from imagist.metrics.classes import accuracy
 from imagist.protocols import Fusion
-from imagist.records import Array, LabelSet
+from imagist.records import LabelSet
 from imagist.study.config import FusionKind, Fusions
 from imagist.study.opinions import Opinion, Said
 from imagist.study.store import Arrays, Store, key_of
 from imagist.training.classifiers.distilled import Distillation, fit_distilled
 from imagist.training.classifiers.feature_fusion import Features, fit_feature_fusion
 
-Floats = NDArray[np.float64]
 GRID = 101  # weights tried
 
 
@@ -51,7 +50,7 @@ class Joined:
         return cls(held, asked[:judged], asked[judged:], *chosen)
 
 
-def alone(opinion: Opinion, targets: NDArray[np.int64], judged: int, store: Store) -> Joined:
+def alone(opinion: Opinion, targets: Ints, judged: int, store: Store) -> Joined:
     """A single opinion at the temperature that the held-out rows like best.
 
     Args:
@@ -68,8 +67,8 @@ def join(
     kind: FusionKind,
     image: Opinion,
     text: Opinion,
-    held: NDArray[np.int64],
-    test: NDArray[np.int64],
+    held: Ints,
+    test: Ints,
     labels: LabelSet,
     settings: Fusions,
     seed: int,
@@ -105,8 +104,8 @@ def join(
 def _scored(
     image: Opinion,
     text: Opinion,
-    held: NDArray[np.int64],
-    test: NDArray[np.int64],
+    held: Ints,
+    test: Ints,
     settings: Fusions,
     seed: int,
     store: Store,
@@ -135,7 +134,7 @@ def _scored(
 
 
 def _features(
-    image: Opinion, text: Opinion, targets: NDArray[np.int64], judged: int, labels: LabelSet, seed: int, store: Store
+    image: Opinion, text: Opinion, targets: Ints, judged: int, labels: LabelSet, seed: int, store: Store
 ) -> Joined:
     """Feature-level fusion: one network a fit over hidden states of the rows that were held out of it; their mean."""
     of_held, of_asked, start = [], [], 0
@@ -150,7 +149,7 @@ def _features(
     return Joined.of(temperature.apply(joint), temperature.apply(asked), judged)
 
 
-def _network(seen: Said, said: Said, truth: NDArray[np.int64], labels: LabelSet, seed: int, store: Store) -> Arrays:
+def _network(seen: Said, said: Said, truth: Ints, labels: LabelSet, seed: int, store: Store) -> Arrays:
     """What the network of one fit says, of held-out rows and of those asked."""
     settings, learnt = Features(), np.arange(len(truth)) % 5 > 0  # a fifth says when to stop
     known, unknown = (seen.held_hidden, said.held_hidden), (seen.test_hidden, said.test_hidden)
@@ -164,7 +163,7 @@ def _network(seen: Said, said: Said, truth: NDArray[np.int64], labels: LabelSet,
     return store.of(key_of("features", asdict(settings), seen.digest, said.digest, truth, [*labels], seed), compute)
 
 
-def _temperature(scores: Array, targets: NDArray[np.int64], store: Store) -> Temperature:
+def _temperature(scores: Array, targets: Ints, store: Store) -> Temperature:
     """As if there were one more row, on which the classifier errs: few rows without a mistake make it not certain."""
 
     def compute() -> Temperature:
@@ -173,9 +172,7 @@ def _temperature(scores: Array, targets: NDArray[np.int64], store: Store) -> Tem
     return store.record(key_of("temperature", scores, targets), Temperature, compute)
 
 
-def distil(
-    image: Opinion, teacher: Joined, targets: NDArray[np.int64], labels: LabelSet, seed: int, store: Store
-) -> Joined:
+def distil(image: Opinion, teacher: Joined, targets: Ints, labels: LabelSet, seed: int, store: Store) -> Joined:
     """What an image classifier over frozen features learns from a fusion, on rows that were held out of it.
 
     Those are the held-out rows with their labels, and the spare ones without.

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from imagist.records import Array
+from imagist.arrays import Array
 from imagist.study.store import Arrays, Store, digest_of
 from imagist.training.classifiers.history import Epoch
 

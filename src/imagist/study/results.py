@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array, Bools, Ints
 from imagist.metrics.classes import (
     accuracy,
     brier_score,
@@ -21,7 +21,6 @@ from imagist.metrics.classes import (
 )
 from imagist.metrics.comparison import Compared, compare_all, corrected_resampled_t, holm
 from imagist.metrics.significance import Interval, mean_interval
-from imagist.records import Array
 from imagist.study.dataset import Dataset, Trial
 from imagist.study.joining import Joined
 from imagist.study.store import Store, key_of
@@ -96,7 +95,7 @@ class Outcome:
     system: System
     joined: tuple[Joined, ...]
     figures: tuple[Figures, ...]
-    right: NDArray[np.bool_]
+    right: Bools
     probabilities: Array
     accuracy: Interval
 
@@ -125,12 +124,12 @@ def outcome(system: System, joined: Sequence[Joined], trials: Sequence[Trial], d
     return Outcome(system, tuple(joined), figures, right, (probabilities / len(seeds)).astype(np.float32), found)
 
 
-def judged(trials: Sequence[Trial]) -> NDArray[np.int64]:
+def judged(trials: Sequence[Trial]) -> Ints:
     """The rows that some trial judges on, ascending: every seed judges on the same."""
     return np.unique(np.concatenate([trial.fold.test for trial in trials]))
 
 
-def _figures(joined: Joined, targets: NDArray[np.int64]) -> Figures:
+def _figures(joined: Joined, targets: Ints) -> Figures:
     p = joined.test
     return Figures(
         accuracy(p, targets), accuracy(p, targets, k=5), negative_log_likelihood(p, targets), brier_score(p, targets),

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imagist import settings
+from imagist.arrays import AnyArray
 from imagist.errors import DataError, UsageError
 from imagist.storage import replacing
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, AnyArray]
 Record = TypeVar("Record")
 
 

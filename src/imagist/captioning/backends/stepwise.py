@@ -16,20 +16,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Array, Floats, Ints
 from imagist.bundle import Bundle, open_bundle
-from imagist.captioning.decoding import END, START, Ints, RerankerScore, Sentence, generate, seeds_of
+from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
-from imagist.captioning.reranking.mbr import Floats
 from imagist.captioning.vocabulary import vocabulary_of
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoder
 from imagist.images.views import covered
-from imagist.records import Array, Caption, Hypothesis, Photo
+from imagist.records import Caption, Hypothesis, Photo
 
-Tensors = dict[str, NDArray[Any]]
+Tensors = dict[str, AnyArray]
 _NEW = "new_"
 BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the processor's cache
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Array, Bools
 from imagist.captioning.description import english
 from imagist.captioning.description.chunker import parse
 from imagist.captioning.description.chunks import Clause
 from imagist.captioning.description.record import WHOLE, Box
 from imagist.images.views import letterbox
-from imagist.records import Array, Caption, Photo
+from imagist.records import Caption, Photo
 
 MARGIN = 0.1  # of a region's sides, added all around: what is pointed at is drawn tightly
 TRIM = 0.08  # cut off each side for a second look at a whole
@@ -146,7 +146,7 @@ def peak(cells: Array) -> Box:
     return x0, y0, x1, y1
 
 
-def _span(high: NDArray[np.bool_], at: int) -> tuple[float, float]:
+def _span(high: Bools, at: int) -> tuple[float, float]:
     """From and to, as fractions, of the run of true cells that ``at`` is in; at least `PEAK_SIDE` long."""
     low = np.flatnonzero(~high)
     first, last = max([-1, *low[low < at]]) + 1, min([len(high), *low[low > at]])

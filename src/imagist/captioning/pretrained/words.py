@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imagist.captioning.decoding import Ints
-from imagist.records import Array
+from imagist.arrays import Array, Ints
 
 transformers: Any = import_module("transformers")
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagist.captioning.reranking.mbr import ORDERS, Floats
+from imagist.arrays import Floats
+from imagist.captioning.reranking.mbr import ORDERS
 from imagist.errors import BundleError
 
 _RARE = 3  # photos that a phrase which is no concept is taken to be said of

@@ -15,15 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from imagist.arrays import Floats, Ints
 
 ORDERS = 4  # n-grams of 1 to 4 words
 SIGMA = 6.0  # words by which lengths may differ, as in CIDEr-D
 
 
-def agreement(sentences: Sequence[NDArray[np.int64]], logprobs: Sequence[float], length_penalty: float = 0.7) -> Floats:
+def agreement(sentences: Sequence[Ints], logprobs: Sequence[float], length_penalty: float = 0.7) -> Floats:
     """How like the others each hypothesis is, the others weighed by their probability: float64 ``[K]``, 0 to 1.
 
     Args:
@@ -40,13 +39,13 @@ def agreement(sentences: Sequence[NDArray[np.int64]], logprobs: Sequence[float],
     return found
 
 
-def _alike(sentences: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> Floats:
+def _alike(sentences: Sequence[Ints], lengths: Ints) -> Floats:
     """The mean over n of the cosines of counts of n-grams, the end counted as a word: ``[K, K]``."""
     words = np.full((len(sentences), lengths.max() + 1), -1)  # the end
     for row, sentence in zip(words, sentences, strict=True):
         row[: len(sentence)] = sentence
     total = np.zeros((len(sentences), len(sentences)))
-    grams: NDArray[np.int64] = np.zeros_like(words)
+    grams: Ints = np.zeros_like(words)
     for n in range(1, ORDERS + 1):
         # of the n-grams before, each under its number, and the word that follows
         pairs = np.stack([grams[:, : words.shape[1] - n + 1], words[:, n - 1 :]], -1)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagist.arrays import Array, Pixels
 from imagist.datasets.captions.faults import Faults
 from imagist.datasets.captions.record import Record
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits, load
-from imagist.records import Failure, Photo, Pixels, Row
+from imagist.records import Failure, Photo, Row
 
 _SIDE = 32
 _KEPT = 8
@@ -105,7 +106,7 @@ def close_pairs(a: NDArray[np.uint64], b: NDArray[np.uint64], distance: int) -> 
             yield start + int(i), int(j), int(bits[i, j])
 
 
-def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float32]:
+def _signs(hashes: NDArray[np.uint64]) -> Array:
     """float32 ``[N, 64]``, -1 or 1."""
     bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
     return bits.astype(np.float32) * 2 - 1

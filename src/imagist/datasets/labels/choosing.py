@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagist.classifiers.taxonomy import Taxonomy
+from imagist.arrays import Ints
 from imagist.datasets.labels.example import Example
 from imagist.errors import DataError, UsageError
 from imagist.records import LabelSet
 
-Ints = NDArray[np.int64]
+if TYPE_CHECKING:
+    from imagist.classifiers.taxonomy import Taxonomy
 
 
 def choose(examples: Sequence[Example], *, taxonomy: Taxonomy | None = None, first: int | None = None) -> list[Example]:

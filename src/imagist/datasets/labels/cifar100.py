@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Pixels
 from imagist.datasets.captions.faults import Faults
 from imagist.datasets.captions.lines import ROW
 from imagist.datasets.labels.columns import name_of
@@ -68,6 +68,6 @@ def _of_file(file: Path, key: bytes, names: tuple[str, ...], content: bool, faul
         yield Labelled(f"row {number}", f"{file}#{number}", (), split, held, held=True, label=name)
 
 
-def _encoded(row: NDArray[np.uint8]) -> bytes:
+def _encoded(row: Pixels) -> bytes:
     """PPM of ``[3072]``: a plane a colour, row by row."""
     return _HEADER + row.reshape(3, -1).T.tobytes()

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from imagist.arrays import Ints
 from imagist.datasets.labels.example import Example
 from imagist.errors import DataError, UsageError
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

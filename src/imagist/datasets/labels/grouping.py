@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from imagist.arrays import Ints
 from imagist.datasets.labels.example import Example
-
-Ints = NDArray[np.int64]
 
 
 def accounts(examples: Sequence[Example]) -> Ints:

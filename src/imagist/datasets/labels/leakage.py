@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imagist.arrays import Ints
 from imagist.datasets.captions.duplicates import BITS, check_distance, close_pairs, hash_images
 from imagist.datasets.captions.faults import Faults
 from imagist.datasets.captions.record import Record
 from imagist.datasets.labels.example import Example
 from imagist.datasets.labels.folds import Fold
-from imagist.datasets.labels.grouping import Ints, linked, numbered
+from imagist.datasets.labels.grouping import linked, numbered
 from imagist.errors import UsageError
 
 Hashes = NDArray[np.uint64]

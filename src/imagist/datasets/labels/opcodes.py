@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Pixels
 from imagist.errors import DataError
 
 MAGIC = b"\x80\x02"
@@ -64,7 +64,7 @@ class _Made:
 
     def __init__(self, name: bytes) -> None:
         self.name = name
-        self.array: NDArray[np.uint8] | None = None
+        self.array: Pixels | None = None
 
 
 class _Machine:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagist.arrays import Floats
 from imagist.explanation.faithfulness import DELETIONS, REGIONS, Comparison, Faithfulness
-from imagist.explanation.record import Floats
 
 _INTRODUCTION = (
     "Deletion score: the mean probability of a category while what speaks most for it is removed first, from nothing "

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imagist.arrays import Floats
 from imagist.explanation import Explanation, Faithfulness, Region, Word
-from imagist.explanation.record import Floats
 from imagist.explanation.words import spoken
 from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from imagist.arrays import Array, Bools, Floats
 from imagist.explanation import Explanation, Region, Word
-from imagist.explanation.record import Bools, Floats, probability
+from imagist.explanation.record import probability
 from imagist.explanation.words import spoken
-from imagist.records import Array, Photo
+from imagist.records import Photo
 from imagist.report.attention import FAINT, INK, MARGIN, PAPER, TEXT, fit, overlaid, wrapped
 from imagist.report.explanation import sentences
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_any, check_shares
 from imagist.report.studies.style import INK, LINE, MARKS, as_percent, drawing, key, mark
@@ -38,8 +38,8 @@ class RiskCurve:
     """
 
     name: str
-    coverage: NDArray[Any]
-    risk: NDArray[Any]
+    coverage: AnyArray
+    risk: AnyArray
     area: float
     chosen: tuple[float, float] | None = None
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_counts, check_flags, check_shares
 from imagist.report.studies.heat import heat
@@ -44,10 +43,10 @@ class CategoryErrors:
 
     systems: tuple[str, ...]
     labels: tuple[str, ...]
-    top1: NDArray[Any]
-    top5: NDArray[Any] | None
-    counts: NDArray[Any]
-    unreachable: NDArray[np.bool_] | None = None
+    top1: AnyArray
+    top5: AnyArray | None
+    counts: AnyArray
+    unreachable: Bools | None = None
 
     def __post_init__(self) -> None:
         shape = len(self.systems), len(self.labels)
@@ -60,13 +59,13 @@ class CategoryErrors:
             check_flags("unreachable", self.unreachable, shape, item="category errors")
         check_counts("counts", self.counts, (shape[1],), item="category errors")
 
-    def errors(self) -> dict[str, NDArray[Any]]:
+    def errors(self) -> dict[str, AnyArray]:
         """By name, ``[C + 1, S]``: a row a category and a last one over all items."""
         found = {"top-1 error": self.top1} | ({} if self.top5 is None else {"top-5 error": self.top5})
         weights = self.counts / max(1, self.counts.sum())
         return {name: np.vstack([errors.T, weights @ errors.T]) for name, errors in found.items()}
 
-    def never(self) -> NDArray[np.bool_]:
+    def never(self) -> Bools:
         """``[C + 1, S]``: as `errors`, whether the system cannot get it right."""
         none = np.zeros((len(self.labels) + 1, len(self.systems)), dtype=np.bool_)
         if self.unreachable is not None:

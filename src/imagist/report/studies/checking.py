@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 
 
-def check_shares(what: str, values: NDArray[Any], shape: tuple[int, ...], *, item: str) -> None:
+def check_shares(what: str, values: AnyArray, shape: tuple[int, ...], *, item: str) -> None:
     """See that all are finite and lie in 0..1, in an array of that shape.
 
     Raises:
@@ -25,7 +25,7 @@ def check_shares(what: str, values: NDArray[Any], shape: tuple[int, ...], *, ite
         raise UsageError(f"{what} must be shares 0..1", item=item)
 
 
-def check_counts(what: str, values: NDArray[Any], shape: tuple[int, ...], *, item: str) -> None:
+def check_counts(what: str, values: AnyArray, shape: tuple[int, ...], *, item: str) -> None:
     """See that all are integers >= 0, in an array of that shape.
 
     Raises:
@@ -36,7 +36,7 @@ def check_counts(what: str, values: NDArray[Any], shape: tuple[int, ...], *, ite
         raise UsageError(f"{what} must be counts >= 0 of shape {list(shape)}", item=item)
 
 
-def check_flags(what: str, values: NDArray[Any], shape: tuple[int, ...], *, item: str) -> None:
+def check_flags(what: str, values: AnyArray, shape: tuple[int, ...], *, item: str) -> None:
     """See that all are booleans, in an array of that shape.
 
     Raises:

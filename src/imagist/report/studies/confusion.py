@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_counts
 from imagist.report.studies.heat import heat
@@ -35,7 +34,7 @@ class Confusion:
 
     name: str
     labels: tuple[str, ...]
-    counts: NDArray[Any]
+    counts: AnyArray
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -43,7 +42,7 @@ class Confusion:
         check_counts("a confusion matrix", self.counts, (len(self.labels),) * 2, item=self.name)
 
     @property
-    def shares(self) -> NDArray[np.float64]:
+    def shares(self) -> Floats:
         """``[C, C]``, each row divided by its sum; 0 where a class has no items."""
         return np.asarray(self.counts / np.maximum(1, self.counts.sum(axis=1, keepdims=True)), dtype=np.float64)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Ints
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_any, check_shares
 from imagist.report.studies.style import SOFT, as_percent, drawing, grid_of, head, key, mark
@@ -36,8 +36,8 @@ class Curves:
     """
 
     name: str
-    train: tuple[NDArray[Any], ...]
-    validation: tuple[NDArray[Any], ...] = ()
+    train: tuple[AnyArray, ...]
+    validation: tuple[AnyArray, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.train or not all(len(fold) for fold in self.train):
@@ -108,5 +108,5 @@ def _panel(axes: Axes, curves: Curves) -> dict[str, Line2D]:
     return entries
 
 
-def _epochs(values: NDArray[Any]) -> NDArray[np.int64]:
+def _epochs(values: AnyArray) -> Ints:
     return np.arange(1, len(values) + 1)

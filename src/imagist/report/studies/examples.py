@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from imagist.arrays import Pixels
 from imagist.errors import UsageError
-from imagist.records import Pixels
 from imagist.report.studies.checking import check_any
 from imagist.report.studies.style import CROSS, INK, RIGHT, SOFT, TICK, WRONG, drawing
 from imagist.report.studies.wording import folded, plain, shortened

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import Ints
 from imagist.classifiers.abstention import risk_coverage
 from imagist.metrics.classes import Reliability, confusion_matrix, correct, reliability
 from imagist.metrics.significance import Interval, wilson_interval
@@ -204,16 +204,16 @@ class Figures:
         return [found for kind in ("words", "image", "fused") for found in self.best(1, (kind,))]
 
     @property
-    def targets(self) -> NDArray[np.int64]:
+    def targets(self) -> Ints:
         """Of the judged rows, ``[N]``."""
         return self._targets
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints:
         """The judged rows, ``[N]``."""
         return self._rows
 
 
-def _rank(targets: NDArray[np.int64], place: int) -> int:
+def _rank(targets: Ints, place: int) -> int:
     """How many rows of the same class come before."""
     return int((targets[:place] == targets[place]).sum())

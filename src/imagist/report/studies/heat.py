@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools
 from imagist.report.studies.style import INK, LINE, SOFT
 from imagist.report.studies.wording import folded, shortened
 
@@ -20,12 +20,12 @@ _SHADES = ("#ffffff", "#cfe1f2", "#4292c6", "#08306b")  # of evenly falling ligh
 
 def heat(
     axes: Axes,
-    shares: NDArray[Any],
+    shares: AnyArray,
     said: Sequence[Sequence[str]],
     *,
     rows: Sequence[str],
     columns: Sequence[str],
-    void: NDArray[np.bool_],
+    void: Bools,
     size: float,
     room: int,
 ) -> None:

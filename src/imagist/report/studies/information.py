@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from imagist.arrays import AnyArray, Bools
 from imagist.errors import UsageError
 from imagist.report.studies.checking import check_any, check_flags
 from imagist.report.studies.style import IMAGE, INK, SOFT, WORDS, as_percent, drawing, key, named_rows
@@ -50,9 +48,9 @@ class WordsAgainstImage:
 
     name: str
     labels: tuple[str, ...]
-    targets: NDArray[Any]
-    image: NDArray[np.bool_]
-    words: NDArray[np.bool_]
+    targets: AnyArray
+    image: Bools
+    words: Bools
 
     def __post_init__(self) -> None:
         t = self.targets

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 from imagist.report.studies.checking import check_any, check_interval, check_shares
@@ -36,7 +35,7 @@ class Trials:
     """
 
     name: str
-    accuracy: NDArray[Any]
+    accuracy: AnyArray
     mean: Interval
 
     def __post_init__(self) -> None:

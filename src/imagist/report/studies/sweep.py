@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 from imagist.report.studies.checking import check_any, check_interval, check_shares
@@ -43,10 +43,10 @@ class Sweep:
     """
 
     name: str
-    weights: NDArray[Any]
-    accuracy: NDArray[Any]
-    low: NDArray[Any]
-    high: NDArray[Any]
+    weights: AnyArray
+    accuracy: AnyArray
+    low: AnyArray
+    high: AnyArray
     chosen: Interval
 
     def __post_init__(self) -> None:

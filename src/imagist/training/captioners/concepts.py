@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints, RerankerScore
+from imagist.arrays import Floats, Ints
+from imagist.captioning.decoding import RerankerScore
 from imagist.captioning.reranking.concepts import Concepts, ngrams
-from imagist.captioning.reranking.mbr import Floats
 from imagist.errors import DataError
 from imagist.training import checkpoint
 from imagist.training.captioners.corpus import Corpus

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Ints
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders.features import Features

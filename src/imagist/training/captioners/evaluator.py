@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imagist.captioning.decoding import Decoding, Ints, generate
+from imagist.arrays import Array, Ints
+from imagist.captioning.decoding import Decoding, generate
 from imagist.metrics.captions import bleu
 from imagist.metrics.cider import cider
-from imagist.records import Array
 from imagist.training.captioners.concepts import Reranker
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.vocabulary import Vocabulary

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from imagist.captioning.decoding import END, START, Ints
+from imagist.arrays import Ints
+from imagist.captioning.decoding import END, START
 from imagist.captioning.vocabulary import Pieces, special
 from imagist.errors import BundleError, DataError, MissingExtra, UsageError
 from imagist.training.captioners.vocabulary import until

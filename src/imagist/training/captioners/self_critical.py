@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints
-from imagist.metrics.captions import Floats, bleu_rows, smoothed_bleu_items
+from imagist.arrays import Floats, Ints
+from imagist.metrics.captions import bleu_rows, smoothed_bleu_items
 from imagist.metrics.cider import CiderD
 from imagist.training.captioners.corpus import photos_of, until_end
 from imagist.training.captioners.cross_entropy import Learning, word_loss

@@ -18,6 +18,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from imagist.arrays import Pixels
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import Record, Source, read_all
 from imagist.images.photo import photo_of
@@ -25,7 +26,6 @@ from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
 from imagist.metrics.significance import Interval, bootstrap_interval, mean_interval
-from imagist.records import Pixels
 from imagist.training.captioners.concepts import learn_concepts
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.cross_entropy import Learning

@@ -11,7 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from imagist.captioning.decoding import END, START, Ints
+from imagist.arrays import Ints
+from imagist.captioning.decoding import END, START
 from imagist.errors import DataError
 from imagist.metrics.ptb import tokenize
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imagist.records import Pixels
+from imagist.arrays import Pixels
 
 
 class Augmentation:

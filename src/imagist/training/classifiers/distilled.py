@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from imagist.arrays import AnyArray, Array
 from imagist.classifiers.calibration import Temperature
 from imagist.classifiers.fusion import Distilled
 from imagist.errors import UsageError
-from imagist.records import Array, LabelSet
+from imagist.records import LabelSet
 from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted
 
@@ -46,9 +46,9 @@ def fit_distilled(
     settings: Distillation,
     features: Array,
     teacher: Array,
-    targets: Sequence[int | None] | NDArray[Any],
+    targets: Sequence[int | None] | AnyArray,
     labels: LabelSet,
-    dev: tuple[Array, NDArray[Any]] | None = None,
+    dev: tuple[Array, AnyArray] | None = None,
     seed: int = 0,
 ) -> Fitted[Distilled]:
     """Learns the teacher's probabilities, mixed with the truth where that is known.
@@ -91,7 +91,7 @@ def fit_distilled(
     return Fitted(Distilled(labels, network), history)
 
 
-def _truth(targets: Sequence[int | None] | NDArray[Any], classes: int) -> Tensor:
+def _truth(targets: Sequence[int | None] | AnyArray, classes: int) -> Tensor:
     """int64 ``[N]``, -1 where it is not known."""
     known = np.asarray([target for target in targets if target is not None])
     if len(known) and (known.dtype.kind not in "iu" or not 0 <= known.min() <= known.max() < classes):

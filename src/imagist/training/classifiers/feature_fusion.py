@@ -6,18 +6,18 @@ Shapes: N examples; C classes; E1, E2 widths of the image's and the words' hidde
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from imagist.arrays import AnyArray, Array
 from imagist.classifiers.calibration import check_targets
 from imagist.classifiers.fusion import FeatureFusion
 from imagist.errors import UsageError
-from imagist.records import Array, LabelSet
+from imagist.records import LabelSet
 from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted
 
@@ -39,9 +39,9 @@ def fit_feature_fusion(
     settings: Features,
     image: Array,
     text: Array,
-    targets: NDArray[Any],
+    targets: AnyArray,
     labels: LabelSet,
-    dev: tuple[Array, Array, NDArray[Any]] | None = None,
+    dev: tuple[Array, Array, AnyArray] | None = None,
     seed: int = 0,
 ) -> Fitted[FeatureFusion]:
     """Learns from hidden states of items that neither classifier was trained on, or the network trusts both too much.

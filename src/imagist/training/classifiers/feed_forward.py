@@ -8,18 +8,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imagist.arrays import AnyArray, Array, Floats
 from imagist.classifiers.calibration import check_targets
 from imagist.classifiers.fusion import FeedForward
 from imagist.errors import UsageError
-from imagist.records import Array
 from imagist.training.classifiers.history import Epoch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -55,7 +53,7 @@ def learn(
     wanted: Tensor,
     loss_of: Loss,
     classes: int,
-    dev: tuple[Array, NDArray[Any]] | None,
+    dev: tuple[Array, AnyArray] | None,
     seed: int,
 ) -> tuple[FeedForward, tuple[Epoch, ...]]:
     """Fits a network to a loss.
@@ -126,14 +124,14 @@ def _pass(
 
 
 @torch.no_grad()
-def _judge(module: nn.Sequential, x: Tensor, targets: NDArray[Any]) -> tuple[float, float]:
+def _judge(module: nn.Sequential, x: Tensor, targets: AnyArray) -> tuple[float, float]:
     """Accuracy and mean negative log-likelihood on dev."""
     module.eval()
     logits, truth = module(x), torch.from_numpy(np.asarray(targets).astype(np.int64))
     return float((logits.argmax(1) == truth).float().mean()), float(F.cross_entropy(logits, truth))
 
 
-def _folded(module: nn.Sequential, scale: tuple[NDArray[np.float64], NDArray[np.float64]]) -> FeedForward:
+def _folded(module: nn.Sequential, scale: tuple[Floats, Floats]) -> FeedForward:
     """The network over features as they come: what scaled them goes into the first layer."""
     mean, spread = scale
     layers = [
@@ -146,7 +144,7 @@ def _folded(module: nn.Sequential, scale: tuple[NDArray[np.float64], NDArray[np.
     return FeedForward(tuple((m.astype(np.float32), b.astype(np.float32)) for m, b in layers))
 
 
-def _scaled(features: Array, scale: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Tensor:
+def _scaled(features: Array, scale: tuple[Floats, Floats]) -> Tensor:
     return torch.from_numpy(((features - scale[0]) / scale[1]).astype(np.float32))
 
 

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Ints
 from imagist.classifiers.image.network import Network, NetworkClassifier
 from imagist.images.photo import ImageSource, photo_of
 from imagist.metrics.classes import accuracy, negative_log_likelihood

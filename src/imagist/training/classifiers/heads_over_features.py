@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Array, Floats, Ints
 from imagist.errors import DataError, UsageError
 from imagist.metrics.classes import accuracy, negative_log_likelihood
-from imagist.records import Array
 from imagist.training import checkpoint
 from imagist.training.classifiers.history import Epoch
 from imagist.training.classifiers.image_settings import Linear
@@ -120,7 +118,7 @@ def _optimiser(settings: Linear, layer: nn.Linear) -> torch.optim.Optimizer:
     return torch.optim.Adam(layer.parameters(), lr=settings.rate)
 
 
-def _step(layer: nn.Linear, optimiser: torch.optim.Optimizer, given: Tensor, goal: Tensor) -> NDArray[np.float64]:
+def _step(layer: nn.Linear, optimiser: torch.optim.Optimizer, given: Tensor, goal: Tensor) -> Floats:
     logits = layer(given)
     loss = F.cross_entropy(logits, goal)
     optimiser.zero_grad()

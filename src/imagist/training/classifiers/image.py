@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.classifiers.image.labelmap import LabelMapClassifier, LabelTable, imagenet_labels, read_label_map
 from imagist.classifiers.image.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
 from imagist.errors import BundleError
@@ -53,9 +53,9 @@ ImageClassifier = NetworkClassifier | LabelMapClassifier
 def fit_images(
     settings: LabelMap | Linear | Finetuned,
     images: Sequence[ImageSource],
-    targets: NDArray[Any],
+    targets: AnyArray,
     labels: LabelSet,
-    dev: tuple[Sequence[ImageSource], NDArray[Any]] | None = None,
+    dev: tuple[Sequence[ImageSource], AnyArray] | None = None,
     seed: int = 0,
     folder: Path | None = None,
     *,

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from imagist.arrays import Array, Pixels
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, looks
 from imagist.errors import UsageError
 from imagist.images.photo import ImageSource, photo_of
-from imagist.records import Array, Photo, Pixels
+from imagist.records import Photo
 from imagist.training.captioners.phases import device_of
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.classifiers.image_settings import Pretrained

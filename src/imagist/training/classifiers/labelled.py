@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.errors import DataError
 
 
-def check_labelled(sets: Mapping[str, tuple[Sequence[Any], NDArray[Any]]], classes: int, what: str) -> None:
+def check_labelled(sets: Mapping[str, tuple[Sequence[Any], AnyArray]], classes: int, what: str) -> None:
     """Sees that every set has examples, and one class for each.
 
     Args:

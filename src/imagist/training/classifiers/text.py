@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray
 from imagist.classifiers.text.transformer import Reading, TransformerClassifier, begin
 from imagist.classifiers.text.zeroshot import TEMPLATE, label_vectors, sentences
 from imagist.protocols import TextClassifier
@@ -52,9 +52,9 @@ class ZeroShot:
 def fit_words(
     settings: Bag | Transformer | ZeroShot,
     texts: Sequence[str],
-    targets: NDArray[Any],
+    targets: AnyArray,
     labels: LabelSet,
-    dev: tuple[Sequence[str], NDArray[Any]] | None = None,
+    dev: tuple[Sequence[str], AnyArray] | None = None,
     seed: int = 0,
     folder: Path | None = None,
 ) -> Fitted[TextClassifier]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Bools
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.errors import DataError
 from imagist.metrics.classes import accuracy, negative_log_likelihood
@@ -23,7 +23,7 @@ log = logging.getLogger("imagist.training")
 
 PENALTIES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)
 
-Examples = tuple[Sequence[str], NDArray[Any]]
+Examples = tuple[Sequence[str], AnyArray]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _folds(train: Examples, folds: int, seed: int) -> list[tuple[Examples, Examp
     number = np.empty(len(texts), np.int64)
     number[order] = np.arange(len(texts)) % folds
 
-    def of(rows: NDArray[np.bool_]) -> Examples:
+    def of(rows: Bools) -> Examples:
         return [text for text, chosen in zip(texts, rows, strict=True) if chosen], targets[rows]
 
     used = np.unique(number)  # fewer than asked for where there are fewer texts

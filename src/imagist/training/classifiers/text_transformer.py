@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imagist.arrays import AnyArray, Ints
 from imagist.classifiers.text.transformer import Network, Reading, TransformerClassifier, begin
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
@@ -30,7 +30,7 @@ from imagist.training.progress import Progress
 POOL = 16  # batches whose texts are sorted by length at a time
 KEEP = 200  # steps between checkpoints
 
-Examples = tuple[Sequence[str], NDArray[Any]]
+Examples = tuple[Sequence[str], AnyArray]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Material:
 
     module: nn.Module
     given: Callable[[list[int]], Any]
-    lengths: NDArray[np.int64]
+    lengths: Ints
     targets: Tensor
 
 
@@ -211,7 +211,7 @@ def share_at(step: int, steps: int, warm: float) -> float:
     return min((step + 1) / rising, (steps - step) / max(1, steps - rising + 1))
 
 
-def batches(lengths: NDArray[np.int64], size: int, seed: int, epoch: int) -> list[list[int]]:
+def batches(lengths: Ints, size: int, seed: int, epoch: int) -> list[list[int]]:
     """The rows of an epoch's batches: shuffled, but such that those of a batch are of about the same length.
 
     Args:

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imagist.arrays import Array, Halves, Ints
 from imagist.classifiers.calibration import fit_temperature
 from imagist.classifiers.fusion import ScoreFusion, fit_weight
 from imagist.classifiers.ngrams import terms
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.metrics.classes import accuracy, expected_calibration_error
-from imagist.records import Array, LabelSet
+from imagist.records import LabelSet
 from imagist.training.encoders.features import Encoded
 
 log = logging.getLogger("imagist.training")
@@ -48,20 +48,20 @@ class Examples:
 
     features: Array
     captions: tuple[str, ...]
-    targets: NDArray[np.int64]
+    targets: Ints
     weights: Array
 
-    def images(self) -> tuple[Array, NDArray[np.int64], Array]:
+    def images(self) -> tuple[Array, Ints, Array]:
         """What the image's head learns from."""
         return self.features, self.targets, self.weights
 
-    def texts(self, told: Array) -> tuple[Array, NDArray[np.int64], Array]:
+    def texts(self, told: Array) -> tuple[Array, Ints, Array]:
         """What the words' head learns from, ``told`` being the captions' TF-IDF ``[N, W]``."""
         return told, self.targets, self.weights
 
 
 def training_examples(
-    sets: Sequence[Encoded], labels: LabelSet, captions_of: Callable[[NDArray[np.float16]], list[str]]
+    sets: Sequence[Encoded], labels: LabelSet, captions_of: Callable[[Halves], list[str]]
 ) -> Examples:
     """Every view of photos15, and of each other set the images that `auxiliary_labels.toml` counts to a class.
 
@@ -124,9 +124,7 @@ def _spoken_of(captions: Sequence[str], words: dict[str, list[str]]) -> str | No
     return next(iter(votes)) if len(votes) == 1 and votes.total() >= 4 else None
 
 
-def fit_linear(
-    x: Array, targets: NDArray[np.int64], weights: Array, classes: int, penalty: float
-) -> tuple[Array, Array]:
+def fit_linear(x: Array, targets: Ints, weights: Array, classes: int, penalty: float) -> tuple[Array, Array]:
     """Weighted multinomial logistic regression by L-BFGS; returns matrix ``[D, C]`` and bias ``[C]``.
 
     Args:
@@ -152,9 +150,7 @@ def fit_linear(
     return matrix.detach().numpy(), bias.detach().numpy()
 
 
-def best_linear(
-    name: str, train: tuple[Array, NDArray[np.int64], Array], dev: tuple[Array, NDArray[np.int64]], classes: int
-) -> Linear:
+def best_linear(name: str, train: tuple[Array, Ints, Array], dev: tuple[Array, Ints], classes: int) -> Linear:
     """The penalty and the temperature that dev's likelihood likes best."""
     fits = []
     for penalty in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6):

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from imagist.arrays import Pixels
 from imagist.errors import DataError
 
 SIDE = 224
@@ -37,7 +37,7 @@ class PhotoSet:
     """
 
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     labels: tuple[str, ...] = ()
     captions: tuple[tuple[str, ...], ...] = ()
 
@@ -77,14 +77,14 @@ def _rows(file: Path, columns: list[str]) -> list[dict[str, Any]]:
         ) from error
 
 
-def _pixels(rows: Sequence[dict[str, Any]], data: Path) -> NDArray[np.uint8]:
+def _pixels(rows: Sequence[dict[str, Any]], data: Path) -> Pixels:
     if not rows:
         raise DataError("no images found", item=str(data), remedy="name the data folder with --data or IMAGIST_DATA")
     images = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
     return np.stack(images)
 
 
-def normalised(pixels: NDArray[np.uint8], side: int = SIDE) -> Tensor:
+def normalised(pixels: Pixels, side: int = SIDE) -> Tensor:
     """uint8 ``[N, s, s, 3]`` to float32 ``[N, 3, side, side]`` in [-1, 1], channels last in memory."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
     if x.shape[2] != side:
@@ -92,7 +92,7 @@ def normalised(pixels: NDArray[np.uint8], side: int = SIDE) -> Tensor:
     return (x / 127.5 - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
 
 
-def varied(pixels: NDArray[np.uint8], rng: np.random.Generator, *, least: float = 0.35, coarse: float = 0.25) -> Tensor:
+def varied(pixels: Pixels, rng: np.random.Generator, *, least: float = 0.35, coarse: float = 0.25) -> Tensor:
     """One random view of one image: cropped, mirrored, its light changed and now and then made coarse.
 
     Coarseness matters: the labelled sets are small and blurred, the captioned one is sharp, and a model that may tell

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from imagist.arrays import Halves
 from imagist.bundle import MODEL_CARD, SHIPPED
 from imagist.captioning.decoding import Decoding
 from imagist.classifiers.ngrams import counts
@@ -38,7 +39,7 @@ from imagist.training.embedded import model_card as modelcard
 from imagist.training.embedded.images import SIDE, PhotoSet, flickr8k, labelled
 from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders import distillation as distil
-from imagist.training.encoders.features import Encoded, Grids, Halves
+from imagist.training.encoders.features import Encoded, Grids
 from imagist.training.export import bundle as assemble
 from imagist.training.export.graphs import EncoderGraph
 from imagist.training.networks.attention import AttentionDecoder

@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Array, Halves, Ints, Pixels
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.datasets.captions import Record
 from imagist.errors import BundleNotFound, DataError, UsageError
@@ -31,12 +30,12 @@ from imagist.images.photo import ImageSource, photo_of
 from imagist.images.views import square
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.embedded.images import varied
-from imagist.training.encoders.features import Change, Halves, Kept, fill
+from imagist.training.encoders.features import Change, Kept, fill
 from imagist.training.export.graphs import Graph, to_onnx
 
 log = logging.getLogger("imagist.training")
 
-Bytes = NDArray[np.uint8]
+Bytes = Pixels
 
 
 class GridEncoder(nn.Module):
@@ -258,10 +257,10 @@ def cached_grids(
     kept = Kept(folder / f"grids-{key[:16]}.npy", (len(records), views.number, cells, encoder.channels))
 
     @cache  # where all is kept nothing has to be exported
-    def encode() -> Callable[[Bytes], NDArray[np.float32]]:
+    def encode() -> Callable[[Bytes], Array]:
         return on_cpu(encoder, views.side) if device.type == "cpu" else on_device(encoder, device)
 
-    def compute(start: int, end: int) -> NDArray[np.float32]:
+    def compute(start: int, end: int) -> Array:
         with ThreadPoolExecutor(_cores()) as pool:
             made = list(pool.map(lambda i: views.of(records[i], i), range(start, end)))
         return encode()(np.concatenate(made))
@@ -269,7 +268,7 @@ def cached_grids(
     return fill(kept, compute, f"grids of {len(records)} photos")
 
 
-def on_cpu(encoder: GridEncoder, side: int) -> Callable[[Bytes], NDArray[np.float32]]:
+def on_cpu(encoder: GridEncoder, side: int) -> Callable[[Bytes], Array]:
     """Runs the encoder in ONNX Runtime, one image at a time on every core."""
     graph = Graph(encoder, [("pixels", torch.zeros(2, side, side, 3, dtype=torch.uint8), {0: "n"})], ["grid"])
     options = onnxruntime.SessionOptions()
@@ -279,20 +278,20 @@ def on_cpu(encoder: GridEncoder, side: int) -> Callable[[Bytes], NDArray[np.floa
         to_onnx(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
-    def encode(pixels: Bytes) -> NDArray[np.float32]:
+    def encode(pixels: Bytes) -> Array:
         with ThreadPoolExecutor(_cores()) as pool:
             return np.concatenate([*pool.map(lambda one: session.run(None, {"pixels": one[None]})[0], pixels)])
 
     return encode
 
 
-def on_device(encoder: GridEncoder, device: torch.device) -> Callable[[Bytes], NDArray[np.float32]]:
+def on_device(encoder: GridEncoder, device: torch.device) -> Callable[[Bytes], Array]:
     """Runs the encoder in PyTorch."""
     encoder.to(device)
 
     @torch.no_grad()
-    def encode(pixels: Bytes) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = encoder(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
+    def encode(pixels: Bytes) -> Array:
+        found: Array = encoder(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
         return found
 
     return encode

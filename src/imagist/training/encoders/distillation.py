@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imagist.arrays import Array, Halves
 from imagist.training import checkpoint
 from imagist.training.embedded.images import PhotoSet, normalised
-from imagist.training.encoders.features import Halves, Kept, fill, views
+from imagist.training.encoders.features import Kept, fill, views
 from imagist.training.networks.mobilenet import Encoder, InvertedResidual, last_norm, teacher_units
 from imagist.training.progress import Progress
 from imagist.training.schedules import rate_at
@@ -221,7 +221,7 @@ def grids(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> Halv
     stems = stems_of(photos, number, student, folder)
 
     @torch.no_grad()
-    def last(start: int, end: int) -> NDArray[np.float32]:
+    def last(start: int, end: int) -> Array:
         x = torch.from_numpy(stems[start:end].astype(np.float32)).flatten(0, 1)
         y = bf16(tail, x.contiguous(memory_format=torch.channels_last))
         return y.flatten(2).transpose(1, 2).numpy()
@@ -237,11 +237,11 @@ def stems_of(photos: PhotoSet, number: int, student: Encoder, folder: Path) -> H
     return fill(maps_at("stems", photos, shape, folder), seen_by(stem, photos, number), f"stems of {photos.name}")
 
 
-def seen_by(network: nn.Module, photos: PhotoSet, number: int) -> Callable[[int, int], NDArray[np.float32]]:
+def seen_by(network: nn.Module, photos: PhotoSet, number: int) -> Callable[[int, int], Array]:
     """What a network makes of the views of images ``start`` to ``end``, for `fill`."""
 
     @torch.no_grad()
-    def compute(start: int, end: int) -> NDArray[np.float32]:
+    def compute(start: int, end: int) -> Array:
         return bf16(network, views(photos, start, end, number)).numpy()
 
     return compute

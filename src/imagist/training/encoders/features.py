@@ -13,11 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imagist.captioning.decoding import Ints
+from imagist.arrays import Array, Halves, Ints
 from imagist.training.embedded.images import PhotoSet, normalised, varied
 from imagist.training.progress import Progress
-
-Halves = NDArray[np.float16]
 
 Change = Callable[[Tensor], Tensor]  # of each of n views: ``[n, ...]`` to ``[n, ...]``
 
@@ -121,7 +119,7 @@ class Kept:
         draft.replace(self.path.with_suffix(".json"))
 
 
-def fill(kept: Kept, compute: Callable[[int, int], NDArray[np.float32]], name: str) -> Halves:
+def fill(kept: Kept, compute: Callable[[int, int], Array], name: str) -> Halves:
     """Computes the rows that are missing, ``compute(start, end)`` at a time, and returns the whole."""
     array, done = kept.open(), kept.done
     progress = Progress(name, kept.shape[0], done)

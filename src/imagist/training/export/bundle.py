@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from imagist.arrays import Array, Pixels
 from imagist.bundle import CARD, open_bundle
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import Decoding, generate
@@ -25,7 +26,7 @@ from imagist.classifiers.ngrams import counts
 from imagist.classifiers.text.bag import BagClassifier
 from imagist.images.encoder import Encoder as GraphEncoder
 from imagist.images.views import square
-from imagist.records import Array, Photo, Pixels
+from imagist.records import Photo
 from imagist.training.captioners.concepts import Reranker
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary

@@ -14,24 +14,22 @@ import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
 
-from imagist.captioning.decoding import Decoding, Ints, generate
-from imagist.records import Array
+from imagist.arrays import AnyArray, Array, Ints
+from imagist.captioning.decoding import Decoding, generate
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.networks.decoder import CaptionDecoder
 
 QUANTISED, SCALE = "_quantized", "_scale"  # how onnxruntime names the bytes of a weight and what to multiply them by
 WORTH = 8192  # weights of fewer numbers stay as they are
-Feed = dict[str, NDArray[Any]]
+Feed = dict[str, AnyArray]
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
@@ -80,7 +78,7 @@ def _worthwhile(model: onnx.ModelProto) -> list[str]:
     return [n.name for n in model.graph.node if n.op_type in ("MatMul", "Gemm") and large & {*n.input}]
 
 
-def dequantised(model: onnx.ModelProto) -> Mapping[str, NDArray[np.float32]]:
+def dequantised(model: onnx.ModelProto) -> Mapping[str, Array]:
     """The float weights that a quantised graph's bytes stand for, by the names they had."""
     found = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
     turned = {}
