@@ -148,7 +148,7 @@ def load(
     encoder = Encoder(bundle, views=views)
     options = CaptionOptions(search_of(bundle).returning(nbest, beam), views)
     captioner, texts, images = _parts(bundle, encoder, options)
-    chosen = open_taxonomy(taxonomy)
+    chosen = open_taxonomy(taxonomy).resolve(texts.labels)
     fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any
     used = fusion.weight if weight is None else weight
     return Pipeline(

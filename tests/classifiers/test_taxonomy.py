@@ -46,7 +46,7 @@ def test_sums_members_and_scales_to_1() -> None:
     assert projected == pytest.approx(np.array([[0.7 / 0.8, 0.1 / 0.8], [0, 1]]))
 
 
-def test_no_mass_says_nothing() -> None:
+def test_a_row_without_mass_is_uniform() -> None:
     assert PETS.project(np.array([[0, 1, 0, 0]], np.float32), FINE).tolist() == [[0.5, 0.5]]
 
 
@@ -81,8 +81,68 @@ def test_identity_keeps_probabilities() -> None:
     assert same.target("car") == "car"
 
 
+def test_an_entry_is_a_label_or_matches_it_in_any_case_or_as_a_pattern() -> None:
+    own = Taxonomy("t", LabelSet(("a", "b", "c")), {"a": ("Cat",), "b": ("*bird", "c[ao]w"), "c": ("cat", "*dog")})
+    assert [own.target(label) for label in ("Cat", "CAT", "cat", "Blackbird", "cow", "crow")] == [
+        "a", "a", "c", "b", "b", None,
+    ]  # fmt: skip
+    fine = LabelSet(("hot dog", "cow", "blackbird", "cat", "Cat", "sun"))
+    assert own.resolve(fine).members == {"a": ("Cat",), "b": ("cow", "blackbird"), "c": ("hot dog", "cat")}
+    assert PETS.resolve(FINE) == PETS
+
+
+def test_labels_have_other_names() -> None:
+    names = {"n1": ("crane, bird", "crane", "bird"), "n2": ("crane",), "n3": ("Jay",)}
+    labels = LabelSet(("n1", "n2", "n3", "n4"))
+    own = Taxonomy("t", LabelSet(("x", "y")), {"x": ("JAY", "n3", "n4"), "y": ("bi*",)})
+    assert own.resolve(labels, names).members == {"x": ("n3", "n4"), "y": ("n1",)}
+
+
+def test_all_faults_of_entries_are_raised_together() -> None:
+    names = {"n1": ("crane, bird", "crane", "bird"), "n2": ("crane",), "n3": ("jay",)}
+    own = Taxonomy("t", LabelSet(("x", "y")), {"x": ("crane", "dragon", "jay"), "y": ("j*", "xyz*")})
+    with pytest.raises(UsageError) as caught:
+        own.resolve(LabelSet(("n1", "n2", "n3")), names)
+    for fault in (
+        "taxonomy t: ",
+        "x: 'crane' could be n1 (crane, bird), n2 (crane)",
+        "x: no label matches 'dragon'",
+        "y: no label matches 'xyz*'",
+        "n3 (jay) is in x and y",
+        "the labels are n1, n2, n3)",
+    ):
+        assert fault in str(caught.value)
+
+
+def test_a_category_may_be_empty_and_then_has_probability_0() -> None:
+    own = Taxonomy("t", LabelSet(("cat", "sky")), {"cat": ("cat",), "sky": ()})
+    assert own.unmapped == ("sky",)
+    assert PETS.unmapped == ()
+    assert own.project(np.array([[0.1, 0.2, 0.3, 0.4]], np.float32), FINE).tolist() == [[1, 0]]
+    assert Taxonomy("t", own.labels, {"cat": ("cat",)}) == own
+
+
+@given(st.permutations(range(3)))
+def test_categories_in_another_order(order: list[int]) -> None:
+    own = Taxonomy("t", LabelSet(("a", "b", "c")), {"a": ("bird",), "b": ("car", "dog"), "c": ()})
+    moved = LabelSet(tuple(own.labels.names[i] for i in order))
+    scores = np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
+    np.testing.assert_array_equal(own.reorder(moved).project(scores, FINE), own.project(scores, FINE)[:, order])
+
+
+def test_a_new_order_has_the_same_categories() -> None:
+    own = Taxonomy("t", LabelSet(("a", "b", "d")), {"a": ("cat",)})
+    with pytest.raises(UsageError) as caught:
+        own.reorder(LabelSet(("a", "c")))
+    for fault in ("no category 'c'", "'b' is not among", "'d' is not among"):
+        assert fault in str(caught.value)
+
+
 def test_the_built_in_are_those_promised() -> None:
     assert built_in_names() == ("photos15", "sns4", "social12")
+    assert built_in_names("imagenet") == ("imagenet/photos15", "imagenet/sns4", "imagenet/social12")
+    for name in built_in_names():
+        assert {*built_in(f"imagenet/{name}").labels} == {*built_in(name).labels}
     assert built_in("photos15").labels == PHOTOS15
     assert built_in("sns4").labels.names == ("fashion", "food", "car", "companion animals")
     assert built_in("sns4").members["companion animals"] == ("cat", "dog")
@@ -93,27 +153,27 @@ def test_the_built_in_are_those_promised() -> None:
 
 @pytest.mark.parametrize("name", ["sns5", "", "../pyproject", "sns4.toml"])
 def test_an_unknown_name_lists_the_valid_ones(name: str) -> None:
-    with pytest.raises(UnknownName, match="photos15, sns4, social12"):
+    with pytest.raises(UnknownName, match="photos15, sns4, social12, imagenet/photos15"):
         built_in(name)
 
 
-def test_all_faults_of_a_taxonomy_are_told_together() -> None:
+def test_all_faults_of_a_taxonomy_are_raised_together() -> None:
     with pytest.raises(UsageError) as caught:
-        Taxonomy("x", LabelSet(("a", "b", "c")), {"a": ("cat", "dog"), "b": ("dog", "dog"), "d": ("car",)})
-    for fault in ("c has no members", "d is not one of the labels", "dog is claimed 3 times", "taxonomy x"):
+        Taxonomy("x", LabelSet(("a", "b")), {"a": ("cat", "dog"), "b": ("dog", "dog"), "d": ("car",)})
+    for fault in ("d is not one of the categories", "dog is listed 3 times", "taxonomy x"):
         assert fault in str(caught.value)
 
 
-def test_all_unknown_fine_labels_are_told_together() -> None:
+def test_all_unknown_members_are_raised_together() -> None:
     with pytest.raises(UsageError) as caught:
         PETS.project(np.ones((1, 1), np.float32), LabelSet(("cat",)))
-    for part in ("dog is not a fine label", "bird is not a fine label", "those are cat"):
+    for part in ("dog is not a label", "bird is not a label", "the labels are cat"):
         assert part in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (2, 5)])
 def test_refuses_scores_of_another_width(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match="do not fit 4 fine labels"):
+    with pytest.raises(UsageError, match="do not fit 4 labels"):
         PETS.project(np.ones(shape, np.float32), FINE)
 
 
@@ -126,7 +186,7 @@ def test_a_users_own_table_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"labels = [", "TOML"),
         (b"\xff\xfe", "TOML"),
@@ -134,15 +194,16 @@ def test_a_users_own_table_is_read(tmp_path: Path) -> None:
         (b"labels = 3", r"\[labels\]"),
         (b"[labels]", r"\[labels\]"),
         (b'name = 3\n[labels]\na = ["b"]', "name"),
-        (b'[labels]\na = "b"\nc = [1]\nd = ["e"]', "a must be a list of fine labels; c must be"),
-        (b'[labels]\na = []\nb = ["x", "x"]', "a has no members; x is claimed 2 times"),
+        (b'[labels]\na = "b"\nc = [1]\nd = ["e"]', "a must be a list of labels; c must be"),
+        (b'[labels]\na = []\nb = ["x", "x"]', "x is listed 2 times"),
+        (b"[labels]\na = []\nb = []", "no category has members"),
         (b'[labels]\n" " = ["x"]', "non-empty names"),
     ],
 )
-def test_refuses_a_table_that_is_none_and_says_why(content: bytes, told: str, tmp_path: Path) -> None:
+def test_refuses_a_file_that_is_not_a_taxonomy(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         from_toml(path)
 
 
@@ -165,8 +226,8 @@ def test_a_taxonomy_is_opened_by_its_name_or_by_the_path_of_its_file(tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("sns5", "no taxonomy 'sns5'"), ("none.toml", "cannot be read"), (".toml", "no tax")]
+    ("name", "message"), [("sns5", "no taxonomy 'sns5'"), ("none.toml", "cannot be read"), (".toml", "no tax")]
 )
-def test_what_is_neither_is_a_wrong_call(name, told, tmp_path) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_an_unknown_taxonomy_is_a_usage_error(name, message, tmp_path) -> None:
+    with pytest.raises(UsageError, match=message):
         open_taxonomy(name, tmp_path)

@@ -42,7 +42,7 @@ def test_a_study_needs_a_name_and_data_and_has_sound_defaults():
 def test_every_kind_of_classifier_is_read_as_its_own_settings():
     texts = [{"name": kind, "settings": {"kind": kind}} for kind in ("bag", "transformer", "zeroshot")]
     images = [{"name": kind, "settings": {"kind": kind}} for kind in ("linear", "finetuned")]
-    images.append({"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}})
+    images.append({"name": "map", "settings": {"kind": "labelmap", "taxonomy": "imagenet/sns4"}})
     study = read(text_classifiers=texts, image_classifiers=images)
     assert [type(each.settings) for each in study.text_classifiers] == [Bag, Transformer, ZeroShot]
     assert [type(each.settings) for each in study.image_classifiers] == [Linear, Finetuned, LabelMap]
@@ -94,7 +94,9 @@ def test_a_captioner_is_a_model_or_a_recipe(given, told):
 
 
 BAG = read(text_classifiers=[{"name": "bag", "settings": {"kind": "bag"}}]).text_classifiers[0]
-MAP = read(image_classifiers=[{"name": "map", "settings": {"kind": "labelmap", "table": "sns4"}}]).image_classifiers[0]
+MAP = read(
+    image_classifiers=[{"name": "map", "settings": {"kind": "labelmap", "taxonomy": "imagenet/sns4"}}]
+).image_classifiers[0]
 TOLD = CaptionerChoice("told", "x.csv", "recorded")
 WHOLE = Study("x", Data(()), captioners=(TOLD,), text_classifiers=(BAG,), image_classifiers=(MAP,))
 

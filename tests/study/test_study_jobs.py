@@ -47,7 +47,7 @@ def keys(files, images=(), texts=()):
     return found
 
 
-@pytest.mark.parametrize("kind", [Linear, Finetuned, lambda network: LabelMap("sns4", network=network)])
+@pytest.mark.parametrize("kind", [Linear, Finetuned, lambda network: LabelMap("imagenet/sns4", network=network)])
 def test_weights_go_by_what_the_file_holds(files, kind):
     weights = files.data / "w.safetensors"
     weights.write_bytes(b"one")
@@ -68,7 +68,9 @@ def test_a_label_map_goes_by_what_its_table_holds(files):
     assert keys(files, [LabelMap("own.toml", network=NETWORK)]) == first
     table.write_text("[labels]\na = ['goldfish']\n")
     assert not {*keys(files, [LabelMap("own.toml", network=NETWORK)])} & {*first}
-    assert keys(files, [LabelMap("sns4", network=NETWORK)]) != keys(files, [LabelMap("social12", network=NETWORK)])
+    assert keys(files, [LabelMap("imagenet/sns4", network=NETWORK)]) != keys(
+        files, [LabelMap("imagenet/social12", network=NETWORK)]
+    )
 
 
 @pytest.mark.parametrize("kind", [Transformer, ZeroShot])

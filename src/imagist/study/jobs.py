@@ -84,19 +84,19 @@ def _words_told(settings: Bag | Transformer | ZeroShot, contents: Contents) -> d
 
 
 def _image_told(settings: LabelMap | Linear | Finetuned, places: Places, contents: Contents) -> dict[str, Any]:
-    """The settings, with what files hold for the names of weights and table."""
+    """The settings, with what files hold for the names of weights and taxonomy."""
     told = asdict(settings)
     if settings.network.weights is not None:
         told["network"]["weights"] = contents.of(places.data / settings.network.weights)
     if isinstance(settings, LabelMap):
-        told["table"] = contents.of(settings.table)
+        told["taxonomy"] = contents.of(settings.taxonomy)
     return told
 
 
 def _located(settings: LabelMap | Linear | Finetuned, places: Places) -> LabelMap | Linear | Finetuned:
-    """A label map's own table is looked for beside the study's file."""
-    if isinstance(settings, LabelMap) and (places.config.parent / settings.table).is_file():
-        return replace(settings, table=str(places.config.parent / settings.table))
+    """Looks for a label map's own taxonomy in the folder of the study's file."""
+    if isinstance(settings, LabelMap) and (places.config.parent / settings.taxonomy).is_file():
+        return replace(settings, taxonomy=str(places.config.parent / settings.taxonomy))
     return settings
 
 

@@ -48,7 +48,7 @@ def weights(tmp_path_factory):
 def fit(kind, weights, seed=0, folder=None, train=TRAIN, dev=DEV, features=None, **network):
     settings = replace(KINDS[kind], network=tiny_network(weights, **network))
     if kind == "labelmap":
-        settings = replace(settings, table=str(weights / "own.toml"))
+        settings = replace(settings, taxonomy=str(weights / "own.toml"))
     return fit_images(settings, *train, LABELS, dev, seed, folder, data=weights, features=features)
 
 
@@ -102,7 +102,7 @@ def test_a_label_map_learns_nothing_and_tells_what_it_cannot_find(weights, caplo
     with caplog.at_level(logging.WARNING, "imagist.training"):
         fitted = fit("labelmap", weights)
     assert fitted.history == ()
-    assert fitted.classifier.unmapped == ("green",)
+    assert fitted.classifier.taxonomy.unmapped == ("green",)
     assert "green" in caplog.text
     photos = [*map(photo_of, DEV[0])]
     scores = fitted.classifier.scores(photos)
@@ -113,7 +113,7 @@ def test_a_label_map_learns_nothing_and_tells_what_it_cannot_find(weights, caplo
 
 
 def test_a_label_map_of_other_categories_is_refused(weights):
-    settings = LabelMap("sns4", network=tiny_network(weights))
+    settings = LabelMap("imagenet/sns4", network=tiny_network(weights))
     with pytest.raises(UsageError, match="no category 'red'"):
         fit_images(settings, [], np.array([]), LABELS, data=weights)
 
@@ -156,7 +156,7 @@ def test_settings_are_read_from_toml():
         toml.from_table({"kind": "finetuned", "epochs": 0, "mixup": -1, "colours": 1}, Finetuned, "table")
     for fault in ("epochs", "mixup", "did you mean 'colour'"):
         assert fault in str(caught.value)
-    pooled = {"table": "sns4", "network": {"features": "pooled"}}
+    pooled = {"taxonomy": "imagenet/sns4", "network": {"features": "pooled"}}
     with pytest.raises(UsageError, match=r"network: .*own last layer"):
         toml.from_table(pooled, LabelMap, "table")
 
@@ -214,12 +214,14 @@ def test_the_third_paper_s_effect_is_there(photos15, data):
 
     labels = built_in("social12").labels
     train, dev = task(photos15, labels)
-    mapped = fit_images(LabelMap("social12", network=MOBILENET), [], np.array([]), labels, data=data).classifier
+    mapped = fit_images(
+        LabelMap("imagenet/social12", network=MOBILENET), [], np.array([]), labels, data=data
+    ).classifier
     features = cached_features(open_network(MOBILENET, data), MOBILENET, dev[0], photos15[1])
     wrong = mapped.scores_of(features).argmax(1) != dev[1]
     error = {label: wrong[dev[1] == number].mean() for number, label in enumerate(labels)}
-    assert mapped.unmapped == ("desert", "person", "sky")
-    assert [error[label] for label in mapped.unmapped] == [1, 1, 1]
+    assert mapped.taxonomy.unmapped == ("desert", "person", "sky")
+    assert [error[label] for label in mapped.taxonomy.unmapped] == [1, 1, 1]
     assert max(error[label] for label in ("car", "dog", "chair", "strawberry")) < 0.1
     trained = fit_images(Linear(network=MOBILENET), *train, labels, dev, data=data, features=photos15[1])
     assert wrong.mean() > 0.3

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 
 from imagist.arrays import AnyArray
-from imagist.classifiers.image.labelmap import LabelMapClassifier, LabelTable, imagenet_labels, read_label_map
+from imagist.classifiers.image.imagenet import imagenet_labels, imagenet_names
+from imagist.classifiers.image.labelmap import LabelMapClassifier
 from imagist.classifiers.image.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
-from imagist.errors import BundleError
+from imagist.classifiers.taxonomy import Taxonomy, open_taxonomy
+from imagist.errors import BundleError, UsageError
 from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
 from imagist.training.captioners.phases import device_of
@@ -104,16 +106,16 @@ def fit_images(
 
 
 def _mapped(settings: LabelMap, labels: LabelSet, data: Path) -> LabelMapClassifier:
-    table = read_label_map(settings.table).over(labels)
-    classifier = LabelMapClassifier(_classifier(open_network(settings.network, data), None, settings.network), table)
-    if classifier.unmapped:
-        log.warning("%s: ImageNet has no label for %s", table.name, ", ".join(classifier.unmapped))
-    return classifier
+    taxonomy = open_taxonomy(settings.taxonomy).reorder(labels).resolve(imagenet_labels(), imagenet_names())
+    if taxonomy.unmapped:
+        log.warning("%s: ImageNet has no label for %s", taxonomy.name, ", ".join(taxonomy.unmapped))
+    network = _classifier(open_network(settings.network, data), None, settings.network)
+    return LabelMapClassifier(network, taxonomy)
 
 
 def _classifier(network: Network, labels: LabelSet | None, settings: Pretrained) -> NetworkClassifier:
     """Over these labels, or ImageNet's."""
-    names = labels or LabelSet(tuple(wnid for wnid, _ in imagenet_labels()))
+    names = labels or imagenet_labels()
     device = str(device_of(settings.device))
     return NetworkClassifier(network, names, views=settings.views, mirror=settings.mirror, device=device)
 
@@ -139,8 +141,8 @@ def save_images(classifier: ImageClassifier, folder: Path) -> None:
         return
     assert isinstance(classifier.network, NetworkClassifier)
     classifier.network.save(folder / MAPPED)
-    table = classifier.table
-    card = {"kind": "labelmap", "name": table.name, "labels": list(table.labels), "members": table.members}
+    taxonomy = classifier.taxonomy
+    card = {"kind": "labelmap", "name": taxonomy.name, "labels": list(taxonomy.labels), "members": taxonomy.members}
     draft = folder / f".{CARD}.draft"
     draft.write_text(json.dumps(card, indent=1), "utf-8")
     draft.replace(folder / CARD)
@@ -156,8 +158,8 @@ def open_images(folder: Path, device: str = "cpu") -> ImageClassifier:
         return open_network_classifier(folder, device)
     card = read_card(folder, "labelmap")
     try:
-        members = tuple(tuple(int(each) for each in classes) for classes in card["members"])
-        table = LabelTable(card["name"], LabelSet(tuple(card["labels"])), members)
-        return LabelMapClassifier(open_network_classifier(folder / MAPPED, device), table)
-    except (KeyError, TypeError, ValueError) as error:
+        members = {label: tuple(of) for label, of in card["members"].items()}
+        taxonomy = Taxonomy(card["name"], LabelSet(tuple(card["labels"])), members)
+        return LabelMapClassifier(open_network_classifier(folder / MAPPED, device), taxonomy)
+    except (AttributeError, KeyError, TypeError, UsageError) as error:
         raise BundleError(f"the card cannot be understood: {error!r}", item=str(folder / CARD)) from error

@@ -52,12 +52,13 @@ class LabelMap:
     """An ImageNet classifier as it is; its labels are summed into categories. Nothing is learnt.
 
     Attributes:
-        table: A table that comes with imagist (``photos15``, ``sns4``, ``social12``), or a TOML file.
+        taxonomy: Over ImageNet's labels: built-in (``imagenet/photos15``, ``imagenet/sns4``, ``imagenet/social12``), or
+            a TOML file.
         kind: Tells this table from those of other classifiers.
         network: Trained on ImageNet-1k.
     """
 
-    table: str
+    taxonomy: str
     kind: Literal["labelmap"] = "labelmap"
     network: Pretrained = field(default_factory=Pretrained)
 
