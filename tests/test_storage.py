@@ -5,13 +5,13 @@ import os
 import pytest
 
 from imagist.errors import OutputError
-from imagist.storage import check_folder, replacing
+from imagist.storage import atomic_folder, atomic_write, check_folder, sha256_of, write_json, write_text
 
 
 def test_a_block_that_ends_well_replaces_the_file(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("before")
-    with replacing(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_text("after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"
@@ -24,7 +24,7 @@ def test_a_block_that_fails_leaves_the_file_and_no_litter(tmp_path, fault):
     path.write_text("before")
 
     def fail():
-        with replacing(path) as scratch:
+        with atomic_write(path) as scratch:
             scratch.write_text("half")
             raise fault
 
@@ -37,7 +37,7 @@ def test_a_block_that_fails_leaves_the_file_and_no_litter(tmp_path, fault):
 def test_a_full_disk_is_the_output_at_fault(tmp_path):
     with (
         pytest.raises(OutputError, match=r"x\.txt: cannot be written: No space left") as caught,
-        replacing(tmp_path / "x.txt"),
+        atomic_write(tmp_path / "x.txt"),
     ):
         raise OSError(28, "No space left on device")
     assert isinstance(caught.value.__cause__, OSError)
@@ -45,7 +45,7 @@ def test_a_full_disk_is_the_output_at_fault(tmp_path):
 
 def test_new_files_get_the_permissions_of_the_user(tmp_path):
     (tmp_path / "plain").write_text("")
-    with replacing(tmp_path / "x.txt") as scratch:
+    with atomic_write(tmp_path / "x.txt") as scratch:
         scratch.write_text("")
     assert (tmp_path / "x.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
@@ -68,3 +68,48 @@ def test_check_folder_wants_to_write(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="may not be written"):
         check_folder(tmp_path / "x.txt")
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").write_text("")
+    with atomic_folder(folder) as scratch:
+        (scratch / "new").write_text("")
+        assert [file.name for file in folder.iterdir()] == ["old"]
+    assert [file.name for file in folder.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_is_kept_when_its_successor_fails(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").write_text("")
+
+    def fail():
+        with atomic_folder(folder) as scratch:
+            (scratch / "new").write_text("")
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        fail()
+    assert [file.name for file in folder.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_cannot_be_made_is_the_output_at_fault(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), atomic_folder(tmp_path / "file" / "model"):
+        pass
+
+
+def test_text_and_json_are_utf_8(tmp_path):
+    write_text(tmp_path / "x.txt", "a ü")
+    write_json(tmp_path / "x.json", {"a": "ü"})
+    assert (tmp_path / "x.txt").read_bytes() == "a ü".encode()
+    assert (tmp_path / "x.json").read_text("utf-8") == '{\n "a": "ü"\n}\n'
+
+
+def test_the_digest_of_a_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

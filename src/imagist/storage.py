@@ -1,8 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and digests of their contents."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,31 +14,84 @@ from imagist.errors import OutputError
 
 
 def check_folder(path: Path) -> None:
-    """See that a file can be put there, before hours of work are spent on what goes into it.
+    """Makes sure that a file can be written, before hours of work are spent on its contents.
 
     Raises:
-        OutputError: Its folder is missing or may not be written to, or the path is a folder itself.
+        OutputError: Its folder is missing or not writable, or the path is a folder itself.
     """
     if path.is_dir():
         raise OutputError("is a folder", item=str(path), remedy="name a file in it")
     if not path.parent.is_dir():
         raise OutputError("its folder does not exist", item=str(path), remedy=f"create it: mkdir -p {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError("its folder may not be written to", item=str(path))
+        raise OutputError("its folder is not writable", item=str(path))
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A scratch path beside the file that takes its place when the block ends well, and vanishes when it does not.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A scratch path in the same folder; it replaces the file when the block succeeds and is deleted when it fails.
 
     Raises:
-        OutputError: The folder cannot be written to, or the disk is full.
+        OutputError: The folder is not writable, or the disk is full.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield scratch
         scratch.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", item=str(path)) from error
+        raise _unwritable(path, error) from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """An empty scratch folder; it replaces the folder when the block succeeds and is deleted when it fails.
+
+    Raises:
+        OutputError: The parent is not writable, or the disk is full.
+    """
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.replace(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file of UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: The folder is not writable, or the disk is full.
+    """
+    with atomic_write(path) as scratch:
+        scratch.write_text(text, "utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes a value as JSON in UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: The folder is not writable, or the disk is full.
+    """
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot be written: {error.strerror or error}", item=str(path))

@@ -87,9 +87,9 @@ def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:
     from imagist.report.attention import contact_sheet
-    from imagist.storage import replacing
+    from imagist.storage import atomic_write
 
     if caption.attention is None:
         raise UsageError("this model has no attention to draw", item="--attention")
-    with replacing(path) as scratch:
+    with atomic_write(path) as scratch:
         contact_sheet(photo, caption).save(scratch, "png")

@@ -131,9 +131,9 @@ def _work(
 def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Explanation) -> None:
     from imagist.cli.sheets import sheet_name
     from imagist.report.explanation import explanation_sheet
-    from imagist.storage import replacing
+    from imagist.storage import atomic_write
 
-    with replacing(folder / sheet_name(number, source)) as scratch:
+    with atomic_write(folder / sheet_name(number, source)) as scratch:
         explanation_sheet(photo, explanation).save(scratch, "png")
 
 

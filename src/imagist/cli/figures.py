@@ -20,7 +20,7 @@ from imagist.metrics.evaluation import COUNTED, NAMES, Measured
 from imagist.metrics.significance import Difference, Interval
 from imagist.report.table import show
 from imagist.report.terminal import printable
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def write_report(report: Report, path: Path) -> None:
         OutputError: It cannot be written.
     """
     text = WRITERS[path.suffix.lower()](report)
-    with replacing(path) as scratch:
-        scratch.write_text(text, "utf-8")
+    write_text(path, text)
 
 
 def _markdown(report: Report) -> str:

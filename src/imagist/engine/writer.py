@@ -20,7 +20,7 @@ from imagist.engine.journal import Record
 from imagist.engine.types import carried_types
 from imagist.engine.values import cell, plain
 from imagist.errors import OutputError
-from imagist.storage import check_folder, replacing
+from imagist.storage import atomic_write, check_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ def check_output(path: Path) -> None:
     """See that a table can be written there, before anything starts.
 
     Raises:
-        OutputError: The suffix is of no known format, or the folder is missing or may not be written to.
+        OutputError: The suffix is of no known format, or the folder is missing or not writable.
     """
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(
@@ -53,7 +53,7 @@ def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
     Raises:
         OutputError: The disk is full, say; what was at the path before is untouched.
     """
-    with replacing(path) as scratch:
+    with atomic_write(path) as scratch:
         _WRITERS[path.suffix.lower()](scratch, chunks, columns)
         with scratch.open("rb+") as file:
             os.fsync(file.fileno())  # the journal is deleted next: a power cut must not take both

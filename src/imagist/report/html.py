@@ -14,7 +14,7 @@ from imagist.arrays import Array
 from imagist.records import Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend, png
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 IMAGE = 480  # longest side, in pixels
 STRIP = (104, 140)  # the box that one word's panel fits in, in pixels
@@ -60,8 +60,7 @@ class Page:
         Raises:
             OutputError: The folder cannot be written to, or the disk is full.
         """
-        with replacing(path) as scratch:
-            scratch.write_text(self.render(earlier), encoding="utf-8")
+        write_text(path, self.render(earlier))
 
     def render(self, earlier: int = 0) -> str:
         """The page as HTML."""

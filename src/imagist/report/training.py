@@ -16,7 +16,7 @@ from imagist.arrays import Pixels
 from imagist.report.markup import document, escaped, jpeg, png
 from imagist.report.studies.style import WRONG, drawing, grid_of, head, mark
 from imagist.report.studies.tables import Table
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 
 class Sample(Protocol):
@@ -48,10 +48,8 @@ def write_report(folder: Path, measured: Mapping[str, Any], samples: Sequence[Sa
         MissingExtra: matplotlib is not installed.
     """
     draw_curves(read_curves(folder / "curves.jsonl"), folder / "curves")
-    with replacing(folder / "report.html") as scratch:
-        scratch.write_text(_page(measured, samples, recipe, folder / "curves.png"), "utf-8")
-    with replacing(folder / "bundle" / "MODEL_CARD.md") as scratch:
-        scratch.write_text(card(measured, recipe), "utf-8")
+    write_text(folder / "report.html", _page(measured, samples, recipe, folder / "curves.png"))
+    write_text(folder / "bundle" / "MODEL_CARD.md", card(measured, recipe))
 
 
 def read_curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:

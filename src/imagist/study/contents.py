@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from imagist.errors import DataError
+from imagist.storage import sha256_of
 
 
 class Contents:
@@ -33,8 +34,7 @@ class Contents:
     def _file(self, path: Path) -> str:
         if path not in self._known:
             try:
-                with path.open("rb") as file:
-                    self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+                self._known[path] = sha256_of(path)
             except OSError as error:
                 raise DataError(f"cannot be read: {error.strerror or error}", item=str(path)) from error
         return self._known[path]

@@ -16,7 +16,7 @@ import numpy as np
 from imagist import settings
 from imagist.arrays import AnyArray
 from imagist.errors import DataError, UsageError
-from imagist.storage import replacing
+from imagist.storage import atomic_write
 
 Arrays = Mapping[str, AnyArray]
 Record = TypeVar("Record")
@@ -50,7 +50,7 @@ class Store:
         path = self._path(key)
         if not path.exists():
             self.computed[key.rpartition("-")[0]] += 1
-            with replacing(path) as scratch, scratch.open("wb") as file:
+            with atomic_write(path) as scratch, scratch.open("wb") as file:
                 np.savez(file, allow_pickle=False, **compute())
         try:
             with path.open("rb") as kept, np.load(kept, allow_pickle=False) as found:  # closed where it is damaged

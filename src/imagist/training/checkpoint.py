@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from imagist.errors import DataError
+from imagist.storage import atomic_write
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Writes tensors, numbers and strings; a kill leaves the file before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    torch.save(state, draft)
-    draft.replace(path)
+    with atomic_write(path) as scratch:
+        torch.save(state, scratch)
 
 
 def load(path: Path) -> dict[str, Any] | None:

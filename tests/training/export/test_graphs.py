@@ -191,7 +191,7 @@ def test_a_written_bundle_has_a_card_for_each_file(parts, bundle):
     for file in bundle.iterdir():
         (bundle.parent / "copy" / file.name).write_bytes(file.read_bytes())
     (bundle.parent / "copy" / "ngrams.txt").write_text("w9\n")
-    with pytest.raises(BundleTampered, match=r"terms\.txt"):
+    with pytest.raises(BundleTampered, match=r"ngrams\.txt"):
         open_bundle(bundle.parent / "copy").lines("ngrams.txt")
 
 

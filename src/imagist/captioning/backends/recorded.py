@@ -7,7 +7,6 @@ they are there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -23,6 +22,7 @@ from imagist.images.fetch import is_url
 from imagist.images.formats import has_image_suffix
 from imagist.images.tables import is_table, open_table
 from imagist.records import Caption, Hypothesis, Photo
+from imagist.storage import sha256_of
 
 NEEDED = ("source", "caption")
 
@@ -126,9 +126,8 @@ def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = No
             remedy="write it with imagist caption --out, or rename its columns",
         )
     captions, failed = _read(path, options.decoding.nbest)
-    with path.open("rb") as file:
-        version = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    return RecordedCaptioner(f"{path.stem}-{version}/recorded(nbest={options.decoding.nbest})", captions, failed)
+    name = f"{path.stem}-{sha256_of(path)[:8]}/recorded(nbest={options.decoding.nbest})"
+    return RecordedCaptioner(name, captions, failed)
 
 
 def _read(path: Path, nbest: int) -> tuple[dict[str, Caption], dict[str, str]]:

@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
+from imagist.storage import sha256_of
 
 transformers: Any = import_module("transformers")  # untyped: to follow its annotations takes mypy minutes
 
@@ -205,6 +206,5 @@ def _contents(folder: Path) -> str:
     """A digest of the files that decide what a model says."""
     digest = hashlib.sha256()
     for file in sorted(file for file in folder.iterdir() if file.suffix in _IN_A_FOLDER):
-        with file.open("rb") as stream:
-            digest.update(f"{file.name}\n{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{file.name}\n{sha256_of(file)}\n".encode())
     return digest.hexdigest()[:12]

@@ -18,7 +18,7 @@ from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_section
 from imagist.report.explanation.sheet import FOR, attended_image, evidence_map, tint
 from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 IMAGE = 480  # longest side of a photo, in pixels
 PANEL = 300  # longest side of a word's panel, in pixels
@@ -61,8 +61,7 @@ class ExplanationPage:
         Raises:
             OutputError: The folder cannot be written to, or the disk is full.
         """
-        with replacing(path) as scratch:
-            scratch.write_text(self.render(faithful), encoding="utf-8")
+        write_text(path, self.render(faithful))
 
     def render(self, faithful: Faithfulness | None = None) -> str:
         """The page as HTML."""

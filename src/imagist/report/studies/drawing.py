@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imagist import __version__
-from imagist.storage import replacing
+from imagist.storage import write_text
 from imagist.study.store import digest_of
 
 
@@ -30,5 +30,4 @@ def draw_once(draw: Callable[..., None], data: object, stem: Path, **named: Any)
         return
     note.unlink(missing_ok=True)  # first: where drawing breaks off between the two files, they are not what it says
     draw(data, stem, **named)
-    with replacing(note) as scratch:
-        scratch.write_text(shown, "utf-8")
+    write_text(note, shown)

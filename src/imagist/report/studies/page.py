@@ -18,7 +18,7 @@ from imagist.report.studies.examples import Shown, cards
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import plain
 from imagist.report.terminal import printable
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 BUDGET = 4_500_000  # bytes of figures in one page, as they stand in it
 _STYLES = "page.css", "studies/study.css"
@@ -121,8 +121,7 @@ def write_page(
         f"<main>\n{body}</main>\n"
         "<footer><p>Made by imagist study. This file holds everything it shows.</p></footer>\n</body></html>\n"
     )
-    with replacing(path) as scratch:
-        scratch.write_text(page, "utf-8")
+    write_text(path, page)
 
 
 def embedded(stems: Sequence[Path], budget: int) -> dict[Path, str]:

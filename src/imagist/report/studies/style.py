@@ -15,7 +15,7 @@ from warnings import catch_warnings, filterwarnings
 
 from imagist.errors import MissingExtra
 from imagist.report.studies.wording import folded
-from imagist.storage import replacing
+from imagist.storage import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -127,7 +127,7 @@ def drawing(stem: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         for suffix, options in _FORMATS.items():
-            with replacing(stem.with_name(stem.name + suffix)) as scratch:
+            with atomic_write(stem.with_name(stem.name + suffix)) as scratch:
                 figure.savefig(scratch, **options)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagist.errors import UsageError
 from imagist.report.studies.wording import MINUS, plain
-from imagist.storage import replacing
+from imagist.storage import write_text
 
 _NUMBER = re.compile(rf"[<+{MINUS}-]?\d[\d,.]*%?( \[[^\]]*\])?( \W)?")
 _BLANK = {"", "–", "—"}
@@ -84,8 +84,7 @@ def write_tables(path: Path, title: str, tables: Mapping[str, Table]) -> None:
         OutputError: The folder cannot be written to, or the disk is full.
     """
     parts = [f"# {_escaped(title)}", *(f"## {_escaped(name)}\n\n{table.markdown()}" for name, table in tables.items())]
-    with replacing(path) as scratch:
-        scratch.write_text("\n\n".join(part.rstrip("\n") for part in parts) + "\n", "utf-8")
+    write_text(path, "\n\n".join(part.rstrip("\n") for part in parts) + "\n")
 
 
 def _line(cells: tuple[str, ...]) -> str:

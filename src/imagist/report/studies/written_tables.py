@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from imagist.metrics.information import Information
 from imagist.report.studies.tables import Table
 from imagist.report.studies.wording import p_value, points, with_interval
-from imagist.storage import replacing
+from imagist.storage import atomic_write
 from imagist.study.results import Gain, Outcome, judged
 from imagist.study.run import Found
 
@@ -46,7 +46,7 @@ def write_results(found: Found, folder: Path) -> None:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    with replacing(path) as scratch:
+    with atomic_write(path) as scratch:
         pq.write_table(table, scratch)
 
 

@@ -24,6 +24,7 @@ from imagist.classifiers.taxonomy import Taxonomy, open_taxonomy
 from imagist.errors import BundleError, UsageError
 from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
+from imagist.storage import write_json
 from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.finetuning import finetune
 from imagist.training.classifiers.heads_over_features import fit_head
@@ -143,9 +144,7 @@ def save_images(classifier: ImageClassifier, folder: Path) -> None:
     classifier.network.save(folder / MAPPED)
     taxonomy = classifier.taxonomy
     card = {"kind": "labelmap", "name": taxonomy.name, "labels": list(taxonomy.labels), "members": taxonomy.members}
-    draft = folder / f".{CARD}.draft"
-    draft.write_text(json.dumps(card, indent=1), "utf-8")
-    draft.replace(folder / CARD)
+    write_json(folder / CARD, card)
 
 
 def open_images(folder: Path, device: str = "cpu") -> ImageClassifier:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagist.arrays import Array, Halves, Ints
+from imagist.storage import write_json
 from imagist.training.embedded.images import PhotoSet, normalised, varied
 from imagist.training.progress import Progress
 
@@ -114,9 +115,7 @@ class Kept:
     def mark(self, array: Halves, done: int) -> None:
         """Writes what was filled and says so, in this order."""
         array.flush()  # type: ignore[attr-defined]
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps({"done": done}))
-        draft.replace(self.path.with_suffix(".json"))
+        write_json(self.path.with_suffix(".json"), {"done": done})
 
 
 def fill(kept: Kept, compute: Callable[[int, int], Array], name: str) -> Halves:

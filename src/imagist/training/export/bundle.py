@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from imagist.classifiers.text.bag import BagClassifier
 from imagist.images.encoder import Encoder as GraphEncoder
 from imagist.images.views import square
 from imagist.records import Photo
+from imagist.storage import atomic_folder
 from imagist.training.captioners.concepts import Reranker
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
@@ -96,22 +96,18 @@ def write_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> None:
             multiplies bytes, the other large weights are stored as float16. Without them all stays in float32.
     """
     feeds = {} if seen is None else captioner_feeds(parts.decoder, seen, parts.vocabulary, parts.search)
-    draft = folder.with_name(folder.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for name, graph in _graphs(parts).items():
-        model = export.to_onnx(graph)
-        if name in feeds:
-            model = quantised(model, feeds[name])
-        (draft / name).write_bytes((model if seen is None else export.halved(model)).SerializeToString())
-    (draft / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
-    if parts.heads:
-        (draft / "ngrams.txt").write_text("\n".join(parts.heads.terms) + "\n", "utf-8")
-    if parts.reranker:
-        (draft / "concepts.txt").write_text(concepts.written(parts.reranker.concepts), "utf-8")
-    (draft / CARD).write_text(card(parts, draft), "utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.replace(folder)
+    with atomic_folder(folder) as draft:
+        for name, graph in _graphs(parts).items():
+            model = export.to_onnx(graph)
+            if name in feeds:
+                model = quantised(model, feeds[name])
+            (draft / name).write_bytes((model if seen is None else export.halved(model)).SerializeToString())
+        (draft / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
+        if parts.heads:
+            (draft / "ngrams.txt").write_text("\n".join(parts.heads.terms) + "\n", "utf-8")
+        if parts.reranker:
+            (draft / "concepts.txt").write_text(concepts.written(parts.reranker.concepts), "utf-8")
+        (draft / CARD).write_text(card(parts, draft), "utf-8")
 
 
 def _graphs(parts: Parts) -> dict[str, export.Graph]:
