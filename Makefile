@@ -1,57 +1,82 @@
 # One entry point. `make demo` and `make test` work on a fresh machine with Python 3.11+ and a package index.
+# Every target installs the versions in constraints.txt; only test-latest, and so lock, installs the newest.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 VENV ?= .venv
+LATEST ?= .venv-latest
 BIN := $(VENV)/bin
-PHOTOS ?=
+IMAGES ?=
+STUDY ?= best
 WORKERS ?= 2
+SOURCES := src tests benchmarks
+PIP := -m pip install --quiet --disable-pip-version-check
+LOCKED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+DEV := $(VENV)/.dev,torch,minilm.stamp
 
-.PHONY: help install demo test check format bench docs study train-embedded clean
-help: ## say what there is
+.PHONY: help install demo test test-latest lock check format bench docs study train-embedded dist clean
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
-# A stamp for each set of extras: made anew when pyproject.toml changes.
-$(VENV)/.%.stamp: pyproject.toml
+# One stamp per set of extras; installed again when pyproject.toml or constraints.txt changes.
+# The environment variables, unlike the option, reach the environment that pip builds the package in.
+$(VENV)/.%.stamp: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
-	@touch $@
-
-$(VENV)/.base.stamp: pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(LOCKED) $(BIN)/python $(PIP) --editable '.$(if $(filter-out base,$*),[$*])'
 	@touch $@
 
 install: $(VENV)/.base.stamp ## install the base package into .venv
 
-demo: $(VENV)/.demo.stamp ## classify real images, or PHOTOS=folder, and write demo/report.html
-	$(BIN)/imagist demo --out demo $(if $(PHOTOS),--photos '$(PHOTOS)')
+demo: $(VENV)/.demo.stamp ## classify sample images, or IMAGES=folder, and write demo/report.html
+	$(BIN)/imagist demo --out demo $(if $(IMAGES),--images '$(IMAGES)')
 
-test: $(VENV)/.dev,torch,minilm.stamp ## run every test that this machine can run
+test: $(DEV) ## run every test that this machine can run
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-check: $(VENV)/.dev,torch,minilm.stamp ## lint, format and types, as CI and pre-commit see them
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+# Deprecations in a new release of a dependency are reported, not raised: they break no user yet.
+test-latest: ## run the same tests on the newest versions of all dependencies, in .venv-latest
+	$(PYTHON) -m venv --clear $(LATEST)
+	$(LATEST)/bin/python $(PIP) --upgrade --upgrade-strategy eager --editable '.[all,dev,minilm]'
+	$(LATEST)/bin/python -m pytest -n $(WORKERS) \
+		-W default::DeprecationWarning -W default::PendingDeprecationWarning -W default::FutureWarning
+
+# The lock holds exactly the versions that test-latest passed on; uv adds what only other systems or Pythons need, and
+# checks that every supported Python can install it. Run it with the lowest supported Python.
+RESOLVE = $(LATEST)/bin/uv pip compile pyproject.toml --all-extras --no-annotate --no-header --quiet
+lock: test-latest ## renew constraints.txt with the versions that test-latest passes on
+	$(LATEST)/bin/python -m pip list --format freeze --exclude-editable --exclude pip | sed 's/+.*//' > $(LATEST)/tested.txt
+	$(RESOLVE) --universal --constraints $(LATEST)/tested.txt > $(LATEST)/constraints.txt
+	for python in 3.11 3.12 3.13; do \
+		$(RESOLVE) --python-version $$python --only-binary :all: --constraints $(LATEST)/constraints.txt > /dev/null || exit 1; \
+	done
+	mv $(LATEST)/constraints.txt constraints.txt
+
+check: $(DEV) ## check style, format and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
-format: $(VENV)/.dev,torch,minilm.stamp ## put the source in order
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+format: $(DEV) ## fix style and format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
 
-bench: $(VENV)/.dev,torch,minilm.stamp ## measure quality and speed (needs IMAGIST_DATA), into benchmarks/results
+bench: $(DEV) ## measure quality and speed into benchmarks/results (needs IMAGIST_DATA)
 	$(BIN)/python benchmarks/embedded_quality.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/caption_metrics.py
 
-docs: $(VENV)/.dev,torch,minilm.stamp ## write docs/cli.md from the commands' own help
+docs: $(DEV) ## write docs/cli.md from the commands' help
 	$(BIN)/python -m imagist.cli.reference > docs/cli.md
 
-STUDY ?= best
-study: $(VENV)/.dev,torch,minilm.stamp ## run configs/studies/STUDY.toml (needs IMAGIST_DATA), into runs/studies/STUDY; resumes
+study: $(DEV) ## run configs/studies/STUDY.toml into runs/studies/STUDY (needs IMAGIST_DATA); resumes
 	$(BIN)/imagist study configs/studies/$(STUDY).toml
 
-train-embedded: $(VENV)/.dev,torch,minilm.stamp ## train the embedded bundle from nothing (needs IMAGIST_DATA); resumes
+train-embedded: $(DEV) ## train the embedded model from scratch (needs IMAGIST_DATA); resumes
 	$(BIN)/python -m imagist.training.embedded.train
 
-clean: ## remove what was made here, but for trained runs
-	rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache
+dist: $(DEV) ## build the wheel and the source archive into dist
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove what these targets made, except trained runs
+	rm -rf $(VENV) $(LATEST) demo dist .pytest_cache .mypy_cache .ruff_cache

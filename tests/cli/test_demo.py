@@ -31,9 +31,9 @@ def test_it_prints_the_table_and_writes_the_page(fake, installed, tmp_path, caps
 
 
 def test_your_own_images_instead(fake, photos, tmp_path, capsys):
-    assert fake(["demo", "--photos", str(photos), "--out", str(tmp_path / "demo")]) == 0
+    assert fake(["demo", "--images", str(photos), "--out", str(tmp_path / "demo")]) == 0
     assert "6.png" in capsys.readouterr().out
-    assert not (tmp_path / "demo" / "photos").exists()
+    assert not (tmp_path / "demo" / "images").exists()
 
 
 @pytest.mark.parametrize("spec", [None, type("Spec", (), {"submodule_search_locations": ("/nowhere",)})])

@@ -1,4 +1,4 @@
-"""``imagist demo``: real images, whole and at once, for a first look."""
+"""``imagist demo``: classifies sample images and writes a report, for a first look."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ IMAGES = {
     "photographer.png": ("skimage", "data/camera.png"),
     "rocket.jpg": ("skimage", "data/rocket.jpg"),
 }
-"""Those that lie inside the installed packages, under the names they get here: package, and path in it."""
+"""Sample images inside installed packages: file name in the demo folder to package and path in it."""
 
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    parser.add_argument("--photos", metavar="FOLDER", help="your own images instead (a folder, or any source)")
+    parser.add_argument("--images", metavar="FOLDER", help="your own images instead (a folder, or any source)")
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="where report.html goes (default: demo)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     from imagist.cli.main import main
 
-    found = None if args.photos else _images()
+    found = None if args.images else _images()
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        photos = args.photos or _copied(found or {}, args.out / "photos")
+        images = args.images or _copied(found or {}, args.out / "images")
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", item=str(args.out)) from error
     report = args.out / "report.html"
-    return main(["classify", str(photos), "--top", "3", "--report", str(report)])
+    return main(["classify", str(images), "--top", "3", "--report", str(report)])
 
 
 def _images() -> dict[str, Path]:
-    """The images by name; the packages are found without being imported."""
+    """Returns the sample images by name. Finds the packages without importing them."""
     found = {}
     for name, (package, path) in IMAGES.items():
         spec = find_spec(package)
@@ -56,7 +56,7 @@ def _images() -> dict[str, Path]:
             raise MissingExtra(
                 "its images are not installed",
                 item=package,
-                remedy="pip install 'imagist[demo]', or give --photos",
+                remedy="pip install 'imagist[demo]', or give --images",
             )
         found[name] = file
     return found
