@@ -12,7 +12,7 @@ import pytest
 
 import imagist
 
-HEAVY = ("torch", "onnxruntime", "pyarrow", "PIL", "numpy", "rich")
+HEAVY = ("torch", "pydantic", "onnxruntime", "pyarrow", "PIL", "numpy", "rich")
 
 
 def modules_after(statement):
@@ -56,7 +56,7 @@ def test_importing_it_is_light():
 
 @pytest.mark.parametrize("module", ["errors", "records", "protocols", "registry", "bundle", "cli.main"])
 def test_the_ground_floors_load_no_runtime(module):
-    assert not modules_after(f"import imagist.{module}") & {"torch", "onnxruntime", "pyarrow"}
+    assert not modules_after(f"import imagist.{module}") & {"torch", "onnxruntime", "pyarrow", "pydantic"}
 
 
 def test_predicting_needs_neither_torch_nor_pyarrow():

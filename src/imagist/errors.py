@@ -12,6 +12,7 @@ ImagistError
 │       ├── CorruptImage   truncated or damaged
 │       └── DecodeTimeout    decoding did not end in time
 ├── UsageError               the call itself is wrong; nothing was started
+│   ├── SettingError         a setting is out of its range, or contradicts another
 │   ├── UnknownName          a name that the registry does not hold
 │   ├── ManifestError        a table or archive of inputs that cannot be read
 │   └── OutputError          the result cannot be written there
@@ -101,6 +102,10 @@ class DecodeTimeout(ImageError):
 
 class UsageError(ImagistError):
     """The call itself is wrong; nothing was started."""
+
+
+class SettingError(UsageError, ValueError):
+    """A setting is out of its range, or contradicts another; ``item`` names it."""
 
 
 class UnknownName(UsageError):

@@ -66,7 +66,7 @@ def test_all_faults_are_told_at_once():
     )
     wanted = (
         "folds.number", "folds.kind", "fusion.kinds[1]", "fusion.weights", "captioners[0].name", "captioners[0].beam",
-        "texts[0].settings.least",
+        "text_classifiers[0].settings.least",
     )  # fmt: skip
     assert "7 faults" in said
     for each in wanted:
@@ -74,7 +74,7 @@ def test_all_faults_are_told_at_once():
 
 
 def test_an_unknown_kind_lists_those_there_are():
-    assert "'score', 'logit', 'stacking', 'features'" in faults(fusion={"kinds": ["sum"]})
+    assert "'score', 'logit', 'stacking' or 'features'" in faults(fusion={"kinds": ["sum"]})
     assert "settings.kind" in faults(text_classifiers=[{"name": "t", "settings": {"kind": "bert"}}])
     assert "settings.kind" in faults(image_classifiers=[{"name": "p", "settings": {"kind": "cnn"}}])
     assert "did you mean 'fusion'" in faults(fusions={})

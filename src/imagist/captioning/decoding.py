@@ -14,7 +14,7 @@ import numpy as np
 
 from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.captioning.reranking.mbr import agreement
-from imagist.errors import UsageError
+from imagist.errors import SettingError
 from imagist.records import Photo
 
 END, START = 0, 1  # the special words of the vocabularies that are trained here, first in every one
@@ -73,7 +73,7 @@ class Decoding:
         seed: Of the draw, together with the photo.
 
     Raises:
-        UsageError: A setting is out of its range.
+        SettingError: A setting is out of its range.
     """
 
     beam: int = 3
@@ -88,21 +88,21 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if self.beam < 1:
-            raise UsageError(f"at least one hypothesis must be followed, not {self.beam}", item="beam")
+            raise SettingError(f"at least one hypothesis must be followed, not {self.beam}", item="beam")
         if not 1 <= self.nbest <= self.beam:
-            raise UsageError(
+            raise SettingError(
                 f"{self.nbest} captions cannot come of {self.beam} hypotheses", item="nbest", remedy="widen the beam"
             )
         if self.max_length < 1:
-            raise UsageError(f"a sentence has at least one word, not {self.max_length}", item="max_length")
+            raise SettingError(f"a sentence has at least one word, not {self.max_length}", item="max_length")
         if self.length_penalty < 0:
-            raise UsageError(f"0 or more, not {self.length_penalty}", item="length_penalty")
+            raise SettingError(f"0 or more, not {self.length_penalty}", item="length_penalty")
         if self.no_repeat_ngram_size < 0:
-            raise UsageError(f"{self.no_repeat_ngram_size} words cannot be repeated", item="no_repeat_ngram_size")
+            raise SettingError(f"{self.no_repeat_ngram_size} words cannot be repeated", item="no_repeat_ngram_size")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise UsageError(f"a probability over 0 and up to 1, not {self.top_p}", item="top_p")
+            raise SettingError(f"a probability over 0 and up to 1, not {self.top_p}", item="top_p")
         if not self.temperature > 0:
-            raise UsageError(f"over 0, not {self.temperature}", item="temperature")
+            raise SettingError(f"over 0, not {self.temperature}", item="temperature")
 
     def returning(self, nbest: int, beam: int | None = None) -> Decoding:
         """The same with so many hypotheses returned; of a beam as wide as is asked, or else wide enough for them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from imagist.errors import UsageError
+from imagist.errors import SettingError
 
 Fill = Literal["mean", "blur"]
 
@@ -23,7 +23,7 @@ class ExplainOptions:
         seed: Of the other places, and of random orders; with each photo's pixels it decides them.
 
     Raises:
-        UsageError: A setting is out of its range.
+        SettingError: A setting is out of its range.
     """
 
     grid: int = 7
@@ -36,10 +36,10 @@ class ExplainOptions:
     def __post_init__(self) -> None:
         for name in ("grid", "moves", "batch_size"):
             if getattr(self, name) < 1:
-                raise UsageError(f"must be at least 1, not {getattr(self, name)}", item=name)
+                raise SettingError(f"must be at least 1, not {getattr(self, name)}", item=name)
         if not 0 < self.mass <= 1:
-            raise UsageError(f"a share over 0 and up to 1, not {self.mass}", item="mass")
+            raise SettingError(f"a share over 0 and up to 1, not {self.mass}", item="mass")
         if self.fill not in get_args(Fill):
-            raise UsageError(f"no fill {self.fill!r}", item="fill", remedy=f"one of {', '.join(get_args(Fill))}")
+            raise SettingError(f"no fill {self.fill!r}", item="fill", remedy=f"one of {', '.join(get_args(Fill))}")
         if self.seed < 0:
-            raise UsageError(f"0 or more, not {self.seed}", item="seed")
+            raise SettingError(f"0 or more, not {self.seed}", item="seed")

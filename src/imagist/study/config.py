@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from imagist.datasets.labels import Source
-from imagist.errors import UsageError
+from imagist.errors import SettingError
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
 
@@ -31,7 +33,7 @@ class Data:
 
     sources: tuple[Source, ...]
     taxonomy: str | None = None
-    first: int = field(default=0, metadata={"least": 0})
+    first: NonNegativeInt = 0
     splits: tuple[str, ...] = ()
 
 
@@ -54,12 +56,12 @@ class Folds:
     """
 
     kind: Literal["stratified", "grouped", "fixed"] = "stratified"
-    number: int = field(default=5, metadata={"least": 2})
+    number: Annotated[int, Field(ge=2)] = 5
     seeds: tuple[int, ...] = (0,)
-    inner: int = field(default=5, metadata={"least": 2})
-    fits: int = field(default=1, metadata={"least": 1})
+    inner: Annotated[int, Field(ge=2)] = 5
+    fits: PositiveInt = 1
     test: str = "dev"
-    shots: int = field(default=0, metadata={"least": 0})
+    shots: NonNegativeInt = 0
     drop_leaks: bool = False
 
 
@@ -76,20 +78,20 @@ class CaptionerChoice:
         seen: Splits whose photos the captioner has learnt from; a study that judges on them is refused.
 
     Raises:
-        UsageError: Neither a model nor a recipe, or both.
+        SettingError: Neither a model nor a recipe, or both.
     """
 
     name: str
     model: str | None = None
     kind: str | None = None
     recipe: str | None = None
-    beam: int = field(default=3, metadata={"least": 1})
+    beam: PositiveInt = 3
     seen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.recipe is None):
             told = "neither a model nor a recipe" if self.model is None else "both a model and a recipe"
-            raise UsageError(told, item="model", remedy=f"give captioner {self.name} one of the two")
+            raise SettingError(told, item="model", remedy=f"give captioner {self.name} one of the two")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class TextChoice:
     """
 
     name: str
-    settings: Bag | Transformer | ZeroShot
+    settings: Annotated[Bag | Transformer | ZeroShot, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class ImageChoice:
     """
 
     name: str
-    settings: LabelMap | Linear | Finetuned
+    settings: Annotated[LabelMap | Linear | Finetuned, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Fusions:
     """
 
     kinds: tuple[FusionKind, ...] = ("score",)
-    weights: int = field(default=21, metadata={"least": 3})
+    weights: Annotated[int, Field(ge=3)] = 21
     distilled: bool = False
     chosen_by: Literal["nll", "accuracy"] = "nll"
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -64,7 +64,7 @@ class Store:
         Raises:
             DataError: It is there and cannot be read.
         """
-        found = self.of(key, lambda: {"record": np.array(json.dumps(asdict(compute(), dict_factory=_told)))})  # type: ignore[call-overload]
+        found = self.of(key, lambda: {"record": np.array(json.dumps(asdict(compute())))})  # type: ignore[call-overload]
         try:
             return settings.from_table(json.loads(str(found["record"])), kind, key)
         except (KeyError, ValueError, UsageError) as error:
@@ -112,11 +112,6 @@ def _feed(update: Callable[[bytes], None], part: object) -> None:
     else:
         told = repr(part.item() if isinstance(part, np.generic) else part).encode()
         update(b"%d %b " % (len(told), told))
-
-
-def _told(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A table as `imagist.settings` reads it: what is None is left out."""
-    return {name: value for name, value in pairs if value is not None}
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

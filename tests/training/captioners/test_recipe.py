@@ -11,7 +11,7 @@ from imagist.errors import UsageError
 from imagist.training.captioners.recipe import Recipe
 
 LEAST = {"name": "mine", "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}]}}
-FOLDER = Path(__file__).parents[2] / "configs" / "captioners"
+FOLDER = Path(__file__).parents[3] / "configs" / "captioners"
 CONFIGS = sorted({*FOLDER.glob("*.toml")} - {FOLDER / "flickr8k.toml"})  # which the others extend
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Annotated
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -41,7 +43,7 @@ MATCHING = {
 
 @dataclass(frozen=True)
 class Config:
-    words: Bag | Transformer | ZeroShot
+    words: Annotated[Bag | Transformer | ZeroShot, Field(discriminator="kind")]
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,16 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class Reading:
 
     pooling: Literal["cls", "mean"] = "mean"
     normalise: bool = False
-    max_length: int = field(default=64, metadata={"least": 3})
+    max_length: Annotated[int, Field(ge=3)] = 64
 
 
 class Network(nn.Module):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import Source
-
-SHARE = {"least": 0.0, "most": 1.0}
+from imagist.settings import PartialShare, PositiveShare, Share
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Data:
     dev: tuple[Source, ...]
     language: str = "en"
     languages: tuple[str, ...] = ()
-    least_count: int = field(default=4, metadata={"least": 1})
-    max_length: int = field(default=20, metadata={"least": 1})
+    least_count: PositiveInt = 4
+    max_length: PositiveInt = 20
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class Backbone:
     name: str = "mobilenetv2_100"
     weights: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    side: int = field(default=224, metadata={"least": 32})
+    side: Annotated[int, Field(ge=32)] = 224
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
-    views: int = field(default=6, metadata={"least": 1})
-    least_area: float = field(default=0.5, metadata={"above": 0.0, "most": 1.0})
+    views: PositiveInt = 6
+    least_area: PositiveShare = 0.5
     tune: bool = False
-    tune_rate: float = field(default=0.05, metadata={"above": 0.0})
+    tune_rate: PositiveFloat = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,19 +86,19 @@ class Words:
         average: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
     """
 
-    epochs: int = field(default=12, metadata={"least": 1})
-    patience: int = field(default=4, metadata={"least": 0})
-    first_look: float = field(default=0.3, metadata=SHARE)
-    batch: int = field(default=24, metadata={"least": 1})
-    sentences: int = field(default=5, metadata={"least": 1})
-    rate: float = field(default=1e-3, metadata={"above": 0.0})
-    warm: int = field(default=200, metadata={"least": 1})
-    decay: float = field(default=1e-2, metadata={"least": 0.0})
-    smoothing: float = field(default=0.1, metadata=SHARE)
-    hidden: float = field(default=0.0, metadata=SHARE)
-    doubly_stochastic_weight: float = field(default=0.0, metadata={"least": 0.0})
-    clip: float = field(default=1.0, metadata={"above": 0.0})
-    average: float = field(default=0.995, metadata=SHARE)
+    epochs: PositiveInt = 12
+    patience: NonNegativeInt = 4
+    first_look: Share = 0.3
+    batch: PositiveInt = 24
+    sentences: PositiveInt = 5
+    rate: PositiveFloat = 1e-3
+    warm: PositiveInt = 200
+    decay: NonNegativeFloat = 1e-2
+    smoothing: Share = 0.1
+    hidden: Share = 0.0
+    doubly_stochastic_weight: NonNegativeFloat = 0.0
+    clip: PositiveFloat = 1.0
+    average: Share = 0.995
 
 
 @dataclass(frozen=True)
@@ -121,18 +122,18 @@ class Critical:
         average: Decay of the moving average of the weights.
     """
 
-    steps: int = field(default=0, metadata={"least": 0})
-    batch: int = field(default=24, metadata={"least": 1})
-    samples: int = field(default=5, metadata={"least": 2})
-    temperature: float = field(default=1.0, metadata={"above": 0.0})
-    seen: float | None = field(default=None, metadata={"above": 0.0, "most": 1.0})
-    rate: float = field(default=1e-4, metadata={"above": 0.0})
-    warm: int = field(default=50, metadata={"least": 1})
-    look_every: int = field(default=200, metadata={"least": 1})
-    bleu: float = field(default=0.0, metadata={"least": 0.0})
-    words: float = field(default=0.0, metadata={"least": 0.0})
-    clip: float = field(default=1.0, metadata={"above": 0.0})
-    average: float = field(default=0.99, metadata=SHARE)
+    steps: NonNegativeInt = 0
+    batch: PositiveInt = 24
+    samples: Annotated[int, Field(ge=2)] = 5
+    temperature: PositiveFloat = 1.0
+    seen: PositiveShare | None = None
+    rate: PositiveFloat = 1e-4
+    warm: PositiveInt = 50
+    look_every: PositiveInt = 200
+    bleu: NonNegativeFloat = 0.0
+    words: NonNegativeFloat = 0.0
+    clip: PositiveFloat = 1.0
+    average: Share = 0.99
 
 
 @dataclass(frozen=True)
@@ -152,16 +153,16 @@ class Detection:
         power: See `imagist.captioning.reranking.concepts.Concepts`.
     """
 
-    epochs: int = field(default=0, metadata={"least": 0})
-    least_count: int = field(default=25, metadata={"least": 1})
-    members: int = field(default=4, metadata={"least": 1})
-    batch: int = field(default=128, metadata={"least": 1})
-    width: int = field(default=512, metadata={"least": 1})
-    dropout: float = field(default=0.4, metadata={"least": 0.0, "below": 1.0})
-    rate: float = field(default=2e-3, metadata={"above": 0.0})
-    decay: float = field(default=0.1, metadata={"least": 0.0})
-    weight: float = field(default=16.0, metadata={"least": 0.0})
-    power: float = field(default=0.5, metadata=SHARE)
+    epochs: NonNegativeInt = 0
+    least_count: PositiveInt = 25
+    members: PositiveInt = 4
+    batch: PositiveInt = 128
+    width: PositiveInt = 512
+    dropout: PartialShare = 0.4
+    rate: PositiveFloat = 2e-3
+    decay: NonNegativeFloat = 0.1
+    weight: NonNegativeFloat = 16.0
+    power: Share = 0.5
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,6 +20,7 @@ from imagist.classifiers.calibration import Temperature
 from imagist.classifiers.fusion import Distilled
 from imagist.errors import UsageError
 from imagist.records import LabelSet
+from imagist.settings import Share
 from imagist.training.classifiers.feed_forward import Network, learn
 from imagist.training.classifiers.history import Fitted
 
@@ -38,8 +40,8 @@ class Distillation:
 
     kind: Literal["distilled"] = "distilled"
     network: Network = field(default_factory=lambda: Network(hidden=0, decay=1.0))
-    temperature: float = field(default=2.0, metadata={"above": 0.0})
-    teacher: float = field(default=0.7, metadata={"least": 0.0, "most": 1.0})
+    temperature: PositiveFloat = 2.0
+    teacher: Share = 0.7
 
 
 def fit_distilled(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +19,7 @@ from imagist.arrays import AnyArray, Array, Floats
 from imagist.classifiers.calibration import check_targets
 from imagist.classifiers.fusion import FeedForward
 from imagist.errors import UsageError
+from imagist.settings import PartialShare
 from imagist.training.classifiers.history import Epoch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -38,13 +40,13 @@ class Network:
         decay: Weight decay.
     """
 
-    hidden: int = field(default=128, metadata={"least": 0})
-    dropout: float = field(default=0.2, metadata={"least": 0.0, "below": 1.0})
-    epochs: int = field(default=100, metadata={"least": 1})
-    patience: int = field(default=10, metadata={"least": 1})
-    batch: int = field(default=64, metadata={"least": 1})
-    rate: float = field(default=1e-3, metadata={"above": 0.0})
-    decay: float = field(default=1e-2, metadata={"least": 0.0})
+    hidden: NonNegativeInt = 128
+    dropout: PartialShare = 0.2
+    epochs: PositiveInt = 100
+    patience: PositiveInt = 10
+    batch: PositiveInt = 64
+    rate: PositiveFloat = 1e-3
+    decay: NonNegativeFloat = 1e-2
 
 
 def learn(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from imagist.classifiers.image.network import ViewName
-from imagist.errors import UsageError
-
-SHARE = {"least": 0.0, "most": 1.0}
+from imagist.errors import SettingError
+from imagist.settings import PartialShare, PositiveShare, Share
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Pretrained:
     name: str = "mobilenetv2_100"
     weights: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    side: int = field(default=224, metadata={"least": 32})
+    side: Annotated[int, Field(ge=32)] = 224
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     features: Literal["penultimate", "pooled"] = "penultimate"
@@ -64,7 +65,7 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         if self.network.features != "penultimate":
-            raise UsageError(
+            raise SettingError(
                 "a label map keeps the network's own last layer, which pooled features do not fit",
                 item="network",
                 remedy='features = "penultimate"',
@@ -90,11 +91,11 @@ class Linear:
     kind: Literal["linear"] = "linear"
     network: Pretrained = field(default_factory=Pretrained)
     solver: Literal["adam", "sgd", "lbfgs"] = "adam"
-    steps: int = field(default=3000, metadata={"least": 1})
-    batch: int = field(default=32, metadata={"least": 1})
-    rate: float = field(default=1e-3, metadata={"above": 0.0})
-    look_every: int = field(default=100, metadata={"least": 1})
-    penalty: float | None = field(default=None, metadata={"least": 0.0})
+    steps: PositiveInt = 3000
+    batch: PositiveInt = 32
+    rate: PositiveFloat = 1e-3
+    look_every: PositiveInt = 100
+    penalty: NonNegativeFloat | None = None
 
 
 @dataclass(frozen=True)
@@ -122,16 +123,16 @@ class Finetuned:
 
     kind: Literal["finetuned"] = "finetuned"
     network: Pretrained = field(default_factory=Pretrained)
-    epochs: int = field(default=20, metadata={"least": 1})
-    patience: int = field(default=4, metadata={"least": 0})
-    batch: int = field(default=32, metadata={"least": 1})
-    rate: float = field(default=1e-3, metadata={"above": 0.0})
-    body_share: float = field(default=0.1, metadata=SHARE)
-    warm: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
-    decay: float = field(default=1e-2, metadata={"least": 0.0})
-    smoothing: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
-    mixup: float = field(default=0.2, metadata={"least": 0.0})
-    average: float = field(default=0.99, metadata={"least": 0.0, "below": 1.0})
-    clip: float = field(default=1.0, metadata={"above": 0.0})
-    least_area: float = field(default=0.35, metadata={"above": 0.0, "most": 1.0})
-    colour: float = field(default=0.2, metadata=SHARE)
+    epochs: PositiveInt = 20
+    patience: NonNegativeInt = 4
+    batch: PositiveInt = 32
+    rate: PositiveFloat = 1e-3
+    body_share: Share = 0.1
+    warm: PartialShare = 0.1
+    decay: NonNegativeFloat = 1e-2
+    smoothing: PartialShare = 0.1
+    mixup: NonNegativeFloat = 0.2
+    average: PartialShare = 0.99
+    clip: PositiveFloat = 1.0
+    least_area: PositiveShare = 0.35
+    colour: Share = 0.2

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveFloat
 
 from imagist.arrays import AnyArray
 from imagist.classifiers.text.transformer import Reading, TransformerClassifier, begin
@@ -44,8 +45,8 @@ class ZeroShot:
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     descriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: str = TEMPLATE
-    temperature: float = field(default=0.05, metadata={"above": 0.0})
-    max_length: int = field(default=64, metadata={"least": 3})
+    temperature: PositiveFloat = 0.05
+    max_length: Annotated[int, Field(ge=3)] = 64
     device: str = "auto"
 
 

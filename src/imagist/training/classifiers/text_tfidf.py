@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from imagist.arrays import AnyArray, Bools
 from imagist.classifiers.text.tfidf import TfidfClassifier
@@ -40,10 +41,10 @@ class Bag:
     """
 
     kind: Literal["bag"] = "bag"
-    least: int = field(default=2, metadata={"least": 1})
-    most: int = field(default=5000, metadata={"least": 1})
-    penalty: float | None = field(default=None, metadata={"above": 0.0})
-    folds: int = field(default=3, metadata={"least": 2})
+    least: PositiveInt = 2
+    most: PositiveInt = 5000
+    penalty: PositiveFloat | None = None
+    folds: Annotated[int, Field(ge=2)] = 3
 
 
 def fit_bag(settings: Bag, train: Examples, labels: LabelSet, dev: Examples | None, seed: int) -> TfidfClassifier:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +23,7 @@ from imagist.arrays import AnyArray, Ints
 from imagist.classifiers.text.transformer import Network, Reading, TransformerClassifier, begin
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
+from imagist.settings import PartialShare
 from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.text_run import Groups, WordsRun
@@ -60,15 +62,15 @@ class Transformer:
     model: str = "bert-base-uncased"
     reading: Reading = field(default_factory=Reading)
     freeze: bool = False
-    epochs: int = field(default=20, metadata={"least": 1})
-    patience: int = field(default=4, metadata={"least": 0})
-    batch: int = field(default=32, metadata={"least": 1})
-    rate: float = field(default=5e-5, metadata={"above": 0.0})
-    head_rate: float = field(default=2e-3, metadata={"above": 0.0})
-    warm: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
-    decay: float = field(default=0.01, metadata={"least": 0.0})
-    dropout: float = field(default=0.1, metadata={"least": 0.0, "below": 1.0})
-    clip: float = field(default=1.0, metadata={"above": 0.0})
+    epochs: PositiveInt = 20
+    patience: NonNegativeInt = 4
+    batch: PositiveInt = 32
+    rate: PositiveFloat = 5e-5
+    head_rate: PositiveFloat = 2e-3
+    warm: PartialShare = 0.1
+    decay: NonNegativeFloat = 0.01
+    dropout: PartialShare = 0.1
+    clip: PositiveFloat = 1.0
     bf16: bool = False
     device: str = "auto"
 
