@@ -37,8 +37,10 @@ from imagist.training.captioners.cross_entropy import Learning, cross_entropy
 from imagist.training.captioners.evaluator import CaptionModel, Judge
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
-from imagist.training.encoders.backbone import Views, cached_grids, open_backbone
+from imagist.training.encoders.backbone import open_backbone
 from imagist.training.encoders.features import Grids
+from imagist.training.encoders.grid_cache import cached_grids
+from imagist.training.encoders.views import Views
 from imagist.training.networks.build import build
 from plain_training import PlainDecoder, Sentences, train_step
 
@@ -109,7 +111,7 @@ class Sets:
     @property
     def grids(self) -> Halves:
         """Of train: float16 ``[N, V, L, D]``."""
-        return self.train.features.kept  # type: ignore[attr-defined,no-any-return]
+        return self.train.features.rows  # type: ignore[attr-defined,no-any-return]
 
     def sentences(self, max_length: int) -> Sentences:
         """Train as the plain loop has it: the whole of each photo and nothing else, once for each of its sentences."""

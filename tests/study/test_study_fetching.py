@@ -76,9 +76,9 @@ def test_a_table_of_addresses_makes_a_study(web, tmp_path):
     assert [photo.source for photo in data.photos([0, 3])] == ["https://x.test/0.png", "https://x.test/3.png"]
     assert len({*data.hashes.tolist()}) == 4
     assert data.photos([1])[0].pixels.shape == (36, 30, 3)
-    from imagist.training.encoders.backbone import records_key
+    from imagist.training.encoders.grid_cache import images_key
 
-    assert records_key(data.examples) != records_key(data.examples[::-1])
+    assert images_key(data.examples) != images_key(data.examples[::-1])
     again = assemble(Data((Source("posts.csv"),), first=2), tmp_path, Store(tmp_path / "store"), Folds())
     assert len(asked) == 4
     assert again.digest == data.digest

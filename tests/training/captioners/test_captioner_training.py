@@ -23,7 +23,9 @@ from imagist.errors import DataError, UsageError
 from imagist.records import Photo
 from imagist.training.captioners import train as recipes
 from imagist.training.captioners.recipe import Backbone, Recipe
-from imagist.training.encoders.backbone import Views, cached_grids, open_backbone
+from imagist.training.encoders.backbone import open_backbone
+from imagist.training.encoders.grid_cache import cached_grids
+from imagist.training.encoders.views import Views
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

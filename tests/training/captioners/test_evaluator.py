@@ -58,7 +58,7 @@ def test_captions_do_not_depend_on_the_batch(tiny, monkeypatch):
     features = grids(7, 1)
     together = captions_of(model, features, tiny.vocabulary, search)
     assert len(together) == 7
-    assert together == [captions_of(model, Grids(g[None]), tiny.vocabulary, search)[0] for g in features.kept]
+    assert together == [captions_of(model, Grids(g[None]), tiny.vocabulary, search)[0] for g in features.rows]
     monkeypatch.setattr(judging, "AT_ONCE", 3)
     assert captions_of(model, features, tiny.vocabulary, search) == together
 
@@ -69,7 +69,7 @@ def test_captions_are_of_the_whole_photo_through_the_encoder(tiny):
             return 2 * x
 
     model, features, search = tiny.model().eval(), grids(4, 1), Decoding(1, 1, 6)
-    doubled = Grids(features.kept[:, :1] * 2)
+    doubled = Grids(features.rows[:, :1] * 2)
     expected = captions_of(model, doubled, tiny.vocabulary, search)
     model.encoder = Twice()
     assert captions_of(model, features, tiny.vocabulary, search) == expected

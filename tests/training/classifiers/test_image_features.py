@@ -26,8 +26,9 @@ from imagist.training.classifiers.image_features import (
     open_network,
     photos_of,
 )
-from imagist.training.encoders import features as kept_features
-from imagist.training.encoders.backbone import on_device, open_backbone
+from imagist.training.encoders import row_cache
+from imagist.training.encoders.backbone import open_backbone
+from imagist.training.encoders.runtimes import on_device
 
 pytestmark = pytest.mark.torch
 
@@ -53,7 +54,7 @@ def network(settings, data):
 @pytest.fixture
 def computed(monkeypatch):
     """How many photos each call had to compute; in PyTorch, for to export a network takes longer than to run it."""
-    monkeypatch.setattr(image_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
+    monkeypatch.setattr(image_features, "runner", lambda module, side, device: on_device(module, device))
     asked, compute = [], image_features._compute
 
     def counted(network, settings, images):
@@ -180,14 +181,14 @@ def test_what_features_depend_on_is_part_of_their_name(network, settings, data):
 
 
 def test_a_killed_run_goes_on_where_it_stood(network, settings, tmp_path, computed, monkeypatch):
-    monkeypatch.setattr(kept_features, "AT_ONCE", 1)  # so that 32 photos are marked
+    monkeypatch.setattr(row_cache, "BATCH", 1)  # so that 32 images are saved
     images = examples(40)[0]
     broken = [*images[:36], Record("broken.png", ("x",), content=b"no image"), *images[36:]]
     with pytest.raises(ItemError):
         cached_features(network, settings, broken, tmp_path)
     found = cached_features(network, settings, images, tmp_path)
     assert computed == [41, 8]
-    monkeypatch.setattr(kept_features, "AT_ONCE", 16)
+    monkeypatch.setattr(row_cache, "BATCH", 16)
     np.testing.assert_allclose(found, cached_features(network, settings, images), atol=1e-3, rtol=2e-3)
 
 

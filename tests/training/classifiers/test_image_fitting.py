@@ -24,7 +24,7 @@ from imagist.training.classifiers import image_features
 from imagist.training.classifiers.image import fit_images, open_images, save_images
 from imagist.training.classifiers.image_features import cached_features, open_network
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
-from imagist.training.encoders.backbone import on_device
+from imagist.training.encoders.runtimes import on_device
 
 pytestmark = pytest.mark.torch
 
@@ -120,7 +120,7 @@ def test_a_label_map_of_other_categories_is_refused(weights):
 
 @pytest.mark.parametrize("kind", ["adam", "finetuned"])
 def test_a_checkpoint_belongs_to_its_fit(kind, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(image_features, "on_cpu", lambda module, side: on_device(module, torch.device("cpu")))
+    monkeypatch.setattr(image_features, "runner", lambda module, side, device: on_device(module, device))
     first = fit(kind, weights, folder=tmp_path)
     again = fit(kind, weights, folder=tmp_path)
     assert again.history == first.history

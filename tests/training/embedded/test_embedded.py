@@ -12,9 +12,8 @@ pytest.importorskip("timm")
 pytest.importorskip("onnx")
 
 from imagist.training.embedded import train as embedded
-from imagist.training.embedded.images import PhotoSet
+from imagist.training.embedded.images import Encoded, PhotoSet
 from imagist.training.embedded.train import SHARES, STAGES, TAXONOMIES, VIEWS, Training, corpus_of, main
-from imagist.training.encoders.features import Encoded
 
 pytestmark = pytest.mark.torch
 
@@ -88,7 +87,7 @@ def test_a_set_speaks_with_its_own_sentences_or_with_those_of_its_labels():
     assert "bee" in named.draw(1, 1, np.random.default_rng(0))[0][1]
     for corpus in (told, named):
         assert len(corpus) == 2
-        assert corpus.features.kept is grids
+        assert corpus.features.rows is grids
 
 
 def test_its_vocabulary_knows_all_that_labels_may_need():

@@ -12,8 +12,7 @@ from imagist.classifiers.taxonomy import Taxonomy, identity
 from imagist.records import LabelSet
 from imagist.training.embedded import heads
 from imagist.training.embedded.heads import Linear, TextHead, fit_linear
-from imagist.training.embedded.images import PhotoSet
-from imagist.training.encoders.features import Encoded
+from imagist.training.embedded.images import Encoded, PhotoSet
 
 pytestmark = pytest.mark.torch
 

@@ -33,8 +33,11 @@ from imagist.training.captioners.evaluator import CaptionModel, Judge
 from imagist.training.captioners.phases import device_of, learn
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.vocabulary import learn_words, tokenised
-from imagist.training.encoders.backbone import GridEncoder, Images, Views, cached_grids, open_backbone
-from imagist.training.encoders.features import Features, Grids
+from imagist.training.encoders.backbone import open_backbone
+from imagist.training.encoders.features import Features, Grids, Images
+from imagist.training.encoders.grid_cache import cached_grids
+from imagist.training.encoders.grid_encoder import GridEncoder
+from imagist.training.encoders.views import Views
 from imagist.training.export import bundle as assemble
 from imagist.training.networks.build import build, published_of
 

@@ -32,7 +32,7 @@ from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.image_features import cached_features, open_network
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
 from imagist.training.classifiers.labelled import check_labelled
-from imagist.training.encoders.backbone import records_key, weights_key
+from imagist.training.encoders.grid_cache import images_key, weights_key
 
 __all__ = [
     "Finetuned",
@@ -123,7 +123,7 @@ def _classifier(network: Network, labels: LabelSet | None, settings: Pretrained)
 
 def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, labels: LabelSet, seed: int) -> str:
     """A digest of all that decides the weights."""
-    sets = [(records_key(images), targets.tolist()) for images, targets in ([train, dev] if dev else [train])]
+    sets = [(images_key(images), targets.tolist()) for images, targets in ([train, dev] if dev else [train])]
     chosen = asdict(settings)
     chosen["network"] |= {"device": "", "weights": weights_key(network)}
     told = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)

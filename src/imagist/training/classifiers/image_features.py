@@ -28,16 +28,10 @@ from imagist.records import Photo
 from imagist.training.captioners.phases import device_of
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.classifiers.image_settings import Pretrained
-from imagist.training.encoders.backbone import (
-    fill_weights,
-    on_cpu,
-    on_device,
-    records_key,
-    timm_network,
-    torchvision_network,
-    weights_key,
-)
-from imagist.training.encoders.features import Kept, fill
+from imagist.training.encoders.backbone import fill_weights, timm_network, torchvision_network
+from imagist.training.encoders.grid_cache import images_key, weights_key
+from imagist.training.encoders.row_cache import RowCache, fill
+from imagist.training.encoders.runtimes import runner
 
 TABLE = "network"  # what messages call a classifier's `Pretrained`
 AT_ONCE = 64  # photos that are decoded together where they are looked at one after the other
@@ -99,7 +93,7 @@ def cached_features(
     if folder is None:
         with TemporaryDirectory() as passing:
             return cached_features(network, settings, images, Path(passing))
-    keys = [records_key([image]) for image in images]
+    keys = [images_key([image]) for image in images]
     family = features_key(network, settings)
     known = _known(folder, family)
     missing = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
@@ -108,7 +102,7 @@ def cached_features(
         path = folder / f"features-{family[:16]}-{made[:16]}.npy"
         folder.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".keys").write_text("\n".join(missing))
-        kept = Kept(path, (len(missing), network.last.in_features))
+        kept = RowCache(path, (len(missing), network.last.in_features))
         rows = fill(kept, _compute(network, settings, [*missing.values()]), f"features of {len(missing)} photos")
         known |= dict(zip(missing, rows, strict=True))
     return np.array([known[key] for key in keys], np.float32).reshape(len(keys), network.last.in_features)
@@ -124,7 +118,7 @@ def _known(folder: Path, family: str) -> dict[str, Any]:
     """The rows that earlier runs left, mapped from disk, by the keys of their photos."""
     found: dict[str, Any] = {}
     for path in sorted(folder.glob(f"features-{family[:16]}-*.npy")):
-        done = Kept(path, ()).done
+        done = RowCache(path, ()).done
         if done and path.with_suffix(".keys").exists():
             keys = path.with_suffix(".keys").read_text().splitlines()[:done]
             found |= dict(zip(keys, np.load(path, mmap_mode="r"), strict=False))
@@ -132,10 +126,10 @@ def _known(folder: Path, family: str) -> dict[str, Any]:
 
 
 def _compute(network: Network, settings: Pretrained, images: Sequence[ImageSource]) -> Callable[[int, int], Array]:
-    """``compute(start, end)`` of these images, for `imagist.training.encoders.features.fill`."""
+    """``compute(start, end)`` of these images, for `imagist.training.encoders.row_cache.fill`."""
     side, device = network.architecture.side, device_of(settings.device)
     module: Any = _Hidden(network)
-    encode = on_cpu(module, side) if device.type == "cpu" else on_device(module, device)
+    encode = runner(module, side, device)
 
     def seen(image: ImageSource) -> Pixels:
         return looks(photo_of(image).pixels, side, settings.views, settings.mirror)

@@ -28,7 +28,7 @@ from imagist.classifiers.ngrams import terms
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import LabelSet
-from imagist.training.encoders.features import Encoded
+from imagist.training.embedded.images import Encoded
 
 log = logging.getLogger("imagist.training")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.arrays import Pixels
+from imagist.arrays import Halves, Pixels
 from imagist.errors import DataError
 
 SIDE = 224
@@ -120,3 +120,32 @@ def varied(pixels: Pixels, rng: np.random.Generator, *, least: float = 0.35, coa
         x = x.flip(3)
     contrast, light = rng.uniform(0.8, 1.2), rng.uniform(-0.15, 0.15)
     return ((x / 127.5 - 1) * contrast + light).clamp(-1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A set of images and their grids.
+
+    Attributes:
+        photos: The set.
+        grids: float16 ``[N, V, L, D]``.
+    """
+
+    photos: PhotoSet
+    grids: Halves
+
+
+def views(photos: PhotoSet, start: int, end: int, number: int, seed: int = 0) -> Tensor:
+    """The first view of each image as it is, the others varied, always the same for a seed.
+
+    Returns:
+        float32 ``[(end - start) * number, 3, 224, 224]``, the views of one image together.
+    """
+
+    def made() -> Iterator[Tensor]:
+        for i in range(start, end):
+            yield normalised(photos.pixels[i : i + 1])
+            for view in range(1, number):
+                yield varied(photos.pixels[i], np.random.default_rng((seed, i, view)))
+
+    return torch.cat(list(made())).contiguous(memory_format=torch.channels_last)

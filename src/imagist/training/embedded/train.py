@@ -36,10 +36,10 @@ from imagist.training.captioners.recipe import Critical, Words
 from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
 from imagist.training.embedded import heads, measure
 from imagist.training.embedded import model_card as modelcard
-from imagist.training.embedded.images import SIDE, PhotoSet, flickr8k, labelled
+from imagist.training.embedded.images import SIDE, Encoded, PhotoSet, flickr8k, labelled
 from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders import distillation as distil
-from imagist.training.encoders.features import Encoded, Grids
+from imagist.training.encoders.features import Grids
 from imagist.training.export import bundle as assemble
 from imagist.training.export.graphs import EncoderGraph
 from imagist.training.networks.attention import AttentionDecoder

@@ -26,8 +26,8 @@ from torch.nn import functional as F
 
 from imagist.arrays import Array, Halves
 from imagist.training import checkpoint
-from imagist.training.embedded.images import PhotoSet, normalised
-from imagist.training.encoders.features import Kept, fill, views
+from imagist.training.embedded.images import PhotoSet, normalised, views
+from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.networks.mobilenet import Encoder, InvertedResidual, last_norm, teacher_units
 from imagist.training.progress import Progress
 from imagist.training.schedules import rate_at
@@ -247,9 +247,9 @@ def seen_by(network: nn.Module, photos: PhotoSet, number: int) -> Callable[[int,
     return compute
 
 
-def maps_at(kind: str, photos: PhotoSet, shape: tuple[int, ...], folder: Path) -> Kept:
+def maps_at(kind: str, photos: PhotoSet, shape: tuple[int, ...], folder: Path) -> RowCache:
     """Where the maps of one kind of a set are kept."""
-    return Kept(folder / f"{kind}-{photos.name.replace('/', '-')}.npy", shape)
+    return RowCache(folder / f"{kind}-{photos.name.replace('/', '-')}.npy", shape)
 
 
 def train_tail(student: Encoder, model: nn.Module, sets: Sequence[Views], folder: Path, config: DistilConfig) -> None:

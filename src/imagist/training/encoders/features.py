@@ -1,11 +1,12 @@
-"""What frozen networks make of varied views of the training images, computed once and kept on disk as float16."""
+"""What a captioner reads of a set of images while it is trained: cached grids, or the pixels themselves.
+
+Shapes: N images of the set, n of a batch, V views, L cells, D channels, S side in pixels.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,137 +14,98 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imagist.arrays import Array, Halves, Ints
-from imagist.storage import write_json
-from imagist.training.embedded.images import PhotoSet, normalised, varied
-from imagist.training.progress import Progress
+from imagist.arrays import Ints, Pixels
+from imagist.images.photo import ImageSource, photo_of
+from imagist.training.encoders.views import Views
+from imagist.training.parallel import parallel_map
 
-Change = Callable[[Tensor], Tensor]  # of each of n views: ``[n, ...]`` to ``[n, ...]``
+Change = Callable[[Tensor], Tensor]  # of a batch of views: ``[n, ...]`` to ``[n, ...]``
 
-AT_ONCE = 16  # images
+BATCH = 16  # images
 
 
 class Features(Protocol):
-    """What a captioner is given of N photos: grids that a frozen encoder made, or the photos themselves."""
+    """The inputs of a captioner for N images: grids from a frozen encoder, or pixels for one that is trained too."""
 
     def __len__(self) -> int:
         """N."""
         ...
 
-    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
-        """For each of n photos one view, drawn: float32 ``[n, ...]``."""
+    def some(self, images: Ints, rng: np.random.Generator) -> Tensor:
+        """One random view of each of n images: float32 or uint8 ``[n, ...]``."""
         ...
 
     def whole(self, start: int, end: int) -> Tensor:
-        """Photos ``start`` to ``end`` as they will be served: float32 ``[end - start, ...]``."""
+        """The first view, the whole image, of images ``start`` to ``end``: ``[end - start, ...]``."""
         ...
 
     def changed(self, change: Change) -> Features:
-        """The same views of the same photos, what is given of each changed."""
+        """The same views of the same images, with a function applied to each batch of them."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Grids:
-    """`Features` of a frozen encoder, the first of a photo's views being the whole.
+    """`Features` from a frozen encoder.
 
     Attributes:
-        kept: float16 ``[N, V, L, D]``, or floats ``[N, V, ...]`` of what they were changed to.
+        rows: float16 ``[N, V, L, D]``, the whole image first, or floats ``[N, V, ...]`` that a change made of them.
     """
 
-    kept: NDArray[np.floating]
+    rows: NDArray[np.floating]
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.rows)
 
-    def some(self, photos: Ints, rng: np.random.Generator) -> Tensor:
+    def some(self, images: Ints, rng: np.random.Generator) -> Tensor:
         """As the protocol says."""
-        views = rng.integers(self.kept.shape[1], size=len(photos))
-        return torch.from_numpy(self.kept[photos, views].astype(np.float32))
+        views = rng.integers(self.rows.shape[1], size=len(images))
+        return torch.from_numpy(self.rows[images, views].astype(np.float32))
 
     def whole(self, start: int, end: int) -> Tensor:
         """As the protocol says."""
-        return torch.from_numpy(self.kept[start:end, 0].astype(np.float32))
+        return torch.from_numpy(self.rows[start:end, 0].astype(np.float32))
 
     def changed(self, change: Change) -> Grids:
-        """As the protocol says; every view is changed once, now."""
-        made = [
-            change(torch.from_numpy(self.kept[start : start + AT_ONCE].astype(np.float32)).flatten(0, 1)).cpu()
-            for start in range(0, len(self), AT_ONCE)
+        """As the protocol says; applies the function to every view now."""
+        parts = [
+            change(torch.from_numpy(self.rows[start : start + BATCH].astype(np.float32)).flatten(0, 1)).cpu()
+            for start in range(0, len(self), BATCH)
         ]
-        return Grids(torch.cat(made).numpy().reshape(*self.kept.shape[:2], *made[0].shape[1:]))
+        return Grids(torch.cat(parts).numpy().reshape(*self.rows.shape[:2], *parts[0].shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """A set of images and what a frozen encoder made of their views.
+class Images:
+    """`Features` for an encoder that is trained as well: the pixels, uint8 ``[n, S, S, 3]``, decoded each time.
 
     Attributes:
-        photos: The set.
-        grids: float16 ``[N, V, L, D]``.
+        images: N of them.
+        views: How a view is made; `some` takes random crops.
+        change: Applied to each batch.
     """
 
-    photos: PhotoSet
-    grids: Halves
+    images: Sequence[ImageSource]
+    views: Views
+    change: Change = lambda pixels: pixels
 
+    def __len__(self) -> int:
+        return len(self.images)
 
-@dataclass(frozen=True)
-class Kept:
-    """An array on disk that is filled row by row and remembers how far it is.
+    def some(self, images: Ints, rng: np.random.Generator) -> Tensor:
+        """As the protocol says."""
+        seeds = rng.integers(2**31, size=len(images))
+        crops = parallel_map(lambda pair: self._crop(*pair), list(zip(images, seeds, strict=True)))
+        return self.change(torch.from_numpy(np.stack(crops)))
 
-    Attributes:
-        path: The ``.npy`` file; a ``.json`` beside it says how many rows are done.
-        shape: ``[N, ...]``.
-    """
+    def _crop(self, image: int, seed: int) -> Pixels:
+        return self.views.crop(photo_of(self.images[image]), np.random.default_rng((int(seed), 0, 2)))
 
-    path: Path
-    shape: tuple[int, ...]
+    def whole(self, start: int, end: int) -> Tensor:
+        """As the protocol says."""
+        views = Views(self.views.side)
+        return self.change(torch.from_numpy(np.concatenate([views.of(self.images[i], i) for i in range(start, end)])))
 
-    @property
-    def done(self) -> int:
-        """Rows that are filled."""
-        place = self.path.with_suffix(".json")
-        return int(json.loads(place.read_text())["done"]) if place.exists() and self.path.exists() else 0
-
-    def open(self) -> Halves:
-        """The array, mapped for reading and writing."""
-        if self.done:
-            return np.load(self.path, mmap_mode="r+")  # type: ignore[no-any-return]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=self.shape)
-
-    def mark(self, array: Halves, done: int) -> None:
-        """Writes what was filled and says so, in this order."""
-        array.flush()  # type: ignore[attr-defined]
-        write_json(self.path.with_suffix(".json"), {"done": done})
-
-
-def fill(kept: Kept, compute: Callable[[int, int], Array], name: str) -> Halves:
-    """Computes the rows that are missing, ``compute(start, end)`` at a time, and returns the whole."""
-    array, done = kept.open(), kept.done
-    progress = Progress(name, kept.shape[0], done)
-    while done < kept.shape[0]:
-        end = min(done + AT_ONCE, kept.shape[0])
-        array[done:end] = compute(done, end).reshape(end - done, *kept.shape[1:])
-        for _ in range(done, end):
-            progress.step(1)
-        done = end
-        if done % (32 * AT_ONCE) == 0 or done == kept.shape[0]:
-            kept.mark(array, done)
-    return array
-
-
-def views(photos: PhotoSet, start: int, end: int, number: int, seed: int = 0) -> Tensor:
-    """The first view of each image as it is, the others varied, always the same for a seed.
-
-    Returns:
-        float32 ``[(end - start) * number, 3, 224, 224]``, the views of one image together.
-    """
-
-    def made() -> Iterator[Tensor]:
-        for i in range(start, end):
-            yield normalised(photos.pixels[i : i + 1])
-            for view in range(1, number):
-                yield varied(photos.pixels[i], np.random.default_rng((seed, i, view)))
-
-    return torch.cat(list(made())).contiguous(memory_format=torch.channels_last)
+    def changed(self, change: Change) -> Images:
+        """As the protocol says; applies the function to views as they are drawn."""
+        return replace(self, change=lambda pixels: change(self.change(pixels)))

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -27,21 +28,29 @@ from imagist.training.networks.mobilenet import ConvUnit, Encoder
 
 OPSET = 20
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 class EncoderGraph(nn.Module):
     """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``, batch norms folded into the convolutions before them."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        self.encoder, self.channels = copy.deepcopy(encoder).eval(), encoder.channels
-        for unit in [m for m in self.encoder.modules() if isinstance(m, ConvUnit)]:
-            unit.conv = fuse_conv_bn_eval(unit.conv, unit.norm)
-            unit.norm = nn.Identity()  # type: ignore[assignment]
+        self.encoder, self.channels = folded(encoder), encoder.channels
 
     def forward(self, pixels: Tensor) -> Tensor:
         """As the class says."""
         y: Tensor = self.encoder(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
         return y.flatten(2).transpose(1, 2)
+
+
+def folded(module: Module) -> Module:
+    """A copy in eval mode with the batch norm of each `ConvUnit` folded into its convolution."""
+    copied = copy.deepcopy(module).eval()
+    for unit in [m for m in copied.modules() if isinstance(m, ConvUnit) and isinstance(m.norm, nn.BatchNorm2d)]:
+        unit.conv = fuse_conv_bn_eval(unit.conv, unit.norm)
+        unit.norm = nn.Identity()  # type: ignore[assignment]
+    return copied
 
 
 class BeginGraph(nn.Module):
@@ -104,7 +113,8 @@ class Graph:
 
 def encoder_graph(encoder: nn.Module, side: int) -> Graph:
     """``encoder.onnx`` of a module from uint8 ``[N, S, S, 3]`` to ``[N, L, D]``."""
-    return Graph(encoder, [("pixels", torch.zeros(2, side, side, 3, dtype=torch.uint8), {0: "n"})], ["grid"])
+    pixels = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    return Graph(folded(encoder), [("pixels", pixels, {0: "n"})], ["grid"])
 
 
 def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: Sequence[int]) -> dict[str, Graph]:
