@@ -27,10 +27,10 @@ sources = [{ path = "images" }]
 number = 2
 inner = 2
 [[captioners]]
-name = "told"
+name = "recorded"
 kind = "recorded"
-model = "told.csv"
-[[texts]]
+model = "captions.csv"
+[[text_classifiers]]
 name = "bag"
 settings = { kind = "bag", least = 1, penalty = 1e-3 }
 """
@@ -51,7 +51,7 @@ def mini(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(content, "PNG")
             (tmp_path / "data" / "images" / label / f"{label}{n}.png").write_bytes(content.getvalue())
             rows.append(f"{label}{n}.png,a {label} on a mat")
-    (tmp_path / "told.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "captions.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "mini.toml").write_text(STUDY)
     return tmp_path
 
@@ -70,8 +70,8 @@ def refused(capsys, *changes, data="data", config="mini.toml"):
 def test_the_study_goes_to_the_run_and_what_is_found_to_the_report(mini, monkeypatch, capsys):
     seen = {}
 
-    def run(study, places, *, allow_leakage):
-        seen.update(study=study, places=places, allowed=allow_leakage)
+    def run(study, paths, *, allow_leakage):
+        seen.update(study=study, paths=paths, allowed=allow_leakage)
         return "found"
 
     def publish(found, folder):
@@ -79,24 +79,24 @@ def test_the_study_goes_to_the_run_and_what_is_found_to_the_report(mini, monkeyp
         return folder / "report.html"
 
     monkeypatch.setattr("imagist.study.run.run", run)
-    monkeypatch.setattr("imagist.report.studies.publish.publish", publish)
+    monkeypatch.setattr("imagist.report.study.publish.publish", publish)
     assert main(["study", "mini.toml", "--data", "data", "--set", "fusion.weights=41"]) == 0
     assert capsys.readouterr().out == "runs/studies/mini/report.html\n"
     assert seen["study"].fusion.weights == 41
-    places = seen["places"]
-    assert [str(p) for p in (places.data, places.config, places.folder)] == ["data", "mini.toml", "runs/studies/mini"]
+    paths = seen["paths"]
+    assert [str(p) for p in (paths.data, paths.config, paths.folder)] == ["data", "mini.toml", "runs/studies/mini"]
     assert (seen["found"], seen["allowed"]) == ("found", False)
     monkeypatch.setenv("IMAGIST_DATA", "elsewhere")
     assert main(["study", "mini.toml", "--folder", "here", "--allow-leakage"]) == 0
-    assert [str(seen["places"].data), str(seen["places"].folder), seen["allowed"]] == ["elsewhere", "here", True]
+    assert [str(seen["paths"].data), str(seen["paths"].folder), seen["allowed"]] == ["elsewhere", "here", True]
 
 
-def test_words_alone_are_a_study(mini, monkeypatch, capsys):
+def test_text_classifiers_alone_are_a_study(mini, monkeypatch, capsys):
     found = []
-    monkeypatch.setattr("imagist.report.studies.publish.publish", lambda of, folder: found.append(of) or folder)
+    monkeypatch.setattr("imagist.report.study.publish.publish", lambda of, folder: found.append(of) or folder)
     assert main(["study", "mini.toml", "--data", "data"]) == 0
-    (only,) = found[0].outcomes
-    assert only.system.name == "told > bag"
+    (only,) = found[0].systems
+    assert only.system.name == "recorded > bag"
     assert only.accuracy.value == 1
     assert sorted(row for trial in found[0].trials for row in trial.fold.test) == list(range(8))
 
@@ -126,9 +126,9 @@ def test_every_fault_of_the_file_is_told(mini, capsys):
         ("data.taxonomy=own.toml", "own.toml"),
         ("data.splits=['test']", "no example is left"),
         ("captioners=[]", "captioners has no entry"),
-        ("captioners=[{name='told', kind='recorded', model='none.csv'}]", "none.csv"),
-        ("captioners=[{name='told', kind='told'}]", "neither a model nor a recipe"),
-        ("captioners=[{name='told', kind='telling', model='x'}]", "telling"),
+        ("captioners=[{name='recorded', kind='recorded', model='none.csv'}]", "none.csv"),
+        ("captioners=[{name='recorded', kind='recorded'}]", "neither a model nor a recipe"),
+        ("captioners=[{name='recorded', kind='telling', model='x'}]", "telling"),
         ("folds.number=9", "9 folds of 8"),
         ("folds.kind=fixed", "split"),
         ("folds.fits=3", "3 fits of 2 inner folds"),
@@ -140,8 +140,8 @@ def test_what_cannot_be_done_is_said_in_one_line(mini, capsys, change, told):
     assert told in refused(capsys, change)
 
 
-def test_a_image_without_a_caption_is_named(mini, capsys):
-    (mini / "told.csv").write_text("source,caption\ncat0.png,a cat\n")
+def test_an_image_without_a_caption_is_named(mini, capsys):
+    (mini / "captions.csv").write_text("source,caption\ncat0.png,a cat\n")
     assert "cat1.png: no caption" in refused(capsys)
 
 

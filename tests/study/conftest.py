@@ -15,17 +15,17 @@ def colours(tmp_path_factory):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Studies are published without figures and page; gives the sentences, tables and the like of the page."""
-    from imagist.report.studies import figures
+    """Publishes studies without charts and page; returns the parts of the page."""
+    from imagist.report.study import charts
 
-    told = []
-    for name in [each for each in vars(figures) if each.startswith("draw_")]:
-        monkeypatch.setattr(figures, name, lambda *given, **named: None)
-    monkeypatch.setattr("imagist.report.studies.publish.draw_examples", lambda *given, **named: None)
+    parts = []
+    for name in [each for each in vars(charts) if each.startswith("draw_")]:
+        monkeypatch.setattr(charts, name, lambda *given, **named: None)
+    monkeypatch.setattr("imagist.report.study.publish.draw_examples", lambda *given, **named: None)
 
     def write_page(path, title, sections, **named):
         path.write_text(title)
-        told.extend(part for section in sections for part in section.parts)
+        parts.extend(part for section in sections for part in section.parts)
 
-    monkeypatch.setattr("imagist.report.studies.publish.write_page", write_page)
-    return told
+    monkeypatch.setattr("imagist.report.study.publish.write_page", write_page)
+    return parts

@@ -1,4 +1,4 @@
-"""A study's file: what it says is what is read, and every fault is told at once."""
+"""A study's file: settings that are read and written, and faults that are reported at once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-import study_cases as cases
 
+import study_cases as cases
 from imagist import settings
 from imagist.errors import UsageError
 from imagist.study.config import CaptionerChoice, Data, Folds, Fusions, Study
@@ -53,11 +53,11 @@ def test_what_is_read_can_be_written_and_read_again():
         "text_classifiers": [{"name": "b", "settings": {"kind": "bag", "penalty": 0.01}}],
         "folds": {"seeds": [3, 4]},
     }
-    study = read(captioners=[{"name": "c", "model": "m", "seen": ["train"]}], **table)
+    study = read(captioners=[{"name": "c", "model": "m", "trained_on": ["train"]}], **table)
     assert settings.from_table(tomllib.loads(settings.to_toml(study)), Study, "again") == study
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     said = faults(
         folds={"number": 1, "kind": "random"},
         fusion={"kinds": ["score", "sum"], "weights": 2},
@@ -97,8 +97,8 @@ BAG = read(text_classifiers=[{"name": "bag", "settings": {"kind": "bag"}}]).text
 MAP = read(
     image_classifiers=[{"name": "map", "settings": {"kind": "labelmap", "taxonomy": "imagenet/sns4"}}]
 ).image_classifiers[0]
-TOLD = CaptionerChoice("told", "x.csv", "recorded")
-WHOLE = Study("x", Data(()), captioners=(TOLD,), text_classifiers=(BAG,), image_classifiers=(MAP,))
+RECORDED = CaptionerChoice("recorded", "x.csv", "recorded")
+WHOLE = Study("x", Data(()), captioners=(RECORDED,), text_classifiers=(BAG,), image_classifiers=(MAP,))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ WHOLE = Study("x", Data(()), captioners=(TOLD,), text_classifiers=(BAG,), image_
 )
 def test_what_makes_no_sense_together_is_refused_before_anything_is_read(tmp_path, changes, told):
     with pytest.raises(UsageError) as caught:
-        run(replace(WHOLE, **changes), cases.Colours(tmp_path).places(tmp_path / "out"))
+        run(replace(WHOLE, **changes), cases.Colours(tmp_path).paths(tmp_path / "out"))
     for each in told:
         assert each in str(caught.value)
     assert not (tmp_path / "out").exists()

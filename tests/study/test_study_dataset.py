@@ -1,4 +1,4 @@
-"""A study's examples and trials: what is chosen, what is kept together, and what is told."""
+"""A study's examples and trials: selection, groups, and faults."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import study_cases as cases
 
+import study_cases as cases
 from imagist.datasets.labels import Source
 from imagist.errors import DataError, UsageError
 from imagist.study.config import Data, Folds
@@ -185,13 +185,13 @@ def test_an_unknown_taxonomy_lists_those_there_are(animals, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["stratified", "grouped"])
-def test_made_folds_judge_every_example_once_a_seed(kind):
+def test_made_folds_test_every_example_once_per_seed(kind):
     data = cases.dataset(TWELVE)
     made = [*trials(Folds(kind, number=4, seeds=(3, 5)), data)]
     assert [(trial.seed, trial.number) for trial in made] == [(seed, n) for seed in (3, 5) for n in range(4)]
     for seed in (3, 5):
-        judged = np.concatenate([trial.fold.test for trial in made if trial.seed == seed])
-        assert sorted(judged.tolist()) == list(range(24))
+        tested = np.concatenate([trial.fold.test for trial in made if trial.seed == seed])
+        assert sorted(tested.tolist()) == list(range(24))
     for trial in made:
         assert np.bincount(data.targets[trial.fold.test]).tolist() == [2, 2, 2]
         assert not {*trial.fold.train} & {*trial.fold.test}
@@ -205,10 +205,10 @@ def test_inner_folds_cut_only_what_is_trained_on(fits):
         assert len(trial.inner) == fits
         for part in trial.inner:
             assert sorted([*part.train, *part.test]) == trial.fold.train.tolist()
-        assert trial.held.tolist() == [row for part in trial.inner for row in part.test]
-        assert len({*trial.held}) == len(trial.held)
+        assert trial.validation.tolist() == [row for part in trial.inner for row in part.test]
+        assert len({*trial.validation}) == len(trial.validation)
         if fits == 3:
-            assert sorted(trial.held.tolist()) == trial.fold.train.tolist()
+            assert sorted(trial.validation.tolist()) == trial.fold.train.tolist()
 
 
 @pytest.mark.parametrize("kind", ["stratified", "grouped"])
@@ -221,15 +221,15 @@ def test_near_duplicates_never_straddle_a_made_fold(kind):
     assert leaks(Folds(kind, number=3), data) == []
 
 
-def test_few_shots_leave_the_rest_to_spare():
+def test_few_shots_leave_the_rest_unlabelled():
     data = cases.dataset(TWELVE)
     made = [*trials(Folds(number=4, inner=2, shots=4, seeds=(0, 1)), data)]
     for trial in made:
         assert np.bincount(data.targets[trial.fold.train]).tolist() == [4, 4, 4]
-        assert sorted([*trial.fold.train, *trial.asked]) == list(range(24))
-        assert len(trial.spare) == 6
+        assert sorted([*trial.fold.train, *trial.test_and_unlabelled]) == list(range(24))
+        assert len(trial.unlabelled) == 6
     assert any((a.fold.train != b.fold.train).any() for a, b in zip(made[:4], made[4:], strict=True))
-    assert all(len(trial.spare) == 0 for trial in trials(Folds(number=4, inner=2, shots=9), data))
+    assert all(len(trial.unlabelled) == 0 for trial in trials(Folds(number=4, inner=2, shots=9), data))
 
 
 def test_fixed_folds_are_the_splits_of_the_files():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import study_cases as cases
 
+import study_cases as cases
 from imagist.datasets.labels import Example, Source
 from imagist.errors import DataError, FetchFailed
 from imagist.study import fetching
 from imagist.study.config import Data, Folds
 from imagist.study.dataset import assemble
-from imagist.study.fetching import with_fetched
+from imagist.study.fetching import download_images
 from imagist.study.store import Store
 
 
@@ -40,24 +40,24 @@ def test_only_addresses_are_downloaded_and_only_once(web, tmp_path):
     held = Example("https://x.test/held", "cat", b"content")
     examples = [*at("b", "here.png", "a"), held]
     for _ in range(2):
-        found = with_fetched(examples, Store(tmp_path))
+        found = download_images(examples, Store(tmp_path))
         assert [each.content for each in found] == [b"bbb", None, b"aaa", b"content"]
         assert [each.image for each in found] == [each.image for each in examples]
     assert sorted(asked) == ["https://x.test/a", "https://x.test/b"]
 
 
-def test_all_that_cannot_be_had_is_told_at_once_and_the_others_are_kept(web, tmp_path):
+def test_all_that_cannot_be_downloaded_is_reported_at_once_and_the_others_are_kept(web, tmp_path):
     pages, asked = web
     pages["https://x.test/b"] = b"bbb"
     with pytest.raises(DataError) as caught:
-        with_fetched(at("a", "b", "c"), Store(tmp_path))
+        download_images(at("a", "b", "c"), Store(tmp_path))
     told = str(caught.value)
     assert "2 faults" in told
     for address in ("https://x.test/a", "https://x.test/c"):
         assert f"{address}: HTTP 404" in told
     assert "save the images" in told
     pages |= {"https://x.test/a": b"a", "https://x.test/c": b"c"}
-    found = with_fetched(at("a", "b", "c"), Store(tmp_path))
+    found = download_images(at("a", "b", "c"), Store(tmp_path))
     assert [each.content for each in found] == [b"a", b"bbb", b"c"]
     assert asked.count("https://x.test/b") == 1
 

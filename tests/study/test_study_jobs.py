@@ -1,4 +1,4 @@
-"""The fits of a study: named by what their files hold, with one network and one reading of features a fit."""
+"""The fits of a study: keys by contents of files; one network and one reading of features per fit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import study_cases as cases
 
+import study_cases as cases
 from imagist.study import jobs
 from imagist.study.config import Folds, ImageChoice, Study, TextChoice
 from imagist.study.contents import Contents
 from imagist.study.dataset import assemble, trials
-from imagist.study.jobs import image_jobs, word_jobs
+from imagist.study.jobs import image_jobs, text_jobs
 from imagist.study.store import Store
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, Pretrained, cached_features, open_network
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
@@ -20,7 +20,7 @@ from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
 pytestmark = pytest.mark.torch
 
 NETWORK = Pretrained("test_resnet", "w.safetensors", side=32, device="cpu")
-SAID = ("a warm fire", "some grass", "the deep sea") * 4
+CAPTIONS = ("a warm fire", "some grass", "the deep sea") * 4
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def keys(files, images=(), texts=()):
     every = [*trials(Folds(number=2, inner=2), data)]
     study = Study("x", None, image_classifiers=tuple(ImageChoice("p", each) for each in images),
                   text_classifiers=tuple(TextChoice("t", each) for each in texts))  # fmt: skip
-    places, contents = files.places("out"), Contents()
+    paths, contents = files.paths("out"), Contents()
     made = [
-        *word_jobs(study, data, every, {"told": SAID}, contents), *image_jobs(study, data, every, places, contents)
+        *text_jobs(study, data, every, {"sat": CAPTIONS}, contents), *image_jobs(study, data, every, paths, contents)
     ]  # fmt: skip
     found = [key for job in made for key in job.keys]
     assert len({*found}) == len(found) == 2
@@ -74,7 +74,7 @@ def test_a_label_map_goes_by_what_its_table_holds(files):
 
 
 @pytest.mark.parametrize("kind", [Transformer, ZeroShot])
-def test_a_language_model_goes_by_what_its_folder_holds(files, kind):
+def test_a_language_model_is_keyed_by_the_contents_of_its_folder(files, kind):
     folder = files.root / "encoder"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"one")
@@ -89,13 +89,13 @@ def test_a_language_model_goes_by_what_its_folder_holds(files, kind):
     assert named[0] != named[1]
 
 
-def test_all_settings_and_the_words_make_another_fit(files):
+def test_all_settings_make_another_fit(files):
     found = [keys(files, texts=[each]) for each in (Bag(), Bag(penalty=0.5), Bag(least=5))]
     assert len({key for of in found for key in of}) == 6
 
 
 @pytest.mark.parametrize("kind", [Linear, LabelMap])
-def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(colours, tmp_path, monkeypatch, kind):
+def test_a_fit_opens_one_network_and_reads_all_features_at_once(colours, tmp_path, monkeypatch, kind):
     study = colours.study()
     (choice,) = study.image_classifiers
     if kind is LabelMap:
@@ -106,7 +106,7 @@ def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(col
         choice = replace(choice, settings=LabelMap(str(tmp_path / "own.toml"), network=choice.settings.network))
     data = assemble(study.data, colours.data, Store(tmp_path / "store"), study.folds)
     (trial, _) = trials(study.folds, data)
-    places = colours.places(tmp_path)
+    paths = colours.paths(tmp_path)
     read, opened = [], []
 
     def reading(network, settings, images, folder):
@@ -117,14 +117,14 @@ def test_a_fit_opens_one_network_and_reads_features_of_what_is_asked_at_once(col
     monkeypatch.setattr(
         "imagist.training.classifiers.image.open_network", lambda *given: opened.append(1) or open_network(*given)
     )
-    (job, _) = image_jobs(replace(study, image_classifiers=(choice,)), data, [trial, trial], places, Contents())
+    (job, _) = image_jobs(replace(study, image_classifiers=(choice,)), data, [trial, trial], paths, Contents())
     found = job.fit(0)
     inner = trial.inner[0]
-    assert (read, opened) == ([len(inner.test) + len(trial.asked)], [1])
+    assert (read, opened) == ([len(inner.test) + len(trial.test_and_unlabelled)], [1])
     network = open_network(choice.settings.network, colours.data)
-    for name, rows in (("held", inner.test), ("test", trial.asked)):
+    for name, rows in (("validation", inner.test), ("test", trial.test_and_unlabelled)):
         images = [data.examples[i] for i in rows]
-        alone = cached_features(network, choice.settings.network, images, places.features)
-        np.testing.assert_allclose(found[f"{name}_hidden"], alone, rtol=2e-3, atol=1e-3)  # kept as halves
+        alone = cached_features(network, choice.settings.network, images, paths.features)
+        np.testing.assert_allclose(found[f"{name}_features"], alone, rtol=2e-3, atol=1e-3)  # kept as halves
         assert found[name].shape == (len(rows), 3)
         np.testing.assert_allclose(found[name].sum(axis=1), 1, atol=1e-5)

@@ -42,9 +42,9 @@ pytestmark = [
 
 
 def arguments(colours, folder):
-    places = "--data", colours.data, "--folder", folder
+    paths = "--data", colours.data, "--folder", folder
     wanted = "--set", "folds.number=3", "--set", "fusion.kinds=['score', 'logit']"
-    return [*map(str, ("study", colours.config, *places, *wanted))]
+    return [*map(str, ("study", colours.config, *paths, *wanted))]
 
 
 def killed(argv, store, cwd):
@@ -52,7 +52,7 @@ def killed(argv, store, cwd):
     command = [sys.executable, "-c", SCRIPT, *argv]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and len([*store.glob("words-*.npz")]) < 2:
+        while process.poll() is None and len([*store.glob("text-*.npz")]) < 2:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         _, err = process.communicate(timeout=60)
@@ -67,12 +67,12 @@ def test_kill_9_between_fits_loses_nothing(colours, tmp_path, monkeypatch, undra
     assert code == -signal.SIGKILL, err
     assert not (broken / "results.parquet").exists()
     kept = {file.name: file.stat().st_mtime_ns for file in (broken / "store").glob("*.npz")}
-    assert {name.rpartition("-")[0] for name in kept} == {"duplicates", "captions", "words"}
+    assert {name.rpartition("-")[0] for name in kept} == {"duplicates", "captions", "text"}
     assert 2 + 2 <= len(kept) < 2 + 3
     for folder in (broken, whole):
         assert main(arguments(colours, folder)) == 0
     for name in ("results.parquet", "predictions.parquet", "tables.md"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert kept.items() <= {file.name: file.stat().st_mtime_ns for file in (broken / "store").glob("*.npz")}.items()
-    for kind in ("words", "image", "score", "logit", "distilled"):
+    for kind in ("text", "image", "score", "logit", "distilled"):
         assert len([*(whole / "store").glob(f"{kind}-*.npz")]) == 3

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from imagist.cli.sheets import make_folder, sheet_name
     from imagist.engine.columns import CAPTIONED, captioned
     from imagist.records import Failure
-    from imagist.report.table import add_caption, captioned_table, show
+    from imagist.report.console_table import add_caption, captioned_table, show
 
     check_paths(args)
     found = inputs(args)

@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
 
     from imagist.cli.job import Job, check_paths, inputs, pipeline_of, run_job
     from imagist.engine.columns import CLASSIFIED, classified
-    from imagist.report.html import Page
-    from imagist.report.table import add_prediction, classified_table, show
+    from imagist.report.console_table import add_prediction, classified_table, show
+    from imagist.report.run_page import Page
 
     check_paths(args)
     if args.report:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from imagist.metrics.evaluation import COUNTED, NAMES, Measured
 from imagist.metrics.significance import Difference, Interval
-from imagist.report.table import show
+from imagist.report.console_table import show
 from imagist.report.terminal import printable
 from imagist.storage import write_text
 

@@ -1,4 +1,4 @@
-"""``imagist study``: captioners, classifiers and fusions over folds, from one file to one folder."""
+"""``imagist study``: evaluates captioners x classifiers x fusions over folds, and writes one folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ def configure(parser: Parser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the study; see configs/studies")
     add_data(parser, "study")
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="receives everything (default: runs/studies/NAME of the study)"
+        "--folder", type=Path, metavar="DIR", help="receives all results (default: runs/studies/NAME of the study)"
     )
     add_changes(parser, "fusion.weights=41")
     parser.add_argument(
         "--allow-leakage",
         action="store_true",
-        help="go on where near-duplicates, or photos that a captioner has learnt from, are judged; the report says so",
+        help="continue although training images are near-duplicates of test images, or a captioner was trained on "
+        "test images; the report states it",
     )
 
 
@@ -32,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
 
     data = data_folder(args)
     try:
-        from imagist.report.studies.publish import publish
-        from imagist.study.captions import Places
+        from imagist.report.study.publish import publish
+        from imagist.study.captions import Paths
         from imagist.study.config import Study
         from imagist.study.run import run as run_study
     except ModuleNotFoundError as error:
@@ -41,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
     study = settings.read(args.config, Study, args.set)
     folder = args.folder or Path("runs") / "studies" / study.name
     begin_log(folder / "study.log")
-    found = run_study(study, Places(data, args.config, folder), allow_leakage=args.allow_leakage)
-    sys.stdout.write(f"{publish(found, folder)}\n")
+    result = run_study(study, Paths(data, args.config, folder), allow_leakage=args.allow_leakage)
+    sys.stdout.write(f"{publish(result, folder)}\n")
     return 0

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from PIL import Image
 
 from imagist.arrays import Pixels
+from imagist.report.charts.style import WRONG, drawing, grid_of, head, mark
 from imagist.report.markup import document, escaped, jpeg, png
-from imagist.report.studies.style import WRONG, drawing, grid_of, head, mark
-from imagist.report.studies.tables import Table
+from imagist.report.tables import Table
 from imagist.storage import write_text
 
 
@@ -138,7 +138,7 @@ def _page(measured: Mapping[str, Any], samples: Sequence[Sample], recipe: str, c
         f'<h2>First photos of dev</h2>\n<div class="shown">{"".join(map(_card, samples))}</div>\n'
         f"<h2>Recipe</h2>\n<pre>{escaped(recipe)}</pre>\n",
         "Made by imagist train. This file holds everything it shows.",
-        styles=("studies/study.css",),
+        styles=("study/study.css",),
     )
 
 

@@ -1,4 +1,4 @@
-"""What each captioner says of a study's images, once for all trials."""
+"""Captions of a study's images by each captioner, computed once for all trials."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ AT_ONCE = 32  # photos
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a study looks and writes.
+class Paths:
+    """Where a study reads and writes.
 
     Attributes:
-        data: In which relative paths of data and weights are looked for.
-        config: The study's file, beside which recipes and tables are looked for.
-        folder: Receives all that the study makes.
-        runs: Captioners that recipes make, shared with ``imagist train caption``.
-        features: Cache of what frozen networks make of photos, shared likewise.
+        data: Relative paths of data and weights are resolved against this folder.
+        config: The study's file; paths of recipes and label maps are relative to its folder.
+        folder: Receives the results and the store.
+        runs: Captioners that are trained from recipes, shared with ``imagist train caption``.
+        features: Cache of features of frozen networks, shared with all studies.
     """
 
     data: Path
@@ -43,55 +43,58 @@ class Places:
 
 
 def captions_of(
-    choice: CaptionerChoice, data: Dataset, store: Store, places: Places, contents: Contents
+    choice: CaptionerChoice, data: Dataset, store: Store, paths: Paths, contents: Contents
 ) -> tuple[str, ...]:
-    """The N captions of one captioner, from the store where they are there.
+    """Returns the N captions of one captioner, from the store if they are there.
 
-    A captioner of files goes by what these hold, and is not even opened where all is said; another by its id.
+    The key contains the hash of the captioner's files, and then the captioner is not opened if the captions are there;
+    a published captioner is opened for its id.
 
     Raises:
         UsageError: Settings that the captioner does not take.
-        BundleError: The model cannot be had or used.
+        BundleError: The model cannot be downloaded or used.
         ItemError: An image cannot be decoded.
     """
-    model = choice.model if choice.recipe is None else str(_trained(choice.recipe, places))
+    model = choice.model if choice.recipe is None else str(_trained(choice.recipe, paths))
     assert model is not None
-    named = [each.image for each in data.examples] if choice.kind == "recorded" else []  # it goes by names, not pixels
+    named = (
+        [each.image for each in data.examples] if choice.kind == "recorded" else []
+    )  # it looks captions up by image name
     with ExitStack() as closing:
 
         @cache
         def opened() -> Captioner:
-            remembered = None if choice.kind == "recorded" else places.folder / "captions.sqlite"
-            made = open_captioner(model, CaptionOptions(Decoding(choice.beam)), kind=choice.kind, cache=remembered)
+            file = None if choice.kind == "recorded" else paths.folder / "captions.sqlite"
+            made = open_captioner(model, CaptionOptions(Decoding(choice.beam)), kind=choice.kind, cache=file)
             if isinstance(made, AbstractContextManager):
                 closing.enter_context(made)
             return made
 
-        who = [choice.kind, choice.beam, contents.of(model)] if Path(model).exists() else opened().id
-        key = key_of("captions", who, data.digest, named)
-        found = store.of(key, lambda: {"captions": np.array(_said(opened(), choice.name, data), dtype=np.str_)})
-    return tuple(found["captions"].tolist())
+        captioner = [choice.kind, choice.beam, contents.of(model)] if Path(model).exists() else opened().id
+        key = key_of("captions", captioner, data.digest, named)
+        kept = store.of(key, lambda: {"captions": np.array(_caption(opened(), choice.name, data), dtype=np.str_)})
+    return tuple(kept["captions"].tolist())
 
 
-def _said(captioner: Captioner, name: str, data: Dataset) -> list[str]:
-    """What a captioner says of all N examples."""
+def _caption(captioner: Captioner, name: str, data: Dataset) -> list[str]:
+    """Captions all N examples."""
     progress = Progress(f"captions by {name}", len(data.examples))
-    said: list[str] = []
+    texts: list[str] = []
     for start in range(0, len(data.examples), AT_ONCE):
         photos = data.photos(range(start, min(start + AT_ONCE, len(data.examples))))
-        said += [caption.text for caption in captioner.caption(photos)]
+        texts += [caption.text for caption in captioner.caption(photos)]
         for _ in photos:
             progress.step(1)
-    return said
+    return texts
 
 
-def _trained(name: str, places: Places) -> Path:
-    """The bundle of a recipe, trained now where that has not been done."""
+def _trained(name: str, paths: Paths) -> Path:
+    """The bundle of a recipe, trained now if it does not exist yet."""
     from imagist.training.captioners.recipe import Recipe
     from imagist.training.captioners.train import train
 
-    recipe = settings.read(places.config.parent / name, Recipe)
-    folder = places.runs / recipe.name
+    recipe = settings.read(paths.config.parent / name, Recipe)
+    folder = paths.runs / recipe.name
     if not (folder / "measured.json").exists():
-        train(recipe, places.data, folder, places.features)
+        train(recipe, paths.data, folder, paths.features)
     return folder / "bundle"

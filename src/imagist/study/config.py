@@ -1,6 +1,6 @@
-"""What a study's TOML file says: data, folds, captioners, classifiers of words and of images, fusions.
+"""The settings of a study: data, folds, captioners, text classifiers, image classifiers and fusions.
 
-`imagist.settings` reads it and reports every fault at once; each field is documented here.
+A study's TOML file holds them. `imagist.settings` reads it and reports all faults at once.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ FusionKind = Literal["score", "logit", "stacking", "features"]
 
 @dataclass(frozen=True)
 class Data:
-    """What to classify. Paths are looked for in the data folder (``--data``) where they are not absolute.
+    """The labelled images of a study. Relative paths are resolved against the data folder (``--data``).
 
     Attributes:
         sources: Labelled files (see `imagist.datasets.labels.read` for formats).
-        taxonomy: From the files' labels to categories: a built-in name or a TOML file; none takes the labels.
-        first: Only the first N examples of each category among those that may be trained on, in the order of the
-            sources; 0 takes all. Where folds are made here these are all examples, whatever their splits; where splits
-            are ``fixed``, those of all splits but the one that judges, which stays whole.
-        splits: Only examples of these splits; none takes all.
+        taxonomy: Maps the files' labels to categories: a built-in name or a TOML file; None keeps the labels.
+        first: Keep only the first N examples of each category that may be trained on, in the order of the sources;
+            0 keeps all. With ``fixed`` splits the test split is always kept whole; otherwise all examples count.
+        splits: Keep only examples of these splits; empty keeps all.
     """
 
     sources: tuple[Source, ...]
@@ -39,20 +38,20 @@ class Data:
 
 @dataclass(frozen=True)
 class Folds:
-    """What is trained on and what judges.
+    """How examples are divided into training, validation and test rows.
 
     Attributes:
         kind: ``stratified`` folds, folds ``grouped`` by account, or the files' own splits (``fixed``).
-        number: Folds, where they are made.
-        seeds: A trial each: of the folds, where they are made, and of all training.
-        inner: What is trained on is cut into so many inner folds; a classifier is fitted without one of them, which
-            stops it early, calibrates it and chooses fusion weights.
-        fits: How many of the inner folds are so held out, one after the other. With 1 a classifier is one model; with
-            more it is the mean of several, and more rows choose the weights.
-        test: The split that judges, where splits are ``fixed``.
-        shots: Train on so many examples of each category, drawn by the seed; 0 trains on all of a fold.
-        drop_leaks: Leave near-duplicates of what is judged out of what is trained on, where splits are ``fixed``;
-            without it they are refused.
+        number: Number of folds, unless splits are ``fixed``.
+        seeds: One trial per seed: it seeds the folds (unless ``fixed``) and all training.
+        inner: Number of inner folds that the training rows of a trial are cut into. A classifier is trained on all but
+            one; that one is its validation fold, used for early stopping, calibration and fusion weights.
+        fits: How many inner folds serve as validation fold in turn. With 1, a classifier is one model; with more, it is
+            the mean of several models, and more rows choose the fusion weights.
+        test: The test split, where splits are ``fixed``; several are joined by ``+``.
+        shots: Train on this many examples per category, drawn with the seed; 0 trains on all of a fold.
+        drop_leaks: Where splits are ``fixed``, remove training images that are near-duplicates of test images. Without
+            it, such duplicates are an error.
     """
 
     kind: Literal["stratified", "grouped", "fixed"] = "stratified"
@@ -67,15 +66,15 @@ class Folds:
 
 @dataclass(frozen=True)
 class CaptionerChoice:
-    """One captioner: of a kind and a model, or of a recipe that is trained where its bundle is not there yet.
+    """One captioner: a kind and a model, or a recipe, which is trained if its bundle does not exist yet.
 
     Attributes:
-        name: In tables.
+        name: Its name in tables and figures.
         model: As ``imagist caption --model``: a shipped name, a folder, or what ``kind`` takes.
-        kind: As ``imagist caption --captioner``; none reads it from the model's card.
-        recipe: A captioner's recipe, looked for beside the study's file; its bundle is trained once and kept.
-        beam: Hypotheses followed.
-        seen: Splits whose photos the captioner has learnt from; a study that judges on them is refused.
+        kind: As ``imagist caption --captioner``; None reads it from the model's card.
+        recipe: A captioner's recipe, relative to the study's file; its bundle is trained once and kept.
+        beam: Beam width.
+        trained_on: Splits whose images the captioner was trained on. A study that tests on them is refused.
 
     Raises:
         SettingError: Neither a model nor a recipe, or both.
@@ -86,21 +85,21 @@ class CaptionerChoice:
     kind: str | None = None
     recipe: str | None = None
     beam: PositiveInt = 3
-    seen: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.recipe is None):
-            told = "neither a model nor a recipe" if self.model is None else "both a model and a recipe"
-            raise SettingError(told, item="model", remedy=f"give captioner {self.name} one of the two")
+            fault = "neither a model nor a recipe" if self.model is None else "both a model and a recipe"
+            raise SettingError(fault, item="model", remedy=f"give captioner {self.name} one of the two")
 
 
 @dataclass(frozen=True)
 class TextChoice:
-    """One classifier of words.
+    """One text classifier.
 
     Attributes:
-        name: In tables.
-        settings: ``kind`` ``bag``, ``transformer`` or ``zeroshot``, and its settings.
+        name: Its name in tables and figures.
+        settings: ``kind`` (``bag``, ``transformer`` or ``zeroshot``) and the settings of that kind.
     """
 
     name: str
@@ -109,11 +108,11 @@ class TextChoice:
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """One classifier of images.
+    """One image classifier.
 
     Attributes:
-        name: In tables.
-        settings: ``kind`` ``labelmap``, ``linear`` or ``finetuned``, and its settings.
+        name: Its name in tables and figures.
+        settings: ``kind`` (``labelmap``, ``linear`` or ``finetuned``) and the settings of that kind.
     """
 
     name: str
@@ -122,14 +121,14 @@ class ImageChoice:
 
 @dataclass(frozen=True)
 class Fusions:
-    """How opinions are joined.
+    """How text and image classifiers are fused.
 
     Attributes:
-        kinds: Of fusion.
-        weights: Places in 0..1 at which the score fusion's sweep is drawn.
-        distilled: Also teach an image classifier what the first of these fusions says of each pair, on images that
-            were held out or that ``shots`` left over.
-        chosen_by: What a score fusion's weight is chosen by on the inner rows.
+        kinds: Kinds of fusion.
+        weights: Number of weights in 0..1 at which the sweep of the score fusion is evaluated.
+        distilled: Also distil the first of these fusions into an image classifier, for each pair of classifiers, on
+            the validation rows and on the unlabelled rows that ``shots`` leaves over.
+        chosen_by: The criterion on validation rows that chooses the weight of a score fusion.
     """
 
     kinds: tuple[FusionKind, ...] = ("score",)
@@ -140,17 +139,17 @@ class Fusions:
 
 @dataclass(frozen=True)
 class Study:
-    """All of a study.
+    """All settings of a study.
 
     Attributes:
-        name: Heads the report.
-        about: What it asks, in a sentence or two; stands above the report.
-        data: What to classify.
-        folds: What is trained on and what judges.
+        name: Title of the report.
+        data: The labelled images.
+        about: The question of the study, in a sentence or two; printed at the top of the report.
+        folds: Training, validation and test rows.
         captioners: Each is combined with each of ``text_classifiers``.
-        text_classifiers: Classifiers of words.
-        image_classifiers: Classifiers of images, each fused with each pair of the above.
-        fusion: How.
+        text_classifiers: Classifiers of captions.
+        image_classifiers: Classifiers of images; each is fused with each pair of captioner and text classifier.
+        fusion: Kinds of fusion and their settings.
     """
 
     name: str

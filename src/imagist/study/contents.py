@@ -1,4 +1,4 @@
-"""What the files hold that a study names: its store goes by that, so that a file changed in place is another."""
+"""Hashes of the files that a study names: keys of its store contain them, so that a changed file is never mistaken."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from imagist.storage import sha256_of
 
 
 class Contents:
-    """The sha256 of files and folders, each read once."""
+    """Hashes files and folders; each file is read once."""
 
     def __init__(self) -> None:
         self._known: dict[Path, str] = {}
 
     def of(self, name: str | os.PathLike[str]) -> str:
-        """What a file or a folder holds, as hexadecimal digits; of a folder the names count as well.
+        """The sha256 of a file, or of the names and contents of all files of a folder, as hexadecimal digits.
 
-        What is neither goes by its name, such as that of a published model.
+        A name that is neither, such as that of a published model, is returned unchanged.
 
         Raises:
             DataError: It cannot be read.
@@ -27,8 +27,8 @@ class Contents:
         path = Path(name)
         if path.is_dir():
             files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-            told = "".join(f"{inside}\0{self._file(files[inside])}\n" for inside in sorted(files))
-            return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+            listing = "".join(f"{inside}\0{self._file(files[inside])}\n" for inside in sorted(files))
+            return hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
         return self._file(path) if path.is_file() else str(name)
 
     def _file(self, path: Path) -> str:

@@ -1,7 +1,7 @@
-"""The examples of a study and the trials that they are cut into.
+"""The examples of a study and its trials.
 
-Shapes: N examples, of which a trial trains on some, holds H of these out in turn, is judged on M others and leaves U
-over.
+Shapes: N examples. A trial has training rows, V of which serve as validation rows in turn, M test rows, and, where few
+shots are drawn, U unlabelled rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imagist.errors import DataError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet, Photo
 from imagist.study.config import Data, Folds
-from imagist.study.fetching import with_fetched
+from imagist.study.fetching import download_images
 from imagist.study.store import Store, key_of
 
 
@@ -34,10 +34,10 @@ class Dataset:
     Attributes:
         examples: N of them.
         labels: C categories.
-        targets: int64 ``[N]``.
-        groups: int64 ``[N]``: near-duplicates, and posts of one account where folds are by account, are of one group.
-        hashes: Perceptual, uint64 ``[N]``.
-        digest: Names the images' bytes, in order.
+        targets: int64 ``[N]``, the number of each example's category.
+        groups: int64 ``[N]``: near-duplicates share a group; where folds are ``grouped``, so do posts of one account.
+        hashes: Perceptual hashes, uint64 ``[N]``.
+        digest: Identifies the bytes of all images, in order.
     """
 
     examples: tuple[Example, ...]
@@ -48,7 +48,7 @@ class Dataset:
     digest: str
 
     def photos(self, rows: Sequence[int] | Ints) -> list[Photo]:
-        """The decoded images of some rows.
+        """Decodes the images of some rows.
 
         Raises:
             ItemError: One of them cannot be decoded.
@@ -61,72 +61,73 @@ class Trial:
     """One fold under one seed.
 
     Attributes:
-        seed: Of the folds and of all training.
-        number: Of the fold, from 0.
-        fold: What is trained on, and what judges.
-        inner: What each fit learns from, and what is held out of it.
-        spare: The U rows that shots leave over: their labels are not looked at, their images may teach.
+        seed: Seeds the folds and all training.
+        number: Number of the fold, from 0.
+        fold: Training rows and test rows.
+        inner: Training rows and validation rows of each fit.
+        unlabelled: The U training rows that shots leave over: their labels are never read, their images may be used to
+            train a student.
     """
 
     seed: int
     number: int
     fold: Fold
     inner: tuple[Fold, ...]
-    spare: Ints
+    unlabelled: Ints
 
     @property
-    def asked(self) -> Ints:
-        """The M rows that judge, then the spare ones."""
-        return np.concatenate([self.fold.test, self.spare])
+    def test_and_unlabelled(self) -> Ints:
+        """The M test rows, then the U unlabelled ones."""
+        return np.concatenate([self.fold.test, self.unlabelled])
 
     @property
-    def held(self) -> Ints:
-        """The H held-out rows, in the order of the fits."""
+    def validation(self) -> Ints:
+        """The V validation rows, in the order of the fits."""
         return np.concatenate([each.test for each in self.inner])
 
 
 def assemble(config: Data, folder: Path, store: Store, folds: Folds) -> Dataset:
-    """Reads, chooses and groups the examples.
+    """Reads, selects and groups the examples.
 
     Args:
-        config: Which.
-        folder: Where relative paths are looked for.
-        store: Of what was fetched and computed.
-        folds: What the examples are for: where they are ``grouped``, posts of one account are of one group.
+        config: Sources and selection.
+        folder: Relative paths are resolved against it.
+        store: Keeps downloads and hashes.
+        folds: Where they are ``grouped``, posts of one account are put into one group.
 
     Raises:
         DataError: Faults of the files, all of them at once; examples without a split where splits are ``fixed``; or
-            nothing is left.
+            no example is left.
         UsageError: An unknown taxonomy.
     """
     sources = [replace(s, path=folder / s.path, images=None if s.images is None else folder / s.images,
                        names=None if s.names is None else folder / s.names) for s in config.sources]  # fmt: skip
-    found = classified.read_all(sources)
+    examples = classified.read_all(sources)
     if config.splits:
-        found = [each for each in found if each.split in config.splits]
+        examples = [each for each in examples if each.split in config.splits]
     if folds.kind == "fixed":
-        _refuse_unsplit(found)
+        _refuse_unsplit(examples)
     taxonomy = None if config.taxonomy is None else open_taxonomy(config.taxonomy, folder)
-    chosen = _first(classified.choose(found, taxonomy=taxonomy), config.first, folds)
+    chosen = _first(classified.choose(examples, taxonomy=taxonomy), config.first, folds)
     if not chosen:
         raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
-    labels, examples = classified.label_set(chosen, taxonomy), with_fetched(chosen, store)
+    labels, examples = classified.label_set(chosen, taxonomy), download_images(chosen, store)
     digest = _digest(examples)
-    known = store.of(key_of("duplicates", digest), lambda: _duplicates(examples))
-    groups = known["groups"]
+    duplicates = store.of(key_of("duplicates", digest), lambda: _duplicates(examples))
+    groups = duplicates["groups"]
     if folds.kind == "grouped":
         groups = classified.joined(groups, classified.accounts(examples))
-    return Dataset(tuple(examples), labels, classified.targets(examples, labels), groups, known["hashes"], digest)
+    return Dataset(tuple(examples), labels, classified.targets(examples, labels), groups, duplicates["hashes"], digest)
 
 
 def _first(examples: Sequence[Example], number: int, folds: Folds) -> list[Example]:
-    """The first of each category among those that may be trained on, and all that only judge; 0 takes all."""
-    judging = {*folds.test.split("+")} if folds.kind == "fixed" else set()
-    seen: Counter[str] = Counter()
+    """The first N of each category among those that may be trained on, and all of the test split; 0 keeps all."""
+    test = {*folds.test.split("+")} if folds.kind == "fixed" else set()
+    count: Counter[str] = Counter()
     kept = []
     for each in examples:
-        seen[each.label] += each.split not in judging
-        if each.split in judging or not number or seen[each.label] <= number:
+        count[each.label] += each.split not in test
+        if each.split in test or not number or count[each.label] <= number:
             kept.append(each)
     return kept
 
@@ -143,7 +144,7 @@ def _refuse_unsplit(examples: Sequence[Example]) -> None:
 
 
 def _digest(examples: Sequence[Example]) -> str:
-    """Names the bytes of images, in order."""
+    """Identifies the bytes of all images, in order."""
     digest, faults = hashlib.sha256(), Faults()
     for each in examples:
         try:
@@ -165,7 +166,7 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
     """A trial for each fold and seed.
 
     Raises:
-        DataError: A class that some fold has nothing to train on.
+        DataError: Some fold has no training example of a category.
         UsageError: More fits than inner folds.
     """
     if folds.fits > folds.inner:
@@ -174,12 +175,12 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
         for number, whole in enumerate(_outer(folds, data, seed)):
             fold = _few(whole, data.targets, folds.shots, (seed, number)) if folds.shots else whole
             inner = classified.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
-            spare = np.setdiff1d(whole.train, fold.train)
-            yield Trial(seed, number, fold, tuple(inner[: folds.fits]), spare)
+            unlabelled = np.setdiff1d(whole.train, fold.train)
+            yield Trial(seed, number, fold, tuple(inner[: folds.fits]), unlabelled)
 
 
 def leaks(folds: Folds, data: Dataset) -> list[Leak]:
-    """Near-duplicates that are trained on and judged; folds that are made here have none."""
+    """Near-duplicates of test images among training images, with ``fixed`` splits; other folds have none."""
     if folds.kind != "fixed":
         return []
     return classified.leaks(data.examples, _outer(folds, data, 0), known=data.hashes)
@@ -194,7 +195,7 @@ def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
 
 
 def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:
-    """Few examples of each category to train on, or all where there are no more."""
+    """The fold with at most so many training examples of each category."""
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(fold.train)
     kept = [shuffled[targets[shuffled] == of][:shots] for of in np.unique(targets[fold.train])]
@@ -202,6 +203,6 @@ def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:
 
 
 def _unlike(fold: Fold, data: Dataset) -> Ints:
-    """The examples to train on that have no near-duplicate among those that judge."""
+    """The training rows that have no near-duplicate among the test rows."""
     alike = {leak.train for leak in classified.leaks(data.examples, [fold], known=data.hashes)}
     return np.array([i for i in fold.train if data.examples[i].image not in alike], dtype=np.int64)

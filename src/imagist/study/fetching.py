@@ -1,4 +1,4 @@
-"""The images of a study that lie at http(s) addresses, each downloaded once and kept in its store."""
+"""Downloads the images of a study that are http(s) addresses; each is downloaded once and kept in the store."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from imagist.study.store import Arrays, Store, key_of
 AT_ONCE = 8  # downloads
 
 
-def with_fetched(examples: Sequence[Example], store: Store) -> list[Example]:
-    """The examples, those at addresses with the encoded image: it is downloaded once, whatever becomes of it there.
+def download_images(examples: Sequence[Example], store: Store) -> list[Example]:
+    """Returns the examples with the encoded image of each address; later changes at the address are not seen.
 
     Args:
         examples: N of them.
-        store: Keeps the downloads; those that a killed run has made count.
+        store: Keeps the downloads, also those of a killed run.
 
     Raises:
-        DataError: Images that cannot be had, all of them at once.
+        DataError: Images that cannot be downloaded, all of them at once.
     """
     wanted = [each.image for each in examples if each.content is None and is_url(each.image)]
     keys = {address: key_of("fetched", address) for address in wanted}
-    faults, found = Faults(), dict[str, bytes]()
+    faults, contents = Faults(), dict[str, bytes]()
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
-        coming = {address: pool.submit(fetch, address) for address, key in keys.items() if not store.holds(key)}
+        downloads = {address: pool.submit(fetch, address) for address, key in keys.items() if not store.holds(key)}
         for address, key in keys.items():
             try:
-                found[address] = store.of(key, partial(_arrived, coming, address))["content"].tobytes()
+                contents[address] = store.of(key, partial(_downloaded, downloads, address))["content"].tobytes()
             except ItemError as error:
-                faults.add("image that cannot be had", str(error))
+                faults.add("image that cannot be downloaded", str(error))
     finally:
         pool.shutdown(cancel_futures=True)
     faults.raise_any(remedy="leave them out, or save the images and name their files")
-    return [replace(each, content=found.get(each.image, each.content)) for each in examples]
+    return [replace(each, content=contents.get(each.image, each.content)) for each in examples]
 
 
-def _arrived(coming: Mapping[str, Future[bytes]], address: str) -> Arrays:
-    return {"content": np.frombuffer(coming[address].result(), np.uint8)}
+def _downloaded(downloads: Mapping[str, Future[bytes]], address: str) -> Arrays:
+    return {"content": np.frombuffer(downloads[address].result(), np.uint8)}

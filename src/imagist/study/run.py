@@ -1,6 +1,6 @@
-"""Recipe: a study from its file to its outcomes. Reads top to bottom: data, trials, captions, opinions, fusions.
+"""Runs a study: data, trials, captions, scores, fusions, evaluation.
 
-Whatever takes long is looked for in the store first, so that a killed study goes on and a new row costs only itself.
+Each long computation is kept in the store, so that a killed study resumes and an added system costs only itself.
 """
 
 from __future__ import annotations
@@ -11,119 +11,151 @@ from itertools import product
 
 from imagist.datasets.labels import Leak, refuse_leaks
 from imagist.errors import UsageError
-from imagist.study.captions import Places, captions_of
-from imagist.study.config import Study
+from imagist.study.captions import Paths, captions_of
+from imagist.study.config import FusionKind, Study
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
-from imagist.study.jobs import image_jobs, word_jobs
-from imagist.study.joining import Joined, alone, distil, join
-from imagist.study.opinions import Opinion, opinion
-from imagist.study.results import Outcome, System, outcome
+from imagist.study.fusing import Pair, TrialProbabilities, calibrated, distilled, fused
+from imagist.study.jobs import Job, image_jobs, text_jobs
+from imagist.study.results import System, SystemResult, evaluate_system
+from imagist.study.scores import Scores, compute_scores
 from imagist.study.store import Store
 from imagist.training.classifiers.image import Finetuned
 from imagist.training.progress import Progress
 
+Probabilities = dict[System, list[TrialProbabilities]]
+
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """All that a study found.
+class StudyResult:
+    """The result of a study.
 
     Attributes:
         study: Its settings.
+        paths: Where it read and wrote.
         data: The examples.
         trials: J of them.
         captions: Of all N examples, by captioner.
-        outcomes: Of each system, single opinions first.
-        opinions: What the classifiers said, a trial each, by single system.
-        leaks: Near-duplicates that are trained on and judged, where that was allowed.
-        store: Of what was computed.
-        computed: How many of its entries were computed in the run and not found, by kind.
+        systems: The result of each system, single classifiers first.
+        scores: Of each single classifier in each trial, before calibration.
+        leaks: Near-duplicates of test images among the training images, where these were allowed.
+        store: Keeps what was computed.
+        computed: How many entries of the store the run computed, by kind.
     """
 
     study: Study
+    paths: Paths
     data: Dataset
     trials: tuple[Trial, ...]
     captions: Mapping[str, tuple[str, ...]]
-    outcomes: tuple[Outcome, ...]
-    opinions: Mapping[System, tuple[Opinion, ...]]
+    systems: tuple[SystemResult, ...]
+    scores: Mapping[System, tuple[Scores, ...]]
     leaks: tuple[Leak, ...]
     store: Store
     computed: Mapping[str, int]
 
 
-def run(study: Study, places: Places, *, allow_leakage: bool = False) -> Found:
+def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResult:
     """Runs a study, or what is left of it.
 
     Args:
         study: Its settings.
-        places: Where it looks and writes.
-        allow_leakage: Goes on where near-duplicates, or photos that a captioner has learnt from, are judged.
+        paths: Where it reads and writes.
+        allow_leakage: Continue even if test images have near-duplicates among the training images, or a captioner was
+            trained on them.
 
     Raises:
         DataError: Faults of the data, all of them at once; or leaks.
-        UsageError: Settings that make no sense together.
-        BundleError: A model cannot be had or used.
+        UsageError: Settings that contradict each other.
+        BundleError: A model cannot be downloaded or used.
     """
     _check(study)
-    store, contents = Store(places.folder / "store"), Contents()
-    data = assemble(study.data, places.data, store, study.folds)
-    found_leaks = leaks(study.folds, data)
+    store, contents = Store(paths.folder / "store"), Contents()
+    data = assemble(study.data, paths.data, store, study.folds)
+    duplicates = leaks(study.folds, data)
     every = tuple(trials(study.folds, data))
     if not allow_leakage:
-        refuse_leaks(found_leaks)
-        _refuse_learnt(learnt(study, data, every))
-    captions = {choice.name: captions_of(choice, data, store, places, contents) for choice in study.captioners}
-
-    jobs = [*word_jobs(study, data, every, captions, contents), *image_jobs(study, data, every, places, contents)]
-    progress = Progress("fits", sum(len(job.keys) for job in jobs), sum(store.holds(k) for j in jobs for k in j.keys))
-    opinions: dict[System, list[Opinion]] = {}
-    for job in jobs:
-
-        def done(new: bool) -> None:
-            if new:
-                progress.step(1)
-
-        opinions.setdefault(job.system, []).append(opinion(store, job.keys, job.fit, done))
-
-    said = {
-        system: [alone(o, data.targets[t.held], len(t.fold.test), store) for o, t in zip(of, every, strict=True)]
-        for system, of in opinions.items()
+        refuse_leaks(duplicates)
+        _refuse_trained_on_test(trained_on_test(study, data, every))
+    captions = {choice.name: captions_of(choice, data, store, paths, contents) for choice in study.captioners}
+    jobs = [*text_jobs(study, data, every, captions, contents), *image_jobs(study, data, every, paths, contents)]
+    scores = _scores(jobs, store)
+    probabilities: Probabilities = {
+        system: [
+            calibrated(s, data.targets[t.validation], len(t.fold.test), store) for s, t in zip(of, every, strict=True)
+        ]
+        for system, of in scores.items()
     }
-    said |= dict(_fused(study, data, every, opinions, store))
-    outcomes = tuple(outcome(system, joined, every, data, store) for system, joined in said.items())
-    kept = {system: tuple(of) for system, of in opinions.items()}
+    probabilities |= _fused(study, data, every, scores, store)
+    probabilities |= _distilled(study, data, every, scores, probabilities, store)
+    systems = tuple(evaluate_system(system, of, every, data, store) for system, of in probabilities.items())
     computed = dict(store.computed)
-    return Found(study, data, every, captions, outcomes, kept, tuple(found_leaks), store, computed)
+    return StudyResult(study, paths, data, every, captions, systems, scores, tuple(duplicates), store, computed)
+
+
+def _scores(jobs: Sequence[Job], store: Store) -> dict[System, tuple[Scores, ...]]:
+    """The scores of each classifier, one for each trial."""
+    progress = Progress("fits", sum(len(job.keys) for job in jobs), sum(store.holds(k) for j in jobs for k in j.keys))
+
+    def done(new: bool) -> None:
+        if new:
+            progress.step(1)
+
+    scores: dict[System, list[Scores]] = {}
+    for job in jobs:
+        scores.setdefault(job.system, []).append(compute_scores(store, job.keys, job.fit, done))
+    return {system: tuple(of) for system, of in scores.items()}
 
 
 def _fused(
-    study: Study, data: Dataset, every: Sequence[Trial], opinions: Mapping[System, Sequence[Opinion]], store: Store
-) -> list[tuple[System, list[Joined]]]:
-    """Every pair of words and image by every fusion; then, where asked for, what each first fusion can teach."""
-    words, images = ([s for s in opinions if s.kind == kind] for kind in ("words", "image"))
-    found = []
-    for said, seen in product(words, images):
-        for kind in study.fusion.kinds:
-            joined = [
-                join(kind, opinions[seen][j], opinions[said][j], data.targets[t.held], data.targets[t.fold.test],
-                     data.labels, study.fusion, t.seed, store)
-                for j, t in enumerate(every)
-            ]  # fmt: skip
-            found.append((System("fused", said.captioner, said.text, seen.image, kind), joined))
-    if study.fusion.distilled:
-        frozen = {choice.name for choice in study.image_classifiers if not isinstance(choice.settings, Finetuned)}
-        for system, joined in [each for each in found if each[0].fusion == study.fusion.kinds[0]]:
-            if system.image in frozen:
-                of = opinions[System("image", image=system.image)]
-                taught = [
-                    distil(of[j], joined[j], data.targets[t.held], data.labels, t.seed, store)
-                    for j, t in enumerate(every)
-                ]
-                found.append((replace(system, kind="distilled"), taught))
-    return found
+    study: Study, data: Dataset, every: Sequence[Trial], scores: Mapping[System, Sequence[Scores]], store: Store
+) -> Probabilities:
+    """Every pair of text and image classifier under every fusion."""
+    texts, images = ([s for s in scores if s.kind == kind] for kind in ("text", "image"))
+
+    def of(kind: FusionKind, text: System, image: System, number: int) -> TrialProbabilities:
+        t = every[number]
+        targets = data.targets[t.validation], data.targets[t.fold.test]
+        pair = Pair(scores[image][number], scores[text][number], *targets, data.labels, t.seed)
+        return fused(kind, pair, study.fusion, store)
+
+    return {
+        System("fused", text.captioner, text.text, image.image, kind): [
+            of(kind, text, image, number) for number in range(len(every))
+        ]
+        for text, image in product(texts, images)
+        for kind in study.fusion.kinds
+    }
+
+
+def _distilled(
+    study: Study,
+    data: Dataset,
+    every: Sequence[Trial],
+    scores: Mapping[System, Sequence[Scores]],
+    probabilities: Probabilities,
+    store: Store,
+) -> Probabilities:
+    """The students of the first fusion of each pair, where the study asks for them; only frozen networks have any."""
+    if not study.fusion.distilled:
+        return {}
+    frozen = {choice.name for choice in study.image_classifiers if not isinstance(choice.settings, Finetuned)}
+    teachers = [
+        s for s in probabilities if s.kind == "fused" and s.fusion == study.fusion.kinds[0] and s.image in frozen
+    ]
+    return {
+        replace(system, kind="distilled"): [
+            distilled(image, teacher, data.targets[t.validation], data.labels, t.seed, store)
+            for image, teacher, t in zip(
+                scores[System("image", image=system.image)], probabilities[system], every, strict=True
+            )
+        ]
+        for system in teachers
+    }
 
 
 def _check(study: Study) -> None:
+    """Refuses settings that contradict each other, all faults at once."""
     reads_captions = study.text_classifiers or study.captioners
     missing = [what for what in ("text_classifiers", "captioners") if reads_captions and not getattr(study, what)]
     faults = [f"{what} has no entry" for what in missing]
@@ -142,15 +174,17 @@ def _check(study: Study) -> None:
         raise UsageError("; ".join(faults), item=study.name, remedy="see imagist.study.config")
 
 
-def learnt(study: Study, data: Dataset, every: Sequence[Trial]) -> list[str]:
-    """Which captioners have learnt from what judges: such a one says more of these photos than of others."""
+def trained_on_test(study: Study, data: Dataset, every: Sequence[Trial]) -> list[str]:
+    """Which captioners were trained on a test split: their captions of these images are better than of others."""
     splits = sorted({str(data.examples[i].split) for trial in every for i in trial.fold.test})
-    return [f"{c.name} has learnt from split {s}" for c in study.captioners for s in splits if s in c.seen]
+    return [
+        f"{c.name} was trained on split {split}" for c in study.captioners for split in splits if split in c.trained_on
+    ]
 
 
-def _refuse_learnt(found: Sequence[str]) -> None:
-    if found:
+def _refuse_trained_on_test(faults: Sequence[str]) -> None:
+    if faults:
         raise UsageError(
-            f"{'; '.join(found)}, which is judged here", item="captioners",
-            remedy="judge on another split, take another captioner, or --allow-leakage",
+            f"{'; '.join(faults)}, which is tested here", item="captioners",
+            remedy="test on another split, take another captioner, or --allow-leakage",
         )  # fmt: skip

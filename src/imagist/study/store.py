@@ -1,4 +1,4 @@
-"""What a study has computed, on disk, named by everything that it depends on: a rerun costs only what is new."""
+"""Results of long computations on disk. A key contains a hash of all inputs, so a rerun computes only what is new."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Record = TypeVar("Record")
 
 
 class Store:
-    """Arrays and records by key.
+    """Stores arrays and records by key.
 
     Args:
-        folder: Holds one ``.npz`` a key; made where it is not there.
+        folder: Holds one ``.npz`` file per key; created if it does not exist.
 
     Attributes:
-        computed: How many were computed since it was opened, and not found, by kind.
+        computed: How many entries were computed since it was opened, by kind.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,14 +38,14 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
 
     def holds(self, key: str) -> bool:
-        """Whether a result is there."""
+        """Whether a key has an entry."""
         return self._path(key).exists()
 
     def of(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """The arrays of a key, computed where they are not there yet.
+        """Returns the arrays of a key, computed if they are not stored yet.
 
         Raises:
-            DataError: They are there and cannot be read.
+            DataError: The stored file cannot be read.
         """
         path = self._path(key)
         if not path.exists():
@@ -53,20 +53,20 @@ class Store:
             with atomic_write(path) as scratch, scratch.open("wb") as file:
                 np.savez(file, allow_pickle=False, **compute())
         try:
-            with path.open("rb") as kept, np.load(kept, allow_pickle=False) as found:  # closed where it is damaged
-                return {name: found[name] for name in found.files}
+            with path.open("rb") as kept, np.load(kept, allow_pickle=False) as arrays:  # a damaged file is closed too
+                return {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise _unreadable(path, error) from error
 
     def record(self, key: str, kind: type[Record], compute: Callable[[], Record]) -> Record:
-        """The dataclass of a key, such as an interval: numbers, names and other such dataclasses.
+        """Returns the dataclass of a key, such as an interval: its fields are numbers, names or other such dataclasses.
 
         Raises:
-            DataError: It is there and cannot be read.
+            DataError: The stored file cannot be read.
         """
-        found = self.of(key, lambda: {"record": np.array(json.dumps(asdict(compute())))})  # type: ignore[call-overload]
+        kept = self.of(key, lambda: {"record": np.array(json.dumps(asdict(compute())))})  # type: ignore[call-overload]
         try:
-            return settings.from_table(json.loads(str(found["record"])), kind, key)
+            return settings.from_table(json.loads(str(kept["record"])), kind, key)
         except (KeyError, ValueError, UsageError) as error:
             raise _unreadable(self._path(key), error) from error
 
@@ -75,17 +75,17 @@ class Store:
 
 
 def key_of(kind: str, *parts: object) -> str:
-    """A file's name that differs where any part does.
+    """Returns a key, which is also a file name: ``KIND-DIGEST``.
 
     Args:
-        kind: Heads it, for people.
-        parts: What `digest_of` takes.
+        kind: For people who read the folder, and for `Store.computed`.
+        parts: Everything that the result depends on, as `digest_of` takes it.
     """
     return f"{kind}-{digest_of(*parts)}"
 
 
 def digest_of(*parts: object) -> str:
-    """20 letters that differ where any part does, or where one ends and the next begins.
+    """Returns the first 20 hexadecimal digits of a sha256 over types, lengths and contents of the parts.
 
     Args:
         parts: Numbers, names, None; arrays of numbers or of text; mappings, lists and dataclasses of these.
@@ -97,7 +97,7 @@ def digest_of(*parts: object) -> str:
 
 
 def _feed(update: Callable[[bytes], None], part: object) -> None:
-    """What a part is, how much of it there is, then it."""
+    """Hashes the type of a part, its length, then its content."""
     if isinstance(part, np.ndarray):
         update(f"array {part.dtype.str} {part.shape} ".encode())
         update(np.ascontiguousarray(part).tobytes())
@@ -110,8 +110,8 @@ def _feed(update: Callable[[bytes], None], part: object) -> None:
         for each in part:
             _feed(update, each)
     else:
-        told = repr(part.item() if isinstance(part, np.generic) else part).encode()
-        update(b"%d %b " % (len(told), told))
+        content = repr(part.item() if isinstance(part, np.generic) else part).encode()
+        update(b"%d %b " % (len(content), content))
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -1,0 +1,1 @@
+"""Charts of studies, each a record of what it shows and a function that writes it as PNG and SVG; needs matplotlib."""
