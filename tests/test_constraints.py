@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,9 +35,8 @@ def locked(python: str) -> dict[str, str]:
     return {name: str(pin.specifier).removeprefix("==") for name, pin in zip(names, pins, strict=True)}
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_a_line_is_a_name_a_version_and_perhaps_a_marker(line: str) -> None:
-    assert re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+( ; [^/@]+)?", line)
+def test_a_line_is_a_name_a_version_and_perhaps_a_marker() -> None:
+    assert [line for line in LINES if not re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+( ; [^/@]+)?", line)] == []
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -52,17 +52,15 @@ def test_every_dependency_has_a_version_that_fits(extra: str, python: str) -> No
 
 @pytest.mark.network
 @pytest.mark.skipif(not find_spec("uv"), reason="uv is not installed")
-@pytest.mark.parametrize("python", PYTHONS)
-def test_every_supported_python_can_install_the_lock(python: str) -> None:
+def test_every_supported_python_can_install_the_lock() -> None:
     from uv import find_uv_bin
 
     command = [find_uv_bin(), "pip", "compile", "pyproject.toml", "--all-extras", "--constraints", "constraints.txt"]
-    done = subprocess.run(
-        [*command, "--python-version", python, "--only-binary", ":all:", "--quiet"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode and "No solution found" not in done.stderr:
-        pytest.skip("the package index cannot be reached")
-    assert done.returncode == 0, done.stderr
+    command += ["--only-binary", ":all:", "--quiet", "--python-version"]
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(subprocess.run, [*command, python], cwd=ROOT, capture_output=True) for python in PYTHONS]
+    faults = [run.result().stderr.decode() for run in runs if run.result().returncode]
+
+    if any("No solution found" not in fault or "network was disabled" in fault for fault in faults):
+        pytest.skip(f"the package index cannot be reached: {faults}")
+    assert faults == []

@@ -83,7 +83,9 @@ def test_the_wheel_classifies_in_an_empty_environment(wheel: Path, tmp_path: Pat
     def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    installed = run(scripts / "python", "-m", "pip", "install", "--constraint", ROOT / "constraints.txt", wheel)
+    installed = run(
+        scripts / "python", "-m", "pip", "install", "--retries", "1", "--constraint", ROOT / "constraints.txt", wheel
+    )
     if installed.returncode and NETWORK.search(installed.stderr):
         pytest.skip("the package index cannot be reached")
     assert installed.returncode == 0, installed.stderr
