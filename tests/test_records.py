@@ -84,12 +84,6 @@ def test_an_unknown_label_lists_those_there_are():
         LABELS.index("cow")
 
 
-def test_scores_as_a_mapping():
-    assert LABELS.as_mapping([0.5, 0.25, 0.25]) == {"cat": 0.5, "dog": 0.25, "food": 0.25}
-    with pytest.raises(ValueError, match=r"shorter|longer"):
-        LABELS.as_mapping([0.5, 0.5])
-
-
 def test_a_prediction_reads_its_probabilities():
     made = prediction(0.2, 0.7, 0.1)
     assert (made.label, made.image_label, made.text_label) == ("dog", "food", "cat")

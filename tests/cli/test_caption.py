@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from imagist.captioning.decoding import Decoding
-from imagist.engine.columns import CAPTIONED
+from imagist.records.flat import CAPTION_FIELDS, columns
+
+CAPTIONED = columns(CAPTION_FIELDS)
 
 
 def test_captions_alone_on_stdout(fake, photos, capsys):
@@ -139,12 +141,12 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
     from imagist.images import DecodeLimits
 
     out, bounds = tmp_path / "x.csv", DecodeLimits()
-    made = {"command": "classify", "sources": [str(photos)], "column": None}
+    made = {"task": "classify", "sources": [str(photos)], "column": None}
     made |= {"max_bytes": bounds.max_bytes, "max_megapixels": bounds.max_megapixels}
     journal = Journal(out, made, resume=False)
     journal.append([({"source": "x"}, {})])
     journal.close()
     assert fake(["caption", str(photos), "--out", str(out), "--resume"]) == 2
     err = capsys.readouterr().err
-    assert "command was 'classify' and is now 'caption'" in err
+    assert "task was 'classify' and is now 'caption'" in err
     assert "max_bytes" not in err

@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from imagist.engine.columns import CLASSIFIED
 from imagist.engine.journal import Journal
 from imagist.errors import UnknownName
+from imagist.records.flat import PREDICTION_FIELDS, columns
+
+CLASSIFIED = columns(PREDICTION_FIELDS)
 
 
 def rows_of(path):

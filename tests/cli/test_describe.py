@@ -6,7 +6,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from imagist.cli.describe import DESCRIBED
+from imagist.records.flat import DESCRIPTION_FIELDS, columns
+
+DESCRIBED = columns(DESCRIPTION_FIELDS)
 
 
 def test_a_block_a_image_on_stdout(fake, photos, capsys):
@@ -62,8 +64,7 @@ def test_a_table_with_sentences_and_their_boxes(fake, photos, tmp_path, suffix):
     assert [list(row) for row in rows] == [list(DESCRIBED)] * 8
     for row in rows[:-1]:
         assert row["description"] == " ".join(said["text"] for said in row["sentences"])
-        assert len(json.loads(row["boxes"])) == len(row["sentences"])
-        assert json.loads(row["boxes"])[0] == [0, 0, 1, 1]
+        assert row["sentences"][0]["box"] == [0, 0, 1, 1]
         assert row["error_kind"] is None
     assert rows[-1]["error_kind"] == "source_not_found"
     assert rows[-1]["description"] is None
@@ -82,7 +83,7 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
     argv = ["describe", str(photos), "--out", str(out)]
     from imagist.engine.journal import Journal
 
-    journal = Journal(out, {"command": "describe", "detail": 1, "region": None}, resume=False)
+    journal = Journal(out, {"task": "describe", "detail": 1, "region": None}, resume=False)
     journal.append([({"source": "x"}, {})])
     journal.close()
     assert fake([*argv, "--resume", "--detail", "2", "--region", "0,0,1,0.5"]) == 2

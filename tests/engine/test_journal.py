@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagist.engine import journal as journal_module
-from imagist.engine.columns import CAPTIONED
 from imagist.engine.journal import Journal
 from imagist.engine.writer import write
 from imagist.errors import OutputError, UsageError
 from imagist.records import Row
+from imagist.records.flat import CAPTION_FIELDS, columns
+
+CAPTIONED = columns(CAPTION_FIELDS)
 
 SETTINGS = {"pipeline": "p/1", "sources": ["photos"]}
 ROWS = [

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagist.engine.columns import CAPTIONED, CLASSIFIED
 from imagist.engine.writer import check_output, write
 from imagist.errors import OutputError
+from imagist.records.flat import CAPTION_FIELDS, PREDICTION_FIELDS, columns
+
+CAPTIONED = columns(CAPTION_FIELDS)
+CLASSIFIED = columns(PREDICTION_FIELDS)
 
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
 

@@ -1,4 +1,4 @@
-"""``imagist caption``: sentences alone, with the runners-up and where the captioner looked for each word."""
+"""``imagist caption``: captions alone, with the n best hypotheses and the attention for each word."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from imagist.cli.parser import Parser, add_captioner, add_inputs, add_model, add
 from imagist.errors import UsageError
 
 if TYPE_CHECKING:
+    from imagist.engine import Summary
+    from imagist.images.stream import Outcome
     from imagist.protocols import Captioner
-    from imagist.records import Caption, Photo
+    from imagist.records import Caption, Photo, Row
 
 
 def configure(parser: Parser) -> None:
@@ -25,7 +27,7 @@ def configure(parser: Parser) -> None:
         "--attention",
         type=Path,
         metavar="DIR",
-        help="draw one sheet an image into DIR: for each word, the image under a map of where the captioner looked",
+        help="draw one sheet an image into DIR: for each word, the image under a map of the captioner's attention",
     )
     add_model(parser)
     add_captioner(parser)
@@ -33,50 +35,55 @@ def configure(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.job import Job, check_paths, inputs, run_job
-    from imagist.cli.sheets import make_folder, sheet_name
-    from imagist.engine.columns import CAPTIONED, captioned
+    from imagist.cli.execution import execute, spec_of
+    from imagist.engine import captioning
     from imagist.records import Failure
     from imagist.report.console_table import add_caption, captioned_table, show
+    from imagist.report.sheets import make_folder, sheet_name
 
-    check_paths(args)
-    found = inputs(args)
+    spec = spec_of(args)
+    rows = spec.rows()
     if args.attention:
         make_folder(args.attention, args.sources)
-    captioner, concurrency = opened(args)
-    table = None if args.out else captioned_table()
+    captioner, concurrency = captioner_of(args, args.nbest)
+    table = None if spec.out else captioned_table()
 
-    def each(number: int, source: str, photo: Photo | None, result: Caption | Failure) -> None:
+    def each(number: int, outcome: Outcome[Row, Caption]) -> None:
+        source, photo, result = outcome.source.source, outcome.photo, outcome.result
         if args.attention and photo and not isinstance(result, Failure):
             _draw(args.attention / sheet_name(number, source), photo, result)
         if table:
             add_caption(table, source, result)
 
-    def finish(_: int) -> None:
+    def finish(_: Summary) -> None:
         if table:
             show(table, Console())
 
-    settings = {"command": "caption", "captioner": captioner.id, "nbest": args.nbest}
-    job = Job(captioner.caption, CAPTIONED, captioned, settings, each, finish, concurrency)
-    with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache lets go of its file
-        return run_job(args, found, job)
+    task = captioning(captioner, nbest=args.nbest, concurrency=concurrency)
+    with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache closes its file
+        return execute(args, spec, task, rows, each=each, finish=finish)
 
 
-def opened(args: argparse.Namespace) -> tuple[Captioner, int]:
-    """The captioner that the arguments ask for, and how many batches it takes at a time."""
+def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
+    """The captioner that the options ask for, and how many batches it takes at the same time.
+
+    Args:
+        args: Parsed options of `add_captioner`, `add_speed` and those that name the model.
+        nbest: Hypotheses that it returns for an image.
+    """
     from imagist.bundle import open_bundle
     from imagist.captioning.decoding import Decoding
     from imagist.captioning.opening import open_captioner, search_of
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
-    ours = args.captioner is None  # runs on one thread a batch, several batches at a time
+    ours = args.captioner is None  # uses one thread a batch, for several batches at the same time
     search = search_of(open_bundle(args.model)) if ours else Decoding()
     decoding = replace(
-        search.returning(args.nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
+        search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
         mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
         temperature=args.temperature, seed=args.seed,
     )  # fmt: skip

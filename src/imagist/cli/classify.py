@@ -1,4 +1,4 @@
-"""``imagist classify``: a caption, a category and an honest probability for each image."""
+"""``imagist classify``: a caption, a category and calibrated probabilities for each image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, ad
 from imagist.errors import OutputError
 
 if TYPE_CHECKING:
-    from imagist.records import Failure, Photo, Prediction
+    from imagist.engine import Summary
+    from imagist.images.stream import Outcome
+    from imagist.records import Prediction, Row
 
 
 def configure(parser: Parser) -> None:
@@ -18,7 +20,7 @@ def configure(parser: Parser) -> None:
     add_inputs(parser)
     add_outputs(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with images and attention, too")
-    parser.add_argument("--top", type=positive, default=1, metavar="K", help="categories an image to show (default: 1)")
+    parser.add_argument("--top", type=positive, default=1, metavar="K", help="categories to show an image (default: 1)")
     add_model(parser)
     group = add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
     group.add_argument(
@@ -26,43 +28,41 @@ def configure(parser: Parser) -> None:
         type=fraction,
         default=0.0,
         metavar="P",
-        help="name no category where the likeliest has a lower probability (default: 0)",
+        help="assign no category where the highest probability is lower (default: 0)",
     )
     add_speed(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.job import Job, check_paths, inputs, pipeline_of, run_job
-    from imagist.engine.columns import CLASSIFIED, classified
+    from imagist.cli.execution import execute, pipeline_of, spec_of
+    from imagist.engine import classification
     from imagist.report.console_table import add_prediction, classified_table, show
     from imagist.report.run_page import Page
 
-    check_paths(args)
+    spec = spec_of(args)
     if args.report:
         _check_report(args.report)
-    found = inputs(args)
-    loaded = pipeline_of(args, abstain_below=args.abstain_below)
-    page = Page("What imagist sees", model=loaded.id, top=max(3, args.top)) if args.report else None
-    table = None if args.out else classified_table(args.top)
+    rows = spec.rows()
+    pipeline = pipeline_of(args, abstain_below=args.abstain_below)
+    page = Page("What imagist sees", model=pipeline.id, top=max(3, args.top)) if args.report else None
+    table = None if spec.out else classified_table(args.top)
 
-    def each(_: int, source: str, photo: Photo | None, result: Prediction | Failure) -> None:
+    def each(_: int, outcome: Outcome[Row, Prediction]) -> None:
         if page:
-            page.add(source, photo, result)
+            page.add(outcome.source.source, outcome.photo, outcome.result)
         if table:
-            add_prediction(table, source, result, args.top)
+            add_prediction(table, outcome.source.source, outcome.result, args.top)
 
-    def finish(earlier: int) -> None:
+    def finish(summary: Summary) -> None:
         if table:
             show(table, Console())
         if page:
-            page.write(args.report, earlier=earlier)
+            page.write(args.report, earlier=summary.earlier)
 
-    settings = {"command": "classify", "pipeline": loaded.id}
-    job = Job(loaded.predict, CLASSIFIED, classified, settings, each, finish, loaded.concurrency)
-    return run_job(args, found, job)
+    return execute(args, spec, classification(pipeline), rows, each=each, finish=finish)
 
 
 def _check_report(path: Path) -> None:

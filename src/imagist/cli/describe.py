@@ -1,31 +1,19 @@
-"""``imagist describe``: each image in as many words as are wanted, or a part of it that one points at."""
+"""``imagist describe``: a description of each image, or of a region of it, at a chosen level of detail."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from imagist.cli.parser import Parser, add_captioner, add_inputs, add_outputs, add_speed, positive
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from imagist.captioning.description import Box, Description
-    from imagist.engine.columns import Kind
-    from imagist.records import Failure, Photo
+    from imagist.engine import Summary
+    from imagist.images.stream import Outcome
+    from imagist.records import Failure, Row
 
-BEAM = 5  # hypotheses: all are kept, for a longer description draws on them
-
-DESCRIBED: dict[str, Kind] = {
-    "source": "text",
-    "description": "text",
-    "sentences": "hypotheses",
-    "boxes": "text",
-    "error_kind": "text",
-    "error_message": "text",
-}
-"""``boxes``: for each sentence the part of the image that it speaks of, as fractions, in JSON."""
+BEAM = 5  # hypotheses; all are kept, because longer descriptions are made from them
 
 
 def configure(parser: Parser) -> None:
@@ -37,14 +25,14 @@ def configure(parser: Parser) -> None:
         type=int,
         choices=range(4),
         default=1,
-        help="0 a few words, 1 a sentence, 2 that with attributes and surroundings, 3 a paragraph that speaks of "
-        "several parts (default: 1)",
+        help="0 a few words, 1 a sentence, 2 a sentence with attributes and surroundings, 3 a paragraph about several "
+        "parts of the image (default: 1)",
     )
     parser.add_argument(
         "--region",
         type=box,
         metavar="X0,Y0,X1,Y1",
-        help="describe this part alone: left, top, right and bottom as fractions of width and height, such as "
+        help="describe this region only: left, top, right and bottom as fractions of width and height, such as "
         "0,0.5,0.5,1 for the lower left quarter",
     )
     group = parser.add_argument_group("model")
@@ -56,17 +44,17 @@ def configure(parser: Parser) -> None:
         type=positive,
         default=BEAM,
         metavar="N",
-        help=f"hypotheses that the captioner follows, and that details 2 and 3 draw on (default: {BEAM})",
+        help=f"beam size of the captioner; details 2 and 3 use all its hypotheses (default: {BEAM})",
     )
     add_captioner(parser)
     add_speed(parser)
 
 
 def box(text: str) -> Box:
-    """Four fractions, parted by commas.
+    """Four fractions, separated by commas.
 
     Raises:
-        UsageError: They are no box within the image.
+        UsageError: They are not a box within the image.
     """
     from imagist.captioning.description.record import checked
 
@@ -80,69 +68,30 @@ def box(text: str) -> Box:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
-    from collections.abc import Sequence
-
+    """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.captioning.description import describe_all
-    from imagist.cli.caption import opened
-    from imagist.cli.job import Job, check_paths, inputs, run_job
-
-    check_paths(args)
-    found = inputs(args)
-    captioner, concurrency = opened(argparse.Namespace(**vars(args), nbest=args.beam))
-    blocks: list[tuple[str, Description | Failure]] = []
-
-    def work(photos: Sequence[Photo]) -> list[Description]:
-        return describe_all(captioner, photos, detail=args.detail, region=args.region, batch_size=args.batch_size)
-
-    def each(_: int, source: str, photo: Photo | None, result: Description | Failure) -> None:
-        if args.out is None:
-            blocks.append((source, result))
-
-    def finish(_: int) -> None:
-        console = Console()
-        for number, (source, result) in enumerate(blocks):
-            _show(console, source, result, first=number == 0)
-
-    settings = {"command": "describe", "captioner": captioner.id, "detail": args.detail, "region": args.region}
-    return run_job(args, found, Job(work, DESCRIBED, described, settings, each, finish, concurrency))
-
-
-def described(source: str, result: Description | Failure) -> dict[str, object]:
-    """The `DESCRIBED` columns of one row; those without a value are None."""
-    from imagist.engine.columns import captioned
+    from imagist.cli.caption import captioner_of
+    from imagist.cli.execution import execute, spec_of
+    from imagist.engine import description
     from imagist.records import Failure
+    from imagist.report.blocks import Blocks
 
-    if isinstance(result, Failure):
-        failed = captioned(source, result)
-        return {name: failed.get(name) for name in DESCRIBED}
-    return {
-        "source": source,
-        "description": result.text,
-        "sentences": [{"text": said.text, "logprob": round(said.logprob, 4)} for said in result.sentences],
-        "boxes": json.dumps([[round(edge, 4) for edge in said.box] for said in result.sentences]),
-        "error_kind": None,
-        "error_message": None,
-    }
+    spec = spec_of(args)
+    rows = spec.rows()
+    captioner, concurrency = captioner_of(args, args.beam)
+    found: list[tuple[str, Description | Failure]] = []
 
+    def each(_: int, outcome: Outcome[Row, Description]) -> None:
+        if spec.out is None:
+            found.append((outcome.source.source, outcome.result))
 
-def _show(console: Console, source: str, result: Description | Failure, *, first: bool) -> None:
-    """Prints one image: its name, and below it, indented, what is said of it, or what went wrong."""
-    from rich.padding import Padding
-    from rich.text import Text
+    def finish(_: Summary) -> None:
+        blocks = Blocks(Console())
+        for source, result in found:
+            blocks.add(source, result if isinstance(result, Failure) else [result.text])
 
-    from imagist.records import Failure
-    from imagist.report.terminal import printable
-
-    if not first:
-        console.print()
-    failed = isinstance(result, Failure)
-    said = f"{result.error.kind}: {result.error.message}" if isinstance(result, Failure) else result.text
-    console.print(Text(printable(source), "bold"), soft_wrap=True)
-    text = Text(printable(said), "red" if failed else "")
-    if console.is_terminal:
-        console.print(Padding(text, (0, 0, 0, 2)))
-    else:
-        console.print(Text("  ") + text, soft_wrap=True)
+    task = description(
+        captioner, detail=args.detail, region=args.region, batch_size=args.batch_size, concurrency=concurrency
+    )
+    return execute(args, spec, task, rows, each=each, finish=finish)

@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _captions(args: argparse.Namespace) -> int:
-    from imagist.cli.figures import Report, show_report, write_report
     from imagist.metrics.evaluation import CaptionEvaluation
+    from imagist.report.metrics import Report, show_report, write_report
 
     _check(args)
     paired, other = _inputs(args)
@@ -111,7 +111,7 @@ def _captions(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from imagist.cli.figures import WRITERS
+    from imagist.report.metrics import WRITERS
     from imagist.storage import check_folder
 
     if args.train_split and not args.train:

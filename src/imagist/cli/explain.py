@@ -1,4 +1,4 @@
-"""``imagist explain``: the words that decided, where they were seen, and what the verdict is without them."""
+"""``imagist explain``: the words and the parts of an image that decided its category."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_speed, fraction, positive
+from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_speed, fraction, limits, positive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from rich.console import Console
-
-    from imagist.explanation import Curve, ExplainOptions, Explanation
-    from imagist.pipeline import Pipeline
-    from imagist.records import Failure, Photo
-
-    Explained = tuple[Explanation, Mapping[str, Curve]]
+    from imagist.engine import Summary
+    from imagist.engine.tasks import Explained
+    from imagist.explanation import ExplainOptions, Explanation
+    from imagist.images.stream import Outcome
+    from imagist.records import Photo, Row
 
 PAGE = "explanation.html"
 
@@ -64,47 +60,49 @@ def _add_hiding(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.job import Job, inputs, pipeline_of, run_job
-    from imagist.cli.sheets import make_folder
-    from imagist.engine.columns import CLASSIFIED, classified
+    from imagist.cli.execution import execute, pipeline_of
+    from imagist.engine import RunSpec, explanation
     from imagist.explanation import faithfulness
     from imagist.records import Failure
-    from imagist.report.explanation import ExplanationPage, faithfulness_lines
+    from imagist.report.blocks import Blocks
+    from imagist.report.explanation import ExplanationPage, explanation_lines, faithfulness_lines
+    from imagist.report.sheets import make_folder
 
     options = _options(args)
-    found = inputs(args)
+    # One image a batch: its masked copies are the batch that the model computes.
+    spec = RunSpec(tuple(args.sources), args.column, limits(args), batch_size=1, workers=args.workers)
+    rows = spec.rows()
     make_folder(args.out, args.sources)
-    loaded = pipeline_of(args)
-    page, console = ExplanationPage("Why imagist says so", model=loaded.id), Console()
+    pipeline = pipeline_of(args)
+    page, console = ExplanationPage("Why imagist says so", model=pipeline.id), Console()
+    blocks = Blocks(console)
     measured: list[Explained] = []
 
-    def each(number: int, source: str, photo: Photo | None, result: Explained | Failure) -> None:
-        explanation = result if isinstance(result, Failure) else result[0]
-        page.add(source, photo, explanation)
-        _show(console, source, explanation, first=number == 0)
+    def each(number: int, outcome: Outcome[Row, Explained]) -> None:
+        source, photo, result = outcome.source.source, outcome.photo, outcome.result
+        found = result if isinstance(result, Failure) else result.explanation
+        page.add(source, photo, found)
+        blocks.add(source, found if isinstance(found, Failure) else explanation_lines(found))
         if photo and not isinstance(result, Failure):
-            _draw(args.out, number, source, photo, result[0])
+            _draw(args.out, number, source, photo, result.explanation)
             if args.deletion:
                 measured.append(result)
 
-    def finish(_: int) -> None:
-        faithful = faithfulness([own for own, _ in measured], [curves for _, curves in measured]) if measured else None
+    def finish(_: Summary) -> None:
+        faithful = (
+            faithfulness([own.explanation for own in measured], [own.curves for own in measured]) if measured else None
+        )
         for line in ["", *faithfulness_lines(faithful)] if faithful else []:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         page.write(args.out / PAGE, faithful)
 
-    def flatten(source: str, result: Explained | Failure) -> dict[str, object]:
-        return classified(source, result if isinstance(result, Failure) else result[0].prediction)
-
-    # An image at a time in each lane: its masked copies are what is worked on together.
-    own = argparse.Namespace(**{**vars(args), "out": None, "resume": False, "batch_size": 1})
-    work = _work(loaded, options, args.deletion)
-    code = run_job(own, found, Job(work, CLASSIFIED, flatten, {}, each, finish, loaded.concurrency))
+    task = explanation(pipeline, options, deletion=args.deletion)
+    code = execute(args, spec, task, rows, each=each, finish=finish)
     if not args.quiet:
-        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each image beside it\n")
+        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each image next to it\n")
     return code
 
 
@@ -115,41 +113,10 @@ def _options(args: argparse.Namespace) -> ExplainOptions:
     return ExplainOptions(**{name: value for name, value in asked.items() if value is not None})
 
 
-def _work(
-    loaded: Pipeline, options: ExplainOptions, deletion: bool
-) -> Callable[[Sequence[Photo]], Sequence[Explained]]:
-    from imagist.explanation import deletions, explain
-
-    def work(photos: Sequence[Photo]) -> list[Explained]:
-        explanations = explain(loaded, photos, options)
-        curves = deletions(loaded, photos, explanations, options) if deletion else [{} for _ in photos]
-        return list(zip(explanations, curves, strict=True))
-
-    return work
-
-
 def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Explanation) -> None:
-    from imagist.cli.sheets import sheet_name
     from imagist.report.explanation import explanation_sheet
+    from imagist.report.sheets import sheet_name
     from imagist.storage import atomic_write
 
     with atomic_write(folder / sheet_name(number, source)) as scratch:
         explanation_sheet(photo, explanation).save(scratch, "png")
-
-
-def _show(console: Console, source: str, result: Explanation | Failure, *, first: bool) -> None:
-    """Prints one image: its name, the verdict, and a line for each word; or what went wrong."""
-    from rich.text import Text
-
-    from imagist.records import Failure
-    from imagist.report.explanation import explanation_lines
-    from imagist.report.terminal import printable
-
-    if not first:
-        console.print()
-    console.print(Text(printable(source), "bold"), soft_wrap=True)
-    if isinstance(result, Failure):
-        console.print(Text(f"  {printable(f'{result.error.kind}: {result.error.message}')}", "red"), soft_wrap=True)
-        return
-    for line in explanation_lines(result):
-        console.print(Text(f"  {printable(line)}"), soft_wrap=True)

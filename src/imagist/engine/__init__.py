@@ -1,1 +1,25 @@
-"""Runs that outlive their process: a journal of what is done, and tables written from it."""
+"""The run engine: any number of images through a task, into a table, without losing a row.
+
+A `RunSpec` describes a run: what to read, where to write, how much at a time. A `Task` describes the work on each
+image. `run` reads rows, executes the task over them in batches, journals each batch and finally writes the table.
+A run that was stopped or killed continues from its journal.
+"""
+
+from imagist.engine.executors import EXECUTORS, Executor
+from imagist.engine.run import Interrupted, Summary, run
+from imagist.engine.spec import RunSpec
+from imagist.engine.tasks import Task, captioning, classification, description, explanation
+
+__all__ = [
+    "EXECUTORS",
+    "Executor",
+    "Interrupted",
+    "RunSpec",
+    "Summary",
+    "Task",
+    "captioning",
+    "classification",
+    "description",
+    "explanation",
+    "run",
+]

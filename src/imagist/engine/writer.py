@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagist.engine.columns import Kind, carried_names
+from imagist.engine.columns import carried_names
 from imagist.engine.journal import Record
 from imagist.engine.types import carried_types
 from imagist.engine.values import cell, plain
 from imagist.errors import OutputError
+from imagist.records.flat import Kind
 from imagist.storage import atomic_write, check_folder
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _write_csv(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
         table.writerow([*columns, *names.values()])
         for chunk in chunks:
             for own, carried in chunk:
-                table.writerow([cell(own[n]) for n in columns] + [cell(carried.get(n)) for n in names])
+                table.writerow([cell(own.get(n)) for n in columns] + [cell(carried.get(n)) for n in names])
 
 
 def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
@@ -80,7 +81,7 @@ def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> Non
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for chunk in chunks:
             for own, carried in chunk:
-                row = {n: own[n] for n in columns} | {new: carried.get(n) for n, new in names.items()}
+                row = {n: own.get(n) for n in columns} | {new: carried.get(n) for n, new in names.items()}
                 file.write(json.dumps(plain(row), ensure_ascii=False) + "\n")
 
 
@@ -91,11 +92,13 @@ def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> N
     names = _carried(chunks, columns)
     types = carried_types(chunks, names)
     own = {"text": pa.string(), "number": pa.float64(), "probabilities": pa.map_(pa.string(), pa.float64())}
-    own["hypotheses"] = pa.list_(pa.struct([("text", pa.string()), ("logprob", pa.float64())]))
+    sentence = [("text", pa.string()), ("logprob", pa.float64())]
+    own["hypotheses"] = pa.list_(pa.struct(sentence))
+    own["sentences"] = pa.list_(pa.struct([*sentence, ("box", pa.list_(pa.float64()))]))
     schema = pa.schema([(n, own[kind]) for n, kind in columns.items()] + [(names[n], types[n]) for n in names])
     with pq.ParquetWriter(path, schema) as table:
         for chunk in chunks:
-            arrays = [_own_array([row[n] for row, _ in chunk], own[kind]) for n, kind in columns.items()]
+            arrays = [_own_array([row.get(n) for row, _ in chunk], own[kind]) for n, kind in columns.items()]
             arrays += [_carried_array([row.get(n) for _, row in chunk], types[n]) for n in names]
             table.write_table(pa.Table.from_arrays(arrays, schema=schema))
 

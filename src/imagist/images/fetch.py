@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import socket
+import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from functools import partial
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from imagist import __version__
 from imagist.errors import FetchFailed
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 
-_CHUNK = 1 << 16
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+MAX_REDIRECTS = 10
 _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
@@ -29,123 +32,107 @@ def is_url(source: str | os.PathLike[str]) -> TypeGuard[str]:
 def fetch(
     url: str, limits: DecodeLimits = DEFAULT_LIMITS, timeout_s: float = 10.0, *, deadline_s: float = 30.0
 ) -> bytes:
-    """Downloads one image.
+    """Downloads one image, without retries.
 
     Args:
-        url: An http or https address; so must be those it redirects to.
-        limits: ``max_bytes`` holds while streaming, whatever the server announces.
+        url: An http or https address. It may redirect to such addresses only, `MAX_REDIRECTS` times at most.
+        limits: ``max_bytes`` holds while the body is read, whatever length the server announces.
         timeout_s: Longest wait for the connection and for each read, in seconds.
-        deadline_s: Longest time for the whole, redirects included, in seconds. Only the resolving of the host's name,
-            which cannot be interrupted, is not bounded by it.
+        deadline_s: Longest time in all, redirects included, in seconds. Only the look-up of the host's name, which
+            cannot be interrupted, is not bounded by it.
 
     Raises:
-        FetchFailed: No answer, a status other than 2xx, or a body cut short; the message has status and reason.
+        FetchFailed: No answer, a status other than 2xx, or an incomplete body; the message has status and reason.
         ImageTooLarge: Over ``limits.max_bytes``.
     """
-    deadline = time.monotonic() + deadline_s
+    import httpx2
+
+    ends = time.monotonic() + deadline_s
+    spent = f"timed out ({timeout_s:g} s a read, {deadline_s:g} s in all)"
+    if deadline_s <= 0:
+        raise FetchFailed(spent, item=url)
     try:
-        request = urllib.request.Request(_ascii(url), headers=_HEADERS)
-        with _opener(deadline).open(request, timeout=timeout_s) as response:
-            limits.check_bytes(response.length or 0, url)
-            return _read(response, url, limits)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise FetchFailed(f"HTTP {error.code} {error.reason}".rstrip(), item=url) from error
-    except urllib.error.URLError as error:
-        reason = "timed out" if isinstance(error.reason, TimeoutError) else error.reason
-        raise FetchFailed(f"no answer: {reason}", item=url) from error
-    except TimeoutError as error:
-        raise FetchFailed(f"timed out ({timeout_s:g} s a read, {deadline_s:g} s in all)", item=url) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise FetchFailed(str(error) or type(error).__name__, item=url) from error
+        with _Deadline(deadline_s) as deadline, _get(url, min(timeout_s, deadline_s), deadline) as response:
+            limits.check_bytes(int(response.headers.get("Content-Length", 0)), url)
+            body = bytearray()
+            for chunk in response.iter_raw():
+                body += chunk
+                limits.check_bytes(len(body), url)
+            if deadline.over:  # a body without a length ends where its connection does
+                raise TimeoutError
+            return bytes(body)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        if time.monotonic() >= ends or isinstance(error, httpx2.TimeoutException):
+            reason = spent
+        elif isinstance(error, httpx2.HTTPStatusError):
+            reason = f"HTTP {error.response.status_code} {error.response.reason_phrase}".rstrip()
+        else:
+            reason = str(error) or type(error).__name__
+        raise FetchFailed(reason, item=url) from error
 
 
-def _read(response: http.client.HTTPResponse, url: str, limits: DecodeLimits) -> bytes:
-    body = bytearray()
-    while chunk := response.read(_CHUNK):
-        body += chunk
-        limits.check_bytes(len(body), url)
-    if response.length:
-        raise http.client.IncompleteRead(b"", response.length)
-    return bytes(body)
+@contextmanager
+def _get(url: str, timeout_s: float, deadline: _Deadline) -> Iterator[httpx2.Response]:
+    """The response of a status of 2xx, its body still to be read."""
+    import httpx2
+
+    client = httpx2.Client(
+        headers=_HEADERS,
+        timeout=timeout_s,
+        follow_redirects=True,
+        max_redirects=MAX_REDIRECTS,
+        verify=_certificates(),
+    )
+    with client, client.stream("GET", url.strip(), extensions={"trace": deadline.watch}) as response:
+        yield response.raise_for_status()
 
 
-def _ascii(url: str) -> str:
-    """Percent-encodes what people leave in addresses: spaces and letters beyond ASCII."""
-    parts = urllib.parse.urlsplit(url.strip())
-    path, query = (urllib.parse.quote(part, safe="%/:=&?~#+!$,;'@()*[]") for part in (parts.path, parts.query))
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.encode("idna").decode(), path, query, ""))
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The trusted certificates, which take longer to read than most images."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
-def _opener(deadline: float) -> urllib.request.OpenerDirector:
-    """Knows http and https only, so that no redirect leads to ``ftp:`` or ``file:``."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _HTTPHandler(deadline),
-        _HTTPSHandler(deadline),
-    ):
-        opener.add_handler(handler)
-    return opener
+class _Deadline:
+    """Ends all connections of a download when its time is spent, however slowly their bytes arrive.
 
+    The timeouts of httpx bound each read: a server that sends a byte a second could hold a download for ever.
 
-class _HTTPHandler(urllib.request.HTTPHandler):
-    def __init__(self, deadline: float) -> None:
-        super().__init__()
-        self._deadline = deadline
+    Attributes:
+        over: Whether the time is spent.
+    """
 
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_timed(http.client.HTTPConnection, self._deadline), req)
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self.over = False
 
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Takes note of a new connection; httpx calls this for each step of a request ("trace")."""
+        if event == "connection.connect_tcp.complete":
+            with self._lock:
+                # A duplicate reaches the connection from outside, also when TLS has taken the first socket over.
+                self._sockets.append(info["return_value"].get_extra_info("socket").dup())
+            if self.over:
+                self._end()
 
-class _HTTPSHandler(urllib.request.HTTPSHandler):
-    def __init__(self, deadline: float) -> None:
-        super().__init__()
-        self._deadline = deadline
+    def _end(self) -> None:
+        with self._lock:
+            self.over = True
+            for one in self._sockets:
+                with suppress(OSError):  # it is closed already
+                    one.shutdown(socket.SHUT_RDWR)
 
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_timed(http.client.HTTPSConnection, self._deadline), req)
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
 
-
-def _timed(connection: type[http.client.HTTPConnection], deadline: float) -> Any:
-    """A factory of connections whose every read, of headers too, ends at the deadline."""
-
-    def connect(host: str, **options: Any) -> http.client.HTTPConnection:
-        made = connection(host, **options)
-        made.response_class = partial(_TimedResponse, deadline=deadline)  # type: ignore[assignment]
-        return made
-
-    return connect
-
-
-class _TimedResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.fp.close()
-        self.fp = io.BufferedReader(_TimedReads(sock, deadline))
-
-
-class _TimedReads(io.RawIOBase):
-    """A socket's bytes; each read waits for its own timeout or the time left until the deadline, whichever is less."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._socket, self._timeout, self._deadline = sock, sock.gettimeout(), deadline
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left if self._timeout is None else min(left, self._timeout))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        for one in self._sockets:
+            one.close()

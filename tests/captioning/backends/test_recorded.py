@@ -16,12 +16,12 @@ from imagist.captioning.backends.recorded import from_model
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.cli.main import main
-from imagist.engine.columns import CAPTIONED, CLASSIFIED, captioned
 from imagist.engine.writer import write
 from imagist.errors import CorruptImage, DataError, ManifestError, ModelFailed
 from imagist.images.stream import run
 from imagist.protocols import Captioner
 from imagist.records import Caption, Failure, Hypothesis, Photo
+from imagist.records.flat import CAPTION_FIELDS, PREDICTION_FIELDS, as_record, columns
 
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
 ALL = CaptionOptions(Decoding(beam=5, nbest=5))
@@ -33,8 +33,8 @@ def photo(source="a.jpg"):
 
 def record(path, captions):
     """Writes captions and failures by source as `imagist caption --out` does."""
-    own = [captioned(source, result) for source, result in captions.items()]
-    write(path, [[(row, {}) for row in own]], CAPTIONED)
+    own = [as_record(source, result) for source, result in captions.items()]
+    write(path, [[(row, {}) for row in own]], columns(CAPTION_FIELDS))
     return path
 
 
@@ -188,7 +188,7 @@ def test_a_table_of_two_columns_will_do(tmp_path):
 
 def test_what_classify_wrote_will_do(tmp_path):
     path = tmp_path / "x.jsonl"
-    row = dict.fromkeys(CLASSIFIED) | {"source": "a.jpg", "caption": "a dog", "caption_logprob": -2.5}
+    row = dict.fromkeys(columns(PREDICTION_FIELDS)) | {"source": "a.jpg", "caption": "a dog", "caption_logprob": -2.5}
     path.write_text(json.dumps(row) + "\n")
     caption = of(replay(path), "a.jpg")
     assert (caption.text, caption.logprob) == ("a dog", -2.5)

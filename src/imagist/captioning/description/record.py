@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from imagist.errors import UsageError
+from imagist.records.flat import shortest
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as fractions of the upright image's width and height, 0 to 1: the same for an image
@@ -46,6 +47,14 @@ class Description:
     sentences: tuple[Said, ...]
     detail: int
     region: Box | None = None
+
+    def fields(self) -> dict[str, object]:
+        """``DESCRIPTION_FIELDS`` of a record; see `imagist.records.flat`."""
+        sentences = [
+            {"text": said.text, "logprob": shortest(said.logprob), "box": [*map(shortest, said.box)]}
+            for said in self.sentences
+        ]
+        return {"description": self.text, "sentences": sentences}
 
 
 def checked(region: Box) -> Box:

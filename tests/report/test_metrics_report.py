@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imagist.cli.figures import Report, show_report, write_report
 from imagist.errors import OutputError
 from imagist.metrics.evaluation import Measured
 from imagist.metrics.resampling import Resamples
 from imagist.metrics.significance import Difference, Interval
+from imagist.report.metrics import Report, show_report, write_report
 
 FIGURES = {
     "cider": Interval(0.712, 0.65, 0.78),

@@ -1,50 +1,18 @@
-"""Frozen records that flow between the floors.
+"""What the parts return: captions, and predictions over a label set.
 
-Shapes: H, W image height and width; N items; C classes; T words of a caption; h, w cells of the encoder's grid.
+Shapes: C classes; T words of a caption; h, w cells of the encoder's grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from imagist.arrays import Array as Array
-from imagist.arrays import Pixels as Pixels
-from imagist.errors import ImagistError, UsageError
-
-
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """A decoded image, upright, RGB, on white.
-
-    Compared and hashed by identity, so that an encoder can remember what it computed for a photo while that lives.
-
-    Attributes:
-        pixels: uint8 ``[H, W, 3]``, RGB; may be smaller than the file (scaled decode).
-        source: Where it came from, as the user would name it.
-        size: ``(width, height)`` of the upright image before scaling, in pixels.
-    """
-
-    pixels: Pixels
-    source: str = "<memory>"
-    size: tuple[int, int] = (0, 0)
-
-    def __post_init__(self) -> None:
-        if (
-            self.pixels.dtype != np.uint8
-            or self.pixels.ndim != 3
-            or self.pixels.shape[2] != 3
-            or 0 in self.pixels.shape
-        ):
-            raise UsageError(
-                f"a photo needs uint8 pixels [H, W, 3], got {self.pixels.dtype} {list(self.pixels.shape)}",
-                item=self.source,
-                remedy="decode it with imagist.images.decode",
-            )
-        if self.size == (0, 0):
-            object.__setattr__(self, "size", (self.pixels.shape[1], self.pixels.shape[0]))
+from imagist.arrays import Array
+from imagist.errors import UsageError
+from imagist.records.flat import shortest
 
 
 @dataclass(frozen=True)
@@ -57,7 +25,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, eq=False)
 class Caption:
-    """What a captioner says of one photo.
+    """The caption of one image.
 
     Attributes:
         text: The sentence, tokens joined by single spaces.
@@ -72,6 +40,14 @@ class Caption:
     tokens: tuple[str, ...] = ()
     nbest: tuple[Hypothesis, ...] = ()
     attention: Array | None = None
+
+    def fields(self) -> dict[str, object]:
+        """``CAPTION_FIELDS`` of a record; see `imagist.records.flat`."""
+        return {
+            "caption": self.text,
+            "caption_logprob": shortest(self.logprob),
+            "nbest": [{"text": h.text, "logprob": shortest(h.logprob)} for h in self.nbest],
+        }
 
 
 @dataclass(frozen=True)
@@ -108,23 +84,19 @@ class LabelSet:
         except ValueError:
             raise UsageError(f"no label {name!r}", remedy=f"one of {', '.join(self.names)}") from None
 
-    def as_mapping(self, row: Sequence[float] | Array) -> dict[str, float]:
-        """``{label: probability}`` of one row of scores ``[C]``."""
-        return {name: float(p) for name, p in zip(self.names, row, strict=True)}
-
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the pipeline says of one photo.
+    """The pipeline's prediction for one image.
 
     Attributes:
-        source: Where the photo came from.
+        source: Where the image came from, as the user would name it.
         caption: The caption, with its log-probability, n-best and attention.
         labels: The C categories that the probabilities are over.
         probabilities: float32 ``[C]``, fused and calibrated, sums to 1.
-        image_probabilities: float32 ``[C]``, what the image alone says.
-        text_probabilities: float32 ``[C]``, what the words alone say.
-        abstained: True where the top probability is below the threshold asked for; then ``label`` is None.
+        image_probabilities: float32 ``[C]``, by the image classifier alone.
+        text_probabilities: float32 ``[C]``, by the text classifier alone.
+        abstained: Whether the top probability is below the chosen threshold; then ``label`` is None.
     """
 
     source: str
@@ -147,12 +119,12 @@ class Prediction:
 
     @property
     def image_label(self) -> str:
-        """The category that the image alone would get."""
+        """The most probable category by the image classifier alone."""
         return self.labels.names[int(self.image_probabilities.argmax())]
 
     @property
     def text_label(self) -> str:
-        """The category that the words alone would get."""
+        """The most probable category by the text classifier alone."""
         return self.labels.names[int(self.text_probabilities.argmax())]
 
     def top(self, k: int) -> list[tuple[str, float]]:
@@ -160,27 +132,19 @@ class Prediction:
         order = np.argsort(-self.probabilities, kind="stable")[:k]
         return [(self.labels.names[i], float(self.probabilities[i])) for i in order]
 
+    def fields(self) -> dict[str, object]:
+        """``PREDICTION_FIELDS`` of a record; see `imagist.records.flat`."""
+        return {
+            "caption": self.caption.text,
+            "caption_logprob": shortest(self.caption.logprob),
+            "label": self.label,
+            "probability": shortest(self.probability),
+            "image_label": self.image_label,
+            "text_label": self.text_label,
+            "probabilities": self._by_label(self.probabilities),
+            "image_probabilities": self._by_label(self.image_probabilities),
+            "text_probabilities": self._by_label(self.text_probabilities),
+        }
 
-@dataclass(frozen=True, eq=False)
-class Failure:
-    """A row that could not be done: the same identity as a Prediction, and the typed error instead."""
-
-    source: str
-    error: ImagistError
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One input of a run, before it is read: its identity, how to get its bytes, and the columns it carries.
-
-    Attributes:
-        source: Path, address or ``manifest#row`` as the user would name it.
-        content: Encoded bytes where the row holds them; None where they are to be read from ``source``.
-        columns: Further columns of a manifest, carried through to the output under their own names.
-        error: Set where the row is already known to be unusable (an empty cell, say).
-    """
-
-    source: str
-    content: bytes | None = None
-    columns: Mapping[str, object] = field(default_factory=dict)
-    error: ImagistError | None = None
+    def _by_label(self, row: Array) -> dict[str, float]:
+        return {name: shortest(p) for name, p in zip(self.labels, row, strict=True)}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.cli.sheets import make_folder, sheet_name
 from imagist.errors import OutputError
+from imagist.report.sheets import make_folder, sheet_name
 
 
 @pytest.mark.parametrize("inside", ["", "deep/er"])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagist.cli import progress
-from imagist.cli.progress import Meter
+from imagist.engine import progress
+from imagist.engine.progress import Meter
 
 
 @pytest.fixture

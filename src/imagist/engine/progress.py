@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, a line now and then anywhere else."""
+"""Progress of a run on stderr: a bar on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ class Meter:
     """Counts images while it is entered.
 
     Args:
-        total: How many there are; None where nobody knows yet.
+        total: How many there are; None where that is unknown.
         done: How many an earlier run did.
-        quiet: Whether to say nothing.
+        resumed: Whether to report where the run goes on.
+        quiet: Whether to print nothing.
     """
 
-    def __init__(self, total: int | None, *, done: int = 0, quiet: bool = False) -> None:
+    def __init__(self, total: int | None, *, done: int = 0, resumed: bool = False, quiet: bool = False) -> None:
         self.done = done
         self._total, self._before, self._quiet = total, done, quiet
         self._began = self._spoke = time.monotonic()
+        if resumed and not quiet:
+            state = f"resuming after {done:,} inputs" if done else "nothing to resume; beginning"
+            sys.stderr.write(f"imagist: {state}\n")
         console = Console(stderr=True)
         self._bar: Progress | None = None
         if console.is_terminal and not quiet:
@@ -50,7 +54,7 @@ class Meter:
         return (self.done - self._before) / max(time.monotonic() - self._began, 1e-9)
 
     def advance(self, count: int) -> None:
-        """So many more are done."""
+        """Counts so many more images as done."""
         self.done += count
         if self._bar:
             self._bar.update(self._task, completed=self.done, description=self._state())

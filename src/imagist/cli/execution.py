@@ -1,0 +1,116 @@
+"""From parsed options to a run of the engine, and from its summary to messages and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from imagist.cli.parser import limits
+from imagist.engine import Interrupted, RunSpec, Summary, Task, run
+from imagist.engine.run import Each
+from imagist.engine.tasks import T
+from imagist.records import Row
+from imagist.report.terminal import printable
+
+if TYPE_CHECKING:
+    from imagist.pipeline import Pipeline
+
+
+def spec_of(args: argparse.Namespace) -> RunSpec:
+    """The run that the options of `add_inputs`, `add_outputs` and `add_speed` ask for, checked.
+
+    Raises:
+        UsageError: ``--resume`` without ``--out``.
+        OutputError: The output cannot be written, or is one of the inputs.
+    """
+    spec = RunSpec(
+        tuple(args.sources),
+        column=args.column,
+        limits=limits(args),
+        out=args.out,
+        resume=args.resume,
+        batch_size=args.batch_size,
+        workers=args.workers,
+    )
+    spec.check()
+    return spec
+
+
+def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
+    """The pipeline that the options of `add_model`, `add_categories` and `add_speed` ask for.
+
+    Args:
+        args: The parsed options.
+        more: Further arguments of `imagist.pipeline.load`.
+
+    Raises:
+        BundleError: The model cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    from imagist import pipeline
+
+    return pipeline.load(
+        args.model,
+        taxonomy=args.taxonomy,
+        views=args.views,
+        weight=args.weight,
+        beam=args.beam,
+        threads=args.threads,
+        **more,
+    )
+
+
+def execute(
+    args: argparse.Namespace,
+    spec: RunSpec,
+    task: Task[T],
+    rows: Iterator[Row],
+    *,
+    each: Each[T],
+    finish: Callable[[Summary], None],
+) -> int:
+    """Runs a task, shows its results, and reports failures on stderr.
+
+    Args:
+        args: The parsed options.
+        spec: The run.
+        task: The work on each image.
+        rows: The rows of the run, already opened.
+        each: Receives every outcome.
+        finish: Called once at the end, also when the run is interrupted.
+
+    Returns:
+        0 where every image has a result, 3 where some failed, 130 where the run was interrupted.
+    """
+    try:
+        summary = run(spec, task, rows=rows, each=each, quiet=args.quiet)
+    except Interrupted as stop:
+        finish(stop.summary)
+        sys.stderr.write(f"imagist: {stop}{_how_to_resume(args, spec)}\n")
+        return 130
+    finish(summary)
+    _report(summary, spec, quiet=args.quiet)
+    return 3 if summary.failed else 0
+
+
+def _how_to_resume(args: argparse.Namespace, spec: RunSpec) -> str:
+    if spec.out is None:
+        return ""
+    again = [word for word in args.invocation if word != "--resume"]
+    return f"; to go on: imagist {shlex.join([*again, '--resume'])}"
+
+
+def _report(summary: Summary, spec: RunSpec, *, quiet: bool) -> None:
+    if not quiet:
+        written = f"; wrote {spec.out}" if spec.out else ""
+        sys.stderr.write(f"imagist: {summary.done:,} inputs, {summary.rate:,.1f} images/s{written}\n")
+    if summary.failed:
+        lines = [f"imagist: {summary.failed:,} of {summary.done:,} inputs failed:"]
+        lines += [f"  {source}: {message}" for source, message in summary.failures]
+        if summary.failed > len(summary.failures):
+            where = f"; see error_message in {spec.out}" if spec.out else ""
+            lines.append(f"  and {summary.failed - len(summary.failures):,} more{where}")
+        sys.stderr.writelines(printable(line) + "\n" for line in lines)

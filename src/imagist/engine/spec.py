@@ -1,0 +1,80 @@
+"""The specification of a run: what to read, where to write, and how much at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from imagist.engine.writer import check_output
+from imagist.errors import OutputError, UsageError
+from imagist.images import DecodeLimits, rows
+from imagist.images.decode import DEFAULT_LIMITS
+from imagist.records import Row
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run over any number of images.
+
+    Attributes:
+        sources: What to read, as `imagist.images.rows` takes it: files, folders, globs, addresses, tables, shards.
+        column: The column of images in tables; None finds it by its name.
+        limits: Bounds on the bytes and the pixels of one image.
+        out: The table to write, in the format of its suffix; None writes no file.
+        resume: Whether to continue from the journal of a run that was stopped.
+        batch_size: Images in a batch, >= 1.
+        workers: Threads that read and decode, >= 1.
+        executor: The name of the executor, one of `imagist.engine.EXECUTORS`.
+    """
+
+    sources: tuple[str, ...]
+    column: str | None = None
+    limits: DecodeLimits = DEFAULT_LIMITS
+    out: Path | None = None
+    resume: bool = False
+    batch_size: int = 32
+    workers: int = 2
+    executor: str = "local"
+
+    def check(self) -> None:
+        """Makes sure that the results can be written, before anything is read.
+
+        Raises:
+            UsageError: ``resume`` without ``out``.
+            OutputError: The output cannot be written, or is one of the inputs.
+        """
+        if self.out is None:
+            if self.resume:
+                raise UsageError("--resume continues a file", remedy="name it with --out")
+            return
+        check_output(self.out)
+        if any(self.out.resolve() == Path(source).resolve() for source in self.sources):
+            raise OutputError("is an input, too", item=str(self.out), remedy="write to another file")
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the sources, in order, in constant memory; reads until the first row that can be used.
+
+        Raises:
+            UsageError: There is none.
+            ManifestError: A table or shard cannot be read.
+        """
+        found = rows(self.sources, column=self.column, limits=self.limits)
+        missing: list[Row] = []
+        for row in found:
+            if row.error is None or row.source not in self.sources:
+                return chain(missing, [row], found)
+            missing.append(row)
+        reasons = "; ".join(str(row.error) for row in missing) or f"no rows in {', '.join(self.sources)}"
+        raise UsageError(f"nothing to do: {reasons}")
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """The settings that decide which rows there are and which can be decoded, for the journal."""
+        return {
+            "sources": self.sources,
+            "column": self.column,
+            "max_bytes": self.limits.max_bytes,
+            "max_megapixels": self.limits.max_megapixels,
+        }

@@ -1,0 +1,106 @@
+"""The work on each image: classify, caption, describe, explain; each with its columns and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from imagist.images.stream import Work
+from imagist.records import Caption, Photo, Prediction
+from imagist.records.flat import CAPTION_FIELDS, DESCRIPTION_FIELDS, PREDICTION_FIELDS, Kind, Result, columns
+
+if TYPE_CHECKING:
+    from imagist.captioning.description import Box, Description
+    from imagist.explanation import Curve, ExplainOptions, Explanation
+    from imagist.pipeline import Pipeline
+    from imagist.protocols import Captioner
+
+T = TypeVar("T", bound=Result)
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """What a run does with its images.
+
+    Attributes:
+        work: N photos to N results, in order; called from ``concurrency`` threads.
+        columns: The columns of the table, without those that the inputs carry.
+        settings: All settings that decide the results, JSON values by name. A run resumes only with equal settings.
+        concurrency: Batches worked on at the same time, >= 1.
+    """
+
+    work: Work[T]
+    columns: Mapping[str, Kind]
+    settings: Mapping[str, object]
+    concurrency: int = 1
+
+
+def classification(pipeline: Pipeline) -> Task[Prediction]:
+    """A caption, a category and probabilities for each image."""
+    settings = {"task": "classify", "pipeline": pipeline.id}
+    return Task(pipeline.predict, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
+
+
+def captioning(captioner: Captioner, *, nbest: int = 1, concurrency: int = 1) -> Task[Caption]:
+    """A caption for each image, with its n best hypotheses.
+
+    Args:
+        captioner: Returns ``nbest`` hypotheses an image.
+        nbest: Part of the settings of the run.
+        concurrency: Batches that the captioner takes at the same time.
+    """
+    settings = {"task": "caption", "captioner": captioner.id, "nbest": nbest}
+    return Task(captioner.caption, columns(CAPTION_FIELDS), settings, concurrency)
+
+
+def description(
+    captioner: Captioner, *, detail: int = 1, region: Box | None = None, batch_size: int = 32, concurrency: int = 1
+) -> Task[Description]:
+    """A description of each image, or of a region of each.
+
+    Args:
+        captioner: Writes the captions that descriptions are made from.
+        detail: 0 a few words, 1 a sentence, 2 a longer sentence, 3 a paragraph.
+        region: The part to describe; None describes the whole image.
+        batch_size: Parts of images that the captioner takes in one call.
+        concurrency: Batches that the captioner takes at the same time.
+    """
+    from imagist.captioning.description import describe_all
+
+    def work(photos: Sequence[Photo]) -> list[Description]:
+        return describe_all(captioner, photos, detail=detail, region=region, batch_size=batch_size)
+
+    settings = {"task": "describe", "captioner": captioner.id, "detail": detail, "region": region}
+    return Task(work, columns(DESCRIPTION_FIELDS), settings, concurrency)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """An explanation of one image, and where asked for its deletion curves by name."""
+
+    explanation: Explanation
+    curves: Mapping[str, Curve]
+
+    def fields(self) -> dict[str, object]:
+        """The record of the prediction that is explained."""
+        return self.explanation.prediction.fields()
+
+
+def explanation(pipeline: Pipeline, options: ExplainOptions, *, deletion: bool = False) -> Task[Explained]:
+    """The words and the parts of each image that decided its category.
+
+    Args:
+        pipeline: Its predictions are explained.
+        options: How parts of an image are hidden.
+        deletion: Whether to compute deletion curves as well.
+    """
+    from imagist.explanation import deletions, explain
+
+    def work(photos: Sequence[Photo]) -> list[Explained]:
+        found = explain(pipeline, photos, options)
+        curves = deletions(pipeline, photos, found, options) if deletion else [{} for _ in photos]
+        return [Explained(one, of_one) for one, of_one in zip(found, curves, strict=True)]
+
+    settings = {"task": "explain", "pipeline": pipeline.id, "options": repr(options), "deletion": deletion}
+    return Task(work, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
