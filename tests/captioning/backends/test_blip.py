@@ -1,4 +1,4 @@
-"""BLIP beyond what all pretrained captioners do (tests/pretrained)."""
+"""BLIP beyond what all pretrained captioners do (tests/captioning/pretrained)."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def folder(tmp_path_factory):
 
 
 def test_it_starts_and_ends_as_blip_does(folder):
-    captioner = blip.from_model(folder, CaptionOptions())
-    text = captioner._checkpoint.model.config.text_config
-    assert captioner._vocabulary.start == text.bos_token_id
-    assert captioner._vocabulary.ends == [text.sep_token_id]
-    assert text.bos_token_id >= len(captioner._checkpoint.tokenizer)  # [DEC], which the tokenizer does not know
-
-
-def test_after_a_prompt_its_last_word_is_not_said_again(folder):
     captioner = blip.from_model(folder, CaptionOptions(), prompt="an image of")
-    assert captioner._checkpoint.tokenizer.decode([captioner._vocabulary.start]) == "of"
+    checkpoint, start = captioner._checkpoint, captioner._generator._start
+    text = checkpoint.model.config.text_config
+    assert start.input_ids[0] == text.bos_token_id >= len(checkpoint.tokenizer)  # [DEC], which no tokenizer has
+    assert checkpoint.tokenizer.decode(start.input_ids[1:]) == "[UNK] image of [SEP]"
+    assert start.ends == [text.sep_token_id]
+    assert start.returned == start.length == 4
 
 
 def test_the_standalone_demo_has_its_lengths(folder, photos):
     captioner = blip.from_model(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, max_length=99)))
-    assert (captioner.decoding.beam, captioner.decoding.max_length, captioner._vocabulary.shortest) == (3, 16, 1)
-    assert captioner.id.endswith("prompt='an image of')")
+    assert (captioner.decoding.beam, captioner.decoding.max_length) == (3, 16)
+    assert captioner.id.endswith("early_stopping=False,prompt='an image of')")
     for caption in captioner.caption(photos):
         assert 1 <= len(caption.tokens) <= 16
 
 
-@pytest.mark.parametrize("name", ["blip-base", "blip-large"])
-def test_short_names_are_those_of_clip_interrogator(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("blip-base", "base"), ("blip-large", "large"), (None, "base"), ("blip-large#standalone", "large")],
+)
+def test_short_names_are_those_of_clip_interrogator(name, model, monkeypatch):
     asked = []
 
     def load(model, *_, **__):
@@ -50,7 +50,6 @@ def test_short_names_are_those_of_clip_interrogator(name, monkeypatch):
         raise KeyError
 
     monkeypatch.setattr("imagist.captioning.pretrained.captioner.load", load)
-    for suffix in ("", "#clip-interrogator"):
-        with pytest.raises(KeyError):
-            blip.from_model(name + suffix, CaptionOptions())
-    assert asked == [f"Salesforce/blip-image-captioning-{name[5:]}"] * 2
+    with pytest.raises(KeyError):
+        blip.from_model(name, CaptionOptions())
+    assert asked == [f"Salesforce/blip-image-captioning-{model}"]

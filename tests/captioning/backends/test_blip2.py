@@ -1,15 +1,16 @@
-"""BLIP-2 beyond what all pretrained captioners do (tests/pretrained): its two kinds of language models."""
+"""BLIP-2 beyond what all pretrained captioners do (tests/captioning/pretrained): its two kinds of language models."""
 
 from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import tiny_checkpoints
 from imagist.captioning.backends import blip2
 from imagist.captioning.options import CaptionOptions
+from imagist.errors import BundleError
 
 pytestmark = pytest.mark.torch
 
@@ -27,31 +28,32 @@ def opened(tmp_path_factory):
     return captioner
 
 
-def test_opt_ends_with_a_new_line(opened):
-    captioner = opened("opt")
-    vocabulary, tokenizer = captioner._vocabulary, captioner._checkpoint.tokenizer
-    assert tokenizer.decode(vocabulary.ends) == "\n"
-    assert vocabulary.start == tokenizer.bos_token_id
-    assert tokenizer.eos_token_id in vocabulary.suppressed_tokens
+def test_opt_continues_the_prompt_and_ends_with_a_new_line(opened):
+    captioner = opened("opt", prompt="a dog")
+    start, tokenizer = captioner._generator._start, captioner._checkpoint.tokenizer
+    queries = captioner._checkpoint.model.config.num_query_tokens
+    assert tokenizer.decode(start.input_ids[queries:]) == "</s>a dog"
+    assert tokenizer.decode(start.ends) == "\n"
+    assert start.returned == len(start.input_ids)
+    assert tokenizer.eos_token_id in captioner._generator._settings["suppress_tokens"]
 
 
 def test_t5_reads_the_prompt_and_begins_to_write_anew(opened):
-    captioner = opened("t5", prompt="an image of")
-    tokenizer = captioner._checkpoint.tokenizer
-    assert captioner._vocabulary.start == captioner._checkpoint.model.config.text_config.decoder_start_token_id
-    assert captioner._vocabulary.ends == [tokenizer.eos_token_id]
-    assert tokenizer.decode(captioner._model._before) == "an image of</s>"
+    captioner = opened("t5", prompt="the image of")
+    start, tokenizer = captioner._generator._start, captioner._checkpoint.tokenizer
+    assert (
+        tokenizer.decode(start.input_ids[captioner._checkpoint.model.config.num_query_tokens :]) == "the image of</s>"
+    )
+    assert start.ends == [tokenizer.eos_token_id]
+    assert (start.returned, start.length, start.positions) == (1, 1, None)
 
 
-@pytest.mark.parametrize("language", ["opt", "t5"])
-def test_the_language_model_is_given_what_the_published_class_gives_it(opened, language):
-    captioner = opened(language)
-    network, pixels = captioner._checkpoint.model, torch.randn(2, 3, 32, 32)
-    with torch.inference_mode():
-        given = blip2._given(network, pixels, [5, 6])
-        expected = network.get_image_features(pixels).pooler_output
-    assert given.shape == (2, network.config.num_query_tokens + 2, 32)
-    torch.testing.assert_close(given[:, :-2], expected)
+def test_a_checkpoint_without_an_image_token_is_refused(opened):
+    checkpoint = opened("opt")._checkpoint
+    token, checkpoint.model.config.image_token_index = checkpoint.model.config.image_token_index, None
+    with pytest.raises(BundleError, match="image token"):
+        blip2._start(checkpoint, "")
+    checkpoint.model.config.image_token_index = token
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("cuda:0", "bfloat16")])

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from imagist.captioning.decoding import Decoding
-from imagist.errors import UsageError
+from imagist.errors import ModelFailed, UsageError
 from imagist.protocols import Captioner
 from imagist.records import Photo
 from tiny_checkpoints import CAPTIONERS
@@ -39,7 +39,7 @@ def assert_same(one, other):
     assert [h.text for h in one.nbest] == [h.text for h in other.nbest]
 
 
-def test_a_batch_says_what_single_photos_say(captioner, some):
+def test_a_batch_gives_the_captions_of_single_photos(captioner, some):
     together = captioner.caption(some)
     for photo, caption in zip(some, together, strict=True):
         assert_same(caption, captioner.caption([photo])[0])
@@ -81,7 +81,7 @@ def test_another_seed_draws_other_captions(make, name, some):
     assert len(texts) == 3
 
 
-def test_a_nucleus_of_one_word_is_greedy(make, name, some):
+def test_a_nucleus_of_one_token_is_greedy(make, name, some):
     drawn = make(name, Decoding(beam=1, max_length=10, top_p=1e-9)).caption(some)
     for one, other in zip(drawn, make(name, Decoding(beam=1, max_length=10)).caption(some), strict=True):
         assert_same(one, other)
@@ -89,9 +89,48 @@ def test_a_nucleus_of_one_word_is_greedy(make, name, some):
 
 def test_no_longer_than_asked_for(make, name, some, monkeypatch):
     captioner, lengths = make(name, Decoding(beam=2, nbest=2, max_length=3)), []
-    monkeypatch.setattr(captioner._vocabulary, "text", lambda words: lengths.append(len(words)) or "said")
+    decode = captioner._checkpoint.tokenizer.decode
+    monkeypatch.setattr(
+        captioner._checkpoint.tokenizer, "decode", lambda ids, **how: lengths.append(len(ids)) or decode(ids, **how)
+    )
     captioner.caption(some)
     assert max(lengths) == 3
+
+
+@pytest.mark.parametrize("top_p", [None, 0.9])
+def test_mbr_reranks_all_hypotheses(make, name, some, top_p):
+    settings = {"beam": 6, "max_length": 8, "top_p": top_p}
+    captioner = make(name, Decoding(nbest=6, **settings))
+    reranked = make(name, Decoding(nbest=2, mbr=True, **settings)).caption(some)
+    assert [c.text for c in reranked] != [c.text for c in captioner.caption(some)]
+    for before, after in zip(captioner.caption(some), reranked, strict=True):
+        assert {*after.nbest} <= {*before.nbest}
+        assert (after.text, after.logprob) == (after.nbest[0].text, after.nbest[0].logprob)
+        assert len(after.nbest) == min(2, len(before.nbest))
+
+
+def test_blank_captions_are_an_error_of_the_image(make, some, monkeypatch):
+    captioner = make("blip2-opt", Decoding(beam=2))
+    monkeypatch.setattr(captioner._checkpoint.tokenizer, "decode", lambda *_, **__: " ")
+    with pytest.raises(ModelFailed, match="nothing") as caught:
+        captioner.caption(some[:1])
+    assert caught.value.item == some[0].source
+
+
+def test_a_blank_hypothesis_is_left_out(make, some, monkeypatch):
+    captioner = make("git", Decoding(beam=3, nbest=3))
+    texts = iter([" ", "a  dog", "a dog"])
+    monkeypatch.setattr(captioner._checkpoint.tokenizer, "decode", lambda *_, **__: next(texts))
+    (caption,) = captioner.caption(some[:1])
+    assert [hypothesis.text for hypothesis in caption.nbest] == ["a dog"]
+
+
+def test_nothing_is_logged(make, name, some, capfd):
+    captioner = make(name, Decoding(beam=1, max_length=4))
+    captioner._checkpoint.model.generation_config.max_length = 17  # beside which max_new_tokens gives a warning
+    captioner.caption(some[:1])
+    captioner._checkpoint.model.generation_config.max_length = None
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_id_names_the_weights_and_every_setting(make, name, folders):
@@ -104,6 +143,7 @@ def test_the_id_names_the_weights_and_every_setting(make, name, folders):
         make(name, suffix="#standalone"),
         make(name, suffix="#clip-interrogator"),
         make(name, suffix="#clip-interrogator-0.5"),
+        make(name, Decoding(beam=8, max_length=28, length_penalty=1.0), prompt="an image of"),  # stops early
     ]
     assert len({captioner.id for captioner in made}) == len(made)
     assert all(captioner.id.startswith(f"{folders(name).name}-") for captioner in made)
@@ -134,7 +174,7 @@ def test_threads_are_given_back(make, some):
 
 
 @pytest.mark.parametrize("name", ["blip", "git", "blip2-opt"])
-def test_more_words_than_the_model_has_places_for_are_refused(make, name):
+def test_more_tokens_than_the_model_has_positions_for_are_refused(make, name):
     with pytest.raises(UsageError, match="at most") as caught:
         make(name, Decoding(max_length=100))
     most = int(str(caught.value).rpartition(" ")[2].rstrip(")"))
@@ -146,15 +186,15 @@ def test_t5_has_no_bound(make):
 
 
 @pytest.mark.parametrize("name", ["blip2-opt", "blip2-t5"])
-def test_half_precision_says_much_the_same(folders, make, name, some):
-    from imagist.captioning.backends.blip2 import _opening
+def test_half_precision_writes_much_the_same(folders, make, name, some):
+    from imagist.captioning.backends.blip2 import _start
     from imagist.captioning.options import CaptionOptions
     from imagist.captioning.pretrained.captioner import PretrainedCaptioner
     from imagist.captioning.pretrained.loading import load
 
     halved = load(str(folders(name)), "blip-2", "Blip2ForConditionalGeneration", dtype="bfloat16")
     options = CaptionOptions(decoding=Decoding(beam=1, max_length=1))
-    captioner = PretrainedCaptioner("blip2", halved, _opening, options)
+    captioner = PretrainedCaptioner("blip2", halved, _start, options)
     assert captioner.id.endswith(",bfloat16)")
     exact = make(name, options.decoding).caption(some)
     differences = [abs(a.logprob - b.logprob) for a, b in zip(captioner.caption(some), exact, strict=True)]

@@ -1,11 +1,13 @@
-"""What is loaded, and what is refused with a word."""
+"""What is loaded, and what is refused with an error."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -17,6 +19,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import tiny_checkpoints
+from imagist.captioning.pretrained import loading
 from imagist.captioning.pretrained.loading import load
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 
@@ -70,10 +73,33 @@ def test_what_can_only_be_a_folder_is_not_looked_for_elsewhere(model, monkeypatc
         load(model, *BLIP)
 
 
-def test_a_hub_that_cannot_be_reached_is_told_with_the_remedy():
+def test_without_a_hub_the_error_names_the_remedy():
     with pytest.raises(BundleNotFound, match="give a folder") as caught:
         load("somebody/tiny", *BLIP)
     assert caught.value.item == "somebody/tiny"
+
+
+@pytest.mark.parametrize("answers", ["never", "refuses"])
+def test_a_hub_that_cannot_be_reached_is_an_error_within_seconds(monkeypatch, answers):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        if answers == "refuses":
+            server.close()
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        monkeypatch.setattr(loading, "HUB_TIMEOUT", 0.5)
+        begin = time.monotonic()
+        with pytest.raises(BundleNotFound, match="hub cannot be reached and no copy is on disk"):
+            load("somebody/tiny", *BLIP)
+    assert time.monotonic() - begin < 2
+
+
+def test_the_hub_has_seconds_to_answer():
+    assert loading.HUB_TIMEOUT < 5
+
+
+def test_any_kind_is_loaded_where_none_is_named(folders):
+    assert load(str(folders("git")), None, "GitForCausalLM").model.config.model_type == "git"
 
 
 def test_a_model_of_another_kind_is_refused(folders):
@@ -129,8 +155,8 @@ FAULTS = {
     "torn weights": (torn, "damaged"),
     "no decoder": (without_a_decoder, "missing or of another shape, such as text_decoder"),
     "another size": (of_another_size, "missing or of another shape"),
-    "no configuration": (without("config.json"), "no configuration"),
-    "no JSON": (overwritten("{"), "no configuration"),
+    "no usable configuration": (without("config.json"), "no usable configuration"),
+    "no JSON": (overwritten("{"), "no usable configuration"),
     "unknown kind": (overwritten('{"model_type": "nonesuch"}'), "nonesuch"),
 }
 
@@ -215,17 +241,17 @@ def test_logging_is_left_as_it_was(folders):
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
-ABSENT = [(module, "torch") for module in ("captioners.blip", "captioners.blip2", "captioners.git")]
+ABSENT = [(f"backends.{module}", "torch") for module in ("blip", "blip2", "git")]
 
 
 @pytest.mark.parametrize(("module", "absent"), [*ABSENT, ("translation", "transformers")])
-def test_without_the_extra_the_remedy_is_told(module, absent):
+def test_without_the_extra_the_error_names_the_remedy(module, absent):
     code = f"""
 import sys
 sys.modules[{absent!r}] = None
 from imagist.errors import MissingExtra
 try:
-    import imagist.{module}
+    import imagist.captioning.{module}
 except MissingExtra as error:
     assert error.item == {absent!r}, error
     assert "imagist[torch]" in str(error), error

@@ -1,4 +1,4 @@
-"""Published checkpoints: loading them, and saying what they see through the one decoding loop.
+"""Published checkpoints: loads them, and writes captions with the `generate` method of transformers.
 
 Importing anything from here needs the torch extra.
 """

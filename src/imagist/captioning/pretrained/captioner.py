@@ -1,4 +1,4 @@
-"""The captioner that all pretrained models share: photos to pixels, one search, words to text."""
+"""The captioner that BLIP, BLIP-2 and GIT share: images to pixels, `generate` of transformers, tokens to text."""
 
 from __future__ import annotations
 
@@ -6,38 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from imagist.captioning.decoding import Decoding, Sentence, generate, seeds_of
+from imagist.captioning.decoding import Decoding, seeds_of
 from imagist.captioning.options import CaptionOptions
-from imagist.captioning.pretrained.loading import Checkpoint, load
-from imagist.captioning.pretrained.presets import Preset, named
-from imagist.captioning.pretrained.words import Beams, LanguageModel, Vocabulary
+from imagist.captioning.pretrained.generation import Generated, Generator, Start
+from imagist.captioning.pretrained.loading import Checkpoint, load, quiet
+from imagist.captioning.pretrained.presets import Preset, parse_model
+from imagist.captioning.reranking.mbr import agreement
+from imagist.captioning.translation import TranslatedCaptioner, translator_into
 from imagist.errors import ModelFailed, UsageError
+from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
-
-
-@dataclass(frozen=True, eq=False)
-class Opening:
-    """How a model begins a caption.
-
-    Attributes:
-        model: Having the words before the caption in it.
-        before: How many words those are.
-        start: The last of them.
-        ends: The word that ends a caption, or several.
-        size: V, of the logits.
-        room: Most words that the model has places for, with those before the caption; None where it has no bound.
-    """
-
-    model: LanguageModel
-    before: int
-    start: int
-    ends: int | list[int]
-    size: int
-    room: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,29 +28,35 @@ class Family:
     """Published models of one kind.
 
     Attributes:
-        name: Of their captioner.
-        model_type: What their configurations name.
+        name: The captioner's name.
+        model_type: What the configurations of these models name.
         network: The transformers class to make.
-        models: Short names of those on the hub.
-        opening: How they begin a caption, given the prompt.
+        models: Short names of models on the hub; the first one is the default.
+        start: What a model reads before it writes, from the checkpoint and the prompt.
     """
 
     name: str
     model_type: str
     network: str
     models: Mapping[str, str]
-    opening: Callable[[Checkpoint, str], Opening]
+    start: Callable[[Checkpoint, str], Start]
 
 
 class PretrainedCaptioner:
     """Implements `imagist.protocols.Captioner` over a checkpoint.
 
+    Captions are those of the model's own ``generate``, which differs from `imagist.captioning.decoding.generate`:
+    hypotheses are ranked by log-probability / length ** length_penalty with the end counted in the length, a token may
+    follow itself unless ``no_repeat_ngram_size`` is 1, and the prompt counts where n-grams must not repeat. Without a
+    preset the search is done with an image when ``beam`` hypotheses have ended; with one it stops by the rule that
+    transformers applies by default, as in the program that the preset is named after.
+
     Args:
         kind: The captioner's name.
         checkpoint: The model.
-        opening: How it begins, given the prompt.
+        start: What it reads before it writes, from the checkpoint and the prompt.
         options: How to search, and on how many threads; a preset goes before its decoding.
-        preset: Settings by name; None searches as the options say.
+        preset: Settings by name; None searches as the options ask.
         prompt: What the caption continues; not part of it. None is the preset's, or none.
 
     Raises:
@@ -78,88 +67,101 @@ class PretrainedCaptioner:
         self,
         kind: str,
         checkpoint: Checkpoint,
-        opening: Callable[[Checkpoint, str], Opening],
+        start: Callable[[Checkpoint, str], Start],
         options: CaptionOptions,
         preset: Preset | None = None,
         prompt: str | None = None,
     ) -> None:
         prompt = (preset.prompt if preset else "") if prompt is None else prompt.strip()
-        begun = opening(checkpoint, prompt)
-        shortest = preset.fewest(begun.before) if preset else 1
-        self.decoding: Decoding = preset.decoding(options.decoding, begun.before) if preset else options.decoding
-        if begun.room is not None and begun.before + self.decoding.max_length > begun.room:
+        first = start(checkpoint, prompt)
+        min_length = preset.min_new_tokens(first.length) if preset else 1
+        self.decoding: Decoding = preset.decoding(options.decoding, first.length) if preset else options.decoding
+        if first.positions is not None and first.length + self.decoding.max_length > first.positions:
             raise UsageError(
-                f"{self.decoding.max_length} words are more than this model can write",
+                f"{self.decoding.max_length} tokens are more than this model can write",
                 item="max_length",
-                remedy=f"at most {begun.room - begun.before}",
+                remedy=f"at most {first.positions - first.length}",
             )
-        self._vocabulary = Vocabulary(
-            checkpoint.tokenizer, begun.size, start=begun.start, ends=begun.ends, shortest=shortest
-        )
-        self._checkpoint, self._model, self._threads = checkpoint, begun.model, options.threads
-        told = f"{self.decoding}" + (f",shortest={shortest}" if shortest > 1 else "")
-        told += f",prompt={prompt!r}" if prompt else ""
-        precision = str(checkpoint.model.dtype).removeprefix("torch.")
-        told += f",{precision}" if precision != "float32" else ""
-        self.id = f"{checkpoint.name}/{kind}({told})"
+        self._checkpoint, self._threads = checkpoint, options.threads
+        early = preset is None
+        self._generator = Generator(checkpoint, first, self.decoding, min_length=min_length, early_stopping=early)
+        settings = [str(self.decoding)]
+        settings += [f"min_length={min_length}"] if min_length > 1 else []
+        settings += ["early_stopping=False"] if not early and self.decoding.beam > 1 else []
+        settings += [f"prompt={prompt!r}"] if prompt else []
+        settings += [str(checkpoint.model.dtype).removeprefix("torch.")]
+        self.id = f"{checkpoint.name}/{kind}({','.join(settings).removesuffix(',float32')})"
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order.
 
         Raises:
-            ModelFailed: All that the model says of a photo is blank.
+            ModelFailed: All hypotheses of a photo are blank.
         """
         if not photos:
             return []
-        with _threads(self._threads):
-            beams = Beams(self._model, self._vocabulary, self._pixels(photos), self.decoding.beam)
-            found = generate(beams, len(photos), self.decoding, seeds_of(photos))
-        return [self._caption(photo, sentences) for photo, sentences in zip(photos, found, strict=True)]
+        with _threads(self._threads), quiet():
+            found = self._generator.generate(self._pixels(photos), seeds_of(photos))
+        return [self._caption(photo, hypotheses) for photo, hypotheses in zip(photos, found, strict=True)]
 
     def _pixels(self, photos: Sequence[Photo]) -> Tensor:
-        """Float ``[N, 3, H, W]``, each photo for itself: they come in all sizes."""
-        images = self._checkpoint.images
-        made = [images(Image.fromarray(p.pixels), return_tensors="pt")["pixel_values"] for p in photos]
-        model = self._checkpoint.model
+        """Float ``[N, 3, H, W]``, one photo at a time, as their sizes differ."""
+        process, model = self._checkpoint.images, self._checkpoint.model
+        made = [process(Image.fromarray(photo.pixels), return_tensors="pt")["pixel_values"] for photo in photos]
         return torch.cat(made).to(device=model.device, dtype=model.dtype)
 
-    def _caption(self, photo: Photo, sentences: list[Sentence]) -> Caption:
-        said: dict[str, float] = {}
-        for sentence in sentences:
-            text = self._vocabulary.text(sentence.words)
-            if text:
-                said.setdefault(text, sentence.logprob)  # other pieces may spell the same words
-        if not said:
-            raise ModelFailed("the captioner said nothing of this image", item=photo.source)
-        nbest = tuple(Hypothesis(text, logprob) for text, logprob in said.items())
-        return Caption(nbest[0].text, nbest[0].logprob, tuple(nbest[0].text.split()), nbest)
+    def _caption(self, photo: Photo, hypotheses: Sequence[Generated]) -> Caption:
+        different: dict[str, Generated] = {}
+        for hypothesis in hypotheses:
+            text = self._checkpoint.tokenizer.decode(hypothesis.tokens.tolist(), skip_special_tokens=True)
+            different.setdefault(" ".join(text.split()), hypothesis)  # several token sequences may spell one text
+        different.pop("", None)
+        if not different:
+            raise ModelFailed("the captioner wrote nothing for this image", item=photo.source)
+        nbest = [Hypothesis(text, hypothesis.logprob) for text, hypothesis in different.items()]
+        if self.decoding.mbr:
+            tokens = [hypothesis.tokens for hypothesis in different.values()]
+            scores = agreement(tokens, [hypothesis.logprob for hypothesis in nbest], self.decoding.length_penalty)
+            nbest = [nbest[i] for i in np.argsort(-scores, kind="stable")]
+        best = nbest[0]
+        return Caption(best.text, best.logprob, tuple(best.text.split()), tuple(nbest[: self.decoding.nbest]))
 
 
 def load_captioner(
-    family: Family, model: str, options: CaptionOptions, prompt: str | None = None, *, dtype: str = "float32"
-) -> PretrainedCaptioner:
-    """The captioner of a model that may have a short name, and a preset behind it.
+    family: Family,
+    model: str | None,
+    options: CaptionOptions,
+    prompt: str | None = None,
+    translator: str | None = None,
+    *,
+    dtype: str = "float32",
+) -> Captioner:
+    """Loads a captioner of a family, which writes in the language of the options.
 
     Args:
         family: What kind of model it is.
-        model: As `imagist.captioning.pretrained.presets.named` takes it.
-        options: How to search, where, and on how many threads; `imagist.captioning.translation` handles its language.
+        model: A short name of the family, a name on the Hugging Face hub or a folder; ``#PRESET`` after it chooses the
+            settings of `imagist.captioning.pretrained.presets`. None is the family's first model.
+        options: How to search, where, on how many threads, and in which language.
         prompt: What the caption continues; not part of it. None is the preset's, or none.
+        translator: MarianMT model for ``options.language``; None takes the published one.
         dtype: Of the weights: ``float32``, ``bfloat16``.
 
     Raises:
-        UnknownName: No such preset.
+        UnknownName: No such preset, or no translator into the language.
         UsageError: Captions may become longer than the model can write.
-        ImagistError: Else as `imagist.captioning.pretrained.loading.load` says.
+        ImagistError: Else as `imagist.captioning.pretrained.loading.load` raises.
     """
-    source, preset = named(model, family.models)
+    into = translator_into(options, translator)
+    source, preset = parse_model(model or next(iter(family.models)), family.models)
     checkpoint = load(source, family.model_type, family.network, device=options.device, dtype=dtype)
-    return PretrainedCaptioner(family.name, checkpoint, family.opening, options, preset, prompt)
+    captioner = PretrainedCaptioner(family.name, checkpoint, family.start, options, preset, prompt)
+    return TranslatedCaptioner(captioner, into) if into else captioner
 
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """So many threads within an operator, for as long as this lasts."""
+    """Sets the number of threads within an operator, for as long as this lasts."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

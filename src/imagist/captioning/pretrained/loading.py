@@ -1,6 +1,7 @@
 """Checkpoints from a folder or the Hugging Face hub, as transformers model classes.
 
-Only safetensors weights are read, and no code that comes with a model is run.
+Only safetensors weights are read, and no code that comes with a model is run. Where the hub does not answer within
+`HUB_TIMEOUT` seconds, the copy on disk is used; huggingface_hub alone would retry for half a minute.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -22,10 +24,12 @@ from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 from imagist.storage import sha256_of
 
 transformers: Any = import_module("transformers")  # untyped: to follow its annotations takes mypy minutes
+huggingface_hub: Any = import_module("huggingface_hub")
 
 _ON_THE_HUB = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IN_A_FOLDER = (".safetensors", ".json", ".txt", ".model", ".spm")
+HUB_TIMEOUT = 3.0  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +37,10 @@ class Checkpoint:
     """A published model, ready to run.
 
     Attributes:
-        name: The model with the commit or the contents that it was loaded from: equal names, equal weights.
+        name: The model's name with its commit on the hub or a digest of its files: equal names, equal weights.
         model: The transformers model in eval mode, on its device.
         tokenizer: Its tokenizer.
-        images: Its image processor; None where it takes none.
+        images: Its image processor; None where none was asked for.
     """
 
     name: str
@@ -46,25 +50,25 @@ class Checkpoint:
 
 
 def load(
-    model: str, kind: str, network: str, *, device: str = "cpu", dtype: str = "float32", images: bool = True
+    model: str, kind: str | None, network: str, *, device: str = "cpu", dtype: str = "float32", images: bool = True
 ) -> Checkpoint:
     """Loads a checkpoint with its tokenizer and its image processor.
 
-    An encoder whose checkpoint has no weights of a pooler comes without one: its ``pooler`` is None.
+    The ``pooler`` of an encoder is None where the checkpoint holds no weights for it.
 
     Args:
         model: A folder written by ``save_pretrained``, or a name on the Hugging Face hub such as
             ``Salesforce/blip-image-captioning-base``.
-        kind: The ``model_type`` that its configuration must name, such as ``blip``.
+        kind: The ``model_type`` that its configuration must name, such as ``blip``; None accepts any.
         network: The transformers class to make, such as ``BlipForConditionalGeneration``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: Of the weights: ``float32``, ``bfloat16``.
-        images: Whether it comes with an image processor.
+        images: Whether to load an image processor.
 
     Raises:
         MissingExtra: A library that the tokenizer needs is not installed.
-        BundleNotFound: Neither a folder nor a model that the hub gave.
-        BundleError: The folder lacks something, the weights do not fit the class or are not safetensors.
+        BundleNotFound: Neither a folder, nor a model on the hub; or the hub does not answer and no copy is on disk.
+        BundleError: The folder lacks a file, the weights do not fit the class or are not safetensors.
         UsageError: The model is of another kind, or there is no such device.
     """
     target = _device(device)
@@ -76,15 +80,16 @@ def load(
             item=model,
             remedy="a folder written by save_pretrained, or a name on the Hugging Face hub",
         )
-    with _quiet():
-        config, commit = _config(model, local)
-        if config.model_type != kind:
+    with quiet():
+        on_disk = local or not _hub_answers()
+        config, commit = _config(model, local, on_disk)
+        if kind not in (None, config.model_type):
             raise UsageError(
                 f"this is a model of the kind {config.model_type}, where one of the kind {kind} is wanted",
                 item=model,
-                remedy="choose another model, or what is made for this kind",
+                remedy=f"choose a model of the kind {kind}",
             )
-        place = {"local_files_only": True} if local else {"revision": commit}
+        place = {"local_files_only": on_disk} | ({} if local else {"revision": commit})
         tokenizer = _tokenizer(model, place)
         processor = _part(model, transformers.AutoImageProcessor, place, trust_remote_code=False) if images else None
         weights = _weights(getattr(transformers, network), model, config, getattr(torch, dtype), place)
@@ -103,28 +108,45 @@ def _device(device: str) -> torch.device:
     return target
 
 
-def _config(model: str, local: bool) -> tuple[Any, str]:
-    """The configuration, which shows whether there is such a model, and the commit that the hub has it from."""
+def _hub_answers() -> bool:
+    """Whether the hub answers in time, whatever it answers; False in offline mode."""
+    answered = Event()
+
+    def ask() -> None:
+        with suppress(Exception):  # of the HTTP client, which differs between versions of huggingface_hub
+            huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=HUB_TIMEOUT)
+            answered.set()
+
+    if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        request = Thread(target=ask, daemon=True)  # its timeout holds for each address of the hub; join's for all
+        request.start()
+        request.join(HUB_TIMEOUT)
+    return answered.is_set()
+
+
+def _config(model: str, local: bool, on_disk: bool) -> tuple[Any, str]:
+    """The configuration, and the commit it has on the hub; its absence shows that there is no such model."""
     try:
-        folder = Path(model) if local else Path(transformers.utils.cached_file(model, "config.json")).parent
+        folder = Path(model)
+        if not local:
+            folder = Path(transformers.utils.cached_file(model, "config.json", local_files_only=on_disk)).parent
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OSError) and not local:
+            reason = "the Hugging Face hub cannot be reached and no copy is on disk" if on_disk else _first_line(error)
             raise BundleNotFound(
-                f"neither a folder nor a model that the Hugging Face hub gave: {_first_line(error)}",
+                f"neither a folder nor a model of the Hugging Face hub: {reason}",
                 item=model,
                 remedy="check the name; load it once where there is a connection, or give a folder with the model",
             ) from error
         raise BundleError(
-            f"there is no configuration that can be used: {_first_line(error)}",
-            item=model,
-            remedy="a folder written by save_pretrained",
+            f"no usable configuration: {_first_line(error)}", item=model, remedy="a folder written by save_pretrained"
         ) from error
     return config, folder.name
 
 
 def _part(model: str, part: Any, place: dict[str, Any], **settings: Any) -> Any:
-    """What ``part`` makes of the model; the errors of transformers, which are of many kinds, as ours."""
+    """Loads a part of the model by its ``from_pretrained``; raises the many errors of transformers as ours."""
     try:
         return part.from_pretrained(model, **settings, **place)
     except ImportError as error:
@@ -139,7 +161,7 @@ def _part(model: str, part: Any, place: dict[str, Any], **settings: Any) -> Any:
         raise BundleError(
             f"a part of the model cannot be loaded: {_first_line(error)}",
             item=model,
-            remedy="it needs safetensors weights, a tokenizer and, to see, an image processor",
+            remedy="it needs safetensors weights, a tokenizer and, for captions, an image processor",
         ) from error
 
 
@@ -149,8 +171,8 @@ def _first_line(error: Exception) -> str:
 
 def _tokenizer(model: str, place: dict[str, Any]) -> Any:
     tokenizer = _part(model, transformers.AutoTokenizer, place, trust_remote_code=False)
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # what transformers gives where the files are missing
-        raise BundleError("the folder holds no tokenizer", item=model, remedy="save the tokenizer beside the model")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # what transformers returns where files are missing
+        raise BundleError("the folder holds no tokenizer", item=model, remedy="save the tokenizer in the same folder")
     return tokenizer
 
 
@@ -162,10 +184,10 @@ def _weights(network: Any, model: str, config: Any, dtype: Any, place: dict[str,
             remedy="load the model with transformers and write it with save_pretrained",
         )
     settings = {"config": config, "dtype": dtype, "use_safetensors": True}
-    settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # they are refused below, by name
-    weights, told = _part(model, network, place, **settings)
-    missing = _without_pooler(weights, set(told["missing_keys"]))
-    lacking = sorted([*missing, *(key[0] for key in told["mismatched_keys"])])
+    settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # refused below, by name
+    weights, report = _part(model, network, place, **settings)
+    missing = _without_pooler(weights, set(report["missing_keys"]))
+    lacking = sorted([*missing, *(key[0] for key in report["mismatched_keys"])])
     if lacking:
         raise BundleError(
             f"{len(lacking)} weights of {network.__name__} are missing or of another shape, such as {lacking[0]}",
@@ -176,9 +198,9 @@ def _weights(network: Any, model: str, config: Any, dtype: Any, place: dict[str,
 
 
 def _without_pooler(network: Any, missing: set[str]) -> set[str]:
-    """Takes out a pooler that the checkpoint has no weights of, where the network can do without; what else is missing.
+    """Removes an optional pooler that the checkpoint has no weights for; returns the other missing keys.
 
-    Sentence encoders and masked language models are saved without. Left in, it would answer with random weights.
+    Sentence encoders and masked language models are saved without one. Left in, it would have random weights.
     """
     own = {key for key in missing if key.startswith("pooler.")}
     if own and "add_pooling_layer" in signature(type(network).__init__).parameters:
@@ -188,22 +210,25 @@ def _without_pooler(network: Any, missing: set[str]) -> set[str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no reports on weights: what matters is raised."""
+def quiet() -> Iterator[None]:
+    """Turns off the progress bars and the log of transformers and huggingface_hub; errors are raised as ever."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_level = huggingface_hub.logging.get_verbosity()
     logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        huggingface_hub.logging.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()
 
 
 def _contents(folder: Path) -> str:
-    """A digest of the files that decide what a model says."""
+    """A digest of the files that decide what a model generates."""
     digest = hashlib.sha256()
     for file in sorted(file for file in folder.iterdir() if file.suffix in _IN_A_FOLDER):
         digest.update(f"{file.name}\n{sha256_of(file)}\n".encode())

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagist.captioning.pretrained.loading import load as load_checkpoint
-from imagist.captioning.pretrained.loading import transformers
 from imagist.errors import BundleError, BundleNotFound, OutputError, UsageError
 from imagist.records import Array, LabelSet
 
@@ -234,15 +233,15 @@ def begin(
         dropout: Before the last layer, in training.
 
     Raises:
-        BundleNotFound: Neither a folder, nor in an installed package, nor a model that the hub gave.
-        ImagistError: Else as `imagist.captioning.pretrained.loading.load` says.
+        BundleNotFound: Neither a folder, nor in an installed package, nor a model on the hub.
+        UsageError: The model is no encoder of the BERT family.
+        ImagistError: Else as `imagist.captioning.pretrained.loading.load` raises.
     """
-    source = model_folder(model)
-    checkpoint = load_checkpoint(source, _model_type(source), "AutoModel", device=device, images=False)
+    checkpoint = load_checkpoint(model_folder(model), None, "AutoModel", device=device, images=False)
     config = checkpoint.model.config
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or checkpoint.tokenizer.pad_token_id is None:
         raise UsageError(
-            f"a model of the kind {config.model_type} gives no states of words to pool",
+            f"a model of the kind {config.model_type} returns no states of tokens to pool",
             item=model,
             remedy="choose an encoder of the BERT family",
         )
@@ -278,7 +277,11 @@ def load(folder: Path, device: str = "cpu") -> TransformerClassifier:
 
 
 def model_folder(model: str) -> str:
-    """The folder that ``package:NAME/FOLDER`` means; any other name as it is."""
+    """Resolves ``package:NAME/FOLDER`` to a folder of an installed package; returns any other name as it is.
+
+    Raises:
+        BundleNotFound: No installed package holds the folder.
+    """
     if not model.startswith("package:"):
         return model
     package, _, inside = model.removeprefix("package:").partition("/")
@@ -290,17 +293,3 @@ def model_folder(model: str) -> str:
             "no installed package holds such a folder", item=model, remedy=f"pip install {package.replace('_', '-')}"
         )
     return str(found)
-
-
-def _model_type(source: str) -> str:
-    try:
-        config = Path(transformers.utils.cached_file(source, "config.json"))
-        return str(json.loads(config.read_text("utf-8"))["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if Path(source).is_dir():
-            return ""  # loading says what is wrong with it
-        raise BundleNotFound(
-            "neither a folder nor a model that the Hugging Face hub gives here",
-            item=source,
-            remedy="check the name; load it once where there is a connection, or give a folder with the model",
-        ) from error
