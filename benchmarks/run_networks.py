@@ -72,7 +72,7 @@ def as_floats(networks: Networks, scratch: Path) -> Networks:
         WordVocabulary(bundle.lines("vocabulary.txt"), [*card.get("languages", {"en": START})]),
         Decoding(max_length=card["max_length"], length_penalty=card["length_penalty"]),
     )  # fmt: skip
-    assemble.write_bundle(parts, scratch / "bundle")
+    assemble.export_bundle(parts, scratch / "bundle")
     return Networks(open_bundle(scratch / "bundle"), networks.encoder, networks.decoder, bundle)
 
 
@@ -80,12 +80,12 @@ def of_run(run: Path, data: Path) -> Networks:
     """Modules as the recipe of a run says, the decoder filled with the weights of the bundle's graphs."""
     recipe = json.loads((run / "measured.json").read_text("utf-8"))["recipe"]
     bundle = open_bundle(run / "bundle")
-    _, cells, channels = bundle.session("captioner-begin.onnx").get_inputs()[0].shape
+    _, cells, channels = bundle.session("begin.onnx").get_inputs()[0].shape
     decoder = build(
         recipe["decoder"], words=len(bundle.lines("vocabulary.txt")), channels=channels, cells=cells,
         max_length=recipe["data"]["max_length"],
     )  # fmt: skip
-    found = weights(bundle, "captioner-begin.onnx") | weights(bundle, "captioner-step.onnx")
+    found = weights(bundle, "begin.onnx") | weights(bundle, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
     wanted = [name for name, _ in decoder.named_parameters()]  # those that are tied once
     if missing := sorted({*wanted} - found.keys()):

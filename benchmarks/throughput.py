@@ -24,11 +24,11 @@ import numpy as np
 import onnxruntime
 import pyarrow.parquet as pq
 import torch
+from imagist.classifiers.text.bag import BagClassifier
 from PIL import Image
 
 from imagist.bundle import open_bundle
 from imagist.captioning.decoding import END, START
-from imagist.classifiers.text.bag import BagClassifier
 from imagist.images import load as load_photos
 from imagist.images import rows
 from imagist.pipeline import load

@@ -36,6 +36,7 @@ class Quadrants:
     """All the parts at once."""
 
     id = "quadrants"
+    concurrent = True
     labels = LABELS
 
     def __init__(self, *, attention=True):

@@ -12,7 +12,7 @@ import tiny_checkpoints
 from imagist.captioning.decoding import Decoding
 from imagist.training.captioners.gpt2 import PieceVocabulary, small_gpt2
 from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
-from imagist.training.export.bundle import Parts, write_bundle
+from imagist.training.export.bundle import Parts, export_bundle
 from imagist.training.networks.build import build
 from imagist.training.networks.prefix import PrefixDecoder
 
@@ -74,5 +74,5 @@ def parts(name: str) -> Parts:
 
 def write(folder, name):
     """A bundle of one of `NAMES`; the folder."""
-    write_bundle(parts(name), folder)
+    export_bundle(parts(name), folder)
     return folder

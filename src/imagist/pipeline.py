@@ -1,74 +1,100 @@
-"""Photos to predictions: caption, words' verdict, image's verdict, fusion.
+"""Photos to predictions: caption, the text classifier's probabilities, the image classifier's, and their fusion.
 
-Shapes: N photos, F fine classes of the classifiers, C categories of the taxonomy.
+Shapes: N photos, F labels of the classifiers, C categories of the taxonomy.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imagist import registry
-from imagist.bundle import Bundle, open_bundle
-from imagist.captioning.opening import search_of
+from imagist.arrays import Array
+from imagist.bundle import Bundle, open_bundle, open_part, write_bundle
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.opening import open_captioner, search_of
 from imagist.captioning.options import CaptionOptions
-from imagist.classifiers.calibration import Temperature
-from imagist.classifiers.fusion import ScoreFusion
-from imagist.classifiers.taxonomy import Taxonomy, open_taxonomy
+from imagist.classifiers.calibration import TemperatureCalibration
+from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits
-from imagist.images.encoder import Encoder
+from imagist.images.encoder import Encoders
 from imagist.images.photo import Item
 from imagist.images.stream import run
-from imagist.protocols import Captioner, Fusion, ImageClassifier, TextClassifier
-from imagist.records import Array, Failure, LabelSet, Photo, Prediction
-
-FINE = "photos15"  # the taxonomy of a card that stands for all the fine classes
+from imagist.protocols import (
+    Calibration,
+    Captioner,
+    FeatureLevelFusion,
+    Fusion,
+    ImageClassifier,
+    ImageFeatures,
+    PartOptions,
+    TextClassifier,
+    TextFeatures,
+)
+from imagist.records import Failure, LabelSet, Photo, Prediction
 
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """The parts in a row; each is replaceable by anything of its protocol.
+    """The parts in a row; each can be replaced by any other of its protocol.
 
     Attributes:
-        captioner: Writes the words.
-        text_classifier: Classifies the words over F fine classes.
+        captioner: Writes a caption.
+        text_classifier: Classifies the caption over F labels.
         image_classifier: Classifies the image over the same.
-        taxonomy: From the fine classes to the categories asked for.
-        fusion: Joins the two opinions.
-        temperature: Calibrates the joint opinion.
+        taxonomy: From those labels to the categories asked for.
+        fusion: Fuses the probabilities, or the features, of the two classifiers.
+        calibration: Of each classifier's probabilities and of the fused.
         abstain_below: Below this top probability no category is named, 0 to 1.
-        concurrency: Batches worked on at a time.
+        concurrency: Batches processed at a time.
+
+    Raises:
+        UsageError: Parts that do not fit together.
     """
 
     captioner: Captioner
     text_classifier: TextClassifier
     image_classifier: ImageClassifier
     taxonomy: Taxonomy
-    fusion: Fusion
-    temperature: Temperature = field(default_factory=Temperature)
+    fusion: Fusion | FeatureLevelFusion
+    calibration: Calibration = field(default_factory=TemperatureCalibration)
     abstain_below: float = 0.0
     concurrency: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.abstain_below <= 1:
             raise UsageError(f"a probability lies in 0..1, not {self.abstain_below}", item="abstain_below")
-        if self.text_classifier.labels != self.image_classifier.labels:
-            raise UsageError("the two classifiers speak of different classes", remedy="train both on the same labels")
-        self.taxonomy.project(
-            np.zeros((0, len(self.text_classifier.labels))), self.text_classifier.labels
-        )  # refuses unknown members
+        labels = self.text_classifier.labels
+        if labels != self.image_classifier.labels:
+            raise UsageError(
+                "the text classifier and the image classifier have different labels: "
+                f"{', '.join(labels)}; {', '.join(self.image_classifier.labels)}",
+                remedy="choose two that were fitted to the same labels",
+            )
+        fitted = getattr(self.fusion, "labels", None)
+        if fitted is not None and fitted != labels:
+            raise UsageError(
+                "the fusion was fitted to other labels than the classifiers", remedy="choose another fusion"
+            )
+        if isinstance(self.fusion, FeatureLevelFusion) and not (
+            isinstance(self.text_classifier, TextFeatures) and isinstance(self.image_classifier, ImageFeatures)
+        ):
+            raise UsageError("feature fusion needs classifiers with features", remedy="choose another fusion")
+        self.taxonomy.project(np.zeros((0, len(labels))), labels)  # refuses unknown members
 
     @property
     def id(self) -> str:
         """Everything that a prediction depends on but the photo."""
         categories = ";".join(f"{label}={'+'.join(self.taxonomy.members[label])}" for label in self.labels)
-        settings = f"{self.fusion}/{self.temperature}/abstain<{self.abstain_below}"
-        return f"{self.captioner.id}/{self.taxonomy.name}[{categories}]/{settings}"
+        parts = (self.captioner, self.text_classifier, self.image_classifier, self.fusion, self.calibration)
+        ids = "/".join(part.id for part in parts)
+        return f"{ids}/{self.taxonomy.name}[{categories}]/abstain<{self.abstain_below:g}"
 
     @property
     def labels(self) -> LabelSet:
@@ -80,15 +106,54 @@ class Pipeline:
         if not photos:
             return []
         captions = self.captioner.caption(photos)
-        image = self.taxonomy.project(self.image_classifier.scores(photos), self.image_classifier.labels)
-        text = self.taxonomy.project(
-            self.text_classifier.scores([caption.text for caption in captions]), self.text_classifier.labels
-        )
-        joint: Array = self.temperature.apply(self.fusion.fuse(image, text)).astype(np.float32)
+        image, text = self.image_rows(photos), self.text_rows([caption.text for caption in captions])
+        joint = self.joint(image, text)
+        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), strict=True)
         return [
-            Prediction(photo.source, caption, self.labels, both, seen, said, bool(both.max() < self.abstain_below))
-            for photo, caption, both, seen, said in zip(photos, captions, joint, image, text, strict=True)
+            Prediction(photo.source, caption, self.labels, fused, seen, read, bool(fused.max() < self.abstain_below))
+            for photo, caption, fused, seen, read in each
         ]
+
+    def image_rows(self, photos: Sequence[Photo]) -> Array:
+        """What the image classifier computes for each photo, for `of_image` and `joint`: a row for each of N."""
+        scores = self.image_classifier.scores(photos)
+        if isinstance(self.fusion, FeatureLevelFusion) and isinstance(self.image_classifier, ImageFeatures):
+            return np.concatenate([scores, self.image_classifier.hidden(photos)], axis=1)
+        return scores
+
+    def text_rows(self, texts: Sequence[str]) -> Array:
+        """What the text classifier computes for each text, for `of_text` and `joint`: a row for each of N."""
+        scores = self.text_classifier.scores(texts)
+        if isinstance(self.fusion, FeatureLevelFusion) and isinstance(self.text_classifier, TextFeatures):
+            return np.concatenate([scores, self.text_classifier.hidden(texts)], axis=1)
+        return scores
+
+    def of_image(self, rows: Array) -> Array:
+        """The image classifier's calibrated probabilities of the categories: float32 ``[N, C]``."""
+        return self.calibration.image(self._categories(rows[:, : self._width]))
+
+    def of_text(self, rows: Array) -> Array:
+        """The text classifier's calibrated probabilities of the categories: float32 ``[N, C]``."""
+        return self.calibration.text(self._categories(rows[:, : self._width]))
+
+    def joint(self, image: Array, text: Array) -> Array:
+        """The fused, calibrated probabilities of the categories: float32 ``[N, C]``.
+
+        A fusion that was fitted to labels fuses those, and the result is projected to the categories; any other fuses
+        the categories.
+
+        Args:
+            image: Rows of `image_rows`.
+            text: Rows of `text_rows`.
+        """
+        width = self._width
+        if isinstance(self.fusion, FeatureLevelFusion):
+            fused = self._categories(self.fusion.fuse_features(image[:, width:], text[:, width:]))
+        elif getattr(self.fusion, "labels", None) is None:
+            fused = self.fusion.fuse(self.of_image(image), self.of_text(text))
+        else:
+            fused = self._categories(self.fusion.fuse(self.calibration.image(image), self.calibration.text(text)))
+        return self.calibration.fused(fused).astype(np.float32)
 
     def __call__(
         self,
@@ -102,65 +167,109 @@ class Pipeline:
 
         Args:
             images: Paths, bytes, PIL images, uint8 arrays ``[H, W, 3]``, photos or rows.
-            batch_size: Images worked on together.
+            batch_size: Images processed together.
             workers: Threads that read and decode.
             limits: Bounds on what is decoded.
         """
-        batches = run(
-            images, self.predict, batch_size=batch_size, workers=workers, limits=limits, concurrency=self.concurrency
-        )
-        for outcomes in batches:
+        settings: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "limits": limits}
+        for outcomes in run(images, self.predict, concurrency=self.concurrency, **settings):
             for outcome in outcomes:
                 yield outcome.result
+
+    def save(self, folder: Path, name: str, description: str = "", **card: Any) -> Bundle:
+        """Writes a model that `load` opens as an equal pipeline, whole or not at all.
+
+        Args:
+            folder: Of the model; one that is there is replaced.
+            name: Of the model.
+            description: One line about it.
+            card: Further entries of its card.
+
+        Raises:
+            OutputError: The folder cannot be written to.
+            UsageError: Captioner and image classifier have different encoders.
+        """
+        parts = {
+            "captioner": self.captioner,
+            "text_classifier": self.text_classifier,
+            "image_classifier": self.image_classifier,
+            "fusion": self.fusion,
+            "calibration": self.calibration,
+        }
+        encoders = {each.version: each for part in parts.values() if (each := getattr(part, "encoder", None))}
+        writers = {"encoder" if n == 0 else f"encoder-{v}": each.save for n, (v, each) in enumerate(encoders.items())}
+        writers |= {part: each.save for part, each in parts.items()}
+        described = {"name": name, "description": description, **card}
+        if self.taxonomy.labels != self.text_classifier.labels:
+            described["taxonomy"] = {label: list(self.taxonomy.members[label]) for label in self.labels}
+        return write_bundle(folder, described, writers)
+
+    @property
+    def _width(self) -> int:
+        return len(self.text_classifier.labels)
+
+    def _categories(self, scores: Array) -> Array:
+        return self.taxonomy.project(scores, self.text_classifier.labels)
+
+
+Swap = str | os.PathLike[str] | tuple[str, str | os.PathLike[str]]
+"""A part to use instead of a model's own: a folder or model that has one, or its kind and what that kind opens."""
 
 
 def load(
     model: str | os.PathLike[str] = "embedded",
     *,
-    taxonomy: str | os.PathLike[str] = "photos15",
+    taxonomy: str | os.PathLike[str] | None = None,
+    captioner: Swap | None = None,
+    text_classifier: Swap | None = None,
+    image_classifier: Swap | None = None,
+    fusion: Swap | None = None,
     views: str = "square",
     weight: float | None = None,
     beam: int | None = None,
     nbest: int = 1,
     abstain_below: float = 0.0,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Pipeline:
-    """The pipeline of a model folder.
+    """The pipeline of a model, with parts of others in place of its own where asked for.
 
     Args:
         model: A shipped model by name, or a model folder.
-        taxonomy: A built-in taxonomy by name, or a TOML file over the model's classes.
+        taxonomy: A built-in taxonomy by name, or a TOML file over the model's labels; by default the model's own
+            categories.
+        captioner: Instead of the model's own: see `Swap`.
+        text_classifier: The same.
+        image_classifier: The same.
+        fusion: The same. With another classifier than the model's own, its fitted fusion may no longer be the best.
         views: ``square``, ``letterbox`` or ``crops``.
-        weight: Of the words in the fusion, 0 to 1; by default what the model's card found best for the taxonomy.
-        beam: Hypotheses that the captioner follows; by default as many as the model's card says.
-        nbest: Captions kept a photo, up to ``beam``.
+        weight: Of the text classifier in the fusion, 0 to 1; by default the fitted one.
+        beam: Hypotheses that the captioner follows; by default as many as its card says.
+        nbest: Captions kept for each photo, up to ``beam``.
         abstain_below: Below this top probability no category is named.
         threads: Processor cores to use; by default all that this process may.
+        device: Where torch models run: ``cpu``, ``cuda``, ``mps``.
 
     Raises:
         BundleError: The model cannot be used.
-        UsageError: A setting is out of its range, or a name is unknown.
+        UsageError: A setting is out of its range, a name is unknown, or parts do not fit together.
     """
     bundle = open_bundle(model)
-    concurrency = cores() if threads is None else threads
-    if concurrency < 1:
-        raise UsageError(f"at least one thread is needed, not {concurrency}", item="threads")
-    encoder = Encoder(bundle, views=views)
-    options = CaptionOptions(search_of(bundle).returning(nbest, beam), views)
-    captioner, texts, images = _parts(bundle, encoder, options)
-    chosen = open_taxonomy(taxonomy).resolve(texts.labels)
-    fusion = _fusion(bundle.card["fusion"], str(taxonomy))  # not the name of the table: one's own may take any
-    used = fusion.weight if weight is None else weight
-    return Pipeline(
-        captioner,
-        texts,
-        images,
-        chosen,
-        ScoreFusion(used),
-        fusion.temperature(used),
-        abstain_below,
-        concurrency=concurrency,
-    )
+    cores_used = cores() if threads is None else threads
+    if cores_used < 1:
+        raise UsageError(f"at least one thread is needed, not {cores_used}", item="threads")
+    name = None if taxonomy is None else os.fspath(taxonomy)
+    options = PartOptions(views=views, device=device, taxonomy=name, weight=weight, encoders=Encoders())
+    texts: TextClassifier = _open(bundle, "text_classifier", text_classifier, options)
+    images: ImageClassifier = _open(bundle, "image_classifier", image_classifier, options)
+    fused: Fusion | FeatureLevelFusion = _open(bundle, "fusion", fusion, options)
+    at = replace(options, weight=getattr(fused, "weight", weight))
+    calibration: Calibration = _open(bundle, "calibration", None, at)
+    words = _captioner(bundle, captioner, options, nbest, beam, cores_used)
+    shared = all(part.concurrent for part in (words, texts, images, fused, calibration))
+    categories = _taxonomy(bundle, taxonomy, texts.labels)
+    concurrency = cores_used if shared else 1
+    return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, concurrency)
 
 
 def cores() -> int:
@@ -170,30 +279,42 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _parts(
-    bundle: Bundle, encoder: Encoder, options: CaptionOptions
-) -> tuple[Captioner, TextClassifier, ImageClassifier]:
-    card = bundle.card
-    return (
-        registry.find("captioners", card["captioner"]["kind"])(str(bundle.folder), options, encoder),
-        registry.find("text_classifiers", card["text_classifier"]["kind"])(bundle),
-        registry.find("image_classifiers", card["image_classifier"]["kind"])(bundle, encoder),
-    )
+def _taxonomy(bundle: Bundle, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
+    if asked is not None:
+        return open_taxonomy(asked).resolve(labels)
+    own: Mapping[str, Sequence[str]] | None = bundle.card.get("taxonomy")
+    if own is None:
+        return identity(labels)
+    return Taxonomy(bundle.name, LabelSet(tuple(own)), {label: tuple(members) for label, members in own.items()})
 
 
-@dataclass(frozen=True)
-class _FusionCard:
-    """The weight that dev liked best and the temperatures for weights spread evenly over 0..1."""
+def _open(bundle: Bundle, part: str, swap: Swap | None, options: PartOptions) -> Any:
+    """A part of the model, or the one asked for instead."""
+    kinds = f"{part}s"
+    if swap is None:
+        folder = bundle.part(part)
+        return registry.find(kinds, folder.kind)(str(folder.path), options)
+    if isinstance(swap, tuple):
+        return registry.find(kinds, swap[0])(os.fspath(swap[1]), options)
+    folder = open_part(swap, part)
+    return registry.find(kinds, folder.kind)(str(folder.path), options)
 
-    weight: float
-    temperatures: tuple[float, ...]
 
-    def temperature(self, weight: float) -> Temperature:
-        places = np.linspace(0, 1, len(self.temperatures))
-        return Temperature(float(np.interp(weight, places, self.temperatures)))
+def _captioner(
+    bundle: Bundle, swap: Swap | None, options: PartOptions, nbest: int, beam: int | None, threads: int
+) -> Captioner:
+    """The model's captioner, or the one asked for instead; a checkpoint gets all the threads."""
 
+    def asked(decoding: Decoding, threads: int) -> CaptionOptions:
+        return CaptionOptions(
+            decoding.returning(nbest, beam),
+            views=options.views,
+            device=options.device,
+            threads=threads,
+            encoders=options.encoders,
+        )
 
-def _fusion(card: Mapping[str, Any], taxonomy: str) -> _FusionCard:
-    """What the card says for a taxonomy, or for the fine classes where it says nothing."""
-    entry = card.get(taxonomy, card[FINE])
-    return _FusionCard(float(entry["weight"]), tuple(entry["temperatures"]))
+    if isinstance(swap, tuple):
+        return open_captioner(swap[1], asked(Decoding(), threads), kind=swap[0])
+    folder = bundle.part("captioner") if swap is None else open_part(swap, "captioner")
+    return open_captioner(folder.path, asked(search_of(folder), 1))

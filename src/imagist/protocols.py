@@ -1,24 +1,52 @@
-"""What each kind of part must do: one or two methods each.
+"""What each kind of part does: one or two methods each, and what all parts have besides.
 
-N items in, N results out, in order. Parts are safe to call from one thread at a time.
+N items in, N results out, in order.
+
+Every part has
+
+- an ``id`` that changes with anything its answers depend on (weights, settings): journals, caches and studies go by it;
+- ``save(folder)``, which writes a folder that its kind's loader in `imagist.registry` opens again as an equal part;
+- ``concurrent``: whether several threads may call it at once.
+
+Shapes: N items; C classes; D features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from imagist.records import Array, Caption, LabelSet, Photo
+from imagist.arrays import Array
+from imagist.records import Caption, LabelSet, Photo
 
 
-@runtime_checkable
-class Captioner(Protocol):
-    """Writes a sentence about each photo."""
+class Part(Protocol):
+    """What every kind of part has."""
 
     @property
     def id(self) -> str:
-        """Names the model and its settings; goes into every record and cache key."""
+        """Names the part with its weights and settings."""
         ...
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether several threads may call it at once."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the part into a folder, its card last (see `imagist.bundle.write_part`).
+
+        Raises:
+            OutputError: The folder cannot be written to.
+        """
+        ...
+
+
+@runtime_checkable
+class Captioner(Part, Protocol):
+    """Writes a sentence about each photo."""
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order; independent of what else is in the batch."""
@@ -26,8 +54,8 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
-class TextClassifier(Protocol):
-    """Gives categories to sentences."""
+class TextClassifier(Part, Protocol):
+    """Classifies sentences."""
 
     @property
     def labels(self) -> LabelSet:
@@ -40,8 +68,8 @@ class TextClassifier(Protocol):
 
 
 @runtime_checkable
-class ImageClassifier(Protocol):
-    """Gives categories to photos."""
+class ImageClassifier(Part, Protocol):
+    """Classifies photos."""
 
     @property
     def labels(self) -> LabelSet:
@@ -54,9 +82,90 @@ class ImageClassifier(Protocol):
 
 
 @runtime_checkable
-class Fusion(Protocol):
-    """Joins two opinions over the same C labels."""
+class TextFeatures(Protocol):
+    """A text classifier with features: feature fusion and distillation take them."""
+
+    def hidden(self, texts: Sequence[str]) -> Array:
+        """float32 ``[N, D]``, the states below the last layer."""
+        ...
+
+
+@runtime_checkable
+class ImageFeatures(Protocol):
+    """An image classifier with features: feature fusion and distillation take them."""
+
+    def hidden(self, photos: Sequence[Photo]) -> Array:
+        """float32 ``[N, D]``, the states below the last layer."""
+        ...
+
+
+@runtime_checkable
+class Fusion(Part, Protocol):
+    """Fuses the probabilities of the image classifier and those of the text classifier."""
 
     def fuse(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]`` from two of the same shape; rows sum to 1."""
         ...
+
+
+@runtime_checkable
+class FeatureLevelFusion(Part, Protocol):
+    """Fuses the features of the two classifiers into probabilities of their labels."""
+
+    def fuse_features(self, image: Array, text: Array) -> Array:
+        """float32 ``[N, C]`` from ``[N, D1]`` and ``[N, D2]``; rows sum to 1."""
+        ...
+
+
+@runtime_checkable
+class Calibration(Part, Protocol):
+    """Makes probabilities honest without changing the order of the classes."""
+
+    def image(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the image classifier's; rows sum to 1."""
+        ...
+
+    def text(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the text classifier's; rows sum to 1."""
+        ...
+
+    def fused(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the fused; rows sum to 1."""
+        ...
+
+
+class GridEncoder(Protocol):
+    """Encodes photos; captioner and image classifier share what it computes."""
+
+    def grids(self, photos: Sequence[Photo]) -> list[Array]:
+        """For each photo float32 ``[V, L, D]``: V views, the whole image first; L cells; D channels."""
+        ...
+
+
+class EncoderPool(Protocol):
+    """Opens each encoder once, for all parts that use it."""
+
+    def open(self, part: Path, version: str, views: str, threads: int) -> GridEncoder:
+        """The encoder of that version, from the model that a part's folder lies in."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartOptions:
+    """Settings that a loader takes beside a folder; a part ignores those it has no use for.
+
+    Attributes:
+        views: How a photo is made square: ``square``, ``letterbox`` or ``crops``.
+        device: Where a torch model runs: ``cpu``, ``cuda``, ``mps``.
+        threads: Processor threads within one run of a network, >= 1.
+        taxonomy: The categories asked for, by name or path: fusions and calibrations may differ between taxonomies.
+        weight: Fusion weight of the text classifier, 0 to 1; None is the fitted one.
+        encoders: Shares encoders between parts; None opens them for this part alone.
+    """
+
+    views: str = "square"
+    device: str = "cpu"
+    threads: int = 1
+    taxonomy: str | None = None
+    weight: float | None = None
+    encoders: EncoderPool | None = None

@@ -1,9 +1,13 @@
-"""Name to part: built-ins and plugins come through the same door.
+"""From a name to a part: built-in parts and plugins go through the same door.
 
-A plugin names itself in its own package's metadata, as an entry point of a group such as ``imagist.captioners``:
+A plugin names its part in its package's metadata, as an entry point of a group such as ``imagist.captioners``::
 
     [project.entry-points."imagist.captioners"]
     mine = "my_package.captioner:load"
+
+Each entry is a loader: ``load(model, options)`` opens the part that lies in a folder, or what else ``model`` names, and
+takes `imagist.protocols.PartOptions` (captioners: `imagist.captioning.options.CaptionOptions`). ``docs/extending.md``
+shows one plugin of each kind.
 """
 
 from __future__ import annotations
@@ -15,39 +19,67 @@ from typing import Any
 
 from imagist.errors import UnknownName
 
+_STEPWISE = "imagist.captioning.backends.stepwise:from_model"
+
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
-        "attention": "imagist.captioning.backends.stepwise:from_model",
+        "attention": _STEPWISE,
         "blip": "imagist.captioning.backends.blip:from_model",
         "blip2": "imagist.captioning.backends.blip2:from_model",
         "git": "imagist.captioning.backends.git:from_model",
-        "lstm": "imagist.captioning.backends.stepwise:from_model",
-        "prefix-gpt2": "imagist.captioning.backends.stepwise:from_model",
+        "lstm": _STEPWISE,
+        "prefix-gpt2": _STEPWISE,
         "recorded": "imagist.captioning.backends.recorded:from_model",
-        "transformer": "imagist.captioning.backends.stepwise:from_model",
+        "transformer": _STEPWISE,
     },
-    "text_classifiers": {"bag": "imagist.classifiers.text.bag:from_bundle"},
-    "image_classifiers": {"linear": "imagist.classifiers.image.linear:from_bundle"},
+    "text_classifiers": {
+        "tfidf": "imagist.classifiers.text.tfidf:load",
+        "transformer": "imagist.classifiers.text.transformer:load",
+        "uniform": "imagist.classifiers.uniform:load_text",
+    },
+    "image_classifiers": {
+        "distilled": "imagist.classifiers.image.distilled:load",
+        "labelmap": "imagist.classifiers.image.labelmap:load",
+        "linear": "imagist.classifiers.image.linear:load",
+        "network": "imagist.classifiers.image.network:load",
+        "uniform": "imagist.classifiers.uniform:load_image",
+    },
+    "fusions": {
+        "features": "imagist.classifiers.fusion.features:load",
+        "logit": "imagist.classifiers.fusion.logits:load",
+        "score": "imagist.classifiers.fusion.scores:load",
+        "stacking": "imagist.classifiers.fusion.stacking:load",
+    },
+    "calibrations": {"temperature": "imagist.classifiers.calibration:load"},
 }
+"""For each kind of part its built-in loaders, as ``module:attribute``."""
 
 
 def names(kind: str) -> list[str]:
-    """Every name of a kind (``captioners``, ``text_classifiers``, ``image_classifiers``), sorted."""
+    """Every name of a kind of part, built-ins and plugins, sorted.
+
+    Args:
+        kind: A key of `BUILT_IN`, such as ``captioners``.
+    """
     return sorted({*BUILT_IN[kind], *(point.name for point in _plugins(kind))})
 
 
 def find(kind: str, name: str) -> Callable[..., Any]:
-    """The factory that a name stands for; its module is imported now and not before.
+    """The loader of a name; its module is imported now and not before.
 
     Raises:
-        UnknownName: Nothing of that name; the remedy lists what there is.
+        UnknownName: There is none; the remedy lists the names there are.
     """
     for point in _plugins(kind):
         if point.name == name:
             return point.load()  # type: ignore[no-any-return]
     target = BUILT_IN[kind].get(name)
     if target is None:
-        raise UnknownName(f"no {kind} of that name", item=name, remedy=f"one of {', '.join(names(kind))}")
+        raise UnknownName(
+            f"no {kind.replace('_', ' ').removesuffix('s')} of that name",
+            item=name,
+            remedy=f"one of {', '.join(names(kind))}",
+        )
     module, attribute = target.split(":")
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 

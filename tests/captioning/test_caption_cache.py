@@ -48,6 +48,7 @@ class Counting:
 
     def __init__(self, id="fake(beam=3)", broken=()):
         self.id = id
+        self.concurrent = True
         self.asked = Counter()
         self.broken = set(broken)
         self._lock = threading.Lock()
@@ -95,6 +96,7 @@ any_captions = st.builds(
 def test_any_caption_is_read_back_equal(captions):
     class Saying:
         id = "saying"
+        concurrent = True
 
         def caption(self, photos):
             return captions[: len(photos)]

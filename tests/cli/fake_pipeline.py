@@ -17,6 +17,7 @@ LABELS = LabelSet(("cat", "dog", "food"))
 class FakeCaptioner:
     def __init__(self, nbest=1, attention=True):
         self.id = f"fake(nbest={nbest})"
+        self.concurrent = True
         self.nbest = nbest
         self.attention = attention
 

@@ -64,6 +64,7 @@ class CachedCaptioner:
 
     def __init__(self, captioner: Captioner, path: Path) -> None:
         self.id = captioner.id
+        self.concurrent = captioner.concurrent
         self.hits = self.misses = 0
         self._captioner = captioner
         self._store = _Store(Path(path).absolute(), self.id)
@@ -101,6 +102,10 @@ class CachedCaptioner:
             self.misses += captioned
             self.hits += len(photos) - captioned
         return [said[key] for key in keys]
+
+    def save(self, folder: Path) -> None:
+        """Saves the captioner, without its cache."""
+        self._captioner.save(folder)
 
     def close(self) -> None:
         """Lets go of the file."""

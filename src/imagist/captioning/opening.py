@@ -1,4 +1,4 @@
-"""Any captioner by name: what ships, what was trained here, published checkpoints, a file of captions, plugins."""
+"""Opens any captioner by name: shipped, trained here, published checkpoints, a table of captions, plugins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagist import registry
-from imagist.bundle import Bundle, open_bundle
+from imagist.bundle import Folder, open_part
 from imagist.captioning.cache import CachedCaptioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
@@ -22,15 +22,16 @@ def open_captioner(
     kind: str | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Captioner:
-    """A captioner, ready to use.
+    """Opens a captioner, ready to use.
 
     Args:
-        model: A shipped model by name, or a model folder; with ``kind``, what that kind takes: a checkpoint's name or
-            folder for ``blip``, ``blip2`` and ``git``, a table of captions for ``recorded``.
-        options: How to caption; by default as the card of a model folder says. The longest sentence and the length
-            power of a model folder are always its card's.
-        kind: A name of `imagist.registry`; by default what the model's card says.
-        cache: An SQLite file that remembers captions, so that no image is captioned twice by the same settings.
+        model: A shipped model by name, a model folder, or the folder of a captioner; with ``kind``, what that kind
+            takes: a checkpoint's name or folder for ``blip``, ``blip2`` and ``git``, a table of captions for
+            ``recorded``.
+        options: How to caption; by default as the card of the captioner says. The maximum length and the length
+            penalty of a captioner that was trained here are always its card's.
+        kind: A name of `imagist.registry`; by default the one on the captioner's card.
+        cache: An SQLite file that keeps captions, so that no image is captioned twice with the same settings.
 
     Raises:
         UnknownName: No captioner of that kind.
@@ -39,22 +40,24 @@ def open_captioner(
     """
     asked = options or CaptionOptions()
     if kind == "recorded" and cache is not None:
-        raise UsageError("recorded captions go by names, and a cache by pixels", item="cache", remedy="leave it out")
+        raise UsageError(
+            "recorded captions are found by name, a cache finds them by pixels", item="cache", remedy="leave it out"
+        )
     if kind is None:
-        bundle = open_bundle(model)
-        search = search_of(bundle) if options is None else as_carded(bundle, asked.decoding)
-        kind, asked = bundle.card["captioner"]["kind"], replace(asked, decoding=search)
+        folder = open_part(model, "captioner")
+        search = search_of(folder) if options is None else as_carded(folder, asked.decoding)
+        kind, model, asked = folder.kind, folder.path, replace(asked, decoding=search)
     made: Captioner = registry.find("captioners", kind)(os.fspath(model), asked)
     return made if cache is None else CachedCaptioner(made, Path(cache))
 
 
-def as_carded(bundle: Bundle, decoding: Decoding) -> Decoding:
-    """The search with what is the model's own: the longest sentence and the length power of its card."""
-    card = bundle.card["captioner"]
-    return replace(decoding, max_length=card["max_length"], length_penalty=card["length_penalty"])
+def as_carded(folder: Folder, decoding: Decoding) -> Decoding:
+    """The decoding with the maximum length and the length penalty of a captioner's card, where it has them."""
+    own = {name: folder.card[name] for name in ("max_length", "length_penalty") if name in folder.card}
+    return replace(decoding, **own)
 
 
-def search_of(bundle: Bundle) -> Decoding:
-    """The search by which a model was judged: its card's."""
-    card = bundle.card["captioner"]
-    return as_carded(bundle, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))
+def search_of(folder: Folder) -> Decoding:
+    """The decoding by which a captioner was evaluated: its card's."""
+    card = folder.card
+    return as_carded(folder, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))

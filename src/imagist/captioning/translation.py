@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.loading import load, quiet
-from imagist.errors import ModelFailed, UnknownName
+from imagist.errors import ModelFailed, UnknownName, UsageError
 from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
 
@@ -72,6 +73,16 @@ class TranslatedCaptioner:
     def __init__(self, captioner: Captioner, translator: Translator) -> None:
         self._captioner, self._translator = captioner, translator
         self.id = f"{captioner.id}+{translator.id}"
+
+    concurrent = False
+
+    def save(self, folder: Path) -> None:
+        """Not possible: a translated captioner is made from two models whenever it is opened.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError("a translated captioner cannot be saved", item=self.id, remedy="save the captioner alone")
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order; of hypotheses with the same translation the first is kept."""

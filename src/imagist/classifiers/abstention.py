@@ -10,16 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, log2
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Floats, Ints
 from imagist.classifiers.calibration import check_targets
 from imagist.errors import UsageError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _HALVINGS = 60  # of the range of a probability: to the last bits of a double
 
@@ -73,7 +69,7 @@ class Abstention:
     bound: float
 
 
-def risk_coverage(probabilities: NDArray[Any], targets: NDArray[Any]) -> RiskCoverage:
+def risk_coverage(probabilities: AnyArray, targets: AnyArray) -> RiskCoverage:
     """The curve over every threshold that tells items apart; equal top probabilities stay together.
 
     Args:
@@ -92,9 +88,7 @@ def risk_coverage(probabilities: NDArray[Any], targets: NDArray[Any]) -> RiskCov
     return RiskCoverage(values[::-1].astype(np.float64), count[::-1].cumsum(), wrong[::-1].cumsum())
 
 
-def threshold_at_risk(
-    probabilities: NDArray[Any], targets: NDArray[Any], risk: float, confidence: float = 0.95
-) -> Abstention:
+def threshold_at_risk(probabilities: AnyArray, targets: AnyArray, risk: float, confidence: float = 0.95) -> Abstention:
     """The threshold of most coverage found whose risk is below the one asked for, on items of the same kind.
 
     Selection with guaranteed risk (Geifman and El-Yaniv 2017, algorithm 2): halves the range of thresholds about

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, isfinite, log
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import MIN_PROBABILITY, AnyArray, Array
+from imagist.bundle import open_part, write_part
 from imagist.errors import UsageError
-from imagist.records import Array
+from imagist.protocols import PartOptions
 
-LEAST_PROBABILITY = 1e-12  # what a probability of 0 counts as in a loss
+KIND = "temperature"
+
 _HALVINGS = 50  # of the range of log temperature: to the last bits of a double
 
 
@@ -36,7 +38,7 @@ class Temperature:
         if not (isfinite(self.value) and self.value > 0):
             raise UsageError(f"a temperature is a finite number above 0, got {self.value}", remedy="1 changes nothing")
 
-    def apply(self, probabilities: NDArray[Any]) -> Array:
+    def apply(self, probabilities: AnyArray) -> Array:
         """p^(1/T), normalised: float32 ``[N, C]``, rows sum to 1; what was 0 stays 0, and the order stays.
 
         Raises:
@@ -53,9 +55,63 @@ class Temperature:
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class TemperatureCalibration:
+    """One temperature for each classifier and one for the fused; implements `imagist.protocols.Calibration`.
+
+    Attributes:
+        of_image: For the image classifier's probabilities.
+        of_text: For the text classifier's.
+        of_fused: For the fused.
+    """
+
+    of_image: Temperature = Temperature()
+    of_text: Temperature = Temperature()
+    of_fused: Temperature = Temperature()
+    concurrent = True
+
+    @property
+    def id(self) -> str:
+        """The three temperatures."""
+        return f"{KIND}({self.of_image.value:.6g},{self.of_text.value:.6g},{self.of_fused.value:.6g})"
+
+    def image(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the image classifier's."""
+        return self.of_image.apply(probabilities)
+
+    def text(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the text classifier's."""
+        return self.of_text.apply(probabilities)
+
+    def fused(self, probabilities: Array) -> Array:
+        """float32 ``[N, C]`` from the fused."""
+        return self.of_fused.apply(probabilities)
+
+    def save(self, folder: Path) -> None:
+        """Writes the card."""
+        values = {"image": self.of_image.value, "text": self.of_text.value, "fused": [self.of_fused.value]}
+        write_part(folder, KIND, {"default": values})
+
+
+def load(model: str, options: PartOptions) -> TemperatureCalibration:
+    """Loads saved temperatures, from their folder or a model.
+
+    The card has a table ``[default]`` and may have one for a taxonomy, ``[taxonomies.NAME]``. ``fused`` lists the
+    temperatures at fusion weights that are spread evenly over 0..1; between two of them it is interpolated.
+
+    Raises:
+        BundleError: The card cannot be understood.
+    """
+    folder = open_part(model, "calibration")
+    table = folder.card.get("taxonomies", {}).get(options.taxonomy) or folder.card["default"]
+    weights = np.linspace(0, 1, len(table["fused"]))
+    fused = float(np.interp(options.weight or 0.0, weights, table["fused"]))
+    return TemperatureCalibration(Temperature(table["image"]), Temperature(table["text"]), Temperature(fused))
+
+
 def fit_temperature(
-    probabilities: NDArray[Any],
-    targets: NDArray[Any],
+    probabilities: AnyArray,
+    targets: AnyArray,
     *,
     bounds: tuple[float, float] = (0.05, 20.0),
     smoothing: float = 0.0,
@@ -81,7 +137,7 @@ def fit_temperature(
         raise UsageError(f"the bounds must be 0 < least < greatest, got {bounds}")
     if not 0 <= smoothing < 1:
         raise UsageError(f"smoothing is a share of 0 to below 1, got {smoothing}")
-    logs = np.log(np.maximum(p, LEAST_PROBABILITY))
+    logs = np.log(np.maximum(p, MIN_PROBABILITY))
     of_target = logs[np.arange(len(t)), t].mean()
     if smoothing and p.shape[1] > 1:
         of_others = (logs.sum(axis=1).mean() - of_target) / (p.shape[1] - 1)
@@ -102,7 +158,7 @@ def fit_temperature(
     return Temperature(exp((low + high) / 2))
 
 
-def check_targets(scores: NDArray[Any], targets: NDArray[Any]) -> None:
+def check_targets(scores: AnyArray, targets: AnyArray) -> None:
     """Makes sure that there is one class, 0..C-1, for each row of scores ``[N, C]``.
 
     Raises:

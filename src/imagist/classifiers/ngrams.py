@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from imagist.records import Array
+from imagist.arrays import Array
 
 _WORD = re.compile(r"[\w'-]+")
 

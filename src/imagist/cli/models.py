@@ -1,4 +1,4 @@
-"""``imagist models``: lists installed models and shows their cards."""
+"""``imagist models``: which models are installed, and what their cards say."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def configure(parser: Parser) -> None:
     """Declares the arguments."""
     actions = parser.add_subparsers(required=True, metavar="list | show")
     actions.add_parser("list", help="one line a model").set_defaults(act=_list)
-    show = actions.add_parser("show", help="the card of a model: data, licences, limitations, measured metrics")
+    show = actions.add_parser("show", help="a model's card: data, licences, weaknesses, measured numbers")
     show.add_argument("name", nargs="?", default="embedded", metavar="NAME", help="name or folder (default: embedded)")
     show.set_defaults(act=_show)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and returns its exit code."""
+    """Runs the command and gives its exit code."""
     return int(args.act(args))
 
 
@@ -34,9 +34,9 @@ def _show(args: argparse.Namespace) -> int:
     from imagist.bundle import MODEL_CARD, open_bundle
 
     bundle = open_bundle(args.name)
-    facts = {"name": bundle.name, "version": bundle.version, "size": _megabytes(bundle.size), "folder": bundle.folder}
+    facts = {"name": bundle.name, "version": bundle.version, "size": _megabytes(bundle.size), "folder": bundle.path}
     sys.stdout.writelines(f"{name:<8} {fact}\n" for name, fact in facts.items())
-    card = bundle.folder / MODEL_CARD
+    card = bundle.path / MODEL_CARD
     sys.stdout.write(f"\n{card.read_text('utf-8')}" if card.is_file() else f"\n{bundle.description}\n")
     return 0
 

@@ -1,8 +1,9 @@
-"""From the journal to the table: CSV, JSON lines or Parquet, in constant memory, whole or not at all.
+"""From the journal to the finished table: CSV, JSON lines or Parquet, in constant memory and at one stroke.
 
-The fields of the records come first, then the carried columns. CSV follows RFC 4180 in UTF-8: mappings and lists are
-JSON, null is an empty cell, bytes are base64. In JSON lines, null also stands for NaN and infinity, which JSON lacks.
-Parquet keeps the types of the carried columns: a column has the one type that all its values share, or is text.
+The command's own columns come first, then the carried ones. CSV follows RFC 4180 in UTF-8, with JSON in the cells that
+hold a mapping or a list, nothing in those that hold null, and bytes in base64. JSON lines hold null where CSV holds
+nothing, and for NaN and infinity, which JSON does not know. Parquet keeps the types of the carried columns: a column
+gets the one type that all its values share, or is written as text where there is none.
 """
 
 from __future__ import annotations
@@ -30,26 +31,28 @@ Chunks = Iterable[list[Record]]
 
 
 def check_output(path: Path) -> None:
-    """Makes sure that a table can be written, before anything starts.
+    """See that a table can be written there, before anything starts.
 
     Raises:
-        OutputError: The suffix is not of a known format, or the folder is missing or not writable.
+        OutputError: The suffix is of no known format, or the folder is missing or not writable.
     """
     if path.suffix.lower() not in _WRITERS:
-        raise OutputError("has no suffix of a table format", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}")
+        raise OutputError(
+            "is of no format that can be written", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}"
+        )
     check_folder(path)
 
 
 def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
-    """Writes all rows, in the format of the suffix.
+    """Write all rows, in the format that the suffix names.
 
     Args:
         path: The table; replaced where it exists.
         chunks: The rows, in order.
-        columns: The columns of the records, with their kinds.
+        columns: The command's own columns.
 
     Raises:
-        OutputError: The table cannot be written, for example because the disk is full; an older file is unchanged.
+        OutputError: The disk is full, say; what was at the path before is untouched.
     """
     with atomic_write(path) as scratch:
         _WRITERS[path.suffix.lower()](scratch, chunks, columns)

@@ -44,7 +44,8 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
         _Plan(photo, prediction, chosen, seed)
         for photo, prediction, seed in zip(photos, predictions, seeds_of(photos), strict=True)
     ]
-    shorter = opinions.of_words(text for plan in plans for text in plan.texts())
+    whole = opinions.image_rows(photos)
+    shorter = opinions.text_rows(text for plan in plans for text in plan.texts())
     attributed = [_attributions(opinions, plans, own) for own in (False, True)]
     masked = opinions.predictions(copy for plan in plans for copy in plan.regions())
     grid = single_cells(chosen.grid)
@@ -52,9 +53,9 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     explained, begin = [], 0
     for number, plan in enumerate(plans):
         end = begin + len(plan.words)
-        said = shorter[begin:end]
-        image = np.repeat(plan.prediction.image_probabilities[None], len(said), 0)
-        words = plan.finished(said, opinions.joint(image, said) if len(said) else said, masked)
+        text = shorter[begin:end]
+        image = np.repeat(whole[number : number + 1], len(text), 0)
+        words = plan.finished(pipeline.of_text(text), pipeline.joint(image, text), masked)
         cells = seen[number * len(grid) : (number + 1) * len(grid)].reshape(chosen.grid, chosen.grid, -1)
         own = dict(pair for each in attributed if each for pair in [each[number]])
         explained.append(Explanation(plan.prediction, plan.category, opinions.weight, words, own, cells))

@@ -52,20 +52,23 @@ class Opinions:
         for batch in _batches(photos, self.batch_size):
             yield from self.pipeline.predict(batch)
 
+    def image_rows(self, photos: Iterable[Photo]) -> Array:
+        """A row for each photo, see `imagist.pipeline.Pipeline.image_rows`."""
+        rows = [self.pipeline.image_rows(batch) for batch in _batches(photos, self.batch_size)]
+        return np.concatenate(rows) if rows else self.pipeline.image_rows([])
+
+    def text_rows(self, texts: Iterable[str]) -> Array:
+        """A row for each text, see `imagist.pipeline.Pipeline.text_rows`."""
+        rows = [self.pipeline.text_rows(batch) for batch in _batches(texts, self.batch_size)]
+        return np.concatenate(rows) if rows else self.pipeline.text_rows([])
+
     def of_images(self, photos: Iterable[Photo]) -> Array:
-        """What the images alone say, float32 ``[N, C]``."""
-        fine = [self.pipeline.image_classifier.scores(batch) for batch in _batches(photos, self.batch_size)]
-        return self._categories(fine)
+        """The image classifier's probabilities of the categories, float32 ``[N, C]``."""
+        return self.pipeline.of_image(self.image_rows(photos))
 
     def of_words(self, texts: Iterable[str]) -> Array:
-        """What the words alone say, float32 ``[N, C]``."""
-        return self._categories(
-            [self.pipeline.text_classifier.scores(batch) for batch in _batches(texts, self.batch_size)]
-        )
-
-    def joint(self, image: Array, text: Array) -> Array:
-        """What both say together, float32 ``[N, C]``."""
-        return self.pipeline.temperature.apply(self.pipeline.fusion.fuse(image, text))
+        """The text classifier's probabilities of the categories, float32 ``[N, C]``."""
+        return self.pipeline.of_text(self.text_rows(texts))
 
     def attributions(self, texts: Sequence[str], categories: Sequence[str]) -> list[dict[str, float]] | None:
         """For each text its words in lower case, with how much each speaks for the text's category.
@@ -89,11 +92,6 @@ class Opinions:
                 totals[word.lower()] = totals.get(word.lower(), 0.0) + float(value)
             summed.append(totals)
         return summed
-
-    def _categories(self, fine: list[Array]) -> Array:
-        labels = self.pipeline.text_classifier.labels
-        scores = np.concatenate(fine) if fine else np.zeros((0, len(labels)), np.float32)
-        return self.pipeline.taxonomy.project(scores, labels)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -207,7 +207,7 @@ def distilled(
 
     def compute() -> dict[str, Array]:
         fitted = fit_distilled(settings, features, teaching, known, labels, seed=seed).classifier
-        return {"validation": fitted.scores_of(validation), "test": fitted.scores_of(test)}
+        return {"validation": fitted.scores(validation), "test": fitted.scores(test)}
 
     fits = [each.digest for each in image.fits]
     kept = store.of(key_of("distilled", asdict(settings), fits, teaching, targets, seed), compute)

@@ -174,7 +174,7 @@ def advised(tmp_path_factory):
     import tiny_bundles
     from imagist.captioning.reranking.concepts import Concepts
     from imagist.training.captioners.concepts import Reranker
-    from imagist.training.export.bundle import write_bundle
+    from imagist.training.export.bundle import export_bundle
     from imagist.training.networks.concepts import ConceptDetector
 
     parts = tiny_bundles.parts("transformer")
@@ -184,7 +184,7 @@ def advised(tmp_path_factory):
     reranker = Reranker(detector, Concepts(counts, 30, (3.0, 4.0, 5.0, 6.0), 50.0, 0.5))
     parts = replace(parts, reranker=reranker)
     folder = tmp_path_factory.mktemp("advised") / "b"
-    write_bundle(parts, folder)
+    export_bundle(parts, folder)
     return parts, folder
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from imagist.classifiers.text.bag import from_bundle
 
 from imagist.bundle import open_bundle
-from imagist.classifiers.text.bag import from_bundle
 
 
 def test_case_and_punctuation_do_not_matter():

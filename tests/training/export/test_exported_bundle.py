@@ -54,7 +54,7 @@ def test_its_card_says_how_to_read_it(made):
     parts, folder = made
     bundle = open_bundle(folder)
     assert {*bundle.card["files"]} == {
-        "encoder.onnx", "captioner-begin.onnx", "captioner-step.onnx", "vocabulary.txt"
+        "encoder.onnx", "begin.onnx", "step.onnx", "vocabulary.txt"
     }  # fmt: skip
     captioner = bundle.card["captioner"]
     assert captioner["kind"] == parts.kind
@@ -76,7 +76,7 @@ def test_a_small_one_takes_less_room_and_says_nearly_the_same(made, pixels, tmp_
     parts, folder = made
     with torch.no_grad():
         seen = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
-    assemble.write_bundle(parts, tmp_path / "small", seen)
+    assemble.export_bundle(parts, tmp_path / "small", seen)
     sizes = [open_bundle(where).size for where in (tmp_path / "small", folder)]
     assert sizes[0] < sizes[1]
     photos = [Photo(p) for p in pixels]

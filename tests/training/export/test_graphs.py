@@ -97,7 +97,7 @@ def test_the_captioner_s_first_step(parts, models, n):
     grid = torch.randn(n, 49, 1280)
     with torch.no_grad():
         memory, state = parts.decoder.begin(grid)
-    found = run(models["captioner-begin.onnx"], grid=grid)
+    found = run(models["begin.onnx"], grid=grid)
     assert [*found] == [*memory, *state]
     for name, expected in (memory | state).items():
         np.testing.assert_allclose(found[name], expected, atol=1e-4)
@@ -110,7 +110,7 @@ def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
         memory, first = parts.decoder.begin(torch.randn(n, 49, 1280))
         state = {name: torch.randn_like(x) for name, x in beams_of(first, beams).items()}
         expected = next_words(parts.decoder, word, memory, state, candidates, parts.vocabulary.banned)
-    found = run(models["captioner-step.onnx"], word=word, candidates=np.array([candidates]), **memory, **state)
+    found = run(models["step.onnx"], word=word, candidates=np.array([candidates]), **memory, **state)
     assert [*found] == ["logprobs", "ids", "attention", *(f"new_{name}" for name in state)]
     assert found["logprobs"].shape == (n, beams, candidates)
     usable = min(candidates, len(WORDS) - 2)  # the last two are the banned ones, at the same chance
@@ -150,7 +150,7 @@ def test_folding_leaves_the_encoder_alone():
 
 
 def test_halves_are_half_the_size_and_nearly_the_same(models):
-    whole = models["captioner-begin.onnx"]
+    whole = models["begin.onnx"]
     half = export.halved(whole)
     assert half.ByteSize() < 0.6 * whole.ByteSize()
     grid = np.random.default_rng(0).normal(size=(2, 49, 1280)).astype(np.float32)
@@ -169,7 +169,7 @@ def test_nothing_of_this_machine_is_in_a_graph(models):
 @pytest.fixture(scope="module")
 def bundle(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "embedded"
-    assemble.write_bundle(parts, folder)
+    assemble.export_bundle(parts, folder)
     return folder
 
 
@@ -206,7 +206,7 @@ def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
     before = open_bundle(bundle).version
     monkeypatch.setattr(export, "to_onnx", lambda graph: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        assemble.write_bundle(parts, bundle)
+        assemble.export_bundle(parts, bundle)
     assert open_bundle(bundle).version == before
     assert open_bundle(bundle).read("encoder.onnx")
 

@@ -44,7 +44,7 @@ def made(request):
     return SimpleNamespace(kind=request.param, decoder=decoder, plain=plain, small=small, feeds=feeds)
 
 
-STEP = "captioner-step.onnx"
+STEP = "step.onnx"
 
 
 def run(model, feed):
@@ -86,7 +86,7 @@ def test_a_photo_s_words_do_not_depend_on_the_batch(made):
 
 
 def test_the_beginning_is_made_small_as_well(made):
-    begin = "captioner-begin.onnx"
+    begin = "begin.onnx"
     exact, rough = (run(models[begin], made.feeds[begin][0]) for models in (made.plain, made.small))
     for name, values in exact.items():
         assert rough[name].shape == values.shape

@@ -256,7 +256,7 @@ def test_a_sentence_s_log_probability_is_that_of_its_words(decoder):
 
 @pytest.fixture(scope="module")
 def sessions():
-    """``captioner-begin.onnx`` and ``captioner-step.onnx`` of a decoder, exported when first asked for."""
+    """``begin.onnx`` and ``step.onnx`` of a decoder, exported when first asked for."""
     pytest.importorskip("onnxscript")
     import onnxruntime
 
@@ -268,7 +268,7 @@ def sessions():
     def of(name):
         if name not in made:
             graphs = export.decoder_graphs(make(name), CELLS, CHANNELS, BANNED)
-            assert [*graphs] == ["captioner-begin.onnx", "captioner-step.onnx"]
+            assert [*graphs] == ["begin.onnx", "step.onnx"]
             models = [export.to_onnx(graph).SerializeToString() for graph in graphs.values()]
             made[name] = [onnxruntime.InferenceSession(m, options, ["CPUExecutionProvider"]) for m in models]
         return made[name]

@@ -10,20 +10,22 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from imagist.bundle import CARD, open_part, write_part
 from imagist.captioning.options import CaptionOptions
 from imagist.datasets.captions.faults import Faults
-from imagist.errors import ManifestError, ModelFailed
-from imagist.images.encoder import Encoder
+from imagist.errors import ManifestError, ModelFailed, UsageError
 from imagist.images.fetch import is_url
 from imagist.images.formats import has_image_suffix
 from imagist.images.tables import is_table, open_table
 from imagist.records import Caption, Hypothesis, Photo
 from imagist.storage import sha256_of
 
+KIND = "recorded"
 NEEDED = ("source", "caption")
 
 _ROUNDING = 1e-3  # a log-probability so little above 0 is 0
@@ -40,12 +42,33 @@ class RecordedCaptioner:
         id: Names the records.
         captions: By source.
         failed: For sources that were recorded as failures: why.
+        table: The file that they were read from; without it the captioner cannot be saved.
     """
 
-    def __init__(self, id: str, captions: Mapping[str, Caption], failed: Mapping[str, str] | None = None) -> None:
+    concurrent = True
+
+    def __init__(
+        self,
+        id: str,
+        captions: Mapping[str, Caption],
+        failed: Mapping[str, str] | None = None,
+        table: Path | None = None,
+    ) -> None:
         self.id = id
+        self._table = table
         self._records: dict[str, Caption | str] = {**(failed or {}), **captions}
         self._named = [(how, _indexed(self._records, how)) for how in (_name, _stem)]
+
+    def save(self, folder: Path) -> None:
+        """Copies the table into a folder.
+
+        Raises:
+            UsageError: The captions were read from no file.
+        """
+        if self._table is None:
+            raise UsageError("captions that were read from no file cannot be saved", item=self.id)
+        table = self._table
+        write_part(folder, KIND, {"table": table.name}, lambda path: shutil.copyfile(table, path / table.name))
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """The recorded captions, in order; their attention was not recorded.
@@ -100,20 +123,22 @@ def _stem(source: str) -> str:
     return name.rpartition(".")[0] if has_image_suffix(name) else name
 
 
-def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = None) -> RecordedCaptioner:
+def from_model(model: str, options: CaptionOptions) -> RecordedCaptioner:
     """The registry's door.
 
     Args:
-        model: The file.
+        model: The file, or the folder of a saved captioner.
         options: Of these, ``decoding.nbest`` bounds the n-best that come along; all else was decided when the captions
             were written, so also their language.
-        encoder: Not used.
 
     Raises:
         ManifestError: The file cannot be read, or lacks a column.
         DataError: Rows are at fault, all of them at once.
     """
     path = Path(model)
+    if (path / CARD).is_file():
+        folder = open_part(model, "captioner")
+        path = folder.checked() / folder.card["table"]
     if not is_table(path):
         raise ManifestError(
             "is no table of captions", item=model, remedy="name a .csv, .tsv, .jsonl or .parquet as imagist writes it"
@@ -127,7 +152,7 @@ def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = No
         )
     captions, failed = _read(path, options.decoding.nbest)
     name = f"{path.stem}-{sha256_of(path)[:8]}/recorded(nbest={options.decoding.nbest})"
-    return RecordedCaptioner(name, captions, failed)
+    return RecordedCaptioner(name, captions, failed, path)
 
 
 def _read(path: Path, nbest: int) -> tuple[dict[str, Caption], dict[str, str]]:

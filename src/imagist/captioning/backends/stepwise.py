@@ -1,11 +1,10 @@
 """`attention`, `lstm`, `transformer`, `prefix-gpt2`: what is trained here, word by word, in ONNX Runtime.
 
-All of them are two graphs, and some have a third. ``captioner-begin.onnx`` turns a photo's grid into tensors;
-``captioner-step.onnx`` takes those and a word, and gives the next words' log-probabilities, maybe the attention paid,
-and some of the tensors anew (named ``new_`` and the name of the old). What is renewed is the state of a beam; what is
-not is the memory of a photo.
-``captioner-concepts.onnx`` gives the shares of references that are expected to have each of the phrases of
-``concepts.txt``, by which a consensus ranks (see `imagist.captioning.reranking.concepts`).
+Each consists of two graphs. ``begin.onnx`` takes a photo's grid and returns tensors; ``step.onnx`` takes those and a
+word, and returns the log-probabilities of the next word, attention where the model has it, and some of the tensors
+updated (named ``new_`` and the name of the old one). The updated tensors are the state of a beam, the others the memory
+of a photo. Some have a third graph, ``concepts.onnx``: the share of references that contain each phrase of
+``concepts.txt``, by which MBR reranks (see `imagist.captioning.reranking.concepts`).
 
 Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, T words.
 """
@@ -13,18 +12,19 @@ Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, T word
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imagist.arrays import AnyArray, Array, Floats, Ints
-from imagist.bundle import Bundle, open_bundle
+from imagist.bundle import Folder, copy_part, open_part
 from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
 from imagist.captioning.vocabulary import vocabulary_of
 from imagist.errors import UsageError
-from imagist.images.encoder import Encoder
+from imagist.images.encoder import Encoder, encoder_of
 from imagist.images.views import covered
 from imagist.records import Caption, Hypothesis, Photo
 
@@ -34,12 +34,12 @@ BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the 
 
 
 class StepwiseCaptioner:
-    """Implements `imagist.protocols.Captioner` over a bundle's two graphs.
+    """Implements `imagist.protocols.Captioner` over the graphs of a part's folder.
 
     Of several views of a photo it describes the first, the whole image.
 
     Args:
-        bundle: The model folder.
+        folder: Of the part.
         options: How to search, and in which language.
         encoder: Gives the grids; shared with the image classifier where there is one.
 
@@ -47,33 +47,40 @@ class StepwiseCaptioner:
         UsageError: A language that the model does not know.
     """
 
-    def __init__(self, bundle: Bundle, options: CaptionOptions, encoder: Encoder) -> None:
-        card = bundle.card["captioner"]
-        self._encoder = encoder
+    concurrent = True
+
+    def __init__(self, folder: Folder, options: CaptionOptions, encoder: Encoder) -> None:
+        card = folder.card
+        self.encoder = encoder
+        self._folder = folder
         self._decoding = options.decoding
-        self._vocabulary = vocabulary_of(bundle.lines("vocabulary.txt"), card.get("joined", "words"))
-        self._begin = bundle.session("captioner-begin.onnx", options.threads)
-        self._step = bundle.session("captioner-step.onnx", options.threads)
+        self._vocabulary = vocabulary_of(folder.lines("vocabulary.txt"), card.get("joined", "words"))
+        self._begin = folder.session("begin.onnx", options.threads)
+        self._step = folder.session("step.onnx", options.threads)
         self._first_names = [part.name for part in self._begin.get_outputs()]
         self._names = [part.name for part in self._step.get_outputs()]
         self.end = int(card.get("end", END))
         main = next(iter(_starts(card)))
         language = options.language or main
-        self.start = _start(_starts(card), language, bundle.name)
+        self.start = _start(_starts(card), language, str(folder.path))
         self.words = len(self._vocabulary)
         settings = f"{options.decoding},views={encoder.views},language={language}"
         self._concepts = None
         if options.decoding.mbr and "concepts" in card and language == main:
-            self._concepts = concepts.read(bundle.lines("concepts.txt"), card["concepts"])
-            self._detector = bundle.session("captioner-concepts.onnx", options.threads)
+            self._concepts = concepts.read(folder.lines("concepts.txt"), card["concepts"])
+            self._detector = folder.session("concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
-        self.id = f"{bundle.name}-{bundle.version}/{card['kind']}({settings})"
+        self.id = f"{folder.kind}-{folder.version}({settings})"
+
+    def save(self, folder: Path) -> None:
+        """Copies the captioner into a folder; its encoder is a part of the model for itself."""
+        copy_part(self._folder)(folder)
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order, with attention maps over the image (padding is cut off)."""
         if not photos:
             return []
-        grids = np.stack([views[0] for views in self._encoder.grids(photos)])
+        grids = np.stack([views[0] for views in self.encoder.grids(photos)])
         found = self.sentences(grids, seeds_of(photos))
         return [self._caption(photo, sentences) for photo, sentences in zip(photos, found, strict=True)]
 
@@ -126,7 +133,7 @@ class StepwiseCaptioner:
 
     def _maps(self, photo: Photo, looked: Array) -> Array:
         side = round(looked.shape[1] ** 0.5)
-        rows, columns = covered(self._encoder.views, photo.pixels, side)
+        rows, columns = covered(self.encoder.views, photo.pixels, side)
         maps = looked.reshape(-1, side, side)[:, rows, columns]
         return np.asarray(maps / maps.sum((1, 2), keepdims=True), np.float32)
 
@@ -182,8 +189,12 @@ def _start(starts: Mapping[str, int], language: str, name: str) -> int:
     return int(starts[language])
 
 
-def from_model(model: str, options: CaptionOptions, encoder: Encoder | None = None) -> StepwiseCaptioner:
-    """The registry's door: a shipped model by name, or a model folder."""
-    bundle = open_bundle(model)
-    own = encoder or Encoder(bundle, views=options.views, threads=options.threads)
-    return StepwiseCaptioner(bundle, options, own)
+def from_model(model: str, options: CaptionOptions) -> StepwiseCaptioner:
+    """Loads the captioner of a model, by its name or folder, or of a part's folder.
+
+    Raises:
+        BundleError: It cannot be used.
+        UsageError: A language that the model does not write.
+    """
+    folder = open_part(model, "captioner")
+    return StepwiseCaptioner(folder, options, encoder_of(folder, options))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from imagist.bundle import CARD, open_part, write_part
 from imagist.captioning.decoding import Decoding, seeds_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.generation import Generated, Generator, Start
@@ -58,6 +60,7 @@ class PretrainedCaptioner:
         options: How to search, and on how many threads; a preset goes before its decoding.
         preset: Settings by name; None searches as the options ask.
         prompt: What the caption continues; not part of it. None is the preset's, or none.
+        model: How the checkpoint was asked for, for the card.
 
     Raises:
         UsageError: Captions may become longer than the model can write.
@@ -71,7 +74,10 @@ class PretrainedCaptioner:
         options: CaptionOptions,
         preset: Preset | None = None,
         prompt: str | None = None,
+        model: str = "",
     ) -> None:
+        self.model = model
+        self._kind, self._prompt, self._asked = kind, prompt, options.decoding
         prompt = (preset.prompt if preset else "") if prompt is None else prompt.strip()
         first = start(checkpoint, prompt)
         min_length = preset.min_new_tokens(first.length) if preset else 1
@@ -91,6 +97,19 @@ class PretrainedCaptioner:
         settings += [f"prompt={prompt!r}"] if prompt else []
         settings += [str(checkpoint.model.dtype).removeprefix("torch.")]
         self.id = f"{checkpoint.name}/{kind}({','.join(settings).removesuffix(',float32')})"
+
+    concurrent = False  # torch already uses every core
+
+    def save(self, folder: Path) -> None:
+        """Writes a card that names the checkpoint, which is not copied.
+
+        Raises:
+            OutputError: The folder cannot be written to.
+        """
+        asked = self._asked
+        search = {"beam": asked.beam, "mbr": asked.mbr, "max_length": asked.max_length}
+        card = {"model": self.model, "length_penalty": asked.length_penalty, **search}
+        write_part(folder, self._kind, card | ({} if self._prompt is None else {"prompt": self._prompt}))
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order.
@@ -141,7 +160,8 @@ def load_captioner(
     Args:
         family: What kind of model it is.
         model: A short name of the family, a name on the Hugging Face hub or a folder; ``#PRESET`` after it chooses the
-            settings of `imagist.captioning.pretrained.presets`. None is the family's first model.
+            settings of `imagist.captioning.pretrained.presets`. None is the family's first model. The folder of a
+            saved captioner stands for the model and the prompt on its card.
         options: How to search, where, on how many threads, and in which language.
         prompt: What the caption continues; not part of it. None is the preset's, or none.
         translator: MarianMT model for ``options.language``; None takes the published one.
@@ -153,10 +173,20 @@ def load_captioner(
         ImagistError: Else as `imagist.captioning.pretrained.loading.load` raises.
     """
     into = translator_into(options, translator)
-    source, preset = parse_model(model or next(iter(family.models)), family.models)
+    if model and (Path(model) / CARD).is_file():
+        card = open_part(model, "captioner").card
+        model, prompt = str(card["model"]), card.get("prompt", prompt)
+    model = model or next(iter(family.models))
+    source, preset = parse_model(model, family.models)
     checkpoint = load(source, family.model_type, family.network, device=options.device, dtype=dtype)
-    captioner = PretrainedCaptioner(family.name, checkpoint, family.start, options, preset, prompt)
+    captioner = PretrainedCaptioner(family.name, checkpoint, family.start, options, preset, prompt, _absolute(model))
     return TranslatedCaptioner(captioner, into) if into else captioner
+
+
+def _absolute(model: str) -> str:
+    """The model with the path of its folder from the root, where it is a folder."""
+    path, mark, preset = model.partition("#")
+    return f"{Path(path).resolve()}{mark}{preset}" if Path(path).is_dir() else model
 
 
 @contextmanager

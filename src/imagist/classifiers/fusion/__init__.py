@@ -1,7 +1,7 @@
 """Joins what the image says and what the words say: by score, by logit, by a stack, by features."""
 
 from imagist.classifiers.fusion.calibrated import Calibrated, calibrate
-from imagist.classifiers.fusion.features import Distilled, FeatureFusion, FeedForward
+from imagist.classifiers.fusion.features import FeatureFusion, FeedForward
 from imagist.classifiers.fusion.logits import LogitFusion, fit_logits
 from imagist.classifiers.fusion.scores import FittedWeight, Objective, ScoreFusion, fit_weight
 from imagist.classifiers.fusion.stacking import PENALTIES, StackedFusion, fit_stacking
@@ -9,7 +9,6 @@ from imagist.classifiers.fusion.stacking import PENALTIES, StackedFusion, fit_st
 __all__ = [
     "PENALTIES",
     "Calibrated",
-    "Distilled",
     "FeatureFusion",
     "FeedForward",
     "FittedWeight",

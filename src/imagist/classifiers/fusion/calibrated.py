@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Array
 from imagist.classifiers.calibration import Temperature, check_targets, fit_temperature
 from imagist.classifiers.fusion.opinions import check_shapes
 from imagist.classifiers.fusion.scores import FittedWeight, Objective, ScoreFusion, fit_weight
 from imagist.protocols import Fusion
-from imagist.records import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ class Calibrated:
 def calibrate(
     image: Array,
     text: Array,
-    targets: NDArray[Any],
+    targets: AnyArray,
     *,
     family: Callable[[float], Fusion] = ScoreFusion,
     weight: float | None = None,

@@ -1,4 +1,4 @@
-"""Small networks over features: of both sources at once (feature level), or of the image alone (distilled).
+"""`features`: a small network over the features of both classifiers.
 
 Fitted by `imagist.training.classifiers`, run here in numpy.
 
@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagist.classifiers.fusion.opinions import softmax
-from imagist.errors import UsageError
-from imagist.records import Array, LabelSet
+from imagist.arrays import AnyArray, Array, softmax
+from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.errors import BundleError, UsageError
+from imagist.protocols import PartOptions
+from imagist.records import LabelSet
+
+KIND = "features"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class FeedForward:
         """C."""
         return int(self.layers[-1][1].shape[0])
 
-    def scores(self, features: NDArray[Any]) -> Array:
+    def scores(self, features: AnyArray) -> Array:
         """float32 ``[N, C]`` from ``[N, in]``, rows sum to 1.
 
         Raises:
@@ -63,7 +66,7 @@ class FeedForward:
         x = np.asarray(features, dtype=np.float32)
         for matrix, bias in self.layers[:-1]:
             x = np.maximum(x @ matrix + bias, 0)
-        return softmax(x @ self.layers[-1][0] + self.layers[-1][1])
+        return softmax(x @ self.layers[-1][0] + self.layers[-1][1]).astype(np.float32)
 
     def tensors(self) -> dict[str, Array]:
         """Its layers by name, as safetensors stores them; `from_tensors` is the way back."""
@@ -92,17 +95,32 @@ class FeatureFusion:
     Attributes:
         network: Over E1 + E2 features, the image's first.
         image_width: E1, 1 or more.
+        labels: The C names.
 
     Raises:
-        UsageError: The network leaves no place for the words' hidden state.
+        UsageError: The network leaves no place for the text classifier's features, or has other classes than labels.
     """
 
     network: FeedForward
     image_width: int
+    labels: LabelSet
+    concurrent = True
 
     def __post_init__(self) -> None:
+        if self.network.classes != len(self.labels):
+            raise UsageError(f"a network of {self.network.classes} classes for {len(self.labels)} labels")
         if not 0 < self.image_width < self.network.width:
             raise UsageError(f"an image's width of {self.image_width} in a network over {self.network.width} features")
+
+    @property
+    def id(self) -> str:
+        """Changes with the network and the labels."""
+        return f"{KIND}-{fingerprint(self.labels.names, self.image_width, *self.network.tensors().values())}"
+
+    def save(self, folder: Path) -> None:
+        """Writes the network and the card."""
+        card = {"labels": list(self.labels), "image_width": self.image_width}
+        write_part(folder, KIND, card, weights__npz=npz(**self.network.tensors()))
 
     def fuse_features(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]``, rows sum to 1.
@@ -123,29 +141,18 @@ class FeatureFusion:
         return self.network.scores(np.concatenate([image, text], axis=1))
 
 
-@dataclass(frozen=True, eq=False)
-class Distilled:
-    """An image classifier that learned from a fused teacher: it needs no caption.
-
-    Attributes:
-        labels: C names.
-        network: Over the D features of an image.
+def load(model: str, options: PartOptions) -> FeatureFusion:
+    """Loads a saved fusion, from its folder or a model.
 
     Raises:
-        UsageError: The network has other classes than there are labels.
+        BundleError: A part of it is missing or damaged.
+        UsageError: ``options.weight``: a network over features has no weight.
     """
-
-    labels: LabelSet
-    network: FeedForward
-
-    def __post_init__(self) -> None:
-        if self.network.classes != len(self.labels):
-            raise UsageError(f"a network of {self.network.classes} classes for {len(self.labels)} labels")
-
-    def scores_of(self, features: NDArray[Any]) -> Array:
-        """float32 ``[N, C]`` from features ``[N, D]``, rows sum to 1.
-
-        Raises:
-            UsageError: Features of another width.
-        """
-        return self.network.scores(features)
+    if options.weight is not None:
+        raise UsageError("feature fusion has no weight", item="weight", remedy="leave it out, or choose another fusion")
+    folder = open_part(model, "fusion")
+    try:
+        network = FeedForward.from_tensors(folder.arrays("weights.npz"))
+        return FeatureFusion(network, int(folder.card["image_width"]), LabelSet(tuple(folder.card["labels"])))
+    except UsageError as error:
+        raise BundleError(f"the numbers do not fit: {error}", item=str(folder.path), remedy="save it again") from error

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Array, Floats, log_probabilities, softmax
+from imagist.bundle import open_part, write_part
 from imagist.classifiers.calibration import check_targets
-from imagist.classifiers.fusion.opinions import Floats, check_shapes, log_likelihood, log_probabilities, softmax
+from imagist.classifiers.fusion.opinions import check_shapes, log_likelihood
 from imagist.errors import MissingExtra, UsageError
-from imagist.records import Array
+from imagist.protocols import PartOptions
+
+KIND = "logit"
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,22 @@ class LogitFusion:
 
     image: float
     text: float
+    labels = None
+    concurrent = True
 
     def __post_init__(self) -> None:
         for power in (self.image, self.text):
             if not (isfinite(power) and power >= 0):
                 raise UsageError(f"the power of an opinion is a finite number >= 0, got {power}")
+
+    @property
+    def id(self) -> str:
+        """The two powers."""
+        return f"{KIND}({self.image:.6g},{self.text:.6g})"
+
+    def save(self, folder: Path) -> None:
+        """Writes the card."""
+        write_part(folder, KIND, {"image": self.image, "text": self.text})
 
     @classmethod
     def weighted(cls, weight: float) -> LogitFusion:
@@ -62,10 +76,22 @@ class LogitFusion:
         check_shapes(image, text)
         if (self.image, self.text) in ((1, 0), (0, 1)):
             return np.array(text if self.text else image, dtype=np.float32)
-        return softmax(self.image * log_probabilities(image) + self.text * log_probabilities(text))
+        return softmax(self.image * log_probabilities(image) + self.text * log_probabilities(text)).astype(np.float32)
 
 
-def fit_logits(image: Array, text: Array, targets: NDArray[Any], *, most: float = 20.0) -> LogitFusion:
+def load(model: str, options: PartOptions) -> LogitFusion:
+    """Loads a saved fusion, from its folder or a model; ``options.weight`` goes before the fitted powers.
+
+    Raises:
+        BundleError: The card cannot be understood.
+    """
+    folder = open_part(model, "fusion")
+    if options.weight is not None:
+        return LogitFusion.weighted(options.weight)
+    return LogitFusion(float(folder.card["image"]), float(folder.card["text"]))
+
+
+def fit_logits(image: Array, text: Array, targets: AnyArray, *, most: float = 20.0) -> LogitFusion:
     """The powers of greatest likelihood on held-out items; they calibrate as well, so that no temperature need follow.
 
     The loss is convex in both powers. Items on which an opinion makes no mistake pull its power to the upper bound:

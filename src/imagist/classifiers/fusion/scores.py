@@ -7,21 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagist.classifiers.calibration import LEAST_PROBABILITY, check_targets
+from imagist.arrays import MIN_PROBABILITY, AnyArray, Array, Floats, Ints
+from imagist.bundle import open_part, write_part
+from imagist.classifiers.calibration import check_targets
 from imagist.classifiers.fusion.opinions import check_shapes
 from imagist.errors import UsageError
-from imagist.protocols import Fusion
-from imagist.records import Array
+from imagist.protocols import PartOptions
 
-Floats = NDArray[np.float64]
+KIND = "score"
 Objective = Literal["nll", "accuracy"]
 
 _DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of the bootstrap
+
+
+class Fuses(Protocol):
+    """Anything that fuses two arrays of probabilities."""
+
+    def fuse(self, image: Array, text: Array) -> Array:
+        """float32 ``[N, C]`` from two of the same shape; rows sum to 1."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,17 +38,32 @@ class ScoreFusion:
     """Weighted mean of two opinions; follows `imagist.protocols.Fusion`.
 
     Attributes:
-        weight: w, what the words count for, 0..1. At 0 the result is the image's scores bit for bit, at 1 the words'.
+        weight: w, the weight of the text classifier, 0..1. At 0 the result is the image classifier's probabilities bit
+            for bit, at 1 the text classifier's.
+        interval: The 95% interval of the weight, where it was fitted.
 
     Raises:
         UsageError: A weight outside of 0..1.
     """
 
     weight: float
+    interval: tuple[float, float] | None = None
+    labels = None
+    concurrent = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
             raise UsageError(f"a fusion weight lies in 0..1, got {self.weight}", remedy="0 image only, 1 words only")
+
+    @property
+    def id(self) -> str:
+        """The weight."""
+        return f"{KIND}({self.weight:.6g})"
+
+    def save(self, folder: Path) -> None:
+        """Writes the card."""
+        table = {"weight": self.weight} | ({"interval": list(self.interval)} if self.interval else {})
+        write_part(folder, KIND, {"default": table})
 
     def fuse(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]`` from two of the same shape; where their rows sum to 1, so do its rows.
@@ -51,6 +75,22 @@ class ScoreFusion:
         if self.weight in (0, 1):
             return np.array(text if self.weight else image, dtype=np.float32)
         return ((1 - self.weight) * image.astype(np.float64) + self.weight * text).astype(np.float32)
+
+
+def load(model: str, options: PartOptions) -> ScoreFusion:
+    """Loads a saved fusion, from its folder or a model; ``options.weight`` goes before the fitted weight.
+
+    The card has a table ``[default]`` and may have one for a taxonomy, ``[taxonomies.NAME]``.
+
+    Raises:
+        BundleError: The card cannot be understood.
+    """
+    folder = open_part(model, "fusion")
+    table = folder.card.get("taxonomies", {}).get(options.taxonomy) or folder.card["default"]
+    if options.weight is not None:
+        return ScoreFusion(options.weight)
+    interval = table.get("interval")
+    return ScoreFusion(float(table["weight"]), (interval[0], interval[1]) if interval else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +115,9 @@ class FittedWeight:
 def fit_weight(
     image: Array,
     text: Array,
-    targets: NDArray[Any],
+    targets: AnyArray,
     *,
-    family: Callable[[float], Fusion] = ScoreFusion,
+    family: Callable[[float], Fuses] = ScoreFusion,
     grid: int = 101,
     objective: Objective = "nll",
     resamples: int = 1000,
@@ -115,10 +155,10 @@ def fit_weight(
     weights = np.linspace(0, 1, grid)
     each = np.arange(len(t))
     fused = [family(float(w)).fuse(image, text) for w in weights]
-    losses = np.stack([-np.log(np.maximum(f[each, t], LEAST_PROBABILITY)) for f in fused], axis=1).astype(np.float64)
+    losses = np.stack([-np.log(np.maximum(f[each, t], MIN_PROBABILITY)) for f in fused], axis=1).astype(np.float64)
     right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
 
-    def chosen(counts: Floats) -> NDArray[np.int64]:
+    def chosen(counts: Floats) -> Ints:
         """The grid's best for each row of how often every item counts, ``[R, N]``."""
         loss = counts @ losses
         if objective == "accuracy":

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imagist.arrays import AnyArray, Array, Bools, Floats, log_probabilities, softmax
+from imagist.bundle import fingerprint, npz, open_part, write_part
 from imagist.classifiers.calibration import check_targets
-from imagist.classifiers.fusion.opinions import Floats, check_shapes, log_likelihood, log_probabilities, softmax
-from imagist.errors import MissingExtra, UsageError
-from imagist.records import Array
+from imagist.classifiers.fusion.opinions import check_shapes, log_likelihood
+from imagist.errors import BundleError, MissingExtra, UsageError
+from imagist.protocols import PartOptions
+from imagist.records import LabelSet
+
+KIND = "stacking"
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
 """What cross-validation chooses from."""
@@ -29,8 +33,10 @@ class StackedFusion:
     """softmax([log P_image, log P_text] matrix + bias); follows `imagist.protocols.Fusion`.
 
     Attributes:
-        matrix: float32 ``[2C, C]``, its first C rows for the image's opinion.
+        matrix: float32 ``[2C, C]``, its first C rows for the image classifier.
         bias: float32 ``[C]``.
+        labels: The C classes that it was fitted to, where they are known: probabilities of these are fused before
+            they are projected to a taxonomy.
 
     Raises:
         UsageError: Other shapes, or a number that is not finite.
@@ -38,6 +44,8 @@ class StackedFusion:
 
     matrix: Array
     bias: Array
+    labels: LabelSet | None = None
+    concurrent = True
 
     def __post_init__(self) -> None:
         classes = self.bias.shape[0] if self.bias.ndim == 1 else 0
@@ -48,6 +56,16 @@ class StackedFusion:
         if not (np.isfinite(self.matrix).all() and np.isfinite(self.bias).all()):
             raise UsageError("the matrix and the bias must be finite")
 
+    @property
+    def id(self) -> str:
+        """Changes with the numbers."""
+        return f"{KIND}-{fingerprint(self.matrix, self.bias)}"
+
+    def save(self, folder: Path) -> None:
+        """Writes numbers and card."""
+        card = {"labels": list(self.labels)} if self.labels else {}
+        write_part(folder, KIND, card, weights__npz=npz(matrix=self.matrix, bias=self.bias))
+
     def fuse(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]`` from two of the same shape; rows sum to 1.
 
@@ -57,13 +75,30 @@ class StackedFusion:
         check_shapes(image, text)
         if image.ndim != 2 or image.shape[1] != len(self.bias):
             raise UsageError(f"was fitted to {len(self.bias)} classes, got opinions {list(image.shape)}")
-        return softmax(_columns(image, text) @ self.matrix + self.bias)
+        return softmax(_columns(image, text) @ self.matrix + self.bias).astype(np.float32)
+
+
+def load(model: str, options: PartOptions) -> StackedFusion:
+    """Loads a saved fusion, from its folder or a model.
+
+    Raises:
+        BundleError: A part of it is missing or damaged.
+        UsageError: ``options.weight``: a stack has no weight.
+    """
+    if options.weight is not None:
+        raise UsageError("stacking has no weight", item="weight", remedy="leave it out, or choose another fusion")
+    folder = open_part(model, "fusion")
+    labels = folder.card.get("labels")
+    try:
+        return StackedFusion(**folder.arrays("weights.npz"), labels=LabelSet(tuple(labels)) if labels else None)
+    except (TypeError, UsageError) as error:
+        raise BundleError(f"the numbers do not fit: {error}", item=str(folder.path), remedy="save it again") from error
 
 
 def fit_stacking(
     image: Array,
     text: Array,
-    targets: NDArray[Any],
+    targets: AnyArray,
     *,
     penalty: float | None = None,
     folds: int = 5,
@@ -104,13 +139,13 @@ def _columns(image: Array, text: Array) -> Floats:
     return np.concatenate([log_probabilities(image), log_probabilities(text)], axis=1)
 
 
-def _parts(items: int, folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+def _parts(items: int, folds: int, seed: int) -> Iterator[Bools]:
     """Which items each fold holds out, ``[N]``."""
     fold = np.random.default_rng(seed).permutation(items) % folds
     return (fold == number for number in range(folds))
 
 
-def _held_out_loss(x: Floats, targets: NDArray[Any], penalty: float, parts: list[NDArray[np.bool_]]) -> float:
+def _held_out_loss(x: Floats, targets: AnyArray, penalty: float, parts: list[Bools]) -> float:
     """Sum over all items of the loss under what was fitted without their fold."""
     total = 0.0
     for held_out in parts:
@@ -119,7 +154,7 @@ def _held_out_loss(x: Floats, targets: NDArray[Any], penalty: float, parts: list
     return total
 
 
-def _fit(x: Floats, targets: NDArray[Any], penalty: float) -> tuple[Floats, Floats]:
+def _fit(x: Floats, targets: AnyArray, penalty: float) -> tuple[Floats, Floats]:
     """The matrix ``[2C, C]`` and the bias ``[C]`` of least penalised loss, from the mean of the opinions on."""
     try:
         from scipy.optimize import minimize

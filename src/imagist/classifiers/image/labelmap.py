@@ -6,26 +6,24 @@ Shapes: N items; F labels of the network; C categories; E width of the network's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from imagist import registry
 from imagist.arrays import Array
+from imagist.bundle import fingerprint, open_folder, open_part, write_part
 from imagist.classifiers.taxonomy import Taxonomy
+from imagist.protocols import ImageClassifier, ImageFeatures, PartOptions
 from imagist.records import LabelSet, Photo
 
+KIND = "labelmap"
+NETWORK = "network"
 
-class Network(Protocol):
-    """A classifier with hidden states, such as one trained on ImageNet-1k."""
 
-    @property
-    def labels(self) -> LabelSet:
-        """The F labels."""
-        ...
-
-    def hidden(self, photos: Sequence[Photo]) -> Array:
-        """float32 ``[N, E]``."""
-        ...
+class Network(ImageClassifier, ImageFeatures, Protocol):
+    """A classifier with features, such as one trained on ImageNet-1k."""
 
     def scores_of(self, features: Array) -> Array:
         """float32 ``[N, F]`` from hidden states ``[N, E]``."""
@@ -47,6 +45,22 @@ class LabelMapClassifier:
         taxonomy.project(np.zeros((0, len(network.labels))), network.labels)
         self.network, self.taxonomy, self.labels = network, taxonomy, taxonomy.labels
 
+    @property
+    def id(self) -> str:
+        """Changes with the network and the taxonomy."""
+        return f"{KIND}-{fingerprint(self.labels.names, dict(self.taxonomy.members))}({self.network.id})"
+
+    @property
+    def concurrent(self) -> bool:
+        """As its network."""
+        return self.network.concurrent
+
+    def save(self, folder: Path) -> None:
+        """Writes the network, and the taxonomy on the card."""
+        self.network.save(folder / NETWORK)
+        members = [list(self.taxonomy.members[label]) for label in self.labels]
+        write_part(folder, KIND, {"name": self.taxonomy.name, "labels": list(self.labels), "members": members})
+
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, rows sum to 1."""
         return self.scores_of(self.hidden(photos))
@@ -58,3 +72,17 @@ class LabelMapClassifier:
     def scores_of(self, features: Array) -> Array:
         """float32 ``[N, C]`` from hidden states ``[N, E]``."""
         return self.taxonomy.project(self.network.scores_of(features), self.network.labels)
+
+
+def load(model: str, options: PartOptions) -> LabelMapClassifier:
+    """Loads a saved classifier, from its folder or a model.
+
+    Raises:
+        BundleError: A part of it is missing or damaged.
+    """
+    folder = open_part(model, "image_classifier")
+    path = folder.checked() / NETWORK
+    network = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
+    labels = LabelSet(tuple(folder.card["labels"]))
+    members = dict(zip(labels, map(tuple, folder.card["members"]), strict=True))
+    return LabelMapClassifier(network, Taxonomy(folder.card["name"], labels, members))

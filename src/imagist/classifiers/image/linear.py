@@ -1,40 +1,98 @@
-"""`linear`: a frozen encoder and one trained layer over its mean, in ONNX."""
+"""`linear`: a frozen encoder and one trained layer over the mean of its grid; needs NumPy and ONNX Runtime alone.
+
+Shapes: N photos; V views of a photo; D channels of the grid; C classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from imagist.bundle import Bundle
-from imagist.images.encoder import Encoder
-from imagist.records import Array, LabelSet, Photo
+from imagist.arrays import Array, softmax
+from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.errors import BundleError
+from imagist.images.encoder import Encoder, encoder_of
+from imagist.protocols import PartOptions
+from imagist.records import LabelSet, Photo
+
+KIND = "linear"
+WEIGHTS = "weights.npz"
 
 
+@dataclass(frozen=True, eq=False)
 class LinearClassifier:
-    """Implements `imagist.protocols.ImageClassifier` over a bundle's ``image-classifier.onnx``.
+    """Implements `imagist.protocols.ImageClassifier`: ``softmax(features @ matrix + bias)``, averaged over views.
 
-    Args:
-        bundle: The model folder.
-        encoder: Gives the grids; shared with the captioner.
-        threads: Threads within one run.
+    Attributes:
+        labels: The C names.
+        encoder: Shared with the captioner.
+        matrix: float32 ``[D, C]``.
+        bias: float32 ``[C]``.
+        normalised: Whether features are scaled to length 1.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, threads: int = 1) -> None:
-        self.labels = LabelSet(tuple(bundle.card["labels"]))
-        self._encoder = encoder
-        self._session = bundle.session("image-classifier.onnx", threads)
+    labels: LabelSet
+    encoder: Encoder
+    matrix: Array
+    bias: Array
+    normalised: bool = False
+    concurrent = True
+
+    @property
+    def id(self) -> str:
+        """Changes with weights, labels, encoder and views."""
+        own = fingerprint(self.labels.names, self.matrix, self.bias, self.normalised)
+        return f"{KIND}-{own}(encoder={self.encoder.version},views={self.encoder.views})"
 
     def scores(self, photos: Sequence[Photo]) -> Array:
-        """float32 ``[N, C]``, calibrated, rows sum to 1; the mean over the views of each photo."""
-        if not photos:
-            return np.zeros((0, len(self.labels)), np.float32)
-        grids = self._encoder.grids(photos)
-        scores = self._session.run(None, {"grid": np.concatenate(grids)})[0]
-        ends = np.cumsum([len(views) for views in grids])[:-1]
-        return np.stack([views.mean(0) for views in np.split(scores, ends)])
+        """float32 ``[N, C]``, rows sum to 1."""
+        matrix = self.matrix.astype(np.float64)
+        rows = [softmax(self._features(grid) @ matrix + self.bias).mean(0) for grid in self.encoder.grids(photos)]
+        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, len(self.labels)), np.float32)
+
+    def hidden(self, photos: Sequence[Photo]) -> Array:
+        """The features that the layer takes, float32 ``[N, D]``; the mean over each photo's views."""
+        return pooled(self.encoder, photos, normalised=self.normalised)
+
+    def save(self, folder: Path) -> None:
+        """Writes weights and card; the encoder is a part of the model for itself."""
+        card = {"labels": list(self.labels), "encoder": self.encoder.version, "normalised": self.normalised}
+        write_part(folder, KIND, card, weights__npz=npz(matrix=self.matrix, bias=self.bias))
+
+    def _features(self, grid: Array) -> Array:
+        return _unit(grid.mean(1)) if self.normalised else grid.mean(1)
 
 
-def from_bundle(bundle: Bundle, encoder: Encoder, threads: int = 1) -> LinearClassifier:
-    """The registry's door."""
-    return LinearClassifier(bundle, encoder, threads)
+def pooled(encoder: Encoder, photos: Sequence[Photo], *, normalised: bool) -> Array:
+    """The mean of each photo's grid, float32 ``[N, D]``, averaged over its views.
+
+    Args:
+        encoder: Encodes the photos.
+        photos: N of them.
+        normalised: Scale the features of each view to length 1.
+    """
+    rows = [grid.mean(1) for grid in encoder.grids(photos)]
+    if not rows:
+        return np.zeros((0, 0), np.float32)
+    return np.stack([(_unit(views) if normalised else views).mean(0) for views in rows])
+
+
+def load(model: str, options: PartOptions) -> LinearClassifier:
+    """Loads a saved classifier, from its folder or a model.
+
+    Raises:
+        BundleError: A part of it is missing or damaged, or its encoder is not there.
+    """
+    folder = open_part(model, "image_classifier")
+    labels, arrays = LabelSet(tuple(folder.card["labels"])), folder.arrays(WEIGHTS)
+    matrix, bias = arrays.get("matrix"), arrays.get("bias")
+    if matrix is None or bias is None or matrix.shape[1:] != bias.shape or bias.shape != (len(labels),):
+        raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
+    return LinearClassifier(labels, encoder_of(folder, options), matrix, bias, bool(folder.card["normalised"]))
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)

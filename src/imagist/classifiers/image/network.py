@@ -9,22 +9,25 @@ C classes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from imagist.errors import BundleError, BundleNotFound, BundleTampered, MissingExtra, UsageError
+from imagist.arrays import Array, Pixels
+from imagist.bundle import fingerprint, open_part, write_part
+from imagist.errors import BundleError, MissingExtra, UsageError
 from imagist.images.views import view
-from imagist.records import Array, LabelSet, Photo, Pixels
+from imagist.protocols import PartOptions
+from imagist.records import LabelSet, Photo
 
 try:
     import torch
-    from safetensors.torch import load, save
+    from safetensors.torch import load as load_tensors
+    from safetensors.torch import save
     from torch import Tensor, nn
 except ImportError as _error:
     raise MissingExtra(
@@ -33,7 +36,7 @@ except ImportError as _error:
 
 TORCHVISION = "torchvision:"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pixels, 0 to 1, a channel
-CARD, WEIGHTS = "card.json", "weights.safetensors"
+KIND, WEIGHTS = "network", "weights.safetensors"
 AT_ONCE = 16  # photos
 
 ViewName = Literal["square", "letterbox", "crops"]
@@ -219,6 +222,8 @@ class NetworkClassifier:
         UsageError: Not as many labels as classes; no such view.
     """
 
+    concurrent = False  # torch already uses every core
+
     def __init__(
         self, network: Network, labels: LabelSet, *, views: str = "square", mirror: bool = False, device: str = "cpu"
     ) -> None:
@@ -254,68 +259,42 @@ class NetworkClassifier:
         scores: Array = torch.softmax(self.network.last(given).float(), -1).cpu().numpy()
         return scores
 
-    def save(self, folder: Path) -> None:
-        """Writes weights and card; the card, written last, says that the weights are whole.
+    @cached_property
+    def id(self) -> str:
+        """Changes with weights, labels and views."""
+        weights = (weight.cpu().numpy() for weight in self.network.state_dict().values())
+        own = fingerprint(self.labels.names, self.views, self.mirror, asdict(self.network.architecture), *weights)
+        return f"{KIND}-{own}"
 
-        Args:
-            folder: Made where it is missing.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CARD).unlink(missing_ok=True)
+    def save(self, folder: Path) -> None:
+        """Writes weights and card."""
         content = save({name: weight.cpu().contiguous() for name, weight in self.network.state_dict().items()})
         card = {
-            "kind": "network",
-            "architecture": asdict(self.network.architecture),
             "labels": list(self.labels),
             "views": self.views,
             "mirror": self.mirror,
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "architecture": asdict(self.network.architecture),
         }
-        for name, written in ((WEIGHTS, content), (CARD, json.dumps(card, indent=1).encode())):
-            draft = folder / f".{name}.draft"
-            draft.write_bytes(written)
-            draft.replace(folder / name)
+        write_part(folder, KIND, card, weights__safetensors=content)
 
 
-def open_network_classifier(folder: Path, device: str = "cpu") -> NetworkClassifier:
-    """What `NetworkClassifier.save` wrote.
+def load(model: str, options: PartOptions) -> NetworkClassifier:
+    """Loads a saved classifier, from its folder or a model.
 
     Raises:
-        BundleNotFound: There is no card.
         BundleTampered: The weights are not those that the card describes.
         BundleError: Card or weights cannot be understood.
     """
-    card = read_card(folder, "network")
+    folder = open_part(model, "image_classifier")
     try:
-        content = (folder / WEIGHTS).read_bytes()
-        if hashlib.sha256(content).hexdigest() != card["sha256"]:
-            raise BundleTampered("the weights are not those of the card (sha256 differs)", item=str(folder / WEIGHTS))
-        labels = LabelSet(tuple(card["labels"]))
-        network = untrained(_architecture(card["architecture"]), len(labels))
-        network.load_state_dict(load(content))
-        return NetworkClassifier(network, labels, views=card["views"], mirror=card["mirror"], device=device)
-    except (OSError, KeyError, TypeError, RuntimeError, UsageError) as error:
-        told = str(error).splitlines()[0]
-        raise BundleError(f"cannot be understood: {type(error).__name__}: {told}", item=str(folder)) from error
-
-
-def read_card(folder: Path, kind: str) -> dict[str, Any]:
-    """The card of a saved classifier of a kind.
-
-    Raises:
-        BundleNotFound: There is none.
-        BundleError: It is of another kind, or none at all.
-    """
-    try:
-        card = json.loads((folder / CARD).read_text("utf-8"))
-    except OSError as error:
-        raise BundleNotFound("no saved classifier", item=str(folder), remedy="a folder with card.json") from error
-    except ValueError as error:
-        raise BundleError(f"the card cannot be understood: {error}", item=str(folder / CARD)) from error
-    if not isinstance(card, dict) or card.get("kind") != kind:
-        found = card.get("kind") if isinstance(card, dict) else None
-        raise BundleError(f"the card is of the kind {found!r}, not {kind!r}", item=str(folder / CARD))
-    return card
+        labels = LabelSet(tuple(folder.card["labels"]))
+        network = untrained(_architecture(folder.card["architecture"]), len(labels))
+        network.load_state_dict(load_tensors(folder.read(WEIGHTS)))
+        views, mirror = folder.card["views"], folder.card["mirror"]
+        return NetworkClassifier(network, labels, views=views, mirror=mirror, device=options.device)
+    except (TypeError, RuntimeError, UsageError) as error:
+        reason = str(error).splitlines()[0]
+        raise BundleError(f"cannot be loaded: {type(error).__name__}: {reason}", item=str(folder.path)) from error
 
 
 def _architecture(table: Mapping[str, Any]) -> Architecture:

@@ -7,30 +7,32 @@ Shapes: N texts; T tokens of the longest text of a batch; E width of hidden stat
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imagist.arrays import AnyArray, Array
+from imagist.bundle import fingerprint, open_part, write_part
 from imagist.captioning.pretrained.loading import load as load_checkpoint
-from imagist.errors import BundleError, BundleNotFound, OutputError, UsageError
-from imagist.records import Array, LabelSet
+from imagist.errors import BundleError, BundleNotFound, UsageError
+from imagist.protocols import PartOptions
+from imagist.records import LabelSet
 
-CARD, HEAD, WEIGHTS = "classifier.json", "head.safetensors", "model.safetensors"
+KIND = "transformer"
+HEAD, WEIGHTS = "head.safetensors", "model.safetensors"
 BATCH = 32  # texts that are read at a time
 STEPS, AT_A_TIME = 64, 16  # places of an integral; how many of them are computed at a time
 _WORD = re.compile(r"\S+")
@@ -99,6 +101,8 @@ class TransformerClassifier:
         labels: The C names.
     """
 
+    concurrent = False  # torch already uses every core
+
     def __init__(self, network: Network, tokenizer: Any, labels: LabelSet) -> None:
         self.network, self.tokenizer, self.labels = network, tokenizer, labels
         places = getattr(network.encoder.config, "max_position_embeddings", tokenizer.model_max_length)
@@ -116,7 +120,7 @@ class TransformerClassifier:
             hidden: Array = self._pooled(texts).float().cpu().numpy()
         return hidden
 
-    def attributions(self, texts: Sequence[str], targets: NDArray[Any]) -> list[tuple[tuple[str, float], ...]]:
+    def attributions(self, texts: Sequence[str], targets: AnyArray) -> list[tuple[tuple[str, float], ...]]:
         """How much each word of each text speaks for a class: integrated gradients (Sundararajan et al. 2017).
 
         The integral of the gradient of the class's probability over the word embeddings, from the text with every word
@@ -149,30 +153,28 @@ class TransformerClassifier:
             for name in cut[0]
         }
 
+    @cached_property
+    def id(self) -> str:
+        """Changes with weights, labels and the way texts are read."""
+        weights = (weight.cpu().numpy() for weight in self.network.state_dict().values())
+        return f"{KIND}-{fingerprint(self.labels.names, self.network.reading, *weights)}"
+
     def save(self, folder: Path) -> None:
-        """Writes the classifier, the card last: a folder that has one is whole.
+        """Writes encoder, tokenizer, last layer and card.
 
         Raises:
             OutputError: The folder cannot be written to.
         """
         encoder, layer = self.network.encoder, self.network.layer
-        card = {"kind": "transformer", "labels": list(self.labels), "model_type": encoder.config.model_type}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=folder) as name:
-                scratch = Path(name)
-                encoder.config.save_pretrained(scratch)
-                self.tokenizer.save_pretrained(scratch)
-                save_file(encoder.state_dict(), scratch / WEIGHTS, {"format": "pt"})
-                save_file({"weight": layer.weight.data, "bias": layer.bias.data}, scratch / HEAD)
-                (folder / CARD).unlink(missing_ok=True)
-                for file in scratch.iterdir():
-                    file.replace(folder / file.name)
-                text = json.dumps(card | asdict(self.network.reading), indent=1, ensure_ascii=False)
-                (scratch / CARD).write_text(text, "utf-8")
-                (scratch / CARD).replace(folder / CARD)
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror or error}", item=str(folder)) from error
+
+        def fill(path: Path) -> None:
+            encoder.config.save_pretrained(path)
+            self.tokenizer.save_pretrained(path)
+            save_file(encoder.state_dict(), path / WEIGHTS, {"format": "pt"})
+            save_file({"weight": layer.weight.data, "bias": layer.bias.data}, path / HEAD)
+
+        card = {"labels": list(self.labels), "model_type": encoder.config.model_type, **asdict(self.network.reading)}
+        write_part(folder, KIND, card, fill)
 
     def _pooled(self, texts: Sequence[str]) -> Tensor:
         """``[N, E]``; texts of about the same length are read together, so that little of it is padding."""
@@ -251,28 +253,22 @@ def begin(
     return TransformerClassifier(network, checkpoint.tokenizer, labels)
 
 
-def load(folder: Path, device: str = "cpu") -> TransformerClassifier:
-    """What `TransformerClassifier.save` wrote.
+def load(model: str, options: PartOptions) -> TransformerClassifier:
+    """Loads a saved classifier, from its folder or a model.
 
     Raises:
-        BundleNotFound: No such classifier there.
         BundleError: A part of it is missing or damaged.
     """
-    try:
-        card = json.loads((folder / CARD).read_text("utf-8"))
-        reading = Reading(card["pooling"], card["normalise"], card["max_length"])
-        labels, kind = LabelSet(tuple(card["labels"])), str(card["model_type"])
-        layer = load_file(folder / HEAD)
-    except FileNotFoundError as error:
-        raise BundleNotFound("no text classifier there", item=str(folder), remedy="train and save one") from error
-    except (OSError, ValueError, KeyError, TypeError, UsageError, SafetensorError) as error:
-        raise BundleError(f"the classifier is damaged: {error}", item=str(folder), remedy="save it anew") from error
-    checkpoint = load_checkpoint(str(folder), kind, "AutoModel", device=device, images=False)
+    folder = open_part(model, "text_classifier")
+    path, card = folder.checked(), folder.card
+    labels = LabelSet(tuple(card["labels"]))
+    reading = Reading(card["pooling"], card["normalise"], card["max_length"])
+    checkpoint = load_checkpoint(str(path), str(card["model_type"]), "AutoModel", device=options.device, images=False)
     network = Network(checkpoint.model, len(labels), reading)
     try:
-        network.layer.load_state_dict(layer)
-    except RuntimeError as error:
-        raise BundleError("the last layer does not fit", item=str(folder), remedy="save it anew") from error
+        network.layer.load_state_dict(load_file(path / HEAD))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise BundleError("the last layer does not fit", item=str(path), remedy="save it again") from error
     return TransformerClassifier(network.to(checkpoint.model.device).eval(), checkpoint.tokenizer, labels)
 
 

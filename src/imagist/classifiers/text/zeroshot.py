@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from imagist.arrays import Array
 from imagist.errors import UsageError
-from imagist.records import Array, LabelSet
+from imagist.records import LabelSet
 
 TEMPLATE = "a photo of {label}"
 

@@ -140,7 +140,7 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
         reranker=reranker,
     )  # fmt: skip
     seen = dev_pixels(photos["dev"][:PROVEN], side)
-    assemble.write_bundle(parts, folder / "bundle", _seen(recipe, parts, photos["train"]) if recipe.small else None)
+    assemble.export_bundle(parts, folder / "bundle", _seen(recipe, parts, photos["train"]) if recipe.small else None)
     model.cpu()
     captions = {language: judge.captions(model, recipe.search, language, reranker) for language in vocabulary.starts}
     measured: dict[str, Any] = {

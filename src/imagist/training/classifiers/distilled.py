@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from imagist.arrays import AnyArray, Array
 from imagist.classifiers.calibration import Temperature
-from imagist.classifiers.fusion import Distilled
+from imagist.classifiers.fusion import FeedForward
 from imagist.errors import UsageError
 from imagist.records import LabelSet
 from imagist.settings import Share
@@ -52,7 +52,7 @@ def fit_distilled(
     labels: LabelSet,
     dev: tuple[Array, AnyArray] | None = None,
     seed: int = 0,
-) -> Fitted[Distilled]:
+) -> Fitted[FeedForward]:
     """Learns the teacher's probabilities, mixed with the truth where that is known.
 
     The teacher should not have been trained on these rows (take each fold's from the others), or it is surer of them
@@ -90,7 +90,7 @@ def fit_distilled(
 
     wanted = torch.where(known, truth, soft.argmax(1))
     network, history = learn(settings.network, features, wanted, loss, len(labels), dev, seed)
-    return Fitted(Distilled(labels, network), history)
+    return Fitted(network, history)
 
 
 def _truth(targets: Sequence[int | None] | AnyArray, classes: int) -> Tensor:

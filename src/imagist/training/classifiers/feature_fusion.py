@@ -67,7 +67,7 @@ def fit_feature_fusion(
 
     held_out = None if dev is None else (_side_by_side(*dev[:2]), dev[2])
     network, history = learn(settings.network, x, truth, loss, len(labels), held_out, seed)
-    return Fitted(FeatureFusion(network, image.shape[1]), history)
+    return Fitted(FeatureFusion(network, image.shape[1], labels), history)
 
 
 def _side_by_side(image: Array, text: Array) -> Array:

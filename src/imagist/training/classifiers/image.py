@@ -19,12 +19,10 @@ import torch
 from imagist.arrays import AnyArray
 from imagist.classifiers.image.imagenet import imagenet_labels, imagenet_names
 from imagist.classifiers.image.labelmap import LabelMapClassifier
-from imagist.classifiers.image.network import CARD, Network, NetworkClassifier, open_network_classifier, read_card
-from imagist.classifiers.taxonomy import Taxonomy, open_taxonomy
-from imagist.errors import BundleError, UsageError
+from imagist.classifiers.image.network import Network, NetworkClassifier
+from imagist.classifiers.taxonomy import open_taxonomy
 from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
-from imagist.storage import write_json
 from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.finetuning import finetune
 from imagist.training.classifiers.heads_over_features import fit_head
@@ -41,14 +39,12 @@ __all__ = [
     "Pretrained",
     "cached_features",
     "fit_images",
-    "open_images",
     "open_network",
-    "save_images",
 ]
 
 log = logging.getLogger("imagist.training")
 
-CHECKPOINT, MAPPED = "images.pt", "network"
+CHECKPOINT = "images.pt"
 
 ImageClassifier = NetworkClassifier | LabelMapClassifier
 
@@ -128,37 +124,3 @@ def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, l
     chosen["network"] |= {"device": "", "weights": weights_key(network)}
     told = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()
-
-
-def save_images(classifier: ImageClassifier, folder: Path) -> None:
-    """Writes a classifier with all that it needs: safetensors and a card.
-
-    Args:
-        classifier: As `fit_images` gives it.
-        folder: Made where it is missing.
-    """
-    if isinstance(classifier, NetworkClassifier):
-        classifier.save(folder)
-        return
-    assert isinstance(classifier.network, NetworkClassifier)
-    classifier.network.save(folder / MAPPED)
-    taxonomy = classifier.taxonomy
-    card = {"kind": "labelmap", "name": taxonomy.name, "labels": list(taxonomy.labels), "members": taxonomy.members}
-    write_json(folder / CARD, card)
-
-
-def open_images(folder: Path, device: str = "cpu") -> ImageClassifier:
-    """What `save_images` wrote.
-
-    Raises:
-        BundleError: As `imagist.classifiers.image.network.open_network_classifier`.
-    """
-    if not (folder / MAPPED).is_dir():
-        return open_network_classifier(folder, device)
-    card = read_card(folder, "labelmap")
-    try:
-        members = {label: tuple(of) for label, of in card["members"].items()}
-        taxonomy = Taxonomy(card["name"], LabelSet(tuple(card["labels"])), members)
-        return LabelMapClassifier(open_network_classifier(folder / MAPPED, device), taxonomy)
-    except (AttributeError, KeyError, TypeError, UsageError) as error:
-        raise BundleError(f"the card cannot be understood: {error!r}", item=str(folder / CARD)) from error

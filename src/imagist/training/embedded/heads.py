@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from imagist.arrays import Array, Halves, Ints
@@ -220,34 +220,3 @@ def fit_fusion(
         expected_calibration_error(fused, targets),
     )  # fmt: skip
     return {"weight": fitted.weight, "interval": list(fitted.interval), "temperatures": temperatures}
-
-
-class ImageHead(nn.Module):
-    """Grid to probabilities, for export."""
-
-    def __init__(self, linear: Linear) -> None:
-        super().__init__()
-        self.layer = nn.Linear(*linear.matrix.shape)
-        self.layer.weight.data = torch.from_numpy(linear.matrix.T / linear.temperature).contiguous()
-        self.layer.bias.data = torch.from_numpy(linear.bias / linear.temperature)
-
-    def forward(self, grid: Tensor) -> Tensor:
-        """``[N, L, D]`` to ``[N, C]``, rows sum to 1."""
-        return torch.softmax(self.layer(grid.mean(1)), -1)
-
-
-class TextHead(nn.Module):
-    """Counts of terms to probabilities, for export."""
-
-    def __init__(self, linear: Linear, idf: Array) -> None:
-        super().__init__()
-        self.idf = nn.Parameter(torch.from_numpy(idf))
-        self.layer = nn.Linear(*linear.matrix.shape)
-        self.layer.weight.data = torch.from_numpy(linear.matrix.T / linear.temperature).contiguous()
-        self.layer.bias.data = torch.from_numpy(linear.bias / linear.temperature)
-
-    def forward(self, counted: Tensor) -> Tensor:
-        """``[N, W]`` to ``[N, C]``, rows sum to 1."""
-        rows = counted * self.idf
-        rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-9)
-        return torch.softmax(self.layer(rows), -1)

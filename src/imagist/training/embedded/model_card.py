@@ -14,24 +14,24 @@ _TEMPLATE = Path(__file__).with_name("model_card.md")
 def model_card(measured: Mapping[str, Any], folder: Path) -> str:
     """The card of the bundle in ``folder`` from what `embedded` measured."""
     bundle = open_bundle(folder)
+    captioner, fusion = bundle.part("captioner"), bundle.part("fusion")
+    fusions = {"photos15": fusion.card["default"], **fusion.card["taxonomies"]}
     plain, shipped = measured["dev"]["float"], measured["dev"]["shipped"]
     proof, stored = measured["parity"]["float"], measured["parity"]["shipped"]
     return _TEMPLATE.read_text("utf-8").format(
         size=bundle.size / 1e6,
-        files=len(bundle.card["files"]),
+        files=sum(len(folder.files) for folder in bundle.folders()),
         version=bundle.version,
         params="2.2 million weights",
-        words=f"{len(bundle.lines('vocabulary.txt')):,}",
-        length_penalty=bundle.card["captioner"]["length_penalty"],
-        weights=", ".join(f"{f['weight']:.2f} ({name})" for name, f in bundle.card["fusion"].items()),
+        words=f"{len(captioner.lines('vocabulary.txt')):,}",
+        length_penalty=captioner.card["length_penalty"],
+        weights=", ".join(f"{table['weight']:.2f} ({name})" for name, table in fusions.items()),
         captions=caption_table(shipped["captions"]),
         classes=class_table({name: figures for name, figures in shipped.items() if name != "captions"}),
         images=proof["images"],
         equal=proof["equal_captions"],
-        scores=proof["scores"],
         logprobs=proof["logprobs"],
         shipped_equal=stored["equal_captions"],
-        shipped_scores=stored["scores"],
         cider_float=100 * plain["captions"]["CIDEr"]["value"],
         cider_shipped=100 * shipped["captions"]["CIDEr"]["value"],
         fused_float=plain["photos15"]["fused"]["value"],

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imagist.training.captioners.evaluator import next_words
-from imagist.training.embedded.heads import ImageHead, TextHead
 from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.networks.mobilenet import ConvUnit, Encoder
@@ -118,7 +117,7 @@ def encoder_graph(encoder: nn.Module, side: int) -> Graph:
 
 
 def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: Sequence[int]) -> dict[str, Graph]:
-    """``captioner-begin.onnx`` and ``captioner-step.onnx``.
+    """``begin.onnx`` and ``step.onnx``.
 
     A step's outputs are ``logprobs``, ``ids``, maybe ``attention``, and the state, each part named ``new_`` and its
     name as an input. What the beginning gives and no step renews is the memory.
@@ -145,26 +144,15 @@ def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: S
     looked = [] if attention is None else ["attention"]
     outputs = ["logprobs", "ids", *looked, *(f"new_{name}" for name in state)]
     return {
-        "captioner-begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
-        "captioner-step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
+        "begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
+        "step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
     }
 
 
 def detector_graph(detector: ConceptDetector, cells: int, channels: int) -> dict[str, Graph]:
-    """``captioner-concepts.onnx``."""
+    """``concepts.onnx``."""
     grid = ("grid", torch.zeros(2, cells, channels), {0: "n"})
-    return {"captioner-concepts.onnx": Graph(detector, [grid], ["shares"])}
-
-
-def head_graphs(images: ImageHead, texts: TextHead, cells: int, channels: int) -> dict[str, Graph]:
-    """``image-classifier.onnx`` and ``text-classifier.onnx``."""
-    counted = ("counts", torch.zeros(2, texts.idf.numel()), {0: "n"})
-    return {
-        "image-classifier.onnx": Graph(
-            images, [("grid", torch.zeros(2, cells, channels), {0: "n"})], ["probabilities"]
-        ),
-        "text-classifier.onnx": Graph(texts, [counted], ["probabilities"]),
-    }
+    return {"concepts.onnx": Graph(detector, [grid], ["shares"])}
 
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:

@@ -113,4 +113,4 @@ def captioner_feeds(
     steps: list[Feed] = []
     beams = _Recorded(decoder.eval(), torch.from_numpy(grids), decoding.beam, vocabulary, steps)
     generate(beams, len(grids), decoding)
-    return {"captioner-begin.onnx": [{"grid": grids}], "captioner-step.onnx": steps}
+    return {"begin.onnx": [{"grid": grids}], "step.onnx": steps}

@@ -9,8 +9,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from imagist.bundle import Bundle
+from imagist.bundle import ENCODER, Bundle, Folder, open_folder
 from imagist.errors import BundleError
+from imagist.images.encoder import GRAPH
 from imagist.training.export.graphs import HALVED, TRANSPOSED, EncoderGraph
 from imagist.training.export.quantization import dequantised
 from imagist.training.networks.attention import AttentionDecoder
@@ -36,24 +37,24 @@ def restore(bundle: Bundle) -> Restored:
     Raises:
         BundleError: A file lacks weights that the modules have.
     """
-    encoder = EncoderGraph(Encoder())
-    _fill(encoder, weights(bundle, "encoder.onnx"), bundle)
-    found = weights(bundle, "captioner-begin.onnx") | weights(bundle, "captioner-step.onnx")
+    encoder, eyes, captioner = EncoderGraph(Encoder()), open_folder(bundle.path / ENCODER), bundle.part("captioner")
+    _fill(encoder, weights(eyes, GRAPH), eyes)
+    found = weights(captioner, "begin.onnx") | weights(captioner, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
     try:
         words, embedding = found["embedding.weight"].shape
         attention, hidden = found["keys.weight"].shape
         channels = found["reduce.weight"].shape[1]
     except KeyError as error:
-        raise BundleError(f"no weights named {error}", item=str(bundle.folder)) from error
+        raise BundleError(f"no weights named {error}", item=str(captioner.path)) from error
     decoder = AttentionDecoder(words, channels, hidden=hidden, embedding=embedding, attention=attention).eval()
-    _fill(decoder, found, bundle)
+    _fill(decoder, found, captioner)
     return Restored(encoder, decoder)
 
 
-def weights(bundle: Bundle, file: str) -> dict[str, Tensor]:
-    """The float weights of one of a bundle's graphs by the names that torch gave them."""
-    model = onnx.load_model_from_string(bundle.read(file))
+def weights(folder: Folder, file: str) -> dict[str, Tensor]:
+    """The float weights of a graph by the names that torch gave them."""
+    model = onnx.load_model_from_string(folder.read(file))
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dict(
         dequantised(model)
     )
@@ -67,8 +68,8 @@ def weights(bundle: Bundle, file: str) -> dict[str, Tensor]:
     return found
 
 
-def _fill(module: nn.Module, found: dict[str, Tensor], bundle: Bundle) -> None:
+def _fill(module: nn.Module, found: dict[str, Tensor], folder: Folder) -> None:
     wanted = module.state_dict().keys()
     if missing := sorted(wanted - found.keys()):
-        raise BundleError(f"no weights named {', '.join(missing)}", item=str(bundle.folder))
+        raise BundleError(f"no weights named {', '.join(missing)}", item=str(folder.path))
     module.load_state_dict({name: found[name] for name in wanted})
