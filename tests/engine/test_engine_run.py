@@ -31,15 +31,15 @@ def work(photos):
 TASK = Task(work, columns(CAPTION_FIELDS), {"task": "red"})
 
 
-@pytest.fixture
-def spec(tmp_path):
-    """Five images of one colour each; the fourth is broken."""
+@pytest.fixture(params=engine.EXECUTORS)
+def spec(request, tmp_path):
+    """Five images of one colour each, of which the fourth is broken; for every executor."""
     folder = tmp_path / "images"
     folder.mkdir()
     for n in range(5):
         Image.fromarray(np.full((8, 8, 3), 10 * n, np.uint8)).save(folder / f"{n}.png")
     (folder / "3.png").write_bytes(b"no image")
-    return RunSpec((str(folder),), batch_size=2)
+    return RunSpec((str(folder),), batch_size=2, executor=request.param)
 
 
 def test_each_row_is_handed_over_once_in_order(spec):

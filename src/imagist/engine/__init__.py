@@ -3,6 +3,12 @@
 A `RunSpec` describes a run: what to read, where to write, how much at a time. A `Task` describes the work on each
 image. `run` reads rows, executes the task over them in batches, journals each batch and finally writes the table.
 A run that was stopped or killed continues from its journal.
+
+    import imagist
+    from imagist import engine
+
+    spec = engine.RunSpec(("archive/*.tar",), out=Path("archive.parquet"), resume=True)
+    summary = engine.run(spec, engine.classification(imagist.load()))
 """
 
 from imagist.engine.executors import EXECUTORS, Executor
