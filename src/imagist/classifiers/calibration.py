@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist.arrays import MIN_PROBABILITY, AnyArray, Array
+from imagist.arrays import AnyArray, Array, log_probabilities, softmax
 from imagist.bundle import open_part, write_part
 from imagist.errors import UsageError
 from imagist.protocols import PartOptions
@@ -51,8 +51,7 @@ class Temperature:
             return p.astype(np.float32)
         with np.errstate(divide="ignore"):
             scaled = np.log(p, dtype=np.float64) / self.value
-        powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+        return softmax(scaled).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def fit_temperature(
         raise UsageError(f"the bounds must be 0 < least < greatest, got {bounds}")
     if not 0 <= smoothing < 1:
         raise UsageError(f"smoothing is a share of 0 to below 1, got {smoothing}")
-    logs = np.log(np.maximum(p, MIN_PROBABILITY))
+    logs = log_probabilities(p)
     of_target = logs[np.arange(len(t)), t].mean()
     if smoothing and p.shape[1] > 1:
         of_others = (logs.sum(axis=1).mean() - of_target) / (p.shape[1] - 1)

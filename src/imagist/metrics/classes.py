@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imagist.arrays import MIN_PROBABILITY, AnyArray, Bools, Floats, Ints
+from imagist.arrays import AnyArray, Bools, Floats, Ints, log_probabilities
 from imagist.classifiers.calibration import check_targets
 from imagist.errors import UsageError
 
@@ -31,7 +31,7 @@ def accuracy(probabilities: AnyArray, targets: AnyArray, *, k: int = 1) -> float
 def log_losses(probabilities: AnyArray, targets: AnyArray) -> Floats:
     """Negative natural log-probability of each target, ``[N]``, 0 (sure and right) to 27.6 (for a probability of 0)."""
     p, t = _checked(probabilities, targets)
-    return -np.log(np.maximum(p[np.arange(len(t)), t], MIN_PROBABILITY))
+    return -log_probabilities(p[np.arange(len(t)), t])
 
 
 def negative_log_likelihood(probabilities: AnyArray, targets: AnyArray) -> float:

@@ -1,7 +1,5 @@
 """Frozen records that flow between the floors, and the one flat form in which results are written."""
 
-from imagist.arrays import Array as Array
-from imagist.arrays import Pixels as Pixels
 from imagist.records.inputs import Failure, Photo, Row
 from imagist.records.results import Caption, Hypothesis, LabelSet, Prediction
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Array
+from imagist.arrays import AnyArray, Array, softmax
 from imagist.bundle import fingerprint, npz, open_part, write_part
 from imagist.classifiers.ngrams import counts
 from imagist.errors import BundleError
@@ -52,9 +52,7 @@ class TfidfClassifier:
         scores = np.zeros((len(texts), len(self.labels)), np.float32)
         for begin in range(0, len(texts), AT_A_TIME):
             some = slice(begin, begin + AT_A_TIME)
-            logits = (self.hidden(texts[some]) @ self.matrix + self.bias).astype(np.float64)
-            powers = np.exp(logits - logits.max(1, keepdims=True))
-            scores[some] = powers / powers.sum(1, keepdims=True)
+            scores[some] = softmax(self.hidden(texts[some]) @ self.matrix + self.bias)
         return scores
 
     def hidden(self, texts: Sequence[str]) -> Array:
