@@ -120,7 +120,7 @@ def test_attention_draws_one_sheet_a_image(fake, photos, tmp_path):
 
 def test_sheets_among_the_inputs_are_refused(fake, photos, capsys):
     assert fake(["caption", str(photos), "--attention", str(photos / "sheets")]) == 2
-    assert "what is drawn there would be read" in capsys.readouterr().err
+    assert "the sheets would be read as images" in capsys.readouterr().err
     assert not (photos / "sheets").exists()
 
 

@@ -181,7 +181,7 @@ def test_every_mismatch_is_reported_at_once(evaluate, files):
         (["--out", "good.csv"], "is an input, too"),
         (["--train-split", "train"], "--train"),
         (["--compare", "none.csv"], "no such file"),
-        (["--resamples", "0"], "from 1 up"),
+        (["--resamples", "0"], "integer of 1 or more"),
         (["--language", "de"], "de"),
         (["--split", "train"], "no split 'train'"),
     ],

@@ -134,7 +134,7 @@ def test_wrong_settings_are_told_before_anything_is_read(command, images, tmp_pa
 
 def test_output_among_the_inputs_is_refused(command, images, capsys):
     assert command(images, "--out", images / "out") == 2
-    assert "what is drawn there would be read" in capsys.readouterr().err
+    assert "the sheets would be read as images" in capsys.readouterr().err
 
 
 def test_a_second_run_writes_the_same(command, images, tmp_path):

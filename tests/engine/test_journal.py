@@ -152,7 +152,7 @@ def test_file_names_that_are_not_utf8_are_recognised_again(tmp_path):
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
     other = tmp_path / "x.csv.partial"
     other.write_text("somebody's download")
-    with pytest.raises(OutputError, match="not a progress journal"):
+    with pytest.raises(OutputError, match="not the journal of a run"):
         Journal(tmp_path / "x.csv", SETTINGS, resume=True)
     assert other.read_text() == "somebody's download"
 

@@ -30,7 +30,7 @@ def flat(outcomes):
 
 
 def own_threads():
-    return [t for t in threading.enumerate() if t.name.startswith(("imagist-lane", "imagist-load"))]
+    return [t for t in threading.enumerate() if t.name.startswith(("imagist-work", "imagist-load"))]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_each_image_comes_out_once_and_in_order(good, batch_size, workers, concu
             assert outcome.result.source == str(i)
 
 
-def test_lanes_work_at_the_same_time():
+def test_batches_run_at_the_same_time():
     together = threading.Barrier(3, timeout=30)
 
     def work(photos):
@@ -68,7 +68,7 @@ def test_lanes_work_at_the_same_time():
     assert [o.result for o in outcomes] == [*range(6)]
 
 
-def test_one_lane_works_on_one_batch_at_a_time():
+def test_without_concurrency_one_batch_runs_at_a_time():
     busy = threading.Lock()
 
     def work(photos):

@@ -16,7 +16,7 @@ from imagist.report.sheets import make_folder, sheet_name
 def test_a_folder_in_what_is_read_is_refused_and_not_made(inside, tmp_path):
     source = tmp_path / "photos"
     source.mkdir()
-    with pytest.raises(OutputError, match="lies in the input") as caught:
+    with pytest.raises(OutputError, match="is inside the input") as caught:
         make_folder(source / inside, ["a.jpg", str(source)])
     assert caught.value.remedy
     assert not (source / "deep").exists()

@@ -1,4 +1,4 @@
-"""``imagist evaluate``: how good are captions, how sure is that, and are they better than another captioner's."""
+"""``imagist evaluate``: caption metrics with confidence intervals, and comparisons of two captioners."""
 
 from __future__ import annotations
 
@@ -36,13 +36,18 @@ def configure(parser: Parser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     captions.set_defaults(act=_captions)
-    captions.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="captions to measure; see below")
-    captions.add_argument("references", type=Path, metavar="REFERENCES", help="what people wrote; see below")
+    captions.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predicted captions; see below")
+    captions.add_argument("references", type=Path, metavar="REFERENCES", help="reference captions; see below")
     captions.add_argument(
-        "--compare", type=Path, metavar="FILE", help="other predictions: how much better PREDICTIONS are, and how sure"
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="other predictions: report differences, with intervals and p-values",
     )
-    captions.add_argument("--split", metavar="NAME", help="the split to measure, of files that name splits")
-    captions.add_argument("--language", default="en", metavar="CODE", help="another column of references, such as de")
+    captions.add_argument("--split", metavar="NAME", help="the split to evaluate, of files that have splits")
+    captions.add_argument(
+        "--language", default="en", metavar="CODE", help="language of the references, such as de (default: en)"
+    )
     captions.add_argument(
         "--first", type=positive, metavar="N", help="the first N references of an image (default: all)"
     )
@@ -51,21 +56,21 @@ def configure(parser: Parser) -> None:
         type=Path,
         action="append",
         metavar="FILE",
-        help="captions of training, laid out as REFERENCES: how many captions are copied from them; repeatable",
+        help="training captions, in a format of REFERENCES: report the share of captions copied from them; repeatable",
     )
-    captions.add_argument("--train-split", metavar="NAME", help="their split, of files that name splits")
+    captions.add_argument("--train-split", metavar="NAME", help="the split of --train, of files that have splits")
     captions.add_argument("--no-java", action="store_true", help="without METEOR and SPICE")
     captions.add_argument(
-        "--resamples", type=positive, default=1000, metavar="N", help="of the bootstrap over images (default: 1000)"
+        "--resamples", type=positive, default=1000, metavar="N", help="bootstrap resamples over images (default: 1000)"
     )
-    captions.add_argument("--seed", type=int, default=0, metavar="N", help="of the resamples (default: 0)")
+    captions.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the resamples (default: 0)")
     captions.add_argument(
         "--out", type=Path, metavar="FILE", help="write a .json, .csv or .md (default: a table on stdout)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     return int(args.act(args))
 
 
@@ -115,13 +120,11 @@ def _check(args: argparse.Namespace) -> None:
     from imagist.storage import check_folder
 
     if args.train_split and not args.train:
-        raise UsageError("--train-split speaks of a file", remedy="name it with --train")
+        raise UsageError("--train-split is the split of a file", remedy="name the file with --train")
     if args.out is None:
         return
     if args.out.suffix.lower() not in WRITERS:
-        raise UsageError(
-            "is of no format that can be written", item=str(args.out), remedy=f"one of {' '.join(WRITERS)}"
-        )
+        raise UsageError("has no suffix of a report format", item=str(args.out), remedy=f"one of {' '.join(WRITERS)}")
     check_folder(args.out)
     read = [args.predictions, args.references, args.compare, *(args.train or [])]
     if any(args.out.resolve() == path.resolve() for path in read if path):
@@ -129,7 +132,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _inputs(args: argparse.Namespace) -> tuple[Paired, Paired | None]:
-    """The predictions, and those they are compared with, each beside the references of their images."""
+    """The predictions, and those they are compared with, each paired with the references of its images."""
     from imagist.metrics.pairing import pair
     from imagist.metrics.predictions import read_predictions
 
@@ -143,7 +146,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Paired, Paired | None]:
 
 
 def _wanted(paired: Paired, records: list[Record], args: argparse.Namespace) -> Paired:
-    """The images that have references in the language, with as many of these as are wanted."""
+    """The images that have references in the language, with the first N of their references."""
     from imagist.metrics.pairing import Paired
 
     references = [_sentences(record, args.language)[: args.first] for record in records]

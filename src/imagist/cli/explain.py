@@ -28,9 +28,9 @@ def configure(parser: Parser) -> None:
         type=Path,
         default=Path("explained"),
         metavar="DIR",
-        help=f"where a PNG for each image goes, and {PAGE} for all of them (default: explained)",
+        help=f"folder for a PNG of each image and for {PAGE} (default: explained)",
     )
-    group.add_argument("--quiet", action="store_true", help="no progress on stderr, only what went wrong")
+    group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
     add_model(parser)
     add_categories(parser)
     _add_hiding(parser)
@@ -42,8 +42,8 @@ def _add_hiding(parser: Parser) -> None:
     group.add_argument(
         "--deletion",
         action="store_true",
-        help="measure over the images whether explanations are faithful: deletion scores against random orders, and "
-        "the words' regions against regions elsewhere; takes about twice as long",
+        help="measure how faithful the explanations are: deletion scores against random orders, and the regions of "
+        "words against regions elsewhere; takes about twice as long",
     )
     group.add_argument(
         "--grid", type=positive, metavar="N", help="cells a side of the grid that is hidden cell by cell (default: 7)"
@@ -54,9 +54,9 @@ def _add_hiding(parser: Parser) -> None:
     group.add_argument(
         "--fill",
         choices=["mean", "blur"],
-        help="what stands where a part is hidden: the image's mean colour, or a blur of the image (default: mean)",
+        help="what replaces a hidden part: the image's mean colour, or a blur of the image (default: mean)",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="of regions elsewhere and random orders (default: 0)")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of regions elsewhere and random orders (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
-"""``imagist``: finds the command that is called, imports that one alone, and turns faults into exit codes.
+"""``imagist``: imports and runs one command, and turns errors into exit codes.
 
-0 all well; 1 the reader of our output went away; 2 the call is wrong, or a model or library is missing; 3 some items
+0 success; 1 the reader of a pipe closed it; 2 the call is wrong, or a model or library is missing; 3 some images
 failed; 130 interrupted.
 """
 
@@ -18,30 +18,30 @@ from imagist.errors import ImagistError
 from imagist.report.terminal import printable
 
 COMMANDS = {
-    "classify": ("imagist.cli.classify", "caption and categorise images, into a table, a file or a page"),
-    "caption": ("imagist.cli.caption", "caption images, and show where the captioner looked for each word"),
-    "describe": ("imagist.cli.describe", "describe images in a few words, a sentence, or a paragraph; or a region"),
-    "explain": ("imagist.cli.explain", "show the words and the parts of an image that decided its category"),
-    "evaluate": ("imagist.cli.evaluate", "score captions against what people wrote"),
-    "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with honest statistics"),
+    "classify": ("imagist.cli.classify", "caption and classify images, into a table, a file or a page"),
+    "caption": ("imagist.cli.caption", "caption images, and draw the attention for each word"),
+    "describe": ("imagist.cli.describe", "describe images, or a region, in a few words, a sentence or a paragraph"),
+    "explain": ("imagist.cli.explain", "explain categories: the words and the parts of the image that decided"),
+    "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
+    "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
     "train": ("imagist.cli.train", "train a captioner from a recipe"),
     "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
-    "models": ("imagist.cli.models", "list the models that are installed, and show their cards"),
+    "models": ("imagist.cli.models", "list installed models, and show their cards"),
 }
-"""Command to the module that has its ``configure(parser)`` and ``run(args) -> int``, and what it does."""
+"""Each command: its module, with ``configure(parser)`` and ``run(args) -> int``, and a summary."""
 
 FAULT = "\n  "
-"""What stands before each of several faults in one message."""
+"""Separates the faults where a message has several."""
 
 HELP = f"""\
 usage: imagist COMMAND ...
 
-Understands images by putting them into words: a caption, a category, an honest probability.
+Understands images by putting them into words: captions, categories and calibrated probabilities.
 
 commands:
 {"".join(f"  {name:<10} {summary}" + chr(10) for name, (_, summary) in COMMANDS.items())}
 options:
-  -h, --help  show this message; `imagist COMMAND --help` shows what a command can do
+  -h, --help  show this message; `imagist COMMAND --help` shows the options of a command
   --version   show the version
 """
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("imagist: interrupted\n")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails again
         return 1
     except SystemExit as stop:  # argparse, for --help and for wrong arguments
         return stop.code if isinstance(stop.code, int) else 2
@@ -97,13 +97,13 @@ def _dispatch(argv: list[str]) -> int:
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
         return _complain(f"no command {name!r}; {meant}")
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a caption must not fail on a narrow locale
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character must not fail a run
     args = command_parser(name).parse_args(argv[1:])
     args.invocation = argv
     return int(args.run(args))
 
 
 def _complain(message: str) -> int:
-    lines = f"imagist: {message}".split(FAULT)  # a list of faults keeps its lines, all else is one
+    lines = f"imagist: {message}".split(FAULT)  # a list of faults keeps its lines, any other message is one line
     sys.stderr.write(f"{FAULT.join(map(printable, lines))}\n")
     return 2

@@ -1,4 +1,4 @@
-"""``imagist models``: which models are installed, and what their cards say."""
+"""``imagist models``: lists installed models and shows their cards."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def configure(parser: Parser) -> None:
     """Declares the arguments."""
     actions = parser.add_subparsers(required=True, metavar="list | show")
     actions.add_parser("list", help="one line a model").set_defaults(act=_list)
-    show = actions.add_parser("show", help="a model's card: data, licences, weaknesses, measured numbers")
+    show = actions.add_parser("show", help="the card of a model: data, licences, limitations, measured metrics")
     show.add_argument("name", nargs="?", default="embedded", metavar="NAME", help="name or folder (default: embedded)")
     show.set_defaults(act=_show)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and gives its exit code."""
+    """Runs the command and returns its exit code."""
     return int(args.act(args))
 
 

@@ -1,4 +1,4 @@
-"""Arguments: a parser that complains in one line, the kinds of numbers, and the options that commands share."""
+"""Arguments: a parser with one-line errors, types of numbers, and the options that commands share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ paths, addresses or image bytes, WebDataset shards (.tar), or - for a list of an
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where to read on."""
+    """Reports a wrong call in one line, with a pointer to the help."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
@@ -32,9 +32,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """A whole number, 1 or more."""
+    """An integer, 1 or more."""
     if not re.fullmatch(r"0*[1-9]\d*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 1 or more")
     return int(text)
 
 
@@ -69,9 +69,9 @@ def size(text: str) -> int:
 
 
 def add_inputs(parser: Parser) -> None:
-    """What to read, and how much of it."""
+    """Adds the options of reading: sources and limits."""
     parser.epilog = SOURCES
-    parser.add_argument("sources", nargs="+", metavar="SOURCES", help="what to read; see below")
+    parser.add_argument("sources", nargs="+", metavar="SOURCES", help="images to read; see below")
     group = parser.add_argument_group("reading")
     group.add_argument("--column", metavar="NAME", help="the column of images in tables (default: found by its name)")
     group.add_argument("--max-bytes", type=size, metavar="SIZE", help="refuse larger files, such as 20M (default: 64M)")
@@ -81,94 +81,94 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_outputs(parser: Parser) -> None:
-    """Where results go, and how a run that was stopped goes on."""
+    """Adds the options of writing: output, resume, quiet."""
     group = parser.add_argument_group("writing")
     group.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help="write a .csv, .jsonl or .parquet table, one row an input, in order, whole or not at all; what is done is "
-        "kept in FILE.partial until then (default: a table on stdout)",
+        help="write a .csv, .jsonl or .parquet table, one row an input, in order; finished rows are in FILE.partial "
+        "until the table is complete (default: a table on stdout)",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on from FILE.partial of a run that was stopped; if there is none, begin",
+        help="continue from FILE.partial of a run that was stopped; start if there is none",
     )
-    group.add_argument("--quiet", action="store_true", help="no progress on stderr, only what went wrong")
+    group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
 
 
 def add_speed(parser: Parser) -> None:
-    """How much is done at a time."""
+    """Adds the options of speed: batch size and threads."""
     group = parser.add_argument_group("speed")
-    group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images at a time (default: 32)")
-    group.add_argument("--workers", type=positive, default=2, metavar="N", help="threads that decode (default: 2)")
+    group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images in a batch (default: 32)")
+    group.add_argument("--workers", type=positive, default=2, metavar="N", help="decoding threads (default: 2)")
     group.add_argument("--threads", type=positive, metavar="N", help="processor cores for the model (default: all)")
 
 
 def add_model(parser: Parser) -> None:
-    """Which model, and how hard it looks for words."""
+    """Adds the options of the model: its name and beam size."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model", default="embedded", metavar="NAME", help="an installed model, or a model folder (default: embedded)"
     )
     group.add_argument(
-        "--beam", type=positive, metavar="N", help="hypotheses that the captioner follows (default: the model's own, 3)"
+        "--beam", type=positive, metavar="N", help="beam size of the captioner (default: the model's own, 3)"
     )
 
 
 def add_categories(parser: Parser, *, crops: str = "the mean of several crops") -> argparse._ArgumentGroup:
-    """Which categories, and what is made of the two opinions; the group, for more.
+    """Adds the options of categories and fusion; returns their group, for more options.
 
     Args:
-        parser: Of the command.
-        crops: What the help says of them.
+        parser: The parser of the command.
+        crops: The help text of ``--views crops``.
     """
     group = parser.add_argument_group("categories")
     group.add_argument(
         "--taxonomy",
         default="photos15",
         metavar="NAME",
-        help="photos15, sns4, social12, or a TOML file of your own (default: photos15)",
+        help="photos15, sns4, social12, or a TOML file (default: photos15)",
     )
     group.add_argument(
         "--views",
         choices=["square", "letterbox", "crops"],
         default="square",
-        help=f"how an image is made square: squashed, padded, or {crops} (default: square)",
+        help=f"how an image is made square: resized, padded, or {crops} (default: square)",
     )
     group.add_argument(
         "--weight",
         type=fraction,
         metavar="W",
-        help="what the words weigh against the image: 0 the image alone, 1 the words alone (default: the model's)",
+        help="weight of the text classifier in the fusion: 0 image alone, 1 text alone (default: the model's)",
     )
     return group
 
 
 def add_data(parser: argparse.ArgumentParser, config: str) -> None:
-    """Where the files are that a configuration, such as a ``recipe``, names."""
+    """Adds the data folder of a configuration, such as a ``recipe``."""
     parser.add_argument(
         "--data",
         type=Path,
         default=os.environ.get("IMAGIST_DATA"),
         metavar="DIR",
-        help=f"where the {config}'s relative paths are looked for (default: IMAGIST_DATA)",
+        help=f"folder of the relative paths in the {config} (default: IMAGIST_DATA)",
     )
 
 
 def add_changes(parser: argparse.ArgumentParser, example: str) -> None:
-    """Other values than those of the configuration."""
+    """Adds ``--set``, which replaces values of the configuration."""
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help=f"another value, such as {example}"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help=f"replace a value, such as {example}"
     )
 
 
 def data_folder(args: argparse.Namespace) -> Path:
-    """What `add_data` was given.
+    """The data folder of `add_data`.
 
     Raises:
-        UsageError: Nothing, and the environment does not say either.
+        UsageError: Neither the option nor IMAGIST_DATA is set.
     """
     if args.data is None:
         raise UsageError("name the data folder", item="--data", remedy="or set IMAGIST_DATA")
@@ -176,35 +176,42 @@ def data_folder(args: argparse.Namespace) -> Path:
 
 
 def add_captioner(parser: Parser) -> None:
-    """Which captioner, and how it chooses its words."""
+    """Adds the options of the captioner and its decoding."""
     group = parser.add_argument_group("captioner")
     group.add_argument(
         "--captioner",
         metavar="KIND",
-        help="what --model is: blip, blip2 or git (a checkpoint), recorded (a table of captions), or the name of a "
-        "plugin (default: a model of imagist's, by its card)",
+        help="kind of --model: blip, blip2 or git (a checkpoint), recorded (a table of captions), or a plugin "
+        "(default: by the card of the model folder)",
     )
     group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
     group.add_argument(
         "--mbr",
         action=argparse.BooleanOptionalAction,
-        help="say what most of the hypotheses say, not what is likeliest; with --beam 5 or more (default: as the model "
-        "was judged)",
+        help="rerank hypotheses by minimum Bayes risk: choose the one most similar to the others, with --beam 5 or "
+        "more (default: the model's own)",
     )
     group.add_argument(
-        "--no-repeat-ngram-size", type=positive, default=0, metavar="N", help="no N words in a row come twice"
+        "--no-repeat-ngram-size", type=positive, default=0, metavar="N", help="allow no n-gram of N words twice"
     )
     group.add_argument(
-        "--top-p", type=fraction, metavar="P", help="draw words from the likeliest that together have this probability"
+        "--top-p",
+        type=fraction,
+        metavar="P",
+        help="sample words from the nucleus of this probability, instead of searching",
     )
-    group.add_argument("--temperature", type=over_zero, default=1.0, metavar="T", help="of the draw (default: 1)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw, with the image (default: 0)")
-    group.add_argument("--device", default="cpu", metavar="NAME", help="where checkpoints run, such as cuda")
-    group.add_argument("--cache", type=Path, metavar="FILE", help="remember captions in an SQLite file")
+    group.add_argument(
+        "--temperature", type=over_zero, default=1.0, metavar="T", help="temperature of sampling (default: 1)"
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling (default: 0)")
+    group.add_argument(
+        "--device", default="cpu", metavar="NAME", help="device for checkpoints, such as cuda (default: cpu)"
+    )
+    group.add_argument("--cache", type=Path, metavar="FILE", help="cache captions in an SQLite file")
 
 
 def limits(args: argparse.Namespace) -> DecodeLimits:
-    """The bounds on one image that the arguments ask for."""
+    """The limits of one image by the options of `add_inputs`."""
     from imagist.images import DecodeLimits
 
     asked = {"max_bytes": args.max_bytes, "max_megapixels": args.max_megapixels}

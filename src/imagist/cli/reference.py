@@ -10,7 +10,7 @@ from imagist.cli.main import COMMANDS, HELP, command_parser
 
 
 def reference() -> str:
-    """The page; the same whatever the width of the terminal."""
+    """The page; the same for any width of the terminal."""
     os.environ["COLUMNS"] = "100"
     parts = [("imagist", HELP)]
     for name in COMMANDS:
@@ -21,7 +21,7 @@ def reference() -> str:
 
 
 def actions(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """What a command can do, as ``captions`` of ``evaluate``; nothing for one that does one thing."""
+    """The subcommands of a command, such as ``captions`` of ``evaluate``; empty for a command without."""
     groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     return {name: of for group in groups for name, of in group.choices.items()}
 

@@ -1,7 +1,7 @@
-"""The progress journal of a run: what is done is on disk after every batch, and a kill loses no more than one.
+"""The journal of a run: every finished batch is on disk, and a kill loses one batch at most.
 
-It lies beside the output (``x.csv.partial``): JSON lines, first the settings of the run, then one line a row, in order.
-A line cut short by a kill or a full disk is dropped on resume.
+The journal of ``x.csv`` is ``x.csv.partial``: JSON lines, first the settings of the run, then one line a row, in order.
+An incomplete last line, left by a kill or a full disk, is dropped on resume.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from imagist.errors import OutputError, UsageError
 from imagist.records import Row
 
 Record = tuple[dict[str, Any], dict[str, Any]]
-"""One finished row: the command's own columns, and the carried ones under their names in the input."""
+"""One finished row: its record, and the columns it carries under their names in the input."""
 
 CHUNK = 1 << 20
-"""Bytes of journal that are in memory at a time while it is read back."""
+"""Bytes of the journal that are in memory at a time while it is read."""
 
 SYNC_EVERY = 1.0
-"""Seconds. Flushing every batch guards against a kill; syncing guards against a power cut and is slower."""
+"""Seconds. Flushing every batch protects from a kill; syncing protects from a power cut and is slower."""
 
 _MAGIC = b'{"imagist journal":1,'
 
@@ -34,16 +34,16 @@ _MAGIC = b'{"imagist journal":1,'
 class Journal:
     """Appends rows to the journal of one output and reads them back.
 
-    Iterating gives the rows in chunks of bounded size, as often as it is asked for.
+    Iterating yields the rows in chunks of bounded size, any number of times.
 
     Args:
-        out: The output file that the run is for.
-        settings: All that decides what the rows look like, JSON values by name.
-        resume: Whether to continue a journal that is there.
+        out: The output file of the run.
+        settings: All settings that decide the rows, JSON values by name.
+        resume: Whether to continue an existing journal.
 
     Raises:
-        UsageError: There is an unfinished run and resume is false, or it was made with other settings, which are named.
-        OutputError: The journal cannot be written, another run is writing it, or the file there is something else.
+        UsageError: There is an unfinished run and resume is false, or it had other settings, which the message names.
+        OutputError: The journal cannot be written, another run is writing it, or the file is not a journal.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, object], *, resume: bool) -> None:
@@ -64,7 +64,7 @@ class Journal:
         was, self.done, size = _scan(self._file, self.path)
         if self.done and not resume:
             raise UsageError(
-                f"an unfinished run is there, {self.done:,} rows done",
+                f"there is an unfinished run, {self.done:,} rows done",
                 item=str(self.path),
                 remedy="add --resume to continue it, or delete that file to start again",
             )
@@ -80,10 +80,10 @@ class Journal:
             self._write([header])
 
     def skip_done(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows that are not in the journal yet; those that are must be the ones it has, in the same order.
+        """The rows after those in the journal; the first rows must equal those of the journal, in the same order.
 
         Raises:
-            UsageError: A row differs from the one that the journal has in its place, or the rows end too soon.
+            UsageError: A row differs from the journal's, or there are fewer rows.
         """
         rows = iter(rows)
         encoded = (line for chunk in self._chunks() for line in chunk)
@@ -105,10 +105,10 @@ class Journal:
         yield from rows
 
     def append(self, rows: Iterable[tuple[Mapping[str, object], Mapping[str, object]]]) -> None:
-        """Add finished rows: their own columns and the carried ones. Once this returns, a kill cannot lose them.
+        """Adds finished rows. Once this returns, a kill cannot lose them.
 
         Raises:
-            OutputError: The disk is full, say.
+            OutputError: The journal cannot be written, for example because the disk is full.
         """
         lines = [[encode(own), encode(carried)] for own, carried in rows]
         self._write(lines)
@@ -118,12 +118,12 @@ class Journal:
         return ([(decode(own), decode(carried)) for own, carried in chunk] for chunk in self._chunks())
 
     def close(self) -> None:
-        """Leave the journal for a later run to resume."""
+        """Closes the journal, for a later run to resume."""
         with suppress(OSError):  # a full disk was reported when it was written
             self._file.close()
 
     def remove(self) -> None:
-        """Delete the journal: the output is complete."""
+        """Deletes the journal: the output is complete."""
         self.close()
         self.path.unlink(missing_ok=True)
 
@@ -152,12 +152,12 @@ def _line(value: object) -> bytes:
 
 
 def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
-    """Settings, number of rows and size in bytes of what is whole; a torn line ends without a newline."""
+    """The settings, and the number of complete rows and their size in bytes; a torn line ends without a newline."""
     file.seek(0)
     start = file.read(len(_MAGIC))
     if not _MAGIC.startswith(start):
         raise OutputError(
-            "is there, and is not a progress journal", item=str(path), remedy="give the output another name"
+            "exists and is not the journal of a run", item=str(path), remedy="give the output another name"
         )
     header = start + file.readline()
     if not header.endswith(b"\n"):
@@ -171,7 +171,7 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Refuse a journal that another process is writing. The system drops the lock when its holder dies."""
+    """Refuses a journal that another process is writing. The system drops the lock when its holder dies."""
     if sys.platform == "win32":
         return
     import fcntl

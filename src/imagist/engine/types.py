@@ -1,8 +1,8 @@
-"""Arrow types for carried columns, found from their values alone: one for all of a column's values, or text.
+"""Arrow types of carried columns, inferred from their values: one type for all values of a column, or text.
 
-Arrow's own inference is generous (it reads the number 1 among dates as the second day of 1970), so a column, and each
-place inside its lists and mappings, must hold values of one kind before it is asked. Whole numbers may stand among
-floats, up to 2**53: beyond, a float would lose digits.
+Arrow's own inference mixes kinds (it reads the number 1 among dates as the second day of 1970). A column, and each
+place inside its lists and mappings, must hold values of one kind before Arrow infers its type. Integers and floats may
+mix, up to 2**53: beyond, a float would lose digits.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from imagist.engine.journal import Record
 
-_EXACT = 2**53  # whole numbers up to here are floats, too
-_LONG = 2**63  # whole numbers below are int64
+_EXACT = 2**53  # integers up to this value are exact as floats
+_LONG = 2**63  # integers below this value fit int64
 
 
 def carried_types(chunks: Iterable[list[Record]], names: Iterable[str]) -> dict[str, pa.DataType]:
-    """``{column: type}`` over all chunks; text for a column that has no values, or values of several kinds."""
+    """``{column: type}`` over all chunks; text for a column without values, or with values of several kinds."""
     import pyarrow as pa
 
     types = dict.fromkeys(names, pa.null())
@@ -43,7 +43,7 @@ def _of_one_type(kinds: set[str]) -> bool:
 
 
 def _kinds(value: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """Each value that is not null or a container, as its place in the column and its kind."""
+    """The place in the column and the kind of each value that is not null, containers included."""
     match value:
         case None:
             return
@@ -66,7 +66,7 @@ def _kinds(value: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _joined(so_far: pa.DataType | None, values: list[Any]) -> pa.DataType | None:
-    """The type of the values so far and of these; None where there is none."""
+    """The type that holds the values so far and these; None where there is none."""
     import pyarrow as pa
 
     try:
@@ -77,7 +77,7 @@ def _joined(so_far: pa.DataType | None, values: list[Any]) -> pa.DataType | None
 
 
 def _storable(kind: pa.DataType | None) -> bool:
-    """Whether Parquet can hold the type (it has no struct without fields, say) and it says more than null."""
+    """Whether the type is not null and Parquet can hold it (it cannot hold a struct without fields)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Values of carried columns on their way through JSON, which knows fewer types than a Parquet file."""
+"""Values of carried columns as JSON, which has fewer types than Parquet, and back."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import numpy as np
 def encode(value: object) -> Any:
     """A value as JSON that `decode` turns back into the same value of the same type.
 
-    JSON's own scalars and lists stand for themselves; every other type becomes an object of one key, its type. A
-    mapping and a map (a list of pairs under distinct names, as Arrow gives it) come back as a dict, NumPy's types as
-    Python's, text without lone surrogates (they are spelled out), and what is of no known type as text.
+    JSON's own scalars and lists are kept; every other type becomes an object of one key, its type. `decode` returns a
+    mapping and a map (a list of pairs with distinct keys, as Arrow returns it) as a dict, NumPy's types as Python's,
+    text with lone surrogates escaped, and values of unknown types as text.
     """
     match value:
         case None | bool() | int() | float():
@@ -48,7 +48,7 @@ def encode(value: object) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Undo `encode`."""
+    """The inverse of `encode`."""
     if isinstance(value, list):
         return [decode(v) for v in value]
     if isinstance(value, dict):
@@ -58,7 +58,7 @@ def decode(value: Any) -> Any:
 
 
 def plain(value: object) -> Any:
-    """A decoded value as JSON for others: bytes in base64, dates in ISO 8601, durations in seconds, NaN as null."""
+    """A decoded value as plain JSON: bytes in base64, dates in ISO 8601, durations in seconds, NaN as null."""
     match value:
         case float() if not math.isfinite(value):
             return None
@@ -87,7 +87,7 @@ def cell(value: object) -> str | None:
 
 
 def storable(text: str) -> str:
-    """The text with lone surrogates (as in file names that are not UTF-8) spelled out; any format can hold it."""
+    """The text with lone surrogates (as in file names that are not UTF-8) escaped; any format can hold it."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

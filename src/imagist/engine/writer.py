@@ -1,9 +1,8 @@
-"""From the journal to the finished table: CSV, JSON lines or Parquet, in constant memory and at one stroke.
+"""From the journal to the table: CSV, JSON lines or Parquet, in constant memory, whole or not at all.
 
-The command's own columns come first, then the carried ones. CSV follows RFC 4180 in UTF-8, with JSON in the cells that
-hold a mapping or a list, nothing in those that hold null, and bytes in base64. JSON lines hold null where CSV holds
-nothing, and for NaN and infinity, which JSON does not know. Parquet keeps the types of the carried columns: a column
-gets the one type that all its values share, or is written as text where there is none.
+The fields of the records come first, then the carried columns. CSV follows RFC 4180 in UTF-8: mappings and lists are
+JSON, null is an empty cell, bytes are base64. In JSON lines, null also stands for NaN and infinity, which JSON lacks.
+Parquet keeps the types of the carried columns: a column has the one type that all its values share, or is text.
 """
 
 from __future__ import annotations
@@ -31,28 +30,26 @@ Chunks = Iterable[list[Record]]
 
 
 def check_output(path: Path) -> None:
-    """See that a table can be written there, before anything starts.
+    """Makes sure that a table can be written, before anything starts.
 
     Raises:
-        OutputError: The suffix is of no known format, or the folder is missing or not writable.
+        OutputError: The suffix is not of a known format, or the folder is missing or not writable.
     """
     if path.suffix.lower() not in _WRITERS:
-        raise OutputError(
-            "is of no format that can be written", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}"
-        )
+        raise OutputError("has no suffix of a table format", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}")
     check_folder(path)
 
 
 def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
-    """Write all rows, in the format that the suffix names.
+    """Writes all rows, in the format of the suffix.
 
     Args:
         path: The table; replaced where it exists.
         chunks: The rows, in order.
-        columns: The command's own columns.
+        columns: The columns of the records, with their kinds.
 
     Raises:
-        OutputError: The disk is full, say; what was at the path before is untouched.
+        OutputError: The table cannot be written, for example because the disk is full; an older file is unchanged.
     """
     with atomic_write(path) as scratch:
         _WRITERS[path.suffix.lower()](scratch, chunks, columns)

@@ -1,4 +1,4 @@
-"""Images in: sources to rows, rows to photos, photos to what an encoder sees."""
+"""Images in: sources to rows, rows to photos, photos to the views of an encoder."""
 
 from imagist.images.decode import DecodeLimits, decode
 from imagist.images.fetch import fetch

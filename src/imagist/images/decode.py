@@ -1,7 +1,7 @@
 """Encoded bytes to a Photo: bounded before pixels are allocated, upright, RGB on white, scaled to a working size.
 
-No file can crash, hang or flood a run. What a thread cannot interrupt is bounded by design instead: few formats, sizes
-checked in headers, one frame, no more scans and tiles than images have, and a clock in the file that decoders read.
+No file can crash, hang or flood a run. A thread cannot interrupt a decoder, so its work is bounded beforehand: few
+formats, sizes checked in headers, one frame, limited scans and tiles, and a clock in the file that the decoder reads.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _SCAN_MEGAPIXELS = 10_000
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """How much one image may cost.
+    """Bounds on the bytes, the pixels and the decoding time of one image.
 
     Attributes:
-        max_bytes: Largest encoded size, in bytes. Bytes of formats that are slow to decode count for more: WebP and
-            HEIC twice, AVIF three times, JPEG 2000 four times.
-        max_megapixels: Largest image, in millions of pixels, as its header states. Pixels of formats that need more
-            memory count for more: WebP, AVIF, HEIC and TIFF twice, JPEG 2000 four times.
-        timeout_s: Processor time that decoding may take, in seconds.
-        work_side: The short side of the photo that comes out, in pixels, where the image is larger; the long side
-            is at most eight times that. Smaller images are left as they are.
+        max_bytes: Largest encoded size, in bytes. Bytes of slow formats count several times: WebP and HEIC
+            twice, AVIF three times, JPEG 2000 four times.
+        max_megapixels: Largest image, in millions of pixels, as its header states. Pixels of formats that need
+            more memory count several times: WebP, AVIF, HEIC and TIFF twice, JPEG 2000 four times.
+        timeout_s: Most processor time for decoding, in seconds.
+        work_side: The short side of the decoded photo, in pixels; the long side is at most eight times that. Larger
+            images are scaled down, smaller ones are not scaled.
     """
 
     max_bytes: int = 64 << 20
@@ -72,7 +72,7 @@ class DecodeLimits:
             raise ImageTooLarge(f"{stated}, over the limit of {self.max_megapixels:g}", remedy="raise max_megapixels")
 
     def work_size(self, size: Size) -> Size:
-        """The ``(width, height)`` at which an image is handed on."""
+        """The ``(width, height)`` to which an image is scaled down."""
         scale = min(1.0, self.work_side / min(size), _LONGEST_ASPECT * self.work_side / max(size))
         return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
@@ -83,13 +83,13 @@ DEFAULT_LIMITS = DecodeLimits()
 def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
     """Decodes an image.
 
-    Takes the first frame of an animation, applies the EXIF orientation, puts what is transparent on white, and scales
+    Takes the first frame of an animation, applies the EXIF orientation, puts transparent pixels on white, and scales
     down (JPEG while decoding) to the working size. Colour profiles are not applied.
 
     Args:
         content: The encoded file.
         source: How the photo and any error name it.
-        limits: What it may cost.
+        limits: Bounds on bytes, pixels and time.
 
     Returns:
         A Photo whose pixels are read-only and whose ``size`` is the upright image's before scaling.
@@ -98,8 +98,8 @@ def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = D
         EmptyFile: There are no bytes.
         ImageTooLarge: Over a limit, or out of memory.
         UnknownFormat: Not one of the formats that are decoded; the message lists these.
-        CorruptImage: Truncated, damaged, or of a kind within its format that is not supported.
-        DecodeTimeout: The time is spent.
+        CorruptImage: Truncated, damaged, or of an unsupported variant of its format.
+        DecodeTimeout: Decoding took longer than ``limits.timeout_s``.
     """
     with quiet(), _typed(source):
         if not content:
@@ -120,7 +120,7 @@ def decode(content: bytes, *, source: str = "<memory>", limits: DecodeLimits = D
 
 
 def from_image(image: Image.Image, *, source: str = "<image>", limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """As ``decode``, of a Pillow image, which is not changed (but loaded, where it was not yet).
+    """As ``decode``, for a Pillow image. Loads the image if necessary, and does not change it.
 
     Raises:
         ImageTooLarge: Out of memory.
@@ -150,12 +150,12 @@ def _orientation(image: Image.Image) -> int | None:
         return None
     try:
         return image.getexif().get(_ORIENTATION)
-    except Exception:  # whatever is wrong with the EXIF block, the image itself was decoded
+    except Exception:  # a damaged EXIF block does not make the image unusable
         return None
 
 
 def _check_scans(content: bytes, first_scan: int, image: Image.Image) -> None:
-    """Refuses a JPEG with more scans than its size excuses: each costs a pass over the image, and as little as 10 B.
+    """Refuses a JPEG with too many scans for its size: 10 bytes of a file can cost a pass over the image.
 
     Args:
         content: The encoded file.
@@ -174,7 +174,7 @@ def _check_scans(content: bytes, first_scan: int, image: Image.Image) -> None:
 
 @contextmanager
 def _typed(source: str) -> Iterator[None]:
-    """Whatever goes wrong inside comes out as an ItemError that names the source."""
+    """Turns every error inside the block into an ItemError that names the source."""
     try:
         yield
     except ItemError as error:

@@ -1,6 +1,6 @@
-"""From any mode of Pillow to RGB on white, shrunk in the same pass.
+"""From any mode of Pillow to RGB on white, scaled down in the same pass.
 
-An image of 100 megapixels is worked on in bands, so that at no time a second whole copy exists.
+A large image is converted in bands, so that no second copy of it is in memory.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Size = tuple[int, int]
 
 _WIDE = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}  # more than 8 bits a sample
 _BAND_PIXELS = 4_000_000
-_REDUCING_GAP = 2  # averages boxes first, and leaves at least this factor to the bicubic filter
+_REDUCING_GAP = 2  # box averages first, then a bicubic filter for at least this factor
 
 
 def flatten(image: Image.Image, target: Size) -> Image.Image:
-    """RGB on white at ``target`` ``(width, height)``, which is nowhere larger than the image.
+    """RGB on white, scaled down to ``target`` ``(width, height)``, which is not larger than the image.
 
-    16-bit and 32-bit samples are scaled by the depth that the image uses (8, 10, 12, 14 or 16 bits, or 0 to 1 for
-    floats), and by their range where they fit none of these.
+    16-bit and 32-bit samples are scaled by the smallest depth that holds them (8, 10, 12, 14 or 16 bits, or 0 to 1 for
+    floats), or by their range where none does.
     """
     span = _span(image) if image.mode in _WIDE else None
     factor = max(1, min(image.width // target[0], image.height // target[1]) // _REDUCING_GAP)
@@ -59,7 +59,7 @@ def _rgb(image: Image.Image, span: tuple[float, float] | None) -> Image.Image:
 
 
 def _span(image: Image.Image) -> tuple[float, float]:
-    """The values that become black and white."""
+    """The sample values that become black and white."""
     ends = [_finite_ends(np.asarray(band)) for _, band in _bands(image)]
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     if low < 0:

@@ -1,7 +1,7 @@
 """The formats that are decoded, how they are recognised, and what is checked in a header before Pillow sees it.
 
-Formats that images rarely come in (EPS, PSD, ICNS, DDS, ...) are left out on purpose: each is one more parser
-for a hostile file to reach. Recognition is by content; names and declared types are never trusted.
+Rare formats (EPS, PSD, ICNS, DDS, ...) are left out on purpose: each is one more parser that a hostile file could
+reach. Recognition is by content; names and declared types are never trusted.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Format:
         name: As users know it.
         plugin: ``module:class`` of the Pillow plugin.
         suffixes: Of its file names, lower case.
-        weight: What a pixel costs to decode, in memory or time, relative to JPEG and PNG.
-        byte_weight: What an encoded byte costs to decode, in time, relative to the same.
-        peek: Reads the header: gives ``(width, height)`` where that must be known before the plugin is called, or None;
-            raises CorruptImage for a header that would exhaust the plugin.
+        weight: The cost of decoding a pixel, in memory or time, relative to JPEG and PNG.
+        byte_weight: The cost of decoding an encoded byte, in time, relative to the same.
+        peek: Reads the header: returns ``(width, height)`` where it must be checked before the plugin is called, else
+            None; raises CorruptImage for a header that would exhaust the plugin.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Format:
         """The plugin's class; calling it with a file reads the header only.
 
         Raises:
-            UnknownFormat: The plugin is not installed; the message says how to get it.
+            UnknownFormat: The plugin is not installed; the remedy is how to install it.
         """
         module, _, name = self.plugin.partition(":")
         try:
@@ -93,7 +93,7 @@ def _check_tiff(content: bytes) -> None:
         raise CorruptImage(f"TIFF tiles of {tile[_TILE_WIDTH]} x {tile[_TILE_LENGTH]} pixels are not read")
 
 
-# Weights keep what is decoded in one call into C, and so cannot be interrupted, within the time and memory of the rest.
+# Some formats are decoded in one call into C, which cannot be interrupted; weights bound their time and memory.
 FORMATS = {
     each.name: each
     for each in (
@@ -155,7 +155,7 @@ _REFUSED = {
 
 
 _DECODED_SUFFIXES = tuple(suffix for each in FORMATS.values() for suffix in each.suffixes)
-# Images, too, though not decoded: in a folder they come out as errors and are not silently left out.
+# Images that are not decoded: in a folder they become errors instead of being left out silently.
 _REFUSED_SUFFIXES = (
     *(".ai", ".blp", ".dcx", ".dds", ".emf", ".eps", ".fli", ".flc", ".icns", ".ico", ".jxl", ".pcx", ".psd", ".sgi"),
     *(".svg", ".svgz", ".tga", ".wmf", ".xcf"),
@@ -169,7 +169,7 @@ def has_image_suffix(name: str) -> bool:
 
 
 def recognise(content: bytes) -> Format | None:
-    """The format of encoded bytes, by their first few; None where it is none of ``FORMATS``."""
+    """The format of encoded bytes, by their first bytes; None where it is none of ``FORMATS``."""
     for magic, name in _MAGIC.items():
         if content.startswith(magic):
             return FORMATS[name]
@@ -181,7 +181,7 @@ def recognise(content: bytes) -> Format | None:
 
 
 def _iso_media(content: bytes) -> Format | None:
-    """AVIF and HEIC share a container: the brands after ``ftyp`` tell them apart."""
+    """AVIF and HEIC share a container: the brands after ``ftyp`` distinguish them."""
     length = min(int.from_bytes(content[:4], "big"), 256)
     brands = {content[8:12], *(content[at : at + 4] for at in range(16, length, 4))}
     if brands & {b"avif", b"avis"}:
@@ -192,7 +192,7 @@ def _iso_media(content: bytes) -> Format | None:
 
 
 def unknown(content: bytes) -> UnknownFormat:
-    """The error for bytes that ``recognise`` does not know; says what they look like where that is plain."""
+    """The error for bytes of none of ``FORMATS``; names their type where it is a known one."""
     looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)
     return UnknownFormat(
         f"a file of type {looks} is not decoded" if looks else "not an image in a format that is decoded",

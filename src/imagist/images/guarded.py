@@ -21,10 +21,10 @@ _LIBRARIES = ("PIL.", "pillow_heif")
 
 
 class _Decoding(threading.local):
-    """Stands in a warning filter where the pattern of module names goes; matches only in threads that are decoding.
+    """A module pattern for a warning filter that matches only in threads that are decoding.
 
-    ``warnings.catch_warnings`` is no help: it swaps the filters of all threads. This one filter says "ignore" in the
-    right threads and is invisible to the others, so an application keeps the warnings of its own use of Pillow.
+    ``warnings.catch_warnings`` changes the filters of all threads. This filter ignores warnings in decoding threads
+    only, so an application keeps the warnings of its own use of Pillow.
     """
 
     depth = 0
@@ -39,7 +39,7 @@ _INSTALLING = threading.Lock()
 
 
 def _install() -> None:
-    """Puts the filter first, where anything (a test's ``catch_warnings``, say) has removed or overtaken it."""
+    """Puts the filter first again if anything, such as ``catch_warnings``, has removed it or put another before it."""
     with _INSTALLING:
         filters = warnings.filters
         filters[:] = [_FILTER, *(each for each in filters if each is not _FILTER)]  # type: ignore[index]
@@ -48,9 +48,9 @@ def _install() -> None:
 
 @cache
 def _silence_stderr() -> None:
-    """Takes from stderr what Pillow logs where no logging is set up, and what its libtiff prints of damaged files.
+    """Keeps Pillow's log and the messages of its libtiff about damaged files off stderr.
 
-    Both hold for the process: neither knows of threads. Handlers that an application installs still get the log.
+    Both apply to the whole process. Log handlers that an application installs still receive the log.
     """
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     pillow = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def _silence_stderr() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """In this thread and this block, Pillow and pillow-heif neither warn nor print; other threads are not touched."""
+    """Silences the warnings of Pillow and pillow-heif in this thread and this block."""
     if not warnings.filters or warnings.filters[0] is not _FILTER:
         _install()
     _DECODING.depth += 1
@@ -72,9 +72,9 @@ def quiet() -> Iterator[None]:
 
 
 class TimedBytes(io.BytesIO):
-    """Encoded bytes that can no longer be read once the reading thread has spent its time.
+    """Encoded bytes that raise when they are read after a time limit.
 
-    Pillow's parsers and most of its decoders ask for a little at a time, so this ends those that would go on for ever.
+    Pillow's parsers and most of its decoders read in small steps, so this stops those that would not end.
 
     Args:
         content: The encoded bytes; not copied.
@@ -91,9 +91,9 @@ class TimedBytes(io.BytesIO):
         """As BytesIO.
 
         Raises:
-            DecodeTimeout: The time is spent.
+            DecodeTimeout: The time limit has passed.
         """
-        # A thread never spends more processor time than time passes, and the latter is cheaper to ask for.
+        # Processor time is never more than wall time, which is faster to read.
         if time.monotonic() > self._wall and time.thread_time() > self._processor:
             raise DecodeTimeout(f"not decoded after {self._seconds:g} s of processor time")
         return super().read(size)

@@ -19,15 +19,15 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 def load(
     rows: Iterable[AnyItem], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
 ) -> Generator[tuple[AnyItem, Photo | Failure]]:
-    """Reads and decodes rows, or images given in any other way; each comes out once, in order, as Photo or Failure.
+    """Reads and decodes images in any form of `Item`; yields each once, in order, with its Photo or Failure.
 
     Decoding runs in C without the interpreter's lock, so threads are enough. At most ``ahead`` rows are held. When the
-    consumer stops early, rows not yet begun are dropped and those being decoded are waited for. When ``rows`` itself
-    fails, what was taken from it comes out first.
+    consumer stops early, waiting rows are dropped and rows in work are completed. When ``rows`` itself raises, the
+    rows before are yielded first.
 
     Args:
         rows: What to read.
-        limits: What one image may cost.
+        limits: Bounds on the bytes, pixels and time of one image.
         workers: Threads, at least 1.
         ahead: Rows held at once, at least 1.
     """
@@ -58,8 +58,10 @@ def _photo(row: Item, limits: DecodeLimits) -> Photo | Failure:
     try:
         return as_photo(row, limits=limits)
     except ImagistError as error:
-        return Failure(name_of(row), copy.copy(error))  # the copy has no traceback, which would hold on to the bytes
+        return Failure(
+            name_of(row), copy.copy(error)
+        )  # the copy has no traceback, which would keep the bytes in memory
     except MemoryError:
         return Failure(name_of(row), ImageTooLarge("out of memory", item=name_of(row)))
-    except Exception as error:  # a fault of ours, too, must cost one row and not the run
+    except Exception as error:  # also a fault of our own fails one row and not the run
         return Failure(name_of(row), CorruptImage(f"{type(error).__name__}: {error}", item=name_of(row)))

@@ -1,4 +1,4 @@
-"""Whatever a user hands over as one image, to a Photo."""
+"""From an image in any form (path, address, bytes, array, ...) to a Photo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.g
 
 
 class ImageSource(Protocol):
-    """An image of a set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
+    """An image of a data set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
 
     @property
     def image(self) -> str:
@@ -29,29 +29,29 @@ class ImageSource(Protocol):
 
     @property
     def content(self) -> bytes | None:
-        """Encoded, where the file of the set holds it; None where it is to be read from ``image``."""
+        """Its encoded bytes if the data set holds them; None if they are to be read from ``image``."""
         ...
 
 
 def photo_of(image: ImageSource) -> Photo:
-    """The image, decoded; the photo and any error name it by its ``image``.
+    """Decodes the image. The photo and any error name it by its ``image``.
 
     Raises:
-        ItemError: What is wrong with it.
+        ItemError: It cannot be read or decoded.
     """
     return as_photo(Row(image.image, image.content))
 
 
 def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
-    """Reads and decodes one image, given in any of the usual ways.
+    """Reads and decodes one image.
 
     Args:
         item: A row, a path, an http(s) address, encoded bytes, a Pillow image, an array (uint8 or floats in 0..1;
             ``[H, W]`` or ``[H, W, 1|3|4]``), or a Photo, which is returned as it is.
-        limits: What it may cost.
+        limits: Bounds on bytes, pixels and time.
 
     Raises:
-        ItemError: What is wrong with the image, naming it; a row's own error where it has one.
+        ItemError: The image cannot be read or decoded, or the row has an error already.
         UnknownFormat: Also for an item of any other type, shape or range.
     """
     match item:
@@ -74,7 +74,7 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
 
 
 def name_of(item: Item) -> str:
-    """What to call an image before it is read."""
+    """The name of an image before it is read."""
     match item:
         case Photo() | Row():
             return item.source

@@ -1,7 +1,7 @@
-"""Images in, outcomes out: loads, batches, works on several batches at a time, and lets no image take others down.
+"""Images in, outcomes out: loads, batches, runs several batches at the same time, and isolates failures.
 
-Each lane is a thread that runs one batch from end to end on one core, which keeps every core busy without the waiting
-of threads within an operator: decoding, numpy and ONNX Runtime all let go of the interpreter's lock.
+Each of ``concurrency`` threads runs one batch from end to end on one core. This keeps every core busy and avoids the
+synchronisation of threads within an operator: decoding, numpy and ONNX Runtime release the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Work = Callable[[Sequence[Photo]], Sequence[T]]
 
 @dataclass(frozen=True, eq=False)
 class Outcome(Generic[AnyItem, T]):
-    """What became of one image.
+    """The outcome of one image.
 
     Attributes:
         source: The input, as it was given.
         photo: The decoded image; None where it could not be decoded.
-        result: What the work returned for the photo, or why there is nothing.
+        result: The result of the work for the photo, or the error.
     """
 
     source: AnyItem
@@ -46,29 +46,29 @@ def run(
     concurrency: int = 1,
     limits: DecodeLimits | None = None,
 ) -> Iterator[list[Outcome[AnyItem, T]]]:
-    """Decodes images in the background and works through them batch by batch.
+    """Decodes images in the background and runs the work on them batch by batch.
 
     Args:
-        images: The inputs; read no further ahead than a few batches.
-        work: N photos to N results, in order; called from several threads where there are several lanes.
-        batch_size: Most images in a batch, >= 1.
+        images: The inputs; read a few batches ahead at most.
+        work: N photos to N results, in order; called from ``concurrency`` threads.
+        batch_size: Images in a batch, >= 1; the last batch may have fewer.
         workers: Decoding threads, >= 1.
-        concurrency: Batches worked on at a time, >= 1.
+        concurrency: Batches that run at the same time, >= 1.
         limits: Bounds on bytes and megapixels.
 
     Yields:
         One list a batch; over all of them, one outcome for each image, in order.
 
     Raises:
-        UsageError: A setting below 1.
-        ImagistError: The work cannot be done at all (anything but an `ItemError`).
+        UsageError: A setting is below 1.
+        ImagistError: The work raised an error other than an `ItemError`: it cannot be done at all.
     """
     for name, value in (("batch_size", batch_size), ("workers", workers), ("concurrency", concurrency)):
         if value < 1:
             raise UsageError(f"must be at least 1, not {value}", item=name)
     loaded = load(images, limits=limits or DecodeLimits(), workers=workers, ahead=2 * batch_size)
     pending: deque[Future[list[Outcome[AnyItem, T]]]] = deque()
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imagist-lane")
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imagist-work")
     try:
         while batch := list(islice(loaded, batch_size)):
             pending.append(pool.submit(_outcomes, work, batch))
@@ -90,7 +90,7 @@ def _outcomes(work: Work[T], batch: list[tuple[AnyItem, Photo | Failure]]) -> li
 
 
 def _attempt(work: Work[T], photos: list[Photo]) -> list[T | Failure]:
-    """Work through the photos together or, where that fails, one at a time, so that only the culprits are lost."""
+    """Runs the work on all photos or, where that fails, on one at a time, so that only those at fault are lost."""
     if not photos:
         return []
     try:

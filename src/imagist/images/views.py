@@ -1,4 +1,4 @@
-"""From a photo's pixels to the squares that an encoder sees.
+"""Views of an image: from a photo's pixels to the squares that an encoder takes.
 
 Shapes: H, W the photo's height and width; V views, at most 6; S the encoder's side.
 """
@@ -18,7 +18,7 @@ from imagist.errors import UnknownName
 View = Callable[[Pixels, int], Pixels]
 
 MOST_VIEWS = 6
-_NEUTRAL = (124, 116, 104)  # the mean colour of ImageNet: what encoders see as nothing
+_NEUTRAL = (124, 116, 104)  # the mean colour of ImageNet, which encoders are normalised to
 _NEARLY_SQUARE = 1.25
 _STEP = 0.75  # of the short side, between neighbouring crops: they share a quarter or more
 _DETAIL = 0.6  # side of a detail crop, as a share of the short side
@@ -26,14 +26,14 @@ _REDUCING_GAP = 2.0
 
 
 def square(pixels: Pixels, side: int) -> Pixels:
-    """The whole image, squashed.
+    """The whole image, resized to a square without regard to its proportions.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
         side: S, in pixels.
 
     Returns:
-        uint8 ``[1, S, S, 3]``; the very pixels where they are S x S already.
+        uint8 ``[1, S, S, 3]``; the same pixels where they are S x S already.
     """
     return _cut(pixels, (0, 0, pixels.shape[1], pixels.shape[0]), (side, side))[None]
 
@@ -46,7 +46,7 @@ def letterbox(pixels: Pixels, side: int) -> Pixels:
         side: S, in pixels.
 
     Returns:
-        uint8 ``[1, S, S, 3]``; the very pixels where they are S x S already.
+        uint8 ``[1, S, S, 3]``; the same pixels where they are S x S already.
     """
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
@@ -62,9 +62,9 @@ def letterbox(pixels: Pixels, side: int) -> Pixels:
 def crops(pixels: Pixels, side: int) -> Pixels:
     """The whole image, then parts of it, for tall, wide and crowded images.
 
-    After the squashed whole come square crops along the long side, as many as overlap by a quarter or more (up to
-    five). An image of at least twice the encoder's side gets detail crops besides: four quarters where it is nearly
-    square, else as many along its middle as there is room for. A small, nearly square image has the one view.
+    The first view is `square`. Square crops along the long side follow, up to five, which overlap by a quarter or more.
+    An image of at least twice the encoder's side also gets detail crops: four corners if it is nearly square, else as
+    many along its middle as fit into six views. A small, nearly square image has one view.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
@@ -109,10 +109,10 @@ VIEWS: Mapping[str, View] = MappingProxyType({"square": square, "letterbox": let
 
 
 def covered(name: str, pixels: Pixels, cells: int) -> tuple[slice, slice]:
-    """Which cells of a grid over the first view lie on the image, and not on padding alone.
+    """Which cells of a grid over the first view cover a part of the image, not padding only.
 
     Args:
-        name: Of the view.
+        name: The name of the view.
         pixels: uint8 ``[H, W, 3]``.
         cells: Cells a side.
 
@@ -126,10 +126,10 @@ def covered(name: str, pixels: Pixels, cells: int) -> tuple[slice, slice]:
 
 
 def view(name: str) -> View:
-    """A way of looking, by its name.
+    """The view of a name.
 
     Raises:
-        UnknownName: There is none of that name; the message lists those there are.
+        UnknownName: There is none of that name; the message lists the names.
     """
     try:
         return VIEWS[name]

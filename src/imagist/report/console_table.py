@@ -1,4 +1,4 @@
-"""Results as a table for people, on a terminal or in a pipe."""
+"""Results as a table on a terminal or in a pipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagist.report.terminal import printable
 def classified_table(top: int = 1) -> Table:
     """An empty table for `add_prediction`, with the ``top`` most probable categories of each image."""
     categories = "category" if top == 1 else f"{top} likeliest categories"
-    return _table("image", "caption", categories, "image says", "words say")
+    return _table("image", "caption", categories, "by image", "by text")
 
 
 def captioned_table() -> Table:
@@ -24,7 +24,7 @@ def captioned_table() -> Table:
 
 
 def add_prediction(table: Table, source: str, result: Prediction | Failure, top: int = 1) -> None:
-    """Adds one row; a failure tells its reason where the caption would be."""
+    """Adds one row; for a failure, the error is in the place of the caption."""
     if isinstance(result, Failure):
         _add_failure(table, source, result)
         return
@@ -43,7 +43,7 @@ def add_prediction(table: Table, source: str, result: Prediction | Failure, top:
 
 
 def add_caption(table: Table, source: str, result: Caption | Failure) -> None:
-    """Adds one row; a failure tells its reason where the caption would be."""
+    """Adds one row; for a failure, the error is in the place of the caption."""
     if isinstance(result, Failure):
         _add_failure(table, source, result)
         return
@@ -56,7 +56,7 @@ def add_caption(table: Table, source: str, result: Caption | Failure) -> None:
 
 
 def show(table: Table, console: Console) -> None:
-    """Prints the table: folded into the width of a terminal; elsewhere as wide as it needs to be."""
+    """Prints the table, folded to the width of a terminal; in a pipe as wide as necessary."""
     if not console.is_terminal:
         table.box, table.show_lines, table.show_edge = box.SIMPLE, False, False
         unbounded = console.options.update(max_width=10**6)

@@ -1,6 +1,6 @@
-"""Measured figures for people and for programs: a table on a terminal, Markdown, CSV, JSON.
+"""Caption metrics as a table on a terminal, Markdown, CSV or JSON.
 
-The table and Markdown print as papers do, shares and CIDEr times 100; CSV and JSON hold raw units.
+The table and Markdown follow papers: shares and CIDEr times 100. CSV and JSON hold raw units.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from imagist.storage import write_text
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured, of what, and how.
+    """Caption metrics of one or two files of predictions.
 
     Attributes:
-        settings: All that decides it, by name; ``images``, ``resamples``, ``predictions`` and ``compared`` are printed.
-        first: Of the predictions.
-        second: Of those they are compared with, if any.
-        differences: By how much the first are above the second.
+        settings: All settings that decide the metrics, by name; ``images``, ``resamples``, ``predictions`` and
+            ``compared`` are printed.
+        first: The metrics of the predictions.
+        second: The metrics of the predictions they are compared with, if any.
+        differences: First minus second, by metric.
     """
 
     settings: Mapping[str, object]
@@ -41,7 +42,7 @@ class Report:
 
 
 def show_report(report: Report) -> None:
-    """Prints the table and what is to be said of it on stdout."""
+    """Prints the table and its notes on stdout."""
     console = Console()
     table = Table(header_style="bold")
     heading, *rows = _cells(report)
@@ -55,10 +56,10 @@ def show_report(report: Report) -> None:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Writes the file, whole or not at all, in the format that its suffix names (see `WRITERS`).
+    """Writes the file, whole or not at all, in the format of its suffix (see `WRITERS`).
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     text = WRITERS[path.suffix.lower()](report)
     write_text(path, text)
@@ -121,7 +122,7 @@ def _raw(interval: Interval) -> dict[str, float]:
 
 
 def _cells(report: Report) -> Iterator[list[str]]:
-    """The table: the heading, then a row for each figure that there is."""
+    """The cells of the table: the heading, then a row for each metric."""
     first, second = report.first.figures, report.second.figures if report.second else None
     if second is None:
         yield ["figure", "value [95% interval]"]

@@ -1,4 +1,4 @@
-"""A folder of sheets, one an image: where it may lie, and what the sheets are called."""
+"""A folder of drawn sheets, one an image: where it may be, and the names of the sheets."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from imagist.errors import OutputError
 
 
 def make_folder(folder: Path, sources: list[str]) -> None:
-    """Makes the folder where it is missing.
+    """Makes the folder if it is missing.
 
     Args:
-        folder: For sheets.
-        sources: What is read; the folder may not lie in any of them.
+        folder: The folder of the sheets.
+        sources: The inputs of the run; the folder may not be inside any of them.
 
     Raises:
-        OutputError: It lies in a source, or cannot be made.
+        OutputError: It is inside an input, or cannot be made.
     """
     for source in map(Path, sources):
         if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
             raise OutputError(
-                f"lies in the input {source}, and what is drawn there would be read",
+                f"is inside the input {source}, so the sheets would be read as images",
                 item=str(folder),
                 remedy="choose a folder elsewhere",
             )
@@ -32,6 +32,6 @@ def make_folder(folder: Path, sources: list[str]) -> None:
 
 
 def sheet_name(number: int, source: str) -> str:
-    """A file name that any system takes: the row's number, from 0, keeps it unlike all others of the run."""
+    """A file name that is valid on any system and unique by the row's number, from 0."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(source).stem).strip("-")[:60]
     return f"{number:06d}-{stem}.png" if stem else f"{number:06d}.png"
