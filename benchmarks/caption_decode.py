@@ -32,7 +32,7 @@ from imagist.arrays import Array
 from imagist.bundle import Bundle
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import START, Decoding
-from imagist.captioning.opening import as_carded
+from imagist.captioning.loading import with_card_lengths
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.vocabulary import vocabulary_of
 from imagist.datasets.captions import read
@@ -96,11 +96,11 @@ class Contest:
     def __init__(self, networks: Networks, photos: Sequence[Photo], beam: int, cores: int) -> None:
         self.networks, self.cores = networks, cores
         self.threads = {False: 1, True: 1}  # of PyTorch, from grids and from images
-        self.search = as_carded(networks.bundle, Decoding(beam))
+        self.search = with_card_lengths(networks.bundle, Decoding(beam))
         self.captioner = self._captioner(networks.bundle)
         self.shipped = networks.shipped and self._captioner(networks.shipped)
         card = networks.bundle.card["captioner"]
-        self.vocabulary = vocabulary_of(networks.bundle.lines("vocabulary.txt"), card.get("joined", "words"))
+        self.vocabulary = vocabulary_of(networks.bundle.lines("vocabulary.txt"), card.get("tokens", "words"))
         self.rules = rules_of(self.captioner, networks.bundle, self.search)
         self.pixels = [photo.pixels for photo in photos]
         side = Encoder(networks.bundle).side

@@ -25,7 +25,7 @@ import onnxruntime
 
 from imagist.bundle import open_bundle
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.opening import open_captioner
+from imagist.captioning.loading import open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.datasets.captions import Record, read
 from imagist.errors import MissingExtra

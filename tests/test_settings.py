@@ -207,7 +207,7 @@ def test_what_a_class_refuses_is_a_fault_under_its_name():
     table = {"decoding": {"beam": 0}, "threads": "1", "view": "square"}
     found = faults_of(table, CaptionOptions)
     assert sorted(found) == ["decoding.beam", "threads", "view"]
-    assert found["decoding.beam"] == "at least one hypothesis must be followed, not 0"
+    assert found["decoding.beam"] == "must be at least 1, not 0"
     assert "widen the beam" in faults_of({"decoding": {"nbest": 9}}, CaptionOptions)["decoding.nbest"]
 
 

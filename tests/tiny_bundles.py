@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import tiny_checkpoints
 from imagist.captioning.decoding import Decoding
-from imagist.training.captioners.gpt2 import PieceVocabulary, small_gpt2
+from imagist.training.captioners.gpt2 import BpeVocabulary, small_gpt2
 from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
 from imagist.training.export.bundle import Parts, export_bundle
 from imagist.training.networks.build import build
@@ -28,7 +28,7 @@ DECODERS = {
     "lstm-merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
     "prefix-gpt2": {"kind": "prefix-gpt2", "prefix": 4, "language_model": _SMALL_GPT2},
 }
-NAMES = (*DECODERS, "prefix-gpt2-pieces")
+NAMES = (*DECODERS, "prefix-gpt2-bpe")
 
 
 class Eye(nn.Module):
@@ -44,12 +44,12 @@ class Eye(nn.Module):
 
 
 def parts(name: str) -> Parts:
-    """Networks and words of one of `NAMES`; words are in English and German, pieces in English alone."""
+    """Networks and words of one of `NAMES`; words are in English and German, BPE tokens in English only."""
     torch.manual_seed(1)
-    if name == "prefix-gpt2-pieces":
+    if name == "prefix-gpt2-bpe":
         tokenizer = tiny_checkpoints.opt_tokenizer()
         start, end = tokenizer.convert_tokens_to_ids(["</s>", "Ċ"])
-        words = PieceVocabulary(tokenizer, len(tokenizer), start=start, end=end)
+        words = BpeVocabulary(tokenizer, len(tokenizer), start=start, end=end)
         kind, decoder = "prefix-gpt2", PrefixDecoder(
             small_gpt2(len(words.lines), **_SMALL_GPT2), CHANNELS, cells=CELLS, prefix=4, starts=[start], end=end,
             max_length=LONGEST,

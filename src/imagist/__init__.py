@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagist.captioning.decoding import Decoding
-    from imagist.captioning.opening import open_captioner
+    from imagist.captioning.loading import open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.errors import ImagistError, ItemError, UsageError
     from imagist.images import DecodeLimits
@@ -40,7 +40,7 @@ _HOMES = {
     "Row": "records",
     "UsageError": "errors",
     "load": "pipeline",
-    "open_captioner": "captioning.opening",
+    "open_captioner": "captioning.loading",
 }
 
 __all__ = [

@@ -308,20 +308,20 @@ def refused(path, match):
 
 
 @pytest.mark.parametrize("content", [b"a dog\n", b"not a database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_what_is_no_database_is_refused(path, content):
+def test_a_file_that_is_not_a_database_is_refused(path, content):
     path.write_bytes(content)
-    refused(path, "is no caption cache, or a damaged one")
+    refused(path, "is not a caption cache, or is damaged")
 
 
 @pytest.mark.parametrize(
     "script",
     ["CREATE TABLE posts (id)", "PRAGMA user_version = 1", "PRAGMA application_id = 5", "CREATE VIEW v AS SELECT 1"],
 )
-def test_a_database_of_something_else_is_refused(path, script):
+def test_another_database_is_refused(path, script):
     file = sqlite3.connect(path)
     file.executescript(script)
     file.close()
-    refused(path, "is a database of something else")
+    refused(path, "is a database, but not a caption cache")
 
 
 def change(path, script):
@@ -422,27 +422,27 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(path):
         assert cached.hits == 1
 
 
-def test_a_cache_that_others_hold_is_told(filled, monkeypatch):
+def test_a_locked_cache_is_an_error(filled, monkeypatch):
     monkeypatch.setattr(caption_cache, "WAIT", 0.05)
     holder = sqlite3.connect(filled, isolation_level=None)
     with CachedCaptioner(Counting(), filled) as cached:
         holder.execute("BEGIN IMMEDIATE")
         assert cached.caption([image(1)])[0].text == "number 1"  # reading goes on
-        with pytest.raises(OutputError, match="other processes have held it"):
+        with pytest.raises(OutputError, match="other processes have locked it"):
             cached.caption([image(1000)])
-        with pytest.raises(OutputError, match="other processes have held it"):
+        with pytest.raises(OutputError, match="other processes have locked it"):
             CachedCaptioner(Counting(), filled)
         holder.execute("ROLLBACK")
         assert cached.caption([image(1000)])[0].text == "number 1000"
     holder.close()
 
 
-def test_a_closed_cache_says_so(path):
+def test_a_closed_cache_is_an_error(path):
     cached = CachedCaptioner(Counting(), path)
     cached.caption([image(1)])
     cached.close()
     cached.close()
-    with pytest.raises(UsageError, match="the cache was closed"):
+    with pytest.raises(UsageError, match="the cache is closed"):
         cached.caption([image(1)])
 
 

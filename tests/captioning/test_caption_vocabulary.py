@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.captioning.vocabulary import Pieces, Words, special, symbols, vocabulary_of
+from imagist.captioning.vocabulary import BpeTokens, Words, special, symbols, vocabulary_of
 from imagist.errors import BundleError
 
-BYTES = Pieces([symbols()[byte] for byte in range(256)])  # an id is a byte
+BYTES = BpeTokens([symbols()[byte] for byte in range(256)])  # an id is a byte
 LINES = ["<|endoftext|>", "a", "Ġdog", "Ġrun", "s", ".", "Ċ", "caf", "Ã©", "Ã", "©", "ĠðŁ", "Ķ¥", "Ġ"]
-PIECES = Pieces(LINES)
+TOKENS = BpeTokens(LINES)
 
 
 def ids(*lines):
@@ -27,39 +27,39 @@ def test_words_are_joined_by_single_spaces():
     assert words.text([]) == ""
 
 
-def test_pieces_are_put_together():
-    assert len(PIECES) == len(LINES)
-    assert PIECES.text(ids("a", "Ġdog", "Ġrun", "s", ".")) == "a dog runs."
-    assert PIECES.tokens(np.array(ids("a", "Ġdog", "Ġrun", "s"))) == ("a", "dog", "runs")
+def test_bpe_tokens_are_put_together():
+    assert len(TOKENS) == len(LINES)
+    assert TOKENS.text(ids("a", "Ġdog", "Ġrun", "s", ".")) == "a dog runs."
+    assert TOKENS.tokens(np.array(ids("a", "Ġdog", "Ġrun", "s"))) == ("a", "dog", "runs")
 
 
 def test_white_space_is_one_space_and_none_around():
-    assert PIECES.text(ids("Ġdog", "Ġ", "Ċ", "Ġ", "a", "Ċ")) == "dog a"
-    assert PIECES.text(ids("Ġ", "Ċ")) == ""
-    assert PIECES.text([]) == ""
+    assert TOKENS.text(ids("Ġdog", "Ġ", "Ċ", "Ġ", "a", "Ċ")) == "dog a"
+    assert TOKENS.text(ids("Ġ", "Ċ")) == ""
+    assert TOKENS.text([]) == ""
 
 
-def test_a_letter_may_be_cut_into_pieces():
-    assert PIECES.text(ids("caf", "Ã©")) == PIECES.text(ids("caf", "Ã", "©")) == "café"
-    assert PIECES.text(ids("a", "ĠðŁ", "Ķ¥")) == "a 🔥"
+def test_a_character_may_be_cut_into_tokens():
+    assert TOKENS.text(ids("caf", "Ã©")) == TOKENS.text(ids("caf", "Ã", "©")) == "café"
+    assert TOKENS.text(ids("a", "ĠðŁ", "Ķ¥")) == "a 🔥"
 
 
-def test_half_a_letter_says_nothing():
-    assert PIECES.text(ids("caf", "Ã")) == "caf"
-    assert PIECES.text(ids("a", "ĠðŁ", "Ġdog")) == "a dog"
-    assert PIECES.text(ids("©", "a")) == "a"
+def test_half_a_character_is_dropped():
+    assert TOKENS.text(ids("caf", "Ã")) == "caf"
+    assert TOKENS.text(ids("a", "ĠðŁ", "Ġdog")) == "a dog"
+    assert TOKENS.text(ids("©", "a")) == "a"
 
 
-def test_special_lines_say_nothing():
-    assert PIECES.text(ids("<|endoftext|>", "a", "<|endoftext|>")) == "a"
-    assert Pieces([special("7"), "<|", "|>", "x"]).text([0, 1, 3, 2]) == "<|x|>"
+def test_special_lines_have_no_text():
+    assert TOKENS.text(ids("<|endoftext|>", "a", "<|endoftext|>")) == "a"
+    assert BpeTokens([special("7"), "<|", "|>", "x"]).text([0, 1, 3, 2]) == "<|x|>"
 
 
-def test_a_line_that_is_no_bytes_is_named():
-    with pytest.raises(BundleError, match=r"'a dog'.*one piece a line"):
-        Pieces(["fine", "a dog"])
+def test_a_line_that_is_not_a_bpe_token_is_named():
+    with pytest.raises(BundleError, match=r"'a dog'.*one token a line"):
+        BpeTokens(["fine", "a dog"])
     with pytest.raises(BundleError, match="▁dog"):
-        Pieces(["▁dog"])
+        BpeTokens(["▁dog"])
 
 
 def test_every_byte_has_one_symbol_that_prints_and_parts_no_lines():
@@ -99,8 +99,8 @@ def test_a_text_cut_off_anywhere_is_the_beginning_of_it(text, data):
     assert BYTES.text(list(content)).startswith(BYTES.text(list(content[:cut])))
 
 
-def test_a_bundle_says_of_which_kind_its_vocabulary_is():
+def test_a_bundle_names_the_kind_of_its_tokens():
     assert vocabulary_of(["a", "dog"], "words").text([0, 1]) == "a dog"
-    assert vocabulary_of(["a", "Ġdog"], "pieces").text([0, 1]) == "a dog"
-    with pytest.raises(BundleError, match=r"letters.*words, pieces"):
+    assert vocabulary_of(["a", "Ġdog"], "bpe").text([0, 1]) == "a dog"
+    with pytest.raises(BundleError, match=r"letters.*words, bpe"):
         vocabulary_of(["a"], "letters")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagist.captioning.decoding import END, START, Decoding, generate
-from imagist.captioning.reranking.mbr import agreement
+from imagist.captioning.reranking.mbr import expected_similarity
 from imagist.errors import UsageError
 
 FIRST_WORD = 2
@@ -78,7 +78,7 @@ powers = st.sampled_from([0.0, 0.7, 1.0, 1.3])
 
 @settings(max_examples=30)
 @given(seeds, powers)
-def test_a_beam_as_wide_as_the_space_searches_all_of_it(seed, power):
+def test_a_wide_enough_beam_finds_all_sentences(seed, power):
     wide = Decoding(beam=24, nbest=21, max_length=3, length_penalty=power)
     table = tables(seed)
     (found,) = search(table, wide)
@@ -125,7 +125,7 @@ def test_every_sentence_is_sound(seed, beam, max_length, power):
 
 
 @given(seeds, st.integers(1, 4))
-def test_photos_do_not_touch_each_other(seed, beam):
+def test_images_do_not_affect_each_other(seed, beam):
     chosen = Decoding(beam=beam, nbest=beam, max_length=6)
     table = tables(seed, photos=5, words=4)
     for photo, together in enumerate(search(table, chosen)):
@@ -135,7 +135,7 @@ def test_photos_do_not_touch_each_other(seed, beam):
 
 
 @given(seeds, st.integers(1, 5))
-def test_attention_follows_the_hypothesis_that_paid_it(seed, beam):
+def test_attention_belongs_to_its_hypothesis(seed, beam):
     chosen = Decoding(beam=beam, nbest=beam, max_length=6)
     for found in search(tables(seed, photos=3, words=5), chosen):
         for sentence in found:
@@ -153,14 +153,14 @@ def test_a_model_that_never_ends_is_stopped():
     assert len(found.words) == 5
 
 
-def test_a_model_that_would_end_at_once_says_a_word_first():
+def test_a_sentence_has_at_least_one_word():
     table = tables(0)
     table[:, :, END] = 0.0
     ((found,),) = search(table, Decoding(beam=3))
     assert len(found.words) == 1
 
 
-def test_the_length_power_decides_between_short_and_long():
+def test_length_penalty_decides_between_short_and_long():
     table = np.full((1, 4, 4), -np.inf, np.float32)
     table[0, START, 2] = table[0, 3, END] = 0.0
     table[0, 2, END], table[0, 2, 3] = np.log(0.6), np.log(0.4)
@@ -168,7 +168,7 @@ def test_the_length_power_decides_between_short_and_long():
     assert (short, long) == ([2], [2, 3])
 
 
-def test_what_hypotheses_are_worth_is_added_to_their_agreement():
+def test_reranker_scores_are_added_to_expected_similarity():
     chosen, table = Decoding(beam=4, nbest=4, max_length=6, mbr=True), tables(3, photos=2)
     asked = []
 
@@ -182,13 +182,13 @@ def test_what_hypotheses_are_worth_is_added_to_their_agreement():
 
     plain, found = said(), said(reranker_score=reranker_score)
     assert asked == [(0, 4), (1, 4)]
-    assert found[0] == plain[0]  # where all are worth the same, agreement decides
+    assert found[0] == plain[0]  # where all reranker scores are equal, expected similarity decides
     assert found[1] == sorted(plain[1], key=lambda words: words[0] != 2) != plain[1]
     generate(Markov(table, 4, 6), 2, replace(chosen, mbr=False), reranker_score=lambda *_: pytest.fail("asked"))
 
 
 @given(seeds, st.integers(1, 3), st.integers(1, 3))
-def test_no_run_of_words_comes_twice_where_it_may_not(seed, beam, no_repeat_ngram_size):
+def test_no_ngram_occurs_twice_where_forbidden(seed, beam, no_repeat_ngram_size):
     chosen = Decoding(beam=beam, nbest=beam, max_length=12, no_repeat_ngram_size=no_repeat_ngram_size)
     table = tables(seed, photos=2, words=14)
     table[:, :, END] -= 4
@@ -199,7 +199,7 @@ def test_no_run_of_words_comes_twice_where_it_may_not(seed, beam, no_repeat_ngra
             assert len(set(runs)) == len(runs)
 
 
-def test_a_model_with_nothing_left_to_say_repeats_itself_rather_than_fail():
+def test_a_beam_without_allowed_words_repeats_one():
     table = tables(0, words=1)
     table[:, :, END] = -np.inf
     ((found,),) = search(table, Decoding(beam=2, max_length=4, no_repeat_ngram_size=1))
@@ -208,7 +208,7 @@ def test_a_model_with_nothing_left_to_say_repeats_itself_rather_than_fail():
 
 @settings(max_examples=20)
 @given(seeds, st.sampled_from([0.3, 0.8, 1.0]), st.sampled_from([0.5, 1.0]))
-def test_what_is_drawn_lies_in_the_nucleus_and_is_drawn_again_under_the_same_seed(seed, top_p, temperature):
+def test_draws_are_in_the_nucleus_and_repeat_with_the_seed(seed, top_p, temperature):
     chosen = Decoding(beam=4, nbest=4, max_length=6, top_p=top_p, temperature=temperature, seed=seed % 7)
     table = tables(seed, photos=2, words=6)
     one, two = (
@@ -235,7 +235,7 @@ def nucleus(row, before, top_p, temperature):
     return set(order[np.cumsum(chances) - chances < top_p + 1e-9].tolist())
 
 
-def test_what_is_drawn_follows_the_model_s_chances():
+def test_draws_follow_the_model_s_probabilities():
     table = np.full((1, 5, 5), -np.inf, np.float32)
     table[0, START, 2:] = np.log([0.5, 0.3, 0.2])
     table[0, 2:, END] = 0
@@ -246,7 +246,7 @@ def test_what_is_drawn_follows_the_model_s_chances():
     np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.04)
 
 
-def test_closing_early_changes_nothing_of_what_is_found():
+def test_an_early_stop_finds_the_same_best_sentence():
     """Of a wide search, which goes on until B have ended, the best is what a search for the best alone finds."""
     for seed in range(40):
         table = tables(seed, photos=4, words=8)
@@ -256,14 +256,14 @@ def test_closing_early_changes_nothing_of_what_is_found():
 
 
 @given(seeds)
-def test_a_consensus_ranks_what_a_wide_search_finds(seed):
+def test_mbr_reranks_the_hypotheses_of_a_wide_search(seed):
     table = tables(seed, photos=2, words=6)
     wide = search(table, Decoding(beam=5, nbest=5, max_length=6))
     agreed = search(table, Decoding(beam=5, nbest=5, max_length=6, mbr=True))
     best = search(table, Decoding(beam=5, max_length=6, mbr=True))
     for plain, ranked, (first,) in zip(wide, agreed, best, strict=True):
         sentences = [s.words for s in plain]
-        said = agreement(sentences, [s.logprob for s in plain], 0.7)
+        said = expected_similarity(sentences, [s.logprob for s in plain], 0.7)
         order = np.argsort(-said, kind="stable")
         assert [s.words.tolist() for s in ranked] == [sentences[i].tolist() for i in order]
         assert [s.logprob for s in ranked] == [plain[i].logprob for i in order]

@@ -12,7 +12,7 @@ from imagist.cli.main import main
 def fake(monkeypatch):
     """The commands, over the fake pipeline."""
     monkeypatch.setattr("imagist.pipeline.load", fake_pipeline.fake_load)
-    monkeypatch.setattr("imagist.captioning.opening.open_captioner", fake_pipeline.fake_open_captioner)
+    monkeypatch.setattr("imagist.captioning.loading.open_captioner", fake_pipeline.fake_open_captioner)
     return main
 
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from imagist import pipeline
-from imagist.captioning import opening as captioner
+from imagist.captioning import loading as captioner
 from imagist.records import Caption, Hypothesis, LabelSet, Prediction
 
 LABELS = LabelSet(("cat", "dog", "food"))

@@ -46,7 +46,7 @@ def asked_of(monkeypatch):
         asked.update(more, model=model, options=options)
         return fake_pipeline.FakeCaptioner(options.decoding.nbest)
 
-    monkeypatch.setattr("imagist.captioning.opening.open_captioner", opened)
+    monkeypatch.setattr("imagist.captioning.loading.open_captioner", opened)
     return asked
 
 
@@ -85,7 +85,7 @@ def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
 )
 def test_a_model_s_own_search_is_kept_but_for_what_is_asked(fake, photos, monkeypatch, argv, beam, mbr):
     asked = asked_of(monkeypatch)
-    monkeypatch.setattr("imagist.captioning.opening.search_of", lambda bundle: Decoding(6, max_length=9, mbr=True))
+    monkeypatch.setattr("imagist.captioning.loading.card_decoding", lambda bundle: Decoding(6, max_length=9, mbr=True))
     assert fake(["caption", str(photos / "0.png"), *argv]) == 0
     chosen = asked["options"].decoding
     assert (chosen.beam, chosen.mbr, chosen.max_length) == (beam, mbr, 9)
@@ -131,7 +131,7 @@ def test_a_folder_for_sheets_that_cannot_be_made(fake, photos, capsys):
 
 def test_a_model_without_attention_says_so(fake, photos, tmp_path, capsys, monkeypatch):
     blind = fake_pipeline.FakeCaptioner(attention=False)
-    monkeypatch.setattr("imagist.captioning.opening.open_captioner", lambda *_, **__: blind)
+    monkeypatch.setattr("imagist.captioning.loading.open_captioner", lambda *_, **__: blind)
     assert fake(["caption", str(photos), "--attention", str(tmp_path / "sheets")]) == 2
     assert "this model has no attention to draw" in capsys.readouterr().err
 

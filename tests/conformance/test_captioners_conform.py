@@ -83,7 +83,7 @@ KINDS = {
     "lstm-inject": Kind("lstm", partial(bundle, "lstm-inject"), writes=("de",)),
     "lstm-merge": Kind("lstm", partial(bundle, "lstm-merge"), writes=("de",)),
     "prefix-gpt2": Kind("prefix-gpt2", partial(bundle, "prefix-gpt2"), writes=("de",)),
-    "prefix-gpt2-pieces": Kind("prefix-gpt2", partial(bundle, "prefix-gpt2-pieces"), whole=False),
+    "prefix-gpt2-bpe": Kind("prefix-gpt2", partial(bundle, "prefix-gpt2-bpe"), whole=False),
     "blip": Kind("blip", partial(checkpoint, "blip"), whole=False),
     "git": Kind("git", partial(checkpoint, "git"), whole=False),
     "blip2-opt": Kind("blip2", partial(checkpoint, "blip2-opt"), whole=False),
@@ -111,7 +111,7 @@ def models(tmp_path_factory, photos):
 
 @pytest.fixture(scope="module", params=[(n, d) for n in KINDS for d in DECODINGS], ids=" ".join)
 def setting(request):
-    """A kind and how it is to search; pieces by their sum, as how many there are is not to be seen in a text."""
+    """A kind and how it is to search; BPE tokens by their sum, as a text does not show how many there are."""
     name, decoding = request.param
     power = {} if KINDS[name].whole else {"length_penalty": 0.0}
     return name, replace(DECODINGS[decoding], **power)

@@ -1,1 +1,1 @@
-"""Images into words: decoding, reranking, vocabularies, a cache, descriptions, and the backends that write captions."""
+"""Captions images: decoding, reranking, vocabularies, a cache, descriptions, and the captioners in ``backends``."""

@@ -1,10 +1,10 @@
-"""A captioner's memory on disk, so that no image is captioned twice by the same settings.
+"""A cache of captions on disk, so that no image is captioned twice with the same settings.
 
-One SQLite file, which threads and processes of one machine may use at a time: it keeps a write-ahead log, so the disk
-should be a local one. Captions are found by the sha256 of a photo's pixels and shape and by the captioner's id, which
-holds the model and all settings; a captioner that looks at anything else of a photo, as one that replays a file by
-names, must not be given a cache. Attention is kept as float32, 196 bytes a word for a grid of 7 x 7, so that what
-is read back is equal. Nothing is ever dropped: to be rid of a cache, delete its file.
+The cache is one SQLite file, which threads and processes of one machine may share. It has a write-ahead log, so the
+disk should be local. The key is the sha256 of an image's pixels and shape with the captioner's id, which names the
+model and all settings. A captioner whose captions depend on anything else, such as one that looks captions up by file
+name, must not be cached. Attention is stored as float32, 196 bytes a word for a 7 x 7 grid, so it is read back
+unchanged. Entries are never removed; delete the file to empty a cache.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
 
 WAIT = 60.0
-"""Seconds until a cache that another process is writing counts as stuck."""
+"""Seconds to wait for another process that writes the cache."""
 
 _MARK = 0x696D6763  # application_id of the file, "imgc"
 _VERSION = 1  # user_version
@@ -47,19 +47,19 @@ _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 class CachedCaptioner:
     """Implements `imagist.protocols.Captioner` around another one; may be called from several threads at a time.
 
-    An image that is in several calls at once is captioned by one of them. Two processes that meet a new image in the
-    same moment may both caption it; what came first is kept.
+    An image that is in several calls at once is captioned by one of them. Two processes that read a new image at the
+    same time may both caption it; the first caption is kept.
 
     Args:
-        captioner: Writes the captions that are not there yet.
-        path: The cache; made where it does not exist.
+        captioner: Writes the captions that are not in the cache.
+        path: The file; created if it does not exist.
 
     Attributes:
-        hits: Photos that were answered without the captioner.
-        misses: Images that it captioned.
+        hits: Images found in the cache.
+        misses: Images that the captioner captioned.
 
     Raises:
-        OutputError: The file cannot be read and written there, or is something else or damaged. It is left as it is.
+        OutputError: The file cannot be read or written, is not a cache, or is damaged. It is left unchanged.
     """
 
     def __init__(self, captioner: Captioner, path: Path) -> None:
@@ -72,17 +72,17 @@ class CachedCaptioner:
         self._at_work: dict[bytes, threading.Event] = {}
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
-        """One caption a photo, in order: from the cache, or from the captioner and then kept.
+        """One caption a photo, in order: from the cache, or from the captioner, which is then stored.
 
         Raises:
             OutputError: The cache is damaged, or can no longer be written.
-            UsageError: It was closed.
+            UsageError: The cache is closed.
         """
         keys = [image_hash(photo) for photo in photos]
         wanted = dict(zip(keys, photos, strict=True))
-        said: dict[bytes, Caption] = {}
+        done: dict[bytes, Caption] = {}
         captioned = 0
-        while left := [key for key in wanted if key not in said]:
+        while left := [key for key in wanted if key not in done]:
             mine, others = self._claim(left)
             try:
                 found = self._store.find(mine)
@@ -93,22 +93,22 @@ class CachedCaptioner:
                     self._store.add(fresh)
                     captioned += len(new)
                     found |= fresh
-                said |= found
+                done |= found
             finally:
                 self._release(mine)
-            for other in others:  # what they fail at is ours the next time round
+            for other in others:  # the next round does what they fail at
                 other.wait()
         with self._lock:
             self.misses += captioned
             self.hits += len(photos) - captioned
-        return [said[key] for key in keys]
+        return [done[key] for key in keys]
 
     def save(self, folder: Path) -> None:
         """Saves the captioner, without its cache."""
         self._captioner.save(folder)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class CachedCaptioner:
         self.close()
 
     def _claim(self, keys: Iterable[bytes]) -> tuple[list[bytes], list[threading.Event]]:
-        """The images that nobody is at work on, which are now ours, and the ends of the work on the others."""
+        """Reserves the images that no other call works on; returns them, and an event for each other image."""
         with self._lock:
             others = [self._at_work[key] for key in keys if key in self._at_work]
             mine = [key for key in keys if key not in self._at_work]
@@ -142,7 +142,7 @@ def image_hash(photo: Photo) -> bytes:
 
 
 class _Store:
-    """The file: captions of one captioner by the hash of the image."""
+    """The SQLite file: captions of one captioner by the hash of the image."""
 
     def __init__(self, path: Path, captioner: str) -> None:
         self._path = path
@@ -160,7 +160,7 @@ class _Store:
             raise
 
     def _open(self, captioner: str) -> None:
-        with self._transaction():  # nobody else makes the file meanwhile
+        with self._transaction():  # no other process creates the tables meanwhile
             if not self._is_ours():
                 for statement in _TABLES.split(";"):
                     self._file.execute(statement)
@@ -170,23 +170,23 @@ class _Store:
         found = self._file.execute("SELECT number FROM captioners WHERE id = ?", [captioner])
         self._captioner: int = found.fetchone()[0]
         self._log_ahead()
-        self._file.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last captions, not the file
+        self._file.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last captions, not the file
 
     def _is_ours(self) -> bool:
-        """Whether the file is a cache already; False where it is empty."""
+        """Whether the file is a cache; False if it is empty."""
         mark, version = (
             self._file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
         if (mark, version) == (_MARK, _VERSION):
             return True
         if mark == _MARK:
-            raise self._unusable(f"is a caption cache of another version of imagist ({version}, not {_VERSION})")
+            raise self._unusable(f"is the caption cache of another version of imagist ({version}, not {_VERSION})")
         if mark or version or self._file.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise self._unusable("is a database of something else")
+            raise self._unusable("is a database, but not a caption cache")
         return False
 
     def _log_ahead(self) -> None:
-        """Lets readers and a writer work at a time. SQLite does not wait for its turn here by itself."""
+        """Turns on the write-ahead log: readers then do not block a writer. SQLite does not wait for this lock."""
         deadline = time.monotonic() + WAIT
         while True:
             try:
@@ -198,7 +198,7 @@ class _Store:
                 time.sleep(0.01)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Caption]:
-        """The captions that are there."""
+        """The stored captions among these keys."""
         found: dict[bytes, Caption] = {}
         with self._lock, self._typed():
             for begin in range(0, len(keys), _AT_A_TIME):
@@ -213,7 +213,7 @@ class _Store:
         return found
 
     def add(self, captions: Mapping[bytes, Caption]) -> None:
-        """Keeps captions; those that are there already stay as they are."""
+        """Stores captions; existing ones stay unchanged."""
         rows = [(self._captioner, key, *_values(caption)) for key, caption in captions.items()]
         with self._lock, self._typed(), self._transaction():
             self._file.executemany("INSERT OR IGNORE INTO captions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -225,7 +225,7 @@ class _Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._file.execute("BEGIN IMMEDIATE")  # a reader that began to write later could find itself shut out
+        self._file.execute("BEGIN IMMEDIATE")  # a transaction that starts as a reader may fail when it writes
         try:
             yield
             self._file.execute("COMMIT")
@@ -236,17 +236,17 @@ class _Store:
 
     @contextmanager
     def _typed(self) -> Iterator[None]:
-        """Turns the database's errors into imagist's."""
+        """Raises the database's errors as imagist's."""
         try:
             yield
         except sqlite3.Error as error:
             if self._closed:
-                raise UsageError("the cache was closed", item=str(self._path)) from error
+                raise UsageError("the cache is closed", item=str(self._path)) from error
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of its bits are the details
             if code in _DAMAGED:
-                raise self._unusable(f"is no caption cache, or a damaged one: {error}") from error
+                raise self._unusable(f"is not a caption cache, or is damaged: {error}") from error
             if code == sqlite3.SQLITE_BUSY:
-                raise OutputError(f"other processes have held it for {WAIT:.0f} s", item=str(self._path)) from error
+                raise OutputError(f"other processes have locked it for {WAIT:.0f} s", item=str(self._path)) from error
             raise OutputError(f"cannot be used as a caption cache: {error}", item=str(self._path)) from error
 
     def _caption(self, *values: Any) -> Caption:
@@ -256,16 +256,16 @@ class _Store:
             raise self._unusable(f"is damaged: {error}") from error
 
     def _unusable(self, problem: str) -> OutputError:
-        return OutputError(problem, item=str(self._path), remedy="name another file, or move this one away")
+        return OutputError(problem, item=str(self._path), remedy="choose another file, or move this one")
 
 
 def _values(caption: Caption) -> tuple[Any, ...]:
-    """A row's columns from ``text`` on."""
+    """The columns of a row from ``text`` on."""
     nbest = [[hypothesis.text, float(hypothesis.logprob)] for hypothesis in caption.nbest]
-    told = (caption.text, float(caption.logprob), json.dumps(caption.tokens), json.dumps(nbest))
+    values = (caption.text, float(caption.logprob), json.dumps(caption.tokens), json.dumps(nbest))
     if caption.attention is None:
-        return (*told, None, None)
-    return (*told, caption.attention.astype("<f4").tobytes(), json.dumps(caption.attention.shape))
+        return (*values, None, None)
+    return (*values, caption.attention.astype("<f4").tobytes(), json.dumps(caption.attention.shape))
 
 
 def _caption(

@@ -1,7 +1,7 @@
-"""Word ids to text, for the two kinds of vocabulary that captioners have: whole words, and pieces of words.
+"""Token ids to text, for the two kinds of tokens that captioners use: whole words, and byte-level BPE tokens.
 
-A vocabulary is a list of lines, a model's ids being their numbers from 0. Pieces are those of a byte-level BPE (GPT-2),
-written in the tokenizer's own symbols, one for each byte of UTF-8: ``Ġ`` is a space.
+A vocabulary is a list of lines; a token's id is the number of its line, from 0. BPE tokens (as of GPT-2) are written in
+the tokenizer's own symbols, one for each byte of UTF-8: ``Ġ`` is a space.
 
 Source: Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.2, and its ``encoder.py``.
 """
@@ -15,18 +15,18 @@ from typing import Protocol
 from imagist.arrays import Ints
 from imagist.errors import BundleError
 
-_SPECIAL = re.compile(r"<\|.*\|>")  # such as <|endoftext|>: has an id, and says nothing
+_SPECIAL = re.compile(r"<\|.*\|>")  # such as <|endoftext|>: has an id and no text
 
 
 class Vocabulary(Protocol):
-    """From ids to text."""
+    """Turns token ids into text."""
 
     def __len__(self) -> int:
-        """V, how many ids there are."""
+        """V, the number of tokens."""
         ...
 
     def text(self, ids: Sequence[int] | Ints) -> str:
-        """What ids ``[T]`` say: words parted by single spaces."""
+        """The text of ids ``[T]``: words separated by single spaces."""
         ...
 
     def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ class Vocabulary(Protocol):
 
 
 class Words:
-    """Whole words: one an id.
+    """Tokens that are whole words.
 
     Args:
         lines: V words.
@@ -48,7 +48,7 @@ class Words:
         return len(self._lines)
 
     def text(self, ids: Sequence[int] | Ints) -> str:
-        """The words of ids ``[T]``, parted by single spaces."""
+        """The words of ids ``[T]``, separated by single spaces."""
         return " ".join(self.tokens(ids))
 
     def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
@@ -56,14 +56,14 @@ class Words:
         return tuple(self._lines[i] for i in ids)
 
 
-class Pieces:
-    """Pieces of a byte-level BPE; lines such as ``<|endoftext|>`` say nothing.
+class BpeTokens:
+    """Tokens of a byte-level BPE; lines such as ``<|endoftext|>`` have no text.
 
     Args:
-        lines: V pieces in the tokenizer's symbols.
+        lines: V tokens in the tokenizer's symbols.
 
     Raises:
-        BundleError: A line has a letter that is no such symbol.
+        BundleError: A line has a character that is not such a symbol.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -73,19 +73,19 @@ class Pieces:
         return len(self._bytes)
 
     def text(self, ids: Sequence[int] | Ints) -> str:
-        """What the bytes of ids ``[T]`` say as UTF-8, every run of white space as one space and none around it.
+        """The bytes of ids ``[T]`` decoded as UTF-8, words separated by single spaces.
 
-        Bytes that make no whole character, as where a sentence is cut off within one, say nothing.
+        Bytes that do not form a whole character, such as at the end of a cut-off sentence, are dropped.
         """
         return " ".join(self.tokens(ids))
 
     def tokens(self, ids: Sequence[int] | Ints) -> tuple[str, ...]:
-        """The words of that text: as many as it has, not one an id."""
+        """The words of that text; their number may differ from T."""
         return tuple(b"".join(self._bytes[i] for i in ids).decode("utf-8", "ignore").split())
 
 
 def symbols() -> dict[int, str]:
-    """The symbol of each byte: those that print in Latin-1 stand for themselves, the others for U+0100 and on."""
+    """The symbol of each byte: itself where Latin-1 prints it, otherwise a character from U+0100 on."""
     plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in plain]
     return {byte: chr(byte) for byte in plain} | {byte: chr(256 + i) for i, byte in enumerate(others)}
@@ -99,24 +99,28 @@ def _as_bytes(line: str) -> bytes:
         return bytes(_BYTES[symbol] for symbol in line)
     except KeyError as error:
         raise BundleError(
-            f"{error} stands for no byte, so that this is no piece of a byte-level vocabulary",
+            f"{error} is not the symbol of a byte, so this is not a byte-level BPE token",
             item=repr(line),
-            remedy="write the tokenizer's own symbols, one piece a line",
+            remedy="write the tokenizer's own symbols, one token a line",
         ) from None
 
 
 def special(name: str) -> str:
-    """The line of an id that says nothing."""
+    """The line of a token without text."""
     return f"<|{name}|>"
 
 
 def vocabulary_of(lines: Iterable[str], kind: str) -> Vocabulary:
-    """A vocabulary of the ``words`` or the ``pieces`` of a bundle's list.
+    """The vocabulary of a bundle.
+
+    Args:
+        lines: Of ``vocabulary.txt``.
+        kind: ``words`` or ``bpe``, as the card says under ``tokens``.
 
     Raises:
-        BundleError: Lists are of no other kind, or a line is none of its kind.
+        BundleError: An unknown kind, or a line that is not a token of its kind.
     """
-    kinds: dict[str, type[Words] | type[Pieces]] = {"words": Words, "pieces": Pieces}
+    kinds: dict[str, type[Words] | type[BpeTokens]] = {"words": Words, "bpe": BpeTokens}
     if kind not in kinds:
-        raise BundleError("no kind of vocabulary", item=kind, remedy=f"one of {', '.join(kinds)}")
+        raise BundleError("unknown kind of tokens", item=kind, remedy=f"one of {', '.join(kinds)}")
     return kinds[kind](tuple(lines))

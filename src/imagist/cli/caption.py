@@ -76,12 +76,12 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     """
     from imagist.bundle import open_bundle
     from imagist.captioning.decoding import Decoding
-    from imagist.captioning.opening import open_captioner, search_of
+    from imagist.captioning.loading import card_decoding, open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
     ours = args.captioner is None  # uses one thread a batch, for several batches at the same time
-    search = search_of(open_bundle(args.model)) if ours else Decoding()
+    search = card_decoding(open_bundle(args.model)) if ours else Decoding()
     decoding = replace(
         search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
         mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,

@@ -11,7 +11,7 @@ import numpy as np
 
 from imagist import settings
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.opening import open_captioner
+from imagist.captioning.loading import open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.protocols import Captioner
 from imagist.study.config import CaptionerChoice

@@ -102,7 +102,7 @@ def test_a_wider_beam_finds_sentences_at_least_as_likely(photos):
 
 def test_a_card_that_says_nothing_of_words_and_languages_means_english_words(tmp_path):
     """As the cards of bundles do that were written before there were others."""
-    folder = copied(tmp_path, without=("languages", "joined", "end"))
+    folder = copied(tmp_path, without=("languages", "tokens", "end"))
     assert "languages" not in open_bundle(folder).card["captioner"]
     captioner = make(model=folder)
     assert (captioner.start, captioner.end) == (1, 0)
@@ -131,9 +131,9 @@ def copied(folder, without=(), more=()):
     return folder
 
 
-@pytest.fixture(scope="module", params=["lstm-inject", "transformer", "prefix-gpt2-pieces"])
+@pytest.fixture(scope="module", params=["lstm-inject", "transformer", "prefix-gpt2-bpe"])
 def made(request, tmp_path_factory):
-    """A model without attention and without a memory, one that grows, and one of pieces; with its torch modules."""
+    """A model without attention and without a memory, one that grows, and one of BPE tokens; with its torch modules."""
     pytest.importorskip("onnxscript")
     pytest.importorskip("transformers")
     import tiny_bundles
@@ -151,7 +151,7 @@ def test_it_finds_the_sentences_that_the_modules_find(made, language):
 
     parts, folder = made
     if language not in parts.vocabulary.starts:
-        pytest.skip("its pieces are of one language")
+        pytest.skip("its tokens are of one language")
     settings = Decoding(3, 3, 8)
     captioner = make(settings, model=folder, language=language)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
@@ -189,7 +189,7 @@ def advised(tmp_path_factory):
 
 
 @pytest.mark.torch
-def test_a_consensus_is_ranked_by_concepts(advised):
+def test_concepts_rerank_hypotheses(advised):
     torch = pytest.importorskip("torch")
     from imagist.captioning.decoding import generate
     from imagist.training.captioners.evaluator import TorchBeams
@@ -216,10 +216,10 @@ def test_a_consensus_is_ranked_by_concepts(advised):
 @pytest.mark.parametrize(
     "options", [{"decoding": Decoding(4, 4, 8)}, {"decoding": Decoding(4, 4, 8, mbr=True), "language": "de"}]
 )
-def test_concepts_count_in_a_consensus_in_the_language_they_were_learnt_in(advised, options):
+def test_concepts_rerank_only_in_the_language_they_were_learnt_in(advised, options):
     captioner = make(model=advised[1], **options)
     assert "concepts" not in captioner.id
-    assert captioner._worth(np.zeros((1, 9, 12), np.float32)) is None
+    assert captioner._reranker_score(np.zeros((1, 9, 12), np.float32)) is None
 
 
 @pytest.mark.torch

@@ -1,4 +1,4 @@
-"""What hypotheses are worth by concepts, against CIDEr-D and by hand."""
+"""The expected CIDEr-D of hypotheses, against CIDEr-D and by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.captioning.reranking.concepts import Concepts, ngrams, read, written
+from imagist.captioning.reranking.concepts import Concepts, from_lines, ngrams, to_lines
 from imagist.errors import BundleError
 from imagist.metrics.cider import CiderD
 
@@ -19,7 +19,7 @@ WORDS = st.lists(st.sampled_from(["a", "dog", "runs", "fast", "cat"]), max_size=
 
 
 def concepts(counts=COUNTS, **changes):
-    return read([f"{phrase}\t{count}" for phrase, count in counts.items()], CARD | changes)
+    return from_lines([f"{phrase}\t{count}" for phrase, count in counts.items()], CARD | changes)
 
 
 def by_hand(words, shares, known):
@@ -35,7 +35,7 @@ def by_hand(words, shares, known):
 
 
 @given(WORDS, st.integers(0, 99), st.sampled_from([0.0, 0.5, 1.0]))
-def test_it_is_what_is_expected_of_the_shared_phrases(words, seed, power):
+def test_it_sums_the_expected_shares_of_phrases(words, seed, power):
     known = concepts(power=power)
     shares = np.random.default_rng(seed).random(len(COUNTS)).astype(np.float32)
     found = known.reranker_score([" ".join(words)], shares)
@@ -43,7 +43,7 @@ def test_it_is_what_is_expected_of_the_shared_phrases(words, seed, power):
     assert known.reranker_score([], shares).shape == (0,)
 
 
-def test_of_what_is_said_for_certain_it_is_the_mean_cider_d():
+def test_certain_shares_give_the_mean_cider_d():
     """Where references are as long as the sentence, no phrase comes twice, and all vectors have one length."""
     corpus = [["red dog barks loud"], ["green cat sleeps long"], ["blue bird sings high"], ["grey fish swims deep"]]
     counts = {phrase: 1 for (text,) in corpus for order in ngrams(text.split()) for phrase in order}
@@ -61,7 +61,7 @@ def test_of_what_is_said_for_certain_it_is_the_mean_cider_d():
     assert known.reranker_score(said, shares).argsort().tolist() == expected.argsort().tolist()
 
 
-def test_what_people_would_say_is_worth_more_and_weight_is_a_factor():
+def test_expected_phrases_score_higher_and_weight_is_a_factor():
     shares = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.0, 0.0])
     dog, cat = concepts().reranker_score(["a dog", "a cat"], shares)
     assert dog > cat > 0
@@ -69,7 +69,7 @@ def test_what_people_would_say_is_worth_more_and_weight_is_a_factor():
     assert concepts().reranker_score([""], shares).tolist() == [0]
 
 
-def test_phrases_are_the_different_runs_of_words():
+def test_ngrams_are_distinct():
     assert ngrams(["a", "dog", "a", "dog"]) == [
         ["a", "dog"],
         ["a dog", "dog a"],
@@ -79,9 +79,9 @@ def test_phrases_are_the_different_runs_of_words():
     assert ngrams([]) == [[], [], [], []]
 
 
-def test_what_is_written_is_read_again():
+def test_lines_are_read_back():
     known = concepts()
-    again = read(written(known).splitlines(), CARD)
+    again = from_lines(to_lines(known).splitlines(), CARD)
     assert (again.counts, again.photos, again.lengths) == (known.counts, known.photos, known.lengths)
     assert [*again.counts] == [*COUNTS]
     assert isinstance(known, Concepts)
@@ -99,6 +99,6 @@ def test_what_is_written_is_read_again():
     ],
     ids=["no count", "no number", "no photo", "two lengths", "no length", "no weight"],
 )
-def test_concepts_that_cannot_be_are_refused(lines, card):
+def test_invalid_concepts_are_refused(lines, card):
     with pytest.raises(BundleError, match="concepts cannot be understood"):
-        read(lines, card)
+        from_lines(lines, card)

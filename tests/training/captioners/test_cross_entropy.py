@@ -65,9 +65,9 @@ def test_behind_the_end_and_at_unknown_words_nothing_counts(loss):
 
 
 def test_without_an_unknown_word_every_word_up_to_the_end_counts(loss, tiny):
-    pieces = SimpleNamespace(end=7, unknown=None)
+    bpe = SimpleNamespace(end=7, unknown=None)
     logits = torch.zeros(1, 1, 5, 10, requires_grad=True)
-    loss(logits, [[[5, UNKNOWN, END, 7, 7]]], vocabulary=pieces).backward()
+    loss(logits, [[[5, UNKNOWN, END, 7, 7]]], vocabulary=bpe).backward()
     assert (logits.grad.abs().sum(-1)[0, 0] > 0).tolist() == [True, True, True, True, False]
 
 
@@ -225,6 +225,6 @@ def test_words_are_hidden_in_training_alone(tiny, tmp_path):
         assert (model.words == UNKNOWN).any() == training
 
 
-def test_pieces_cannot_be_hidden():
+def test_bpe_tokens_cannot_be_hidden():
     with pytest.raises(UsageError, match="no unknown word"):
         hide(torch.zeros(1, 1, 4), 0.1, SimpleNamespace(unknown=None))

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.captioning.decoding import END, START
-from imagist.captioning.vocabulary import Pieces, symbols
+from imagist.captioning.vocabulary import BpeTokens, symbols
 from imagist.errors import BundleError, BundleNotFound, DataError, MissingExtra, UsageError
-from imagist.training.captioners.gpt2 import PieceVocabulary, published, small_gpt2
+from imagist.training.captioners.gpt2 import BpeVocabulary, published, small_gpt2
 from imagist.training.networks.prefix import PrefixDecoder
 
 pytestmark = pytest.mark.torch
@@ -42,7 +42,7 @@ PLACES_LEFT = 3  # vocabularies are padded to round numbers
 
 @cache
 def _tokenizer():
-    vocabulary = {piece: i for i, piece in enumerate([*symbols().values(), *MERGED, "<|endoftext|>"])}
+    vocabulary = {token: i for i, token in enumerate([*symbols().values(), *MERGED, "<|endoftext|>"])}
     return transformers.GPT2Tokenizer(vocab=vocabulary, merges=PARTS)
 
 
@@ -64,7 +64,7 @@ def _saved(folder, *parts):
 
 @cache
 def _vocabulary():
-    return PieceVocabulary(_tokenizer(), EOS + 1 + PLACES_LEFT, start=EOS, end=EOS)
+    return BpeVocabulary(_tokenizer(), EOS + 1 + PLACES_LEFT, start=EOS, end=EOS)
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +94,16 @@ def test_without_transformers_the_remedy_is_named(monkeypatch):
             ask()
 
 
-def test_a_folder_gives_its_weights_and_its_pieces(found):
+def test_a_folder_gives_its_weights_and_its_tokens(found):
     for name, weight in _model().named_parameters():
         assert torch.equal(weight, found.model.get_parameter(name)), name
     vocabulary = found.vocabulary
     assert len(vocabulary.lines) == found.model.config.vocab_size
     assert vocabulary.lines[: 256 + len(MERGED)] == (*symbols().values(), *MERGED)
-    assert (vocabulary.starts, vocabulary.end, vocabulary.unknown, vocabulary.joined) == (
-        {"en": EOS}, EOS, None, "pieces"
+    assert (vocabulary.starts, vocabulary.end, vocabulary.unknown, vocabulary.tokens) == (
+        {"en": EOS}, EOS, None, "bpe"
     )  # fmt: skip
-    assert vocabulary.banned == (EOS + 1, EOS + 2, EOS + 3)  # places without a piece
+    assert vocabulary.banned == (EOS + 1, EOS + 2, EOS + 3)  # ids without a token
 
 
 def test_it_has_the_layout_of_the_published_files(tmp_path, folder):
@@ -131,7 +131,7 @@ def test_a_decoder_takes_it_as_it_takes_a_small_one(found):
     assert logits.isfinite().all()
 
 
-def test_sentences_become_pieces_and_come_back(found):
+def test_sentences_become_tokens_and_come_back(found):
     vocabulary = found.vocabulary
     ids = vocabulary.encode("a dog runs", 6)
     assert ids.dtype == np.int64
@@ -144,7 +144,7 @@ def test_sentences_become_pieces_and_come_back(found):
         vocabulary.encode("ein hund", 6, "de")
 
 
-def test_a_text_that_spells_a_special_piece_ends_nothing(found):
+def test_a_text_that_spells_a_special_token_ends_nothing(found):
     ids = found.vocabulary.encode("a<|endoftext|>dog", 30)
     assert EOS not in ids[1 : list(ids[1:]).index(EOS) + 1]
     assert found.vocabulary.decode(ids[1:]) == "a<|endoftext|>dog"
@@ -158,10 +158,10 @@ def test_any_sentence_comes_back(text):
 
 
 @given(st.lists(st.integers(0, EOS - 1), max_size=20))
-def test_pieces_read_as_the_tokenizer_reads_them(ids):
+def test_tokens_read_as_the_tokenizer_reads_them(ids):
     said = _tokenizer().decode(ids, clean_up_tokenization_spaces=False)
     if "\ufffd" not in said:  # of half a letter ours says nothing
-        assert Pieces(_vocabulary().lines).text(ids) == " ".join(said.split())
+        assert BpeTokens(_vocabulary().lines).text(ids) == " ".join(said.split())
 
 
 def test_a_full_stop_may_end_a_sentence(folder):

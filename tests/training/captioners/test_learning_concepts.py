@@ -13,7 +13,7 @@ pytest.importorskip("accelerate")
 
 from tiny_training import CELLS, CHANNELS
 
-from imagist.captioning.reranking.concepts import read, written
+from imagist.captioning.reranking.concepts import from_lines, to_lines
 from imagist.errors import DataError
 from imagist.training.captioners import concepts
 from imagist.training.captioners.concepts import Reranker, common, learn_concepts
@@ -58,7 +58,7 @@ def test_concepts_are_the_phrases_of_enough_sentences():
 def test_sentences_may_all_be_short():
     known, _ = common([["cat", "cat"], ["dog", "dog"]], SETTINGS)
     assert known.lengths == pytest.approx((log(2), 1, 1, 1))
-    assert read(written(known).splitlines(), {"photos": 2, "lengths": known.lengths, "weight": 1, "power": 1})
+    assert from_lines(to_lines(known).splitlines(), {"photos": 2, "lengths": known.lengths, "weight": 1, "power": 1})
 
 
 def test_it_learns_what_people_say_of_which_photos(corpus, tmp_path):

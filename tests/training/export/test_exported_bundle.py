@@ -13,7 +13,7 @@ import tiny_bundles
 from imagist.bundle import open_bundle
 from imagist.captioning.backends.stepwise import from_model
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.opening import search_of
+from imagist.captioning.loading import card_decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.records import Photo
 from imagist.training.export import bundle as assemble
@@ -61,8 +61,8 @@ def test_its_card_says_how_to_read_it(made):
     assert captioner["end"] == parts.vocabulary.end
     assert captioner["languages"] == parts.vocabulary.starts
     assert [*captioner["languages"]] == [*parts.vocabulary.starts]  # the main one first
-    assert captioner["joined"] == parts.vocabulary.joined
-    assert search_of(open_bundle(folder)) == parts.search
+    assert captioner["tokens"] == parts.vocabulary.tokens
+    assert card_decoding(open_bundle(folder)) == parts.search
     assert bundle.lines("vocabulary.txt") == parts.vocabulary.lines
 
 

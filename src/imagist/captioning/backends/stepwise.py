@@ -1,12 +1,12 @@
-"""`attention`, `lstm`, `transformer`, `prefix-gpt2`: what is trained here, word by word, in ONNX Runtime.
+"""`attention`, `lstm`, `transformer`, `prefix-gpt2`: captioners that are trained here, run by ONNX Runtime.
 
-Each consists of two graphs. ``begin.onnx`` takes a photo's grid and returns tensors; ``step.onnx`` takes those and a
-word, and returns the log-probabilities of the next word, attention where the model has it, and some of the tensors
-updated (named ``new_`` and the name of the old one). The updated tensors are the state of a beam, the others the memory
-of a photo. Some have a third graph, ``concepts.onnx``: the share of references that contain each phrase of
-``concepts.txt``, by which MBR reranks (see `imagist.captioning.reranking.concepts`).
+A captioner consists of two ONNX graphs, or three. ``begin.onnx`` turns an image's grid into tensors. ``step.onnx``
+takes these and a word, and returns the log-probabilities of the next words, the attention if any, and updated tensors
+(``new_`` before the old name). The updated tensors are the state of a beam; the others are the memory of an image.
+``concepts.onnx`` returns the expected share of references that contain each phrase of ``concepts.txt``; these rerank
+hypotheses (see `imagist.captioning.reranking.concepts`).
 
-Shapes: N photos, B beams, K candidates, L cells of the grid, D channels, T words.
+Shapes: N images, B beams, K candidates, L cells of the grid, D channels, T words.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from imagist.records import Caption, Hypothesis, Photo
 
 Tensors = dict[str, AnyArray]
 _NEW = "new_"
-BEGUN = 8  # photos at a time: what a layer hands to the next then stays in the processor's cache
+BEGUN = 8  # images at a time: the outputs of a layer then stay in the processor's cache
 
 
 class StepwiseCaptioner:
     """Implements `imagist.protocols.Captioner` over the graphs of a part's folder.
 
-    Of several views of a photo it describes the first, the whole image.
+    It describes the first of an image's views, which is the whole image.
 
     Args:
         folder: Of the part.
-        options: How to search, and in which language.
-        encoder: Gives the grids; shared with the image classifier where there is one.
+        options: How to choose words, and the language.
+        encoder: Computes the grids; shared with the image classifier where there is one.
 
     Raises:
-        UsageError: A language that the model does not know.
+        UsageError: The model does not write that language.
     """
 
     concurrent = True
@@ -54,7 +54,7 @@ class StepwiseCaptioner:
         self.encoder = encoder
         self._folder = folder
         self._decoding = options.decoding
-        self._vocabulary = vocabulary_of(folder.lines("vocabulary.txt"), card.get("joined", "words"))
+        self._vocabulary = vocabulary_of(folder.lines("vocabulary.txt"), card.get("tokens", "words"))
         self._begin = folder.session("begin.onnx", options.threads)
         self._step = folder.session("step.onnx", options.threads)
         self._first_names = [part.name for part in self._begin.get_outputs()]
@@ -67,7 +67,7 @@ class StepwiseCaptioner:
         settings = f"{options.decoding},views={encoder.views},language={language}"
         self._concepts = None
         if options.decoding.mbr and "concepts" in card and language == main:
-            self._concepts = concepts.read(folder.lines("concepts.txt"), card["concepts"])
+            self._concepts = concepts.from_lines(folder.lines("concepts.txt"), card["concepts"])
             self._detector = folder.session("concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
         self.id = f"{folder.kind}-{folder.version}({settings})"
@@ -77,7 +77,7 @@ class StepwiseCaptioner:
         copy_part(self._folder)(folder)
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
-        """One caption a photo, in order, with attention maps over the image (padding is cut off)."""
+        """One caption a photo, in order, with attention maps over the image without padding."""
         if not photos:
             return []
         grids = np.stack([views[0] for views in self.encoder.grids(photos)])
@@ -86,25 +86,25 @@ class StepwiseCaptioner:
 
     def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:
         """The n best sentences from float32 ``[N, L, D]``."""
-        return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._worth(grids))
+        return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._reranker_score(grids))
 
-    def _worth(self, grids: Array) -> RerankerScore | None:
+    def _reranker_score(self, grids: Array) -> RerankerScore | None:
         if (known := self._concepts) is None:
             return None
         (shares,) = self._detector.run(None, {"grid": grids})
 
-        def of(photo: int, sentences: Sequence[Ints]) -> Floats:
-            return known.reranker_score(map(self._vocabulary.text, sentences), shares[photo])
+        def score(image: int, sentences: Sequence[Ints]) -> Floats:
+            return known.reranker_score(map(self._vocabulary.text, sentences), shares[image])
 
-        return of
+        return score
 
     def first(self, grids: Array) -> Tensors:
-        """Memory and first state of N photos, by name."""
+        """Memory and first state of N images, by name."""
         parts = [self._begin.run(None, {"grid": grids[i : i + BEGUN]}) for i in range(0, len(grids), BEGUN)]
         return {name: np.concatenate(x) for name, *x in zip(self._first_names, *parts, strict=True)}
 
     def next(self, words: Ints, candidates: int, given: Tensors) -> tuple[Tensors, Tensors]:
-        """What the next words may be, and the new state; both by name."""
+        """Log-probabilities, ids and attention of the next words, and the new state; both by name."""
         inputs = {"word": words, "candidates": np.array([candidates])} | given
         found = dict(zip(self._names, self._step.run(None, inputs), strict=True))
         new = {name.removeprefix(_NEW): found.pop(name) for name in self._names if name.startswith(_NEW)}
@@ -112,7 +112,7 @@ class StepwiseCaptioner:
 
     @property
     def state(self) -> frozenset[str]:
-        """Names of what every beam has of its own."""
+        """Names of the tensors that each beam has of its own."""
         return frozenset(name.removeprefix(_NEW) for name in self._names if name.startswith(_NEW))
 
     @property
@@ -122,27 +122,27 @@ class StepwiseCaptioner:
 
     def _caption(self, photo: Photo, found: list[Sentence]) -> Caption:
         texts = [self._vocabulary.text(sentence.words) for sentence in found]
-        looked = found[0].attention
+        attention = found[0].attention
         return Caption(
             text=texts[0],
             logprob=found[0].logprob,
             tokens=self._vocabulary.tokens(found[0].words),
             nbest=tuple(Hypothesis(text, s.logprob) for text, s in zip(texts, found, strict=True)),
-            attention=None if looked is None else self._maps(photo, looked),
+            attention=None if attention is None else self._maps(photo, attention),
         )
 
-    def _maps(self, photo: Photo, looked: Array) -> Array:
-        side = round(looked.shape[1] ** 0.5)
+    def _maps(self, photo: Photo, attention: Array) -> Array:
+        side = round(attention.shape[1] ** 0.5)
         rows, columns = covered(self.encoder.views, photo.pixels, side)
-        maps = looked.reshape(-1, side, side)[:, rows, columns]
+        maps = attention.reshape(-1, side, side)[:, rows, columns]
         return np.asarray(maps / maps.sum((1, 2), keepdims=True), np.float32)
 
 
 class _Beams:
     """The model's tensors over one batch: `imagist.captioning.decoding.NextWord`.
 
-    The memory is the largest of them. When photos leave, the last ones move into their places, so that it is not
-    copied whole: photo i of the search lies at ``_places[i]``.
+    The memory is the largest of them. When images leave, the last ones move into their places, so that it is not copied
+    as a whole: image i of the search is at ``_places[i]``.
     """
 
     def __init__(self, captioner: StepwiseCaptioner, grids: Array) -> None:
@@ -152,7 +152,7 @@ class _Beams:
         self._state = {name: given.pop(name)[:, None] for name in captioner.state}
         self._memory = given
         self._places = np.arange(len(grids))
-        self._width = 1  # beams that differ: at first all are equal, and one stands for them
+        self._width = 1  # beams that differ: at first all are equal, so one is computed
 
     def step(self, words: Ints, candidates: int) -> tuple[Array, Ints, Array | None]:
         at = np.argsort(self._places)
@@ -161,8 +161,8 @@ class _Beams:
         mine = {name: np.broadcast_to(x[self._places], (n, b, *x.shape[2:])) for name, x in found.items()}
         return mine["logprobs"], mine["ids"].astype(np.int64, copy=False), mine.get("attention")
 
-    def keep(self, photos: Ints, beams: Ints) -> None:
-        left, places = len(photos), self._places[photos]
+    def keep(self, images: Ints, beams: Ints, /) -> None:
+        left, places = len(images), self._places[images]
         moved = places >= left
         holes = np.setdiff1d(np.arange(left), places)
         if len(holes):
@@ -178,7 +178,7 @@ class _Beams:
 
 
 def _starts(card: Mapping[str, Any]) -> Mapping[str, int]:
-    """For each language the word that its sentences begin after; the model's own language first."""
+    """For each language the token that its sentences start with; the main language first."""
     found: Mapping[str, int] = card.get("languages", {"en": START})
     return found
 

@@ -18,7 +18,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.generation import Generated, Generator, Start
 from imagist.captioning.pretrained.loading import Checkpoint, load, quiet
 from imagist.captioning.pretrained.presets import Preset, parse_model
-from imagist.captioning.reranking.mbr import agreement
+from imagist.captioning.reranking.mbr import expected_similarity
 from imagist.captioning.translation import TranslatedCaptioner, translator_into
 from imagist.errors import ModelFailed, UsageError
 from imagist.protocols import Captioner
@@ -140,7 +140,9 @@ class PretrainedCaptioner:
         nbest = [Hypothesis(text, hypothesis.logprob) for text, hypothesis in different.items()]
         if self.decoding.mbr:
             tokens = [hypothesis.tokens for hypothesis in different.values()]
-            scores = agreement(tokens, [hypothesis.logprob for hypothesis in nbest], self.decoding.length_penalty)
+            scores = expected_similarity(
+                tokens, [hypothesis.logprob for hypothesis in nbest], self.decoding.length_penalty
+            )
             nbest = [nbest[i] for i in np.argsort(-scores, kind="stable")]
         best = nbest[0]
         return Caption(best.text, best.logprob, tuple(best.text.split()), tuple(nbest[: self.decoding.nbest]))

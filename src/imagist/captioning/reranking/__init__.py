@@ -1,1 +1,1 @@
-"""Rerankers: choose among an image's caption hypotheses."""
+"""Rerankers choose among an image's caption hypotheses."""

@@ -1,11 +1,11 @@
-"""Which of a photo's hypotheses says what the others say: the least expected loss, not the likeliest words.
+"""Reranks an image's caption hypotheses by minimum Bayes risk: picks the one most similar, on average, to the others.
 
-The likeliest sentence of a search is often one that names the fewest things. The one that agrees best with all that
-the model holds for likely says more that people say, and costs one wider search.
+The most probable sentence of a search often names few things. The sentence that is most similar to all probable ones
+names more of what people name, at the cost of a wider search.
 
 Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation"; Devlin et al. 2015, "Exploring
-Nearest Neighbor Approaches for Image Captioning", for the consensus of captions; the similarity is that of CIDEr
-(Vedantam et al. 2015) with all n-grams weighing the same, so that no corpus is needed.
+Nearest Neighbor Approaches for Image Captioning", for captions; the similarity is that of CIDEr (Vedantam et al. 2015)
+with equal weights for all n-grams, so that it needs no corpus.
 
 Shapes: K hypotheses; T words of the longest, with the end; G different n-grams of one length.
 """
@@ -19,35 +19,38 @@ import numpy as np
 from imagist.arrays import Floats, Ints
 
 ORDERS = 4  # n-grams of 1 to 4 words
-SIGMA = 6.0  # words by which lengths may differ, as in CIDEr-D
+SIGMA = 6.0  # width of the Gaussian penalty on differences of length, in words, as in CIDEr-D
 
 
-def agreement(sentences: Sequence[Ints], logprobs: Sequence[float], length_penalty: float = 0.7) -> Floats:
-    """How like the others each hypothesis is, the others weighed by their probability: float64 ``[K]``, 0 to 1.
+def expected_similarity(sentences: Sequence[Ints], logprobs: Sequence[float], length_penalty: float = 0.7) -> Floats:
+    """The mean similarity of each hypothesis to all, weighted by their probabilities.
 
     Args:
-        sentences: K sequences of word ids, 0 or more, without an end.
-        logprobs: Of each, the end's with it.
+        sentences: K sequences of word ids >= 0, without the end.
+        logprobs: Of each, including the end's.
         length_penalty: Probabilities are compared as log-probability / words ** length_penalty.
+
+    Returns:
+        float64 ``[K]``, 0 to 1.
     """
     lengths = np.array([len(words) for words in sentences])
     ranks = np.asarray(logprobs) / np.maximum(lengths, 1) ** length_penalty
     weights = np.exp(ranks - ranks.max())
     gap = lengths[:, None] - lengths
-    alike = _alike(sentences, lengths) * np.exp(-(gap**2) / (2 * SIGMA**2))
-    found: Floats = alike @ (weights / weights.sum())
+    similar = _similarities(sentences, lengths) * np.exp(-(gap**2) / (2 * SIGMA**2))
+    found: Floats = similar @ (weights / weights.sum())
     return found
 
 
-def _alike(sentences: Sequence[Ints], lengths: Ints) -> Floats:
-    """The mean over n of the cosines of counts of n-grams, the end counted as a word: ``[K, K]``."""
+def _similarities(sentences: Sequence[Ints], lengths: Ints) -> Floats:
+    """The mean over n of the cosines of n-gram counts, with the end as a word: ``[K, K]``."""
     words = np.full((len(sentences), lengths.max() + 1), -1)  # the end
     for row, sentence in zip(words, sentences, strict=True):
         row[: len(sentence)] = sentence
     total = np.zeros((len(sentences), len(sentences)))
     grams: Ints = np.zeros_like(words)
     for n in range(1, ORDERS + 1):
-        # of the n-grams before, each under its number, and the word that follows
+        # the numbers of the (n-1)-grams, and the word that follows each
         pairs = np.stack([grams[:, : words.shape[1] - n + 1], words[:, n - 1 :]], -1)
         if not pairs.size:
             break

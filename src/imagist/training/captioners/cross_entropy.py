@@ -140,7 +140,7 @@ def hide(words: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
     """``[..., T]`` with a share of the words unknown, but for the first, which is the start.
 
     Raises:
-        UsageError: A vocabulary of pieces, in which no word is unknown.
+        UsageError: A vocabulary of BPE tokens, which has no unknown words.
     """
     if not share:
         return words

@@ -88,7 +88,7 @@ def captions_of(
         vocabulary: Of the decoder.
         search: How to caption.
         language: Of the captions; None is the vocabulary's first.
-        reranker: Ranks the hypotheses of a consensus in that first language.
+        reranker: Reranks hypotheses in that first language.
     """
     main = language in (None, next(iter(vocabulary.starts)))
     model.eval()

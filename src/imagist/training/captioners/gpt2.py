@@ -1,6 +1,6 @@
-"""Language models for `prefix-gpt2`: a small GPT-2 that knows nothing yet, or a published one with its own pieces.
+"""Language models for `prefix-gpt2`: a small GPT-2 that knows nothing yet, or a published one with its own BPE tokens.
 
-Shapes: V words or pieces known, T pieces of a sentence.
+Shapes: V words or BPE tokens, T tokens of a sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from imagist.arrays import Ints
 from imagist.captioning.decoding import END, START
-from imagist.captioning.vocabulary import Pieces, special
+from imagist.captioning.vocabulary import BpeTokens, special
 from imagist.errors import BundleError, DataError, MissingExtra, UsageError
 from imagist.training.captioners.vocabulary import until
 
@@ -54,8 +54,8 @@ def small_gpt2(
     return transformers.GPT2LMHeadModel(config)
 
 
-class PieceVocabulary:
-    """The pieces of a published tokenizer: an `imagist.training.captioners.vocabulary.Vocabulary`.
+class BpeVocabulary:
+    """The BPE tokens of a published tokenizer: an `imagist.training.captioners.vocabulary.Vocabulary`.
 
     Args:
         tokenizer: Of transformers; a byte-level BPE.
@@ -65,43 +65,43 @@ class PieceVocabulary:
         language: ISO 639-1 code of what it is to write.
 
     Raises:
-        BundleError: The tokenizer's pieces are not bytes.
+        BundleError: The tokenizer's tokens are not bytes.
     """
 
-    joined = "pieces"
+    tokens = "bpe"
     unknown: int | None = None
 
     def __init__(self, tokenizer: Any, words: int, *, start: int, end: int, language: str = "en") -> None:
         silent = {start, *tokenizer.all_special_ids}
         known = tokenizer.convert_ids_to_tokens(list(range(min(words, len(tokenizer)))))
-        lines = [special(str(i)) if piece is None or i in silent else str(piece) for i, piece in enumerate(known)]
-        lines += [special(str(i)) for i in range(len(lines), words)]  # places that no piece has taken
+        lines = [special(str(i)) if token is None or i in silent else str(token) for i, token in enumerate(known)]
+        lines += [special(str(i)) for i in range(len(lines), words)]  # ids without a token
         self.lines = tuple(lines)
         self.end = end
         self.starts: Mapping[str, int] = {language: start}
         self.banned = tuple(i for i, line in enumerate(lines) if line == special(str(i)) and i != end)
         self._tokenizer = tokenizer
-        self._pieces = Pieces(self.lines)
+        self._tokens = BpeTokens(self.lines)
 
     def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
-        """A sentence to int64 ``[max_length + 2]``: start, pieces, end and padding. No piece of a text is special.
+        """A sentence to int64 ``[max_length + 2]``: start, tokens, end and padding. No token of a text is special.
 
         Raises:
             DataError: The vocabulary writes another language.
         """
         if language is not None and language not in self.starts:
             raise DataError(
-                "these pieces have no start for this language", item=language, remedy="train words of your own"
+                "these tokens have no start for this language", item=language, remedy="train words of your own"
             )
         (start,) = self.starts.values()
         ids = np.full(max_length + 2, self.end, np.int64)
-        pieces = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)[:max_length]
-        ids[: len(pieces) + 1] = [start, *pieces]
+        tokens = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)[:max_length]
+        ids[: len(tokens) + 1] = [start, *tokens]
         return ids
 
     def decode(self, ids: Sequence[int] | Ints) -> str:
         """Ids after the start, up to the first end, to a sentence."""
-        return self._pieces.text(until(ids, self.end))
+        return self._tokens.text(until(ids, self.end))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +111,12 @@ class Published:
     Attributes:
         name: With the commit or the contents that it was loaded from: equal names, equal weights.
         model: A ``GPT2LMHeadModel``, float32, on the CPU.
-        vocabulary: Its pieces.
+        vocabulary: Its tokens.
     """
 
     name: str
     model: Any
-    vocabulary: PieceVocabulary
+    vocabulary: BpeVocabulary
 
 
 def published(name: str, *, end: str | None = None, language: str = "en") -> Published:
@@ -124,16 +124,16 @@ def published(name: str, *, end: str | None = None, language: str = "en") -> Pub
 
     Args:
         name: Of the hub, or a folder written by ``save_pretrained``.
-        end: Another end of a sentence than the model's own ``<|endoftext|>``, one piece. A frozen model was taught to
+        end: Another end of a sentence than the model's own ``<|endoftext|>``, one token. A frozen model was taught to
             go on after a sentence, and says a full stop, ``.``, more readily.
         language: ISO 639-1 code of what it is to write.
 
     Raises:
         MissingExtra: transformers is not installed.
         BundleNotFound: Neither a folder nor a model that the hub gave.
-        BundleError: It lacks something; its weights are not safetensors, or no GPT-2's; its tokenizer's pieces are not
+        BundleError: It lacks something; its weights are not safetensors, or no GPT-2's; its tokenizer's tokens are not
             bytes.
-        UsageError: The model is none of GPT-2's kind; the end is not one piece.
+        UsageError: The model is none of GPT-2's kind; the end is not one token.
     """
     _transformers()
     from imagist.captioning.pretrained.loading import load
@@ -142,18 +142,18 @@ def published(name: str, *, end: str | None = None, language: str = "en") -> Pub
     config, tokenizer = found.model.config, found.tokenizer
     start, stop = config.bos_token_id, config.eos_token_id
     if end is not None:
-        pieces = tokenizer.encode(end, add_special_tokens=False, split_special_tokens=True)
-        if len(pieces) != 1:
+        tokens = tokenizer.encode(end, add_special_tokens=False, split_special_tokens=True)
+        if len(tokens) != 1:
             raise UsageError(
-                f"the end of a sentence is one piece, and this is {len(pieces)}", item=repr(end), remedy="such as ."
+                f"the end of a sentence is one token, and this is {len(tokens)}", item=repr(end), remedy="such as ."
             )
-        stop = pieces[0]
+        stop = tokens[0]
     if start is None or stop is None:
         raise BundleError(
             "its configuration names no start or no end", item=name, remedy="set bos_token_id and eos_token_id"
         )
     words = int(config.vocab_size)
-    vocabulary = PieceVocabulary(tokenizer, words, start=int(start), end=int(stop), language=language)
+    vocabulary = BpeVocabulary(tokenizer, words, start=int(start), end=int(stop), language=language)
     return Published(found.name, found.model, vocabulary)
 
 

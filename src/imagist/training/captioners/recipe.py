@@ -138,7 +138,7 @@ class Critical:
 
 @dataclass(frozen=True)
 class Detection:
-    """Phase 3, a detector of concepts that reranks the hypotheses of ``search.consensus``; left out with 0 epochs.
+    """Phase 3, a detector of concepts that reranks the hypotheses of ``search.mbr``; left out with 0 epochs.
 
     Attributes:
         epochs: Passes over train, of one view of each photo, by each member.

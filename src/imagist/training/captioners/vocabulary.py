@@ -25,7 +25,7 @@ class Vocabulary(Protocol):
 
     Attributes:
         lines: The V words, as a bundle's ``vocabulary.txt`` will hold them.
-        joined: ``words`` or ``pieces``: how a bundle turns ids into text.
+        tokens: ``words`` or ``bpe``: how a bundle turns ids into text.
         end: Ends a sentence, and pads it.
         unknown: Stands for words that are not known; None where there are none such.
         starts: For each language the word that its sentences begin after.
@@ -36,7 +36,7 @@ class Vocabulary(Protocol):
     def lines(self) -> tuple[str, ...]: ...  # noqa: D102
 
     @property
-    def joined(self) -> str: ...  # noqa: D102
+    def tokens(self) -> str: ...  # noqa: D102
 
     @property
     def end(self) -> int: ...  # noqa: D102
@@ -67,7 +67,7 @@ class WordVocabulary:
         languages: The main language and the further ones, in the order of their starts.
     """
 
-    joined = "words"
+    tokens = "words"
     end = END
     unknown: int | None = UNKNOWN
 

@@ -49,7 +49,7 @@ class Parts:
         decoder: Grid to words.
         vocabulary: The words.
         search: How to caption.
-        reranker: Reranks the hypotheses of MBR, if there is one.
+        reranker: Reranks hypotheses by their concepts; None where there is none.
     """
 
     name: str
@@ -90,7 +90,7 @@ def export_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> Bund
             write(_graphs(parts), path)
             (path / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
             if parts.reranker:
-                (path / "concepts.txt").write_text(concepts.written(parts.reranker.concepts), "utf-8")
+                (path / "concepts.txt").write_text(concepts.to_lines(parts.reranker.concepts), "utf-8")
 
         write_part(captioner, parts.kind, {"encoder": version, **card(parts)}, fill)
         writers = {path.name: copy_part(open_folder(path)) for path in (encoder, captioner)}
@@ -112,7 +112,7 @@ def card(parts: Parts) -> dict[str, Any]:
         "length_penalty": parts.search.length_penalty,
         "beam": parts.search.beam,
         "mbr": parts.search.mbr,
-        "joined": parts.vocabulary.joined,
+        "tokens": parts.vocabulary.tokens,
         "end": parts.vocabulary.end,
         "languages": dict(parts.vocabulary.starts),
     }

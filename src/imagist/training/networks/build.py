@@ -60,8 +60,8 @@ def build(
         if language_model is None:
             given["language_model"] = _made(small_gpt2, table, "decoder.language_model", words=words)
         else:
-            pieces = language_model.vocabulary
-            given |= {"starts": (*pieces.starts.values(),), "end": pieces.end, "banned": pieces.banned}
+            vocabulary = language_model.vocabulary
+            given |= {"starts": (*vocabulary.starts.values(),), "end": vocabulary.end, "banned": vocabulary.banned}
             given["language_model"] = language_model.model
         fixed = {"channels": channels}
     else:

@@ -1,4 +1,4 @@
-"""Any captioner by name, with a cache or without."""
+"""Any captioner by name, with or without a cache."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from imagist.captioning.cache import CachedCaptioner
 from imagist.errors import BundleNotFound, UnknownName, UsageError
 
 
-def test_what_ships_is_opened_by_its_card(photos):
+def test_a_shipped_model_is_opened_by_its_card(photos):
     captioner = open_captioner(options=CaptionOptions(Decoding(beam=2)))
     assert captioner.caption(photos[:1])[0].text
     assert "beam=2" in captioner.id
 
 
-def test_the_longest_sentence_and_the_length_power_are_the_card_s(pipeline):
+def test_max_length_and_length_penalty_come_from_the_card(pipeline):
     assert open_captioner().id == pipeline.captioner.id
     assert (
         open_captioner(options=CaptionOptions(Decoding(max_length=3, length_penalty=0.0))).id == pipeline.captioner.id

@@ -22,42 +22,42 @@ def open_captioner(
     kind: str | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Captioner:
-    """Opens a captioner, ready to use.
+    """Opens a captioner.
 
     Args:
         model: A shipped model by name, a model folder, or the folder of a captioner; with ``kind``, what that kind
             takes: a checkpoint's name or folder for ``blip``, ``blip2`` and ``git``, a table of captions for
             ``recorded``.
-        options: How to caption; by default as the card of the captioner says. The maximum length and the length
-            penalty of a captioner that was trained here are always its card's.
+        options: How to caption; by default the settings on the captioner's card. ``max_length`` and ``length_penalty``
+            of a captioner that was trained here always come from its card.
         kind: A name of `imagist.registry`; by default the one on the captioner's card.
         cache: An SQLite file that keeps captions, so that no image is captioned twice with the same settings.
 
     Raises:
-        UnknownName: No captioner of that kind.
+        UnknownName: No captioner has that kind.
         BundleError: The model cannot be used.
-        UsageError: Settings that the captioner does not take.
+        UsageError: The captioner does not accept a setting.
     """
-    asked = options or CaptionOptions()
+    chosen = options or CaptionOptions()
     if kind == "recorded" and cache is not None:
         raise UsageError(
             "recorded captions are found by name, a cache finds them by pixels", item="cache", remedy="leave it out"
         )
     if kind is None:
         folder = open_part(model, "captioner")
-        search = search_of(folder) if options is None else as_carded(folder, asked.decoding)
-        kind, model, asked = folder.kind, folder.path, replace(asked, decoding=search)
-    made: Captioner = registry.find("captioners", kind)(os.fspath(model), asked)
-    return made if cache is None else CachedCaptioner(made, Path(cache))
+        decoding = card_decoding(folder) if options is None else with_card_lengths(folder, chosen.decoding)
+        kind, model, chosen = folder.kind, folder.path, replace(chosen, decoding=decoding)
+    captioner: Captioner = registry.find("captioners", kind)(os.fspath(model), chosen)
+    return captioner if cache is None else CachedCaptioner(captioner, Path(cache))
 
 
-def as_carded(folder: Folder, decoding: Decoding) -> Decoding:
+def with_card_lengths(folder: Folder, decoding: Decoding) -> Decoding:
     """The decoding with the maximum length and the length penalty of a captioner's card, where it has them."""
     own = {name: folder.card[name] for name in ("max_length", "length_penalty") if name in folder.card}
     return replace(decoding, **own)
 
 
-def search_of(folder: Folder) -> Decoding:
+def card_decoding(folder: Folder) -> Decoding:
     """The decoding by which a captioner was evaluated: its card's."""
     card = folder.card
-    return as_carded(folder, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))
+    return with_card_lengths(folder, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))
