@@ -38,8 +38,8 @@ class FakePipeline:
     labels = LABELS
     concurrency = 1
 
-    def __init__(self, taxonomy="photos15", abstain_below=0.0, nbest=1, attention=True):
-        self.id = f"fake/{taxonomy}/abstain<{abstain_below}"
+    def __init__(self, taxonomy=None, abstain_below=0.0, nbest=1, attention=True):
+        self.id = f"fake/{taxonomy or 'own'}/abstain<{abstain_below}"
         self.abstain_below = abstain_below
         self.captioner = FakeCaptioner(nbest, attention)
 
@@ -55,7 +55,7 @@ class FakePipeline:
         return Prediction(photo.source, caption, LABELS, joint, image, text, abstained)
 
 
-def fake_load(model="embedded", *, taxonomy="photos15", abstain_below=0.0, nbest=1, attention=True, **_):
+def fake_load(model="embedded", *, taxonomy=None, abstain_below=0.0, nbest=1, attention=True, **_):
     return FakePipeline(taxonomy, abstain_below, nbest, attention)
 
 

@@ -52,25 +52,11 @@ def asked_of(monkeypatch):
 
 def test_every_option_reaches_the_captioner(fake, photos, monkeypatch):
     asked = asked_of(monkeypatch)
-    argv = "--captioner blip --model some/name --lang de --mbr --no-repeat-ngram-size 3 --top-p 0.9 --temperature 0.5"
-    assert (
-        fake(
-            [
-                "caption",
-                str(photos),
-                *argv.split(),
-                "--seed",
-                "7",
-                "--device",
-                "cpu",
-                "--cache",
-                "c.db",
-                "--threads",
-                "2",
-            ]
-        )
-        == 0
+    argv = (
+        "--captioner blip --captioner-model some/name --lang de --mbr --no-repeat-ngram-size 3 --top-p 0.9 "
+        "--temperature 0.5 --seed 7 --device cpu --cache c.db --threads 2"
     )
+    assert fake(["caption", str(photos), *argv.split()]) == 0
     options = asked["options"]
     assert (asked["model"], asked["kind"], str(asked["cache"])) == ("some/name", "blip", "c.db")
     assert (options.language, options.device, options.threads) == ("de", "cpu", 2)

@@ -97,6 +97,11 @@ def test_settings_reach_the_model(monkeypatch, fake, photos):
         "beam": 5,
         "abstain_below": 0.5,
         "threads": 1,
+        "captioner": None,
+        "text_classifier": None,
+        "image_classifier": None,
+        "fusion": None,
+        "device": "cpu",
     }
 
 
@@ -146,7 +151,7 @@ def test_a_report_comes_beside_the_table(fake, photos, tmp_path):
     html = page.read_text("utf-8")
     assert html.count("<article") == 7
     assert "missing.jpg" in html
-    assert "fake/photos15" in html
+    assert "fake/own" in html
 
 
 USAGE = [

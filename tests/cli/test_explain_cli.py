@@ -102,6 +102,11 @@ def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path,
         "weight": 1.0,
         "beam": 5,
         "threads": 1,
+        "captioner": None,
+        "text_classifier": None,
+        "image_classifier": None,
+        "fusion": None,
+        "device": "cpu",
     }
     assert seen == [ExplainOptions(grid=2, mass=0.75, fill="blur", batch_size=5, seed=7)]
 

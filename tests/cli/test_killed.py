@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import imagist
+
 SCRIPT = """
 import signal
 import sys
@@ -29,7 +31,8 @@ def command(*argv):
 
 
 def environment(seconds):
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parent), "FAKE_SECONDS": str(seconds)}
+    places = os.pathsep.join(map(str, (Path(__file__).parent, Path(imagist.__file__).parent.parent)))
+    return os.environ | {"PYTHONPATH": places, "FAKE_SECONDS": str(seconds)}
 
 
 def run(*argv, seconds=0.0):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from imagist import bundle
@@ -10,13 +8,10 @@ from imagist.cli.main import main
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """A shipped model with one file and a text card."""
+    """A shipped model of one part and a text card."""
     folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "encoder.onnx").write_bytes(b"x" * 1_500_000)
-    digest = hashlib.sha256(b"x" * 1_500_000).hexdigest()
-    card = f'name = "tiny"\ndescription = "for tests"\n[files]\n"encoder.onnx" = "{digest}"\n'
-    (folder / "card.toml").write_text(card)
+    encoder = {"encoder": lambda path: bundle.write_part(path, "onnx", encoder__onnx=b"x" * 1_500_000)}
+    bundle.write_bundle(folder, {"name": "tiny", "description": "for tests"}, encoder)
     (folder / "MODEL_CARD.md").write_text("# Tiny\n\nIs bad at everything.\n")
     monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
     return folder

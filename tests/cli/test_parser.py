@@ -81,7 +81,7 @@ def test_the_help_states_the_true_defaults_and_choices():
     (views,) = (action.choices for action in parser._actions if action.dest == "views")
     assert set(views) == set(VIEWS)
     defaults = parser.parse_args(["x"])
-    for name in ["model", "top", "taxonomy", "views", "batch_size", "workers"]:
+    for name in ["model", "top", "views", "batch_size", "workers"]:
         assert f"(default: {getattr(defaults, name)})" in text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from imagist.errors import UsageError
 if TYPE_CHECKING:
     from imagist.engine import Summary
     from imagist.images.stream import Outcome
-    from imagist.protocols import Captioner
     from imagist.records import Caption, Photo, Row
 
 
@@ -39,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from imagist.cli.execution import execute, spec_of
+    from imagist.cli.opening import captioner_of
     from imagist.engine import captioning
     from imagist.records import Failure
     from imagist.report.console_table import add_caption, captioned_table, show
@@ -65,31 +64,6 @@ def run(args: argparse.Namespace) -> int:
     task = captioning(captioner, nbest=args.nbest, concurrency=concurrency)
     with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache closes its file
         return execute(args, spec, task, rows, each=each, finish=finish)
-
-
-def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
-    """The captioner that the options ask for, and how many batches it takes at the same time.
-
-    Args:
-        args: Parsed options of `add_captioner`, `add_speed` and those that name the model.
-        nbest: Hypotheses that it returns for an image.
-    """
-    from imagist.bundle import open_bundle
-    from imagist.captioning.decoding import Decoding
-    from imagist.captioning.loading import card_decoding, open_captioner
-    from imagist.captioning.options import CaptionOptions
-    from imagist.pipeline import cores
-
-    ours = args.captioner is None  # uses one thread a batch, for several batches at the same time
-    search = card_decoding(open_bundle(args.model)) if ours else Decoding()
-    decoding = replace(
-        search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
-        mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
-        temperature=args.temperature, seed=args.seed,
-    )  # fmt: skip
-    threads = args.threads or cores()
-    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=1 if ours else threads)
-    return open_captioner(args.model, options, kind=args.captioner, cache=args.cache), threads if ours else 1
 
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:

@@ -6,7 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_outputs, add_speed, fraction, positive
+from imagist.cli.parser import (
+    Parser,
+    add_categories,
+    add_inputs,
+    add_model,
+    add_outputs,
+    add_parts,
+    add_speed,
+    fraction,
+    positive,
+)
 from imagist.errors import OutputError
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with images and attention, too")
     parser.add_argument("--top", type=positive, default=1, metavar="K", help="categories to show an image (default: 1)")
     add_model(parser)
+    add_parts(parser)
     group = add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
     group.add_argument(
         "--abstain-below",
@@ -37,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, pipeline_of, spec_of
+    from imagist.cli.execution import execute, spec_of
+    from imagist.cli.opening import pipeline_of
     from imagist.engine import classification
     from imagist.report.console_table import add_prediction, classified_table, show
     from imagist.report.run_page import Page

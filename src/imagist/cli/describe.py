@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.caption import captioner_of
     from imagist.cli.execution import execute, spec_of
+    from imagist.cli.opening import captioner_of
     from imagist.engine import description
     from imagist.records import Failure
     from imagist.report.blocks import Blocks

@@ -6,7 +6,6 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
 from imagist.cli.parser import limits
 from imagist.engine import Interrupted, RunSpec, Summary, Task, run
@@ -14,9 +13,6 @@ from imagist.engine.run import Each
 from imagist.engine.tasks import T
 from imagist.records import Row
 from imagist.report.terminal import printable
-
-if TYPE_CHECKING:
-    from imagist.pipeline import Pipeline
 
 
 def spec_of(args: argparse.Namespace) -> RunSpec:
@@ -37,30 +33,6 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
     )
     spec.check()
     return spec
-
-
-def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
-    """The pipeline that the options of `add_model`, `add_categories` and `add_speed` ask for.
-
-    Args:
-        args: The parsed options.
-        more: Further arguments of `imagist.pipeline.load`.
-
-    Raises:
-        BundleError: The model cannot be used.
-        UsageError: A setting is out of its range, or a name is unknown.
-    """
-    from imagist import pipeline
-
-    return pipeline.load(
-        args.model,
-        taxonomy=args.taxonomy,
-        views=args.views,
-        weight=args.weight,
-        beam=args.beam,
-        threads=args.threads,
-        **more,
-    )
 
 
 def execute(

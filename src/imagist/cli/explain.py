@@ -7,7 +7,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_speed, fraction, limits, positive
+from imagist.cli.parser import (
+    Parser,
+    add_categories,
+    add_inputs,
+    add_model,
+    add_parts,
+    add_speed,
+    fraction,
+    limits,
+    positive,
+)
 
 if TYPE_CHECKING:
     from imagist.engine import Summary
@@ -32,6 +42,7 @@ def configure(parser: Parser) -> None:
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
     add_model(parser)
+    add_parts(parser)
     add_categories(parser)
     _add_hiding(parser)
     add_speed(parser)
@@ -63,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, pipeline_of
+    from imagist.cli.execution import execute
+    from imagist.cli.opening import pipeline_of
     from imagist.engine import RunSpec, explanation
     from imagist.explanation import faithfulness
     from imagist.records import Failure

@@ -127,9 +127,8 @@ def add_categories(parser: Parser, *, crops: str = "the mean of several crops") 
     group = parser.add_argument_group("categories")
     group.add_argument(
         "--taxonomy",
-        default="photos15",
         metavar="NAME",
-        help="photos15, sns4, social12, or a TOML file (default: photos15)",
+        help="photos15, sns4, social12, or a TOML file (default: the model's own categories)",
     )
     group.add_argument(
         "--views",
@@ -175,15 +174,41 @@ def data_folder(args: argparse.Namespace) -> Path:
     return Path(args.data)
 
 
-def add_captioner(parser: Parser) -> None:
-    """Adds the options of the captioner and its decoding."""
-    group = parser.add_argument_group("captioner")
+def add_parts(parser: Parser) -> None:
+    """Adds the options that replace parts of the model by others."""
+    group = parser.add_argument_group("parts")
+    _add_captioner_choice(group)
+    for part in ("text-classifier", "image-classifier", "fusion"):
+        group.add_argument(
+            f"--{part}",
+            metavar="PART",
+            help=f"{part.replace('-', ' ')}: a model or a folder that has one, or KIND:NAME (default: the model's own)",
+        )
+    _add_device(group)
+
+
+def _add_captioner_choice(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--captioner",
         metavar="KIND",
-        help="kind of --model: blip, blip2 or git (a checkpoint), recorded (a table of captions), or a plugin "
-        "(default: by the card of the model folder)",
+        help="blip, blip2, git (checkpoints), recorded (a table of captions) or a plugin, with --captioner-model; or a "
+        "model or a folder that has a captioner (default: the model's own)",
     )
+    group.add_argument(
+        "--captioner-model", metavar="NAME", help="what --captioner opens: the name or folder of a checkpoint, a table"
+    )
+
+
+def _add_device(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--device", default="cpu", metavar="NAME", help="device for PyTorch models, such as cuda (default: cpu)"
+    )
+
+
+def add_captioner(parser: Parser) -> None:
+    """Adds the options of the captioner and its decoding."""
+    group = parser.add_argument_group("captioner")
+    _add_captioner_choice(group)
     group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
     group.add_argument(
         "--mbr",
@@ -204,9 +229,7 @@ def add_captioner(parser: Parser) -> None:
         "--temperature", type=over_zero, default=1.0, metavar="T", help="temperature of sampling (default: 1)"
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling (default: 0)")
-    group.add_argument(
-        "--device", default="cpu", metavar="NAME", help="device for checkpoints, such as cuda (default: cpu)"
-    )
+    _add_device(group)
     group.add_argument("--cache", type=Path, metavar="FILE", help="cache captions in an SQLite file")
 
 

@@ -1,0 +1,114 @@
+"""The pipeline or the captioner that the options of a command ask for."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagist import registry
+from imagist.bundle import is_bundle
+from imagist.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from imagist.pipeline import Pipeline, Swap
+    from imagist.protocols import Captioner
+
+
+def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
+    """The pipeline that the options of `add_model`, `add_parts`, `add_categories` and `add_speed` ask for.
+
+    Args:
+        args: The parsed options.
+        more: Further arguments of `imagist.pipeline.load`.
+
+    Raises:
+        BundleError: The model or a part cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    from imagist import pipeline
+
+    return pipeline.load(
+        args.model,
+        taxonomy=args.taxonomy,
+        captioner=captioner_swap(args),
+        text_classifier=part_swap("text_classifiers", args.text_classifier),
+        image_classifier=part_swap("image_classifiers", args.image_classifier),
+        fusion=part_swap("fusions", args.fusion),
+        views=args.views,
+        weight=args.weight,
+        beam=args.beam,
+        threads=args.threads,
+        device=args.device,
+        **more,
+    )
+
+
+def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
+    """The captioner that the options ask for, and how many batches it takes at the same time.
+
+    Args:
+        args: Parsed options of `add_captioner`, `add_speed` and those that name the model.
+        nbest: Hypotheses that it returns for an image.
+
+    Raises:
+        BundleError: The model cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    from imagist.bundle import open_part
+    from imagist.captioning.decoding import Decoding
+    from imagist.captioning.loading import open_captioner, card_decoding
+    from imagist.captioning.options import CaptionOptions
+    from imagist.pipeline import cores
+
+    swap = captioner_swap(args)
+    foreign = isinstance(swap, tuple)  # runs one batch on all threads; ours one thread a batch, on several batches
+    kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
+    search = Decoding() if foreign else card_decoding(open_part(model, "captioner"))
+    decoding = replace(
+        search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
+        mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
+        temperature=args.temperature, seed=args.seed,
+    )  # fmt: skip
+    threads = args.threads or cores()
+    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads if foreign else 1)
+    captioner = open_captioner(model, options, kind=kind, cache=args.cache)
+    return captioner, threads if captioner.concurrent and not foreign else 1
+
+
+def captioner_swap(args: argparse.Namespace) -> Swap | None:
+    """The captioner that replaces the model's own: a kind and its model, or a folder; None where none is asked for.
+
+    Raises:
+        UsageError: A kind without a model, a model without a kind, or neither a kind nor a folder.
+    """
+    if args.captioner is None:
+        if args.captioner_model is not None:
+            raise UsageError("--captioner-model needs a kind", remedy="name it with --captioner, such as blip")
+        return None
+    if args.captioner_model is not None:
+        return args.captioner, args.captioner_model
+    if args.captioner in registry.names("captioners"):
+        raise UsageError(
+            "is a kind of captioner and needs a model",
+            item=f"--captioner {args.captioner}",
+            remedy="name it with --captioner-model",
+        )
+    if not is_bundle(args.captioner) and not Path(args.captioner).is_dir():
+        known = ", ".join(registry.names("captioners"))
+        raise UnknownName("no captioner of that name", item=args.captioner, remedy=f"a folder, or one of {known}")
+    return str(args.captioner)
+
+
+def part_swap(kinds: str, text: str | None) -> Swap | None:
+    """The part that replaces the model's own: of ``KIND:NAME`` both, of anything else a folder or a model.
+
+    Args:
+        kinds: The kind of part in the registry, such as ``text_classifiers``.
+        text: The value of the option.
+    """
+    if text is None:
+        return None
+    kind, colon, name = text.partition(":")
+    return (kind, name) if colon and kind in registry.names(kinds) else text
