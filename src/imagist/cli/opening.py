@@ -58,7 +58,7 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     """
     from imagist.bundle import open_part
     from imagist.captioning.decoding import Decoding
-    from imagist.captioning.loading import open_captioner, card_decoding
+    from imagist.captioning.loading import card_decoding, open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
