@@ -6,8 +6,9 @@ A plugin names its part in its package's metadata, as an entry point of a group 
     mine = "my_package.captioner:load"
 
 Each entry is a loader: ``load(model, options)`` opens the part that lies in a folder, or what else ``model`` names, and
-takes `imagist.protocols.PartOptions` (captioners: `imagist.captioning.options.CaptionOptions`). ``docs/extending.md``
-shows one plugin of each kind.
+takes `imagist.protocols.PartOptions` (captioners: `imagist.captioning.options.CaptionOptions`). An entry of the kind
+``datasets`` is a class that implements `imagist.datasets.source.Format`. ``docs/extending.md`` shows one plugin of each
+kind.
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "stacking": "imagist.classifiers.fusion.stacking:load",
     },
     "calibrations": {"temperature": "imagist.classifiers.calibration:load"},
+    "datasets": {
+        "cifar100": "imagist.datasets.formats.cifar100:Cifar100",
+        "folder": "imagist.datasets.formats.folders:Folders",
+        "tokens": "imagist.datasets.formats.flickr:TokenFile",
+        "karpathy": "imagist.datasets.formats.karpathy:Karpathy",
+        "coco": "imagist.datasets.formats.coco:Coco",
+        "barred": "imagist.datasets.formats.flickr:BarredTable",
+        "table": "imagist.datasets.formats.tables:Tables",
+    },
 }
 """For each kind of part its built-in loaders, as ``module:attribute``."""
 

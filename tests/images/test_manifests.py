@@ -141,3 +141,32 @@ def test_a_column_of_numbers_is_no_column_of_images(tmp_path):
     (row,) = manifest_rows(parquet(tmp_path, image=[7], url=["http://a/b"]))
     assert row.source == "http://a/b"
     assert row.columns == {"image": 7}
+
+
+def test_a_first_row_without_an_image(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2, "image": "a.jpg"}\n')
+    first, second = manifest_rows(path)
+    assert "column 'image' is empty" in str(first.error)
+    assert (second.source, second.columns) == (str(tmp_path / "a.jpg"), {"id": 2})
+
+
+def test_a_list_of_json(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('[{"image": "a.jpg", "n": 1}, 3]')
+    first, second = manifest_rows(path)
+    assert (first.source, first.columns) == (str(tmp_path / "a.jpg"), {"n": 1})
+    assert (second.source, second.error.message) == (f"{path}#1", "row 1 is int, not a JSON object")
+
+
+def test_images_in_data_addresses(tmp_path):
+    (row,) = manifest_rows(csv(tmp_path, "image", '"data:image/jpeg;base64,anBlZw=="'))
+    assert (row.source, row.content) == (f"{tmp_path / 'posts.csv'}#2", b"jpeg")
+
+
+def test_a_line_that_is_not_utf8_is_a_row_with_an_error(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"path,author\na.jpg,Andr\xe9\nb.jpg,x\n")
+    first, second = manifest_rows(path)
+    assert first.error.message == "line 2 has a byte 0xe9 that is not UTF-8"
+    assert second.columns == {"author": "x"}

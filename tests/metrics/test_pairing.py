@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from imagist.datasets.captions import Record
 from imagist.errors import DataError
 from imagist.metrics.pairing import pair
-from imagist.metrics.predictions import Said
+from imagist.metrics.predictions import PredictedCaption
 
 
 def records(*names: str) -> list[Record]:
     return [Record(name, (f"about {name}",)) for name in names]
 
 
-def said(*names: str) -> list[Said]:
-    return [Said(name, f"caption {number}") for number, name in enumerate(names)]
+def said(*names: str) -> list[PredictedCaption]:
+    return [PredictedCaption(name, f"caption {number}") for number, name in enumerate(names)]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_names_are_matched_by_the_strictest_rule_that_works(theirs: list[str], o
 
 @given(st.lists(st.text("abz019/._é", min_size=1, max_size=8), min_size=1, max_size=8, unique=True), st.randoms())
 def test_the_order_of_predictions_does_not_count(names: list[str], draw: random.Random) -> None:
-    mixed = [Said(name, name.upper()) for name in draw.sample(names, len(names))]
+    mixed = [PredictedCaption(name, name.upper()) for name in draw.sample(names, len(names))]
     paired = pair(mixed, records(*names), item="p.csv")
     assert paired.hypotheses == [name.upper() for name in names]
 
@@ -63,7 +63,7 @@ def test_names_on_one_side_only_are_refused() -> None:
 def test_every_mismatch_is_named_at_once() -> None:
     theirs = [*records("a.jpg", "b.jpg", "c.jpg", "e.jpg", "e.jpg"), Record("f.jpg", ())]
     with pytest.raises(DataError) as caught:
-        pair([*said("a", "a", "b", "d", "e", "f"), Said("", "who knows")], theirs, item="p.csv")
+        pair([*said("a", "a", "b", "d", "e", "f"), PredictedCaption("", "who knows")], theirs, item="p.csv")
     message = str(caught.value)
     for fault in (
         "image predicted twice: a",

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagist.errors import DataError
-from imagist.metrics.predictions import Said, read_predictions
+from imagist.metrics.predictions import PredictedCaption, read_predictions
 
 NAME = st.text("abc/._-é 0", min_size=1, max_size=9).map(str.strip).filter(bool)
 CAPTION = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 ROWS = st.lists(st.tuples(NAME, CAPTION), min_size=1, max_size=6)
-SAID = [Said("a.jpg", "A dog."), Said("b.jpg", "")]
+SAID = [PredictedCaption("a.jpg", "A dog."), PredictedCaption("b.jpg", "")]
 
 
 def put(path: Path, text: str) -> Path:
@@ -30,7 +30,7 @@ def test_what_is_written_in_any_format_is_read(rows: list[tuple[str, str]], tmp_
     parquet = pytest.importorskip("pyarrow.parquet")
     import pyarrow as pa
 
-    expected = [Said(*row) for row in rows]
+    expected = [PredictedCaption(*row) for row in rows]
     with (tmp_path / "p.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("source", "caption"), *rows])
     objects = [{"source": name, "caption": said} for name, said in rows]
@@ -50,6 +50,7 @@ def test_what_is_written_in_any_format_is_read(rows: list[tuple[str, str]], tmp_
         ("p.json", '[{"image_id": "a.jpg", "caption": "A dog."}, {"image_id": "b.jpg", "caption": ""}]'),
         ("p.json", '{"annotations": [{"image": "a.jpg", "caption": "A dog."}, {"image": "b.jpg", "caption": ""}]}'),
         ("p.json", '{"a.jpg": "A dog.", "b.jpg": ""}'),
+        ("p.json", '{"a.jpg": ["A dog."], "b.jpg": [""]}'),
         (
             "p.jsonl",
             '{"image": {"path": "a.jpg", "bytes": null}, "caption": "A dog."}\n{"image": "b.jpg","caption":""}',
@@ -62,18 +63,18 @@ def test_columns_may_be_called_many_things(name: str, text: str, tmp_path: Path)
 
 def test_numbers_are_names_and_no_column_of_names_is_none(tmp_path: Path) -> None:
     results = put(tmp_path / "p.json", '[{"image_id": 139, "caption": "a"}, {"image_id": 0, "caption": "b"}]')
-    assert read_predictions(results) == [Said("139", "a"), Said("0", "b")]
-    assert read_predictions(put(tmp_path / "p.csv", "caption\na\n")) == [Said("", "a")]
+    assert read_predictions(results) == [PredictedCaption("139", "a"), PredictedCaption("0", "b")]
+    assert read_predictions(put(tmp_path / "p.csv", "caption\na\n")) == [PredictedCaption("", "a")]
     assert read_predictions(put(tmp_path / "p.txt", " A dog.\n\nTwo dogs\n")) == [
-        Said("", "A dog."),
-        Said("", ""),
-        Said("", "Two dogs"),
+        PredictedCaption("", "A dog."),
+        PredictedCaption("", ""),
+        PredictedCaption("", "Two dogs"),
     ]
 
 
 def test_rows_of_another_split_are_left_out(tmp_path: Path) -> None:
     path = put(tmp_path / "p.csv", "source,caption,split\na,x,train\nb,y,dev\n")
-    assert read_predictions(path, split="dev") == [Said("b", "y")]
+    assert read_predictions(path, split="dev") == [PredictedCaption("b", "y")]
     assert len(read_predictions(path)) == 2
 
 
@@ -93,13 +94,13 @@ def test_what_a_captioner_writes_is_read_and_its_failures_are_named_together(tmp
     [
         ("p.csv", "source,label\na,b\n", "no column of captions; it has source, label"),
         ("p.json", "{", "not JSON"),
-        ("p.json", "[1, 2]", "row that cannot be read: [1] is int"),
+        ("p.json", "[1, 2]", "row that cannot be read: row 1 is int"),
         ("p.json", "[]", "no column of captions"),
         ("p.json", '[{"image_id": 1, "caption": ["a"]}, {"image_id": 2}]', "2: caption holds nothing"),
         ("p.jsonl", '{"image": "a", "caption": null}\n', "a: caption holds nothing"),
         ("p.jsonl", '{"image": "a", "caption": "x"}\nnonsense\n', "line 2 is not JSON"),
         ("p.parquet", "nonsense", "cannot be read"),
-        ("p.xyz", "a dog\n", "not JSON"),
+        ("p.xyz", "a dog\n", "no column of captions; it has a dog"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, text: str, expected: str, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_hashes_and_near_duplicates_are_looked_for_once(tmp_path, monkeypatch):
     config = parquet(tmp_path, [drawn("cat", 0), drawn("cat", 1), drawn("dog", 0, seed=(ord("c"), 1))])
     first = assemble(config, tmp_path)
     for name in ("hashes", "clusters"):
-        monkeypatch.setattr(f"imagist.study.dataset.classified.{name}", None)
+        monkeypatch.setattr(f"imagist.study.dataset.near_duplicates.{name}", None)
     again = assemble(config, tmp_path)
     np.testing.assert_array_equal(first.hashes, again.hashes)
     assert first.groups.tolist() == again.groups.tolist() == [0, 1, 1]

@@ -20,7 +20,7 @@ Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.g
 
 
 class ImageSource(Protocol):
-    """An image of a data set, such as `imagist.datasets.labels.Example` and `imagist.datasets.captions.Record`."""
+    """An image of a data set, such as `imagist.datasets.entries.Example` and `imagist.datasets.entries.Record`."""
 
     @property
     def image(self) -> str:

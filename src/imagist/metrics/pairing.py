@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from imagist.datasets.captions import Record
-from imagist.datasets.captions.faults import Faults
+from imagist.datasets.entries import Record
+from imagist.datasets.faults import Faults
 from imagist.errors import DataError
-from imagist.metrics.predictions import Said
+from imagist.metrics.predictions import PredictedCaption
 
 _REMEDY = "give one caption of each image that has references"
 
@@ -30,7 +30,7 @@ class Paired(NamedTuple):
     references: list[tuple[str, ...]]
 
 
-def pair(predictions: Sequence[Said], records: Sequence[Record], *, item: str) -> Paired:
+def pair(predictions: Sequence[PredictedCaption], records: Sequence[Record], *, item: str) -> Paired:
     """Brings captions and references of the same images together.
 
     Images are the same where their paths are; failing that their file names; these without suffix; or, where one side
@@ -72,7 +72,7 @@ def _paired(captions: list[str], records: Sequence[Record]) -> Paired:
     return Paired([record.image for record in records], captions, [record.captions for record in records])
 
 
-def _check_order(predictions: Sequence[Said], records: Sequence[Record], faults: Faults, item: str) -> None:
+def _check_order(predictions: Sequence[PredictedCaption], records: Sequence[Record], faults: Faults, item: str) -> None:
     if not all(re.search(r"#\d+$", record.image) for record in records):
         raise DataError(
             f"names no images, and the references do ({records[0].image}, ...)",
@@ -116,6 +116,8 @@ def _repeated(keys: Iterable[str]) -> set[str]:
     return {key for key, times in Counter(keys).items() if times > 1}
 
 
-def _note(faults: Faults, kind: str, what: Sequence[Record | Said], keys: Sequence[str], wrong: set[str]) -> None:
+def _note(
+    faults: Faults, kind: str, what: Sequence[Record | PredictedCaption], keys: Sequence[str], wrong: set[str]
+) -> None:
     for name in dict.fromkeys(each.image for each, key in zip(what, keys, strict=True) if key in wrong):
         faults.add(kind, name)

@@ -1,29 +1,30 @@
 """Captions that a captioner wrote, read from a file.
 
 They come as `imagist caption --out` writes them (CSV, JSONL or Parquet with ``source`` and ``caption``), as COCO's
-results (a JSON list of ``image_id`` and ``caption``), or as plain text, one caption a line.
+results (a JSON list of ``image_id`` and ``caption``), as pycocoevalcap's ``{id: [caption]}``, or as plain text, one
+caption a line.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from imagist.datasets.captions.faults import Faults
+from imagist.datasets.faults import Faults
+from imagist.datasets.source import Source, SourceFile, as_data_error
 from imagist.errors import DataError, ManifestError
-from imagist.images.tables import is_table, open_table
+from imagist.images.tables import Table, cells, columns, open_table
+from imagist.images.tables.objects import table_of_objects
 
-# What people call the columns, in lower case without spaces and punctuation, best first.
-_NAMES = ("source", "imageid", "image", "imagename", "filename", "filepath", "file", "path", "imgid", "cocoid", "id")
-_CAPTIONS = ("caption", "prediction", "hypothesis", "generated", "sentence", "text")
+_IMAGES = ("source", *columns.IMAGES, *columns.IDS)
+_CAPTIONS = ("caption", "captions", "prediction", "hypothesis", "generated", "sentence", "text")
+_FAILED = ("error_kind", "error_message")
 _LISTS = ("annotations", "predictions", "results")
 _REMEDY = "give one caption of each image that has references"
 
 
-class Said(NamedTuple):
+class PredictedCaption(NamedTuple):
     """A caption and the image that it is about.
 
     Attributes:
@@ -35,11 +36,11 @@ class Said(NamedTuple):
     caption: str
 
 
-def read_predictions(path: Path, *, split: str | None = None) -> list[Said]:
+def read_predictions(path: Path, *, split: str | None = None) -> list[PredictedCaption]:
     """Reads a file of predictions, in its order.
 
     Args:
-        path: ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``, ``.json`` or ``.txt``.
+        path: A table, whatever its suffix, or a ``.txt`` of lines.
         split: Leave out rows whose ``split`` column names another.
 
     Raises:
@@ -49,66 +50,60 @@ def read_predictions(path: Path, *, split: str | None = None) -> list[Said]:
         raise DataError("no such file", item=str(path), remedy="name a file of predictions")
     if path.suffix.lower() == ".txt":
         text = path.read_text("utf-8-sig", "replace").removesuffix("\n")
-        return [Said("", line.strip()) for line in text.split("\n")]
-    faults = Faults()
-    rows = list(_table_rows(path, faults) if is_table(path) else _json_rows(path, faults))
-    names = list(dict.fromkeys(name for _, cells in rows for name in cells))
-    plain = {re.sub(r"[\W_]+", "", name).lower(): name for name in reversed(names)}
-    caption = next((plain[name] for name in _CAPTIONS if name in plain), None)
-    if caption is None and not faults:
-        remedy = "call the captions caption and the images source"
-        raise DataError(f"no column of captions; it has {', '.join(names) or 'none'}", item=str(path), remedy=remedy)
-    image = next((plain[name] for name in _NAMES if name in plain), None)
+        return [PredictedCaption("", line.strip()) for line in text.split("\n")]
+    table, faults = _table(path), Faults()
+    caption = columns.find(table.columns, _CAPTIONS)
+    image = columns.find(table.columns, _IMAGES)
     found = []
-    for place, cells in rows if caption else ():
-        name = _name(cells.get(image)) if image else ""
-        if split is not None and cells.get("split", split) != split:
+    used = [each for each in (image, caption, "split", *_FAILED) if each in table.columns]
+    for row in table.rows(used, content=False):
+        if row.problem is not None:
+            faults.add("row that cannot be read", row.problem)
             continue
-        if reason := _missing(cells, caption or ""):
-            faults.add("row without a caption", f"{name or place}: {reason}")
-        found.append(Said(name, str(cells.get(caption or ""))))
+        name = _name(row.cells.get(image)) if image else ""
+        if caption is None or (split is not None and row.cells.get("split", split) != split):
+            continue
+        try:
+            found.append(PredictedCaption(name, _caption(row.cells, caption)))
+        except ValueError as error:
+            faults.add("row without a caption", f"{name or row.place}: {error}")
+    if caption is None and not faults:
+        message = columns.lacking(["column of captions"], table.columns)
+        raise DataError(message, item=str(path), remedy="call the captions caption and the images source")
     faults.raise_any(item=str(path), remedy=_REMEDY)
     return found
 
 
-def _name(cell: object) -> str:
-    """The name in a cell, which may be the Hugging Face struct ``{bytes, path}``."""
-    if isinstance(cell, Mapping):
-        cell = cell.get("path")
-    return "" if cell is None or cell != cell or isinstance(cell, bytes) else str(cell).strip()
-
-
-def _missing(cells: Mapping[str, object], caption: str) -> str | None:
-    """Why a row has no caption; None where it has one."""
-    if kind := cells.get("error_kind"):
-        return f"the captioner failed: {kind}: {cells.get('error_message')}"
-    cell = cells.get(caption)
-    return None if isinstance(cell, str) else f"{caption} holds {'nothing' if cell is None else type(cell).__name__}"
-
-
-def _table_rows(path: Path, faults: Faults) -> Iterator[tuple[str, Mapping[str, object]]]:
-    try:
-        records = open_table(path).records()
-        for number, cells in records:
-            if isinstance(cells, ManifestError):
-                faults.add("row that cannot be read", cells.message)
-            else:
-                yield f"row {number}" if path.suffix == ".parquet" else f"line {number}", cells
-    except ManifestError as error:
-        raise DataError(error.message, item=str(path)) from error
-
-
-def _json_rows(path: Path, faults: Faults) -> Iterator[tuple[str, Mapping[str, object]]]:
-    try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        remedy = "give CSV, JSONL, Parquet, or COCO's results: a JSON list of image_id and caption"
-        raise DataError(f"not JSON: {error}", item=str(path), remedy=remedy) from error
-    if isinstance(document, Mapping):
+def _table(path: Path) -> Table:
+    document = SourceFile(Source(path)).document
+    if document:
         lists = [document[key] for key in _LISTS if isinstance(document.get(key), list)]
-        document = lists[0] if lists else [{"image": name, "caption": said} for name, said in document.items()]
-    for number, cells in enumerate(document if isinstance(document, list) else [document]):
-        if isinstance(cells, Mapping):
-            yield f"[{number}]", cells
-        else:
-            faults.add("row that cannot be read", f"[{number}] is {type(cells).__name__}, not a JSON object")
+        pairs = [{"image": name, "caption": caption} for name, caption in document.items()]
+        rows = lists[0] if lists else pairs
+        return table_of_objects(path, rows if isinstance(rows, list) else [])
+    try:
+        return open_table(path)
+    except ManifestError as error:
+        raise as_data_error(error) from error
+
+
+def _name(cell: object) -> str:
+    """The name of an image; empty where there is none."""
+    name, _ = cells.image(cell)
+    return "" if cells.is_empty(name) else str(name).strip()
+
+
+def _caption(row: Mapping[str, object], column: str) -> str:
+    """The caption of a row, which may be a list of one.
+
+    Raises:
+        ValueError: The row has none, or several.
+    """
+    if kind := row.get("error_kind"):
+        raise ValueError(f"the captioner failed: {kind}: {row.get('error_message')}")
+    cell = row.get(column)
+    if isinstance(cell, list) and len(cell) == 1:
+        cell = cell[0]
+    if isinstance(cell, str):
+        return cell
+    raise ValueError(f"{column} holds {'nothing' if cell is None else type(cell).__name__}")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from imagist.datasets.labels import Source
+from imagist.datasets.source import Source
 from imagist.errors import SettingError
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot

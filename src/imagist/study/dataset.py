@@ -16,9 +16,14 @@ import numpy as np
 
 from imagist.arrays import Ints
 from imagist.classifiers.taxonomy import open_taxonomy
-from imagist.datasets import labels as classified
-from imagist.datasets.captions.faults import Faults
-from imagist.datasets.labels import Example, Fold, Leak
+from imagist.datasets import choosing, near_duplicates
+from imagist.datasets import folds as splitting
+from imagist.datasets.entries import Example
+from imagist.datasets.faults import Faults
+from imagist.datasets.folds import Fold
+from imagist.datasets.groups import accounts, joined
+from imagist.datasets.labels import read_all
+from imagist.datasets.near_duplicates import Leak
 from imagist.errors import DataError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet, Photo
@@ -44,7 +49,7 @@ class Dataset:
     labels: LabelSet
     targets: Ints
     groups: Ints
-    hashes: classified.leakage.Hashes
+    hashes: near_duplicates.Hashes
     digest: str
 
     def photos(self, rows: Sequence[int] | Ints) -> list[Photo]:
@@ -100,24 +105,22 @@ def assemble(config: Data, folder: Path, store: Store, folds: Folds) -> Dataset:
             no example is left.
         UsageError: An unknown taxonomy.
     """
-    sources = [replace(s, path=folder / s.path, images=None if s.images is None else folder / s.images,
-                       names=None if s.names is None else folder / s.names) for s in config.sources]  # fmt: skip
-    examples = classified.read_all(sources)
+    examples = read_all([source.within(folder) for source in config.sources])
     if config.splits:
         examples = [each for each in examples if each.split in config.splits]
     if folds.kind == "fixed":
         _refuse_unsplit(examples)
     taxonomy = None if config.taxonomy is None else open_taxonomy(config.taxonomy, folder)
-    chosen = _first(classified.choose(examples, taxonomy=taxonomy), config.first, folds)
+    chosen = _first(choosing.choose(examples, taxonomy=taxonomy), config.first, folds)
     if not chosen:
         raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
-    labels, examples = classified.label_set(chosen, taxonomy), download_images(chosen, store)
+    labels, examples = choosing.label_set(chosen, taxonomy), download_images(chosen, store)
     digest = _digest(examples)
     duplicates = store.of(key_of("duplicates", digest), lambda: _duplicates(examples))
     groups = duplicates["groups"]
     if folds.kind == "grouped":
-        groups = classified.joined(groups, classified.accounts(examples))
-    return Dataset(tuple(examples), labels, classified.targets(examples, labels), groups, duplicates["hashes"], digest)
+        groups = joined(groups, accounts(examples))
+    return Dataset(tuple(examples), labels, choosing.targets(examples, labels), groups, duplicates["hashes"], digest)
 
 
 def _first(examples: Sequence[Example], number: int, folds: Folds) -> list[Example]:
@@ -158,8 +161,8 @@ def _digest(examples: Sequence[Example]) -> str:
 
 
 def _duplicates(examples: Sequence[Example]) -> dict[str, np.ndarray]:
-    hashes = classified.hashes(examples)
-    return {"hashes": hashes, "groups": classified.clusters(examples, known=hashes)}
+    hashes = near_duplicates.hashes(examples)
+    return {"hashes": hashes, "groups": near_duplicates.clusters(examples, known=hashes)}
 
 
 def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
@@ -174,7 +177,7 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
     for seed in folds.seeds:
         for number, whole in enumerate(_outer(folds, data, seed)):
             fold = _few(whole, data.targets, folds.shots, (seed, number)) if folds.shots else whole
-            inner = classified.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
+            inner = splitting.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
             unlabelled = np.setdiff1d(whole.train, fold.train)
             yield Trial(seed, number, fold, tuple(inner[: folds.fits]), unlabelled)
 
@@ -183,15 +186,15 @@ def leaks(folds: Folds, data: Dataset) -> list[Leak]:
     """Near-duplicates of test images among training images, with ``fixed`` splits; other folds have none."""
     if folds.kind != "fixed":
         return []
-    return classified.leaks(data.examples, _outer(folds, data, 0), known=data.hashes)
+    return near_duplicates.leaks(data.examples, _outer(folds, data, 0), known=data.hashes)
 
 
 def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
     if folds.kind == "fixed":
         others = sorted({str(each.split) for each in data.examples} - {*folds.test.split("+")})
-        fold = classified.fixed(data.examples, train="+".join(others), test=folds.test)
+        fold = splitting.fixed(data.examples, train="+".join(others), test=folds.test)
         return [replace(fold, train=_unlike(fold, data)) if folds.drop_leaks else fold]
-    return classified.grouped(data.targets, data.groups, folds.number, seed)
+    return splitting.grouped(data.targets, data.groups, folds.number, seed)
 
 
 def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:
@@ -204,5 +207,5 @@ def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:
 
 def _unlike(fold: Fold, data: Dataset) -> Ints:
     """The training rows that have no near-duplicate among the test rows."""
-    alike = {leak.train for leak in classified.leaks(data.examples, [fold], known=data.hashes)}
+    alike = {leak.train for leak in near_duplicates.leaks(data.examples, [fold], known=data.hashes)}
     return np.array([i for i in fold.train if data.examples[i].image not in alike], dtype=np.int64)

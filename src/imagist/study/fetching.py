@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from imagist.datasets.captions.faults import Faults
-from imagist.datasets.labels import Example
+from imagist.datasets.entries import Example
+from imagist.datasets.faults import Faults
 from imagist.errors import ItemError
 from imagist.images.fetch import fetch, is_url
 from imagist.study.store import Arrays, Store, key_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from imagist.datasets.labels import Leak, refuse_leaks
+from imagist.datasets.near_duplicates import Leak, refuse_leaks
 from imagist.errors import UsageError
 from imagist.study.captions import Paths, captions_of
 from imagist.study.config import FusionKind, Study

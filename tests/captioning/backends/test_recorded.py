@@ -227,7 +227,7 @@ k.jpg,a dog,-1,
 """
 
 
-def test_all_faults_of_a_file_are_told_at_once(tmp_path):
+def test_all_faults_of_a_file_are_raised_at_once(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(ROWS)
     with pytest.raises(DataError) as caught:
@@ -245,7 +245,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path):
         "unusable caption: line 9: h.jpg: its n-best do not begin with it",
         "unusable caption: line 10: i.jpg: the caption is empty",
         "source with several captions: line 12: a.jpg",
-        "unreadable row: line 13 has 5 cells under 4 columns",
+        "unreadable row: line 13 has 5 cells under 4 columns; a cell with ',' in it stands in double quotes",
     ):
         assert f"  {fault}" in lines
     assert not [line for line in lines if "k.jpg" in line]
@@ -270,7 +270,7 @@ def test_deep_json_is_a_fault(tmp_path):
 def test_a_file_without_the_columns_lists_what_it_has(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("image,text\na.jpg,a dog\n")
-    with pytest.raises(ManifestError, match="no column 'source' and none 'caption'; it has image, text"):
+    with pytest.raises(ManifestError, match="no column 'source' and no column 'caption'; it has image, text"):
         replay(path)
 
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from imagist.bundle import CARD, open_part, write_part
 from imagist.captioning.options import CaptionOptions
-from imagist.datasets.captions.faults import Faults
+from imagist.datasets.faults import Faults
 from imagist.errors import ManifestError, ModelFailed, UsageError
 from imagist.images.fetch import is_url
 from imagist.images.formats import has_image_suffix
-from imagist.images.tables import is_table, open_table
+from imagist.images.tables import Table, columns, is_table, open_table
 from imagist.records import Caption, Hypothesis, Photo
 from imagist.storage import sha256_of
 
@@ -144,39 +144,38 @@ def from_model(model: str, options: CaptionOptions) -> RecordedCaptioner:
             "is no table of captions", item=model, remedy="name a .csv, .tsv, .jsonl or .parquet as imagist writes it"
         )
     table = open_table(path)
-    if missing := [name for name in NEEDED if name not in table.columns]:
+    if missing := [f"column {name!r}" for name in NEEDED if name not in table.columns]:
         raise ManifestError(
-            f"no column {' and none '.join(map(repr, missing))}; it has {', '.join(table.columns) or 'none'}",
+            columns.lacking(missing, table.columns),
             item=model,
             remedy="write it with imagist caption --out, or rename its columns",
         )
-    captions, failed = _read(path, options.decoding.nbest)
+    captions, failed = _read(table, options.decoding.nbest)
     name = f"{path.stem}-{sha256_of(path)[:8]}/recorded(nbest={options.decoding.nbest})"
     return RecordedCaptioner(name, captions, failed, path)
 
 
-def _read(path: Path, nbest: int) -> tuple[dict[str, Caption], dict[str, str]]:
-    faults, place = Faults(), "row" if path.suffix.lower() == ".parquet" else "line"
+def _read(table: Table, nbest: int) -> tuple[dict[str, Caption], dict[str, str]]:
+    faults = Faults()
     captions: dict[str, Caption] = {}
     failed: dict[str, str] = {}
-    for number, cells in open_table(path).records():
-        if isinstance(cells, ManifestError):
-            faults.add("unreadable row", cells.message)
-            continue
-        source = cells.get("source")
-        if not isinstance(source, str) or not source:
-            faults.add("row without a source", f"{place} {number}")
-        elif isinstance(kind := cells.get("error_kind"), str) and kind:
-            failed[source] = f"{kind}: {cells.get('error_message') or 'no more is known'}"
+    for row in table.rows():
+        source = row.cells.get("source")
+        if row.problem is not None:
+            faults.add("unreadable row", row.problem)
+        elif not isinstance(source, str) or not source:
+            faults.add("row without a source", row.place)
+        elif isinstance(kind := row.cells.get("error_kind"), str) and kind:
+            failed[source] = f"{kind}: {row.cells.get('error_message') or 'without a message'}"
         else:
             try:
-                caption = _caption(cells, nbest)
+                caption = _caption(row.cells, nbest)
             except (ValueError, RecursionError) as error:
-                faults.add("unusable caption", f"{place} {number}: {source}: {error}")
+                faults.add("unusable caption", f"{row.place}: {source}: {error}")
                 continue
             if captions.setdefault(source, caption).text != caption.text:
-                faults.add("source with several captions", f"{place} {number}: {source}")
-    faults.raise_any(item=str(path), remedy="correct what is named")
+                faults.add("source with several captions", f"{row.place}: {source}")
+    faults.raise_any(item=str(table.path), remedy="correct what is named")
     return captions, failed
 
 

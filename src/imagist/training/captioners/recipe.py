@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from imagist.captioning.decoding import Decoding
-from imagist.datasets.captions import Source
+from imagist.datasets.source import Source
 from imagist.settings import PartialShare, PositiveShare, Share
 
 

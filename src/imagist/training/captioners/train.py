@@ -20,7 +20,8 @@ from torch import nn
 
 from imagist.arrays import Pixels
 from imagist.captioning.decoding import Decoding
-from imagist.datasets.captions import Record, Source, read_all
+from imagist.datasets.captions import read_all
+from imagist.datasets.entries import Record
 from imagist.images.photo import photo_of
 from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
@@ -96,7 +97,10 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     accelerator = Accelerator(cpu=device.type == "cpu")
 
     photos = read_all(
-        {"train": _found(recipe.data.train, data), "dev": _found(recipe.data.dev, data)},
+        {
+            "train": [source.within(data) for source in recipe.data.train],
+            "dev": [source.within(data) for source in recipe.data.dev],
+        },
         languages=recipe.data.languages,
     )
     encoder = open_backbone(recipe.backbone, data)
@@ -156,15 +160,6 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     }
     (folder / "measured.json").write_text(json.dumps(measured, indent=1, default=vars), "utf-8")
     return Outcome(folder, measured, _samples(captions, photos["dev"], seen))
-
-
-def _found(sources: Sequence[Source], data: Path) -> list[Source]:
-    """The files where they lie: relative paths in the data folder."""
-
-    def at(path: str | Path | None) -> Path | None:
-        return None if path is None else data / path
-
-    return [replace(s, path=data / s.path, images=at(s.images), only=at(s.only)) for s in sources]
 
 
 def _features(

@@ -1,0 +1,83 @@
+"""JSON objects as rows: one a line (JSON lines), or in a list that is the whole document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagist.errors import ManifestError
+from imagist.images.tables.table import Table, TableRow
+from imagist.images.tables.text import lines
+
+
+def open_json_lines(path: Path) -> Table:
+    """A table of JSON lines; its columns are the keys of all its objects, in the order of their first occurrence.
+
+    Raises:
+        ManifestError: The file is UTF-16.
+        OSError: It cannot be read.
+    """
+
+    def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
+        return _line_rows(path)
+
+    names, length = dict[str, None](), 0
+    for row in rows():
+        length += 1
+        if not row.cells.keys() <= names.keys():
+            names.update(dict.fromkeys(row.cells))
+    return Table(path, [*names], rows, images=[*names], length=length)
+
+
+def _line_rows(path: Path) -> Iterator[TableRow]:
+    for number, text, problem in lines(path):
+        if not text.strip():
+            continue
+        place = f"line {number}"
+        if problem:
+            yield TableRow(place, problem=problem)
+            continue
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            yield TableRow(place, problem=f"{place} is not JSON: {error}")
+        else:
+            yield object_row(place, value)
+
+
+def object_row(place: str, value: object) -> TableRow:
+    """A JSON value as a row; what is no object is a problem."""
+    if isinstance(value, Mapping):
+        return TableRow(place, value)
+    return TableRow(place, problem=f"{place} is {type(value).__name__}, not a JSON object")
+
+
+def table_of_objects(path: Path, values: Sequence[object]) -> Table:
+    """A table whose rows are the objects of a list; its columns are the keys of all of them.
+
+    Args:
+        path: Their file.
+        values: The list.
+    """
+    found = [object_row(f"row {number}", value) for number, value in enumerate(values)]
+    names = [*dict.fromkeys(name for row in found for name in row.cells)]
+
+    def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
+        return iter(found)
+
+    return Table(path, names, rows, images=names, length=len(found))
+
+
+def read_document(path: Path, remedy: str | None = None) -> Any:
+    """The one JSON value that a whole file is.
+
+    Raises:
+        ManifestError: It is not JSON.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"not JSON: {error}", item=str(path), remedy=remedy) from error

@@ -1,0 +1,72 @@
+"""Which format a table is in, by its content first and its suffix second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from imagist.errors import ManifestError
+from imagist.images.tables.objects import open_json_lines, read_document, table_of_objects
+from imagist.images.tables.parquet import open_parquet
+from imagist.images.tables.separated import open_separated
+from imagist.images.tables.table import Table
+from imagist.images.tables.text import HEAD
+
+_JSON_LINES = (".jsonl", ".ndjson")
+_SUFFIXES = (".csv", ".tsv", ".json", *_JSON_LINES, ".parquet")
+_PARQUET = b"PAR1"
+
+
+def is_table(path: Path) -> bool:
+    """Whether the suffix is that of a table."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def open_table(path: Path) -> Table:
+    """Opens a table and finds its columns, whatever its suffix.
+
+    A file that begins with ``[`` or ``{`` is JSON, and JSON lines where its first line is a whole object and others
+    follow; what is neither that nor Parquet is CSV or TSV.
+
+    Raises:
+        ManifestError: The table, or its header, cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if is_parquet(path, head):
+            return open_parquet(path)
+        if is_json_lines(path, head):
+            return open_json_lines(path)
+        if is_json(head):
+            document = read_document(path, "name it .jsonl where each line is an object")
+            return table_of_objects(path, document if isinstance(document, list) else [document])
+        return open_separated(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name; names of columns that are not UTF-8
+        raise ManifestError(f"cannot be read: {error}", item=str(path)) from error
+
+
+def is_parquet(path: Path, head: bytes) -> bool:
+    """Whether a file is Parquet, by its first bytes, or by its suffix."""
+    return head.startswith(_PARQUET) or path.suffix.lower() == ".parquet"
+
+
+def is_json_lines(path: Path, head: bytes) -> bool:
+    """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object."""
+    if path.suffix.lower() in _JSON_LINES:
+        return True
+    line, _, rest = _text(head).partition("\n")
+    try:
+        return bool(rest.strip()) and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def is_json(head: bytes) -> bool:
+    """Whether a file begins like a list or an object of JSON."""
+    return _text(head)[:1] in {"[", "{"}
+
+
+def _text(head: bytes) -> str:
+    """The beginning of a file as text, from the first character that is not white space."""
+    return head.decode("utf-8-sig", "replace").lstrip()

@@ -1,0 +1,250 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet as pq
+
+from imagist.errors import ManifestError
+from imagist.images.tables import TableRow, is_json_lines, is_parquet, is_table, open_table
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def parquet(path, columns, **options):
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def test_suffixes_in_any_case(tmp_path):
+    names = ("a.csv", "b.TSV", "c.jsonl", "d.ndjson", "e.Parquet", "f.json")
+    assert all(is_table(tmp_path / name) for name in names)
+    assert not any(is_table(tmp_path / name) for name in ("a.txt", "csv", "a.csv.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "path,likes\na.jpg,3\nb.jpg,4\n"),
+        ("a.csv", "path;likes\r\na.jpg;3\r\nb.jpg;4\r\n"),
+        ("a.csv", "path\tlikes\na.jpg\t3\nb.jpg\t4"),
+        ("a.tsv", "path\tlikes\na.jpg\t3\nb.jpg\t4\n"),
+        ("a.csv", "\ufeffpath,likes\na.jpg,3\nb.jpg,4\n"),
+        ("a.csv", '"path","likes"\n"a.jpg","3"\n\n"b.jpg","4"\n'),
+    ],
+)
+def test_separated_values(tmp_path, name, content):
+    table = open_table(write(tmp_path / name, content))
+    assert (table.columns, table.images, table.length) == (["path", "likes"], ["path", "likes"], None)
+    assert [row.cells for row in table.rows()] == [{"path": "a.jpg", "likes": "3"}, {"path": "b.jpg", "likes": "4"}]
+
+
+def test_places_are_lines_even_where_cells_hold_several(tmp_path):
+    table = open_table(write(tmp_path / "a.csv", 'path,text\na,"one\ntwo"\n\nb,c\n'))
+    found = [(row.place, row.number, row.cells["path"]) for row in table.rows()]
+    assert found == [("line 2", "2", "a"), ("line 5", "5", "b")]
+
+
+def test_a_line_with_too_many_cells_is_one_problem(tmp_path):
+    table = open_table(write(tmp_path / "a.csv", "path,n\na,1\nb,2,3\nc\n"))
+    first, second, third = table.rows()
+    assert (first.cells, third.cells) == ({"path": "a", "n": "1"}, {"path": "c"})
+    assert "line 3 has 3 cells under 2 columns" in second.problem
+
+
+def test_a_cell_over_the_limit_of_csv_is_one_problem(tmp_path):
+    table = open_table(write(tmp_path / "a.csv", f"path,n\na,1\nb,{'x' * 200_000}\nc,3\n"))
+    assert [row.problem is None for row in table.rows()] == [True, False, True]
+
+
+def test_json_lines(tmp_path):
+    lines = ['{"image": "a.jpg", "tags": ["x"]}', "", '{"image": "b.jpg"}', "{broken", "[1]", '{"image": null}']
+    table = open_table(write(tmp_path / "a.jsonl", "\n".join(lines)))
+    assert (table.columns, table.length) == (["image", "tags"], 5)
+    rows = list(table.rows())
+    assert rows[:2] == [TableRow("line 1", {"image": "a.jpg", "tags": ["x"]}), TableRow("line 3", {"image": "b.jpg"})]
+    assert "line 4 is not JSON" in rows[2].problem
+    assert rows[3].problem == "line 5 is list, not a JSON object"
+    assert rows[4] == TableRow("line 6", {"image": None})
+
+
+def test_columns_of_json_are_those_of_all_rows(tmp_path):
+    table = open_table(write(tmp_path / "a.jsonl", '{"id": 1}\n{"id": 2, "image": "a.jpg"}\n'))
+    assert table.columns == table.images == ["id", "image"]
+    table = open_table(write(tmp_path / "a.json", '[{"id": 1}, {"id": 2, "image": "a.jpg"}, 3]'))
+    assert (table.columns, table.length) == (["id", "image"], 3)
+    rows = list(table.rows())
+    assert [row.place for row in rows] == ["row 0", "row 1", "row 2"]
+    assert rows[2].problem == "row 2 is int, not a JSON object"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns"),
+    [
+        ("a", "path,n\n1,2\n", ["path", "n"]),
+        ("a.csv", '{"path": 1}\n{"path": 2}', ["path"]),
+        ("a.csv", '{"path": 1}', ["path"]),
+        ("a.csv", ' [{"path": 1}]', ["path"]),
+        ("a.tsv", "path,n\n1,2\n", ["path", "n"]),
+        ("a.tsv", "path\n1\n", ["path"]),
+        ("a.NDJSON", '{"path": 1}', ["path"]),
+        ("a.json", '\ufeff{"path": 1}\n{"n": 2}', ["path", "n"]),
+    ],
+)
+def test_formats_are_known_by_their_content(tmp_path, name, content, columns):
+    assert open_table(write(tmp_path / name, content)).columns == columns
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "expected"),
+    [
+        ("a.json", '{"a": 1}\n{"a": 2}', True),
+        ("a.json", '{"a": 1}\n', False),
+        ("a.json", "[1]\n[2]", False),
+        ("a.json", '{"a":\n1}', False),
+        ("a.json", "[" * 100_000 + "\n1", False),
+        ("a.NDJSON", "", True),
+        ("a.jsonl", "[1]", True),
+    ],
+)
+def test_json_lines_by_their_suffix_or_their_first_line(name, head, expected):
+    assert is_json_lines(Path(name), head.encode()) is expected
+
+
+def test_parquet_by_its_first_bytes_or_its_suffix():
+    assert is_parquet(Path("a.bin"), b"PAR1...")
+    assert is_parquet(Path("a.PARQUET"), b"...")
+    assert not is_parquet(Path("a.csv"), b"...PAR1")
+
+
+@pytest.mark.parametrize("content", ["[1", "{]", "[" * 100_000])
+def test_json_that_is_none(tmp_path, content):
+    with pytest.raises(ManifestError, match=r"a\.json: not JSON"):
+        open_table(write(tmp_path / "a.json", content))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_utf_16_is_named(tmp_path, name):
+    with pytest.raises(ManifestError, match=r"UTF-16 \(save it as UTF-8\)"):
+        open_table(write(tmp_path / name, "path,n\n".encode("utf-16")))
+
+
+def test_json_nested_without_end_is_one_problem(tmp_path):
+    table = open_table(write(tmp_path / "a.jsonl", '{"path": "a"}\n' + "[" * 100_000 + "\n"))
+    assert [row.problem is None for row in table.rows()] == [True, False]
+
+
+def test_bytes_that_are_not_utf8_cost_one_row_of_json(tmp_path):
+    table = open_table(write(tmp_path / "a.jsonl", b'{"path": "a"}\n{"path": "\xe9"}\n'))
+    assert [row.problem for row in table.rows()] == [None, "line 2 has a byte 0xe9 that is not UTF-8"]
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), min_size=1), min_size=1, max_size=5))
+def test_json_lines_round_trip(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("json") / "a.jsonl"
+    write(path, "\n".join(map(json.dumps, rows)))
+    assert [row.cells for row in open_table(path).rows()] == rows
+
+
+def test_parquet(tmp_path):
+    columns = {"image": [{"bytes": b"x", "path": "a"}] * 50, "n": list(range(50))}
+    table = open_table(parquet(tmp_path / "a.parquet", columns, row_group_size=7))
+    assert (table.columns, table.images, table.encoded, table.length) == (["image", "n"], ["image"], ["image"], 50)
+    assert [(row.place, row.cells["n"]) for row in table.rows()] == [(f"row {i}", i) for i in range(50)]
+    assert next(table.rows(["image"], content=False)).cells == {"image": {"path": "a"}}
+    assert next(table.rows(["n"])).cells == {"n": 0}
+    assert [row.cells for row in table.rows([])] == [{}] * 50
+
+
+def test_types_of_parquet_that_can_hold_images(tmp_path):
+    columns = {
+        "text": ["a"],
+        "bytes": [b"a"],
+        "words": pa.array(["a"]).dictionary_encode(),
+        "view": pa.array(["a"], pa.string_view()),
+        "bytes view": pa.array([b"a"], pa.binary_view()),
+        "struct": [{"path": "a"}],
+        "other": [{"x": 1}],
+        "number": [1],
+        "numbers": pa.array([1]).dictionary_encode(),
+        "list": [["a"]],
+    }
+    table = open_table(parquet(tmp_path / "a.parquet", columns))
+    assert table.images == ["text", "bytes", "words", "view", "bytes view", "struct"]
+    assert table.encoded == ["bytes", "bytes view"]
+    assert table.columns == list(columns)
+    assert next(table.rows()).cells["view"] == "a"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"a,b\n1,2\n"])
+def test_what_is_no_parquet(tmp_path, content):
+    with pytest.raises(ManifestError, match=r"a\.parquet: cannot be read as Parquet"):
+        open_table(write(tmp_path / "a.parquet", content))
+
+
+def test_parquet_that_is_damaged_on_the_way(tmp_path):
+    path = parquet(tmp_path / "a.parquet", {"path": [f"{i}" * 100 for i in range(300)]}, row_group_size=100)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"PAR1", 4) // 2 if b"PAR1" in content[4:-4] else len(content) // 2
+    content[middle : middle + 2000] = b"\xff" * 2000
+    path.write_bytes(content)
+    rows = list(open_table(path).rows())
+    assert rows[-1].problem.startswith(f"cannot be read from row {len(rows) - 1} on")
+    assert rows[-1].place == f"row {len(rows) - 1}"
+
+
+def test_times_in_nanoseconds_are_cut_to_microseconds(tmp_path):
+    moment, kind = 1_700_000_000_123_456_717, pa.timestamp("ns", "UTC")
+    columns = {
+        "posted": pa.array([moment], kind),
+        "all": pa.array([[moment]], pa.list_(kind)),
+        "struct": pa.array([{"at": moment, "for": 1_999}], pa.struct({"at": kind, "for": pa.duration("ns")})),
+        "time": pa.array([1_999], pa.time64("ns")),
+    }
+    (row,) = open_table(parquet(tmp_path / "a.parquet", columns)).rows()
+    assert (row.problem, row.cells["posted"].microsecond) == (None, 123_456)
+    assert row.cells["all"] == [row.cells["posted"]] == [row.cells["struct"]["at"]]
+    assert (row.cells["struct"]["for"].microseconds, row.cells["time"].microsecond) == (1, 1)
+
+
+def test_years_that_python_has_not_are_a_problem(tmp_path):
+    path = parquet(tmp_path / "a.parquet", {"posted": pa.array([2**50], pa.timestamp("ms"))})
+    (row,) = open_table(path).rows()
+    assert row.problem.startswith("cannot be read from row 0 on")
+
+
+def test_repeated_columns_of_parquet_are_all_kept(tmp_path):
+    columns = [pa.array(["a"]), pa.array([1]), pa.array([2])]
+    pq.write_table(pa.Table.from_arrays(columns, ["path", "x", "x"]), tmp_path / "a")
+    table = open_table(tmp_path / "a")
+    assert table.columns == ["path", "x", "x.1"]
+    assert next(table.rows()).cells == next(table.rows(["path"])).cells == {"path": "a", "x": 1, "x.1": 2}
+
+
+def test_names_of_label_numbers(tmp_path):
+    table = pa.table({"label": [1]})
+    for metadata, expected in (
+        ({"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}, "x": 1}}}, ("cat", "dog")),
+        ({"info": {"features": {"label": {"_type": "Value"}}}}, None),
+        ({"info": {"features": None}}, None),
+        ([], None),
+    ):
+        pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(metadata)}), tmp_path / "a.parquet")
+        assert open_table(tmp_path / "a.parquet").label_names.get("label") == expected
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a\0.csv"])
+def test_a_table_that_is_missing(tmp_path, name):
+    with pytest.raises(ManifestError, match="cannot be read"):
+        open_table(tmp_path / name)
+
+
+def test_empty_tables(tmp_path):
+    assert open_table(write(tmp_path / "a.csv", "")).columns == []
+    assert list(open_table(write(tmp_path / "b.csv", "path\n")).rows()) == []
+    assert open_table(write(tmp_path / "a.jsonl", "\n")).columns == []
