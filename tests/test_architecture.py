@@ -44,7 +44,6 @@ MAX_ENTRIES = 26
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
 LONG_FUNCTIONS = {  # to be shortened: no new one may come in
-    "classifiers.fusion.scores.fit_weight",
     "training.captioners.train.train",
 }
 MODULES = {".".join(file.relative_to(SOURCE).with_suffix("").parts): file for file in sorted(SOURCE.rglob("*.py"))}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imagist.arrays import Floats, Ints
+from imagist.arrays import Floats, Ints, softmax
 
 ORDERS = 4  # n-grams of 1 to 4 words
 SIGMA = 6.0  # width of the Gaussian penalty on differences of length, in words, as in CIDEr-D
@@ -35,10 +35,9 @@ def expected_similarity(sentences: Sequence[Ints], logprobs: Sequence[float], le
     """
     lengths = np.array([len(words) for words in sentences])
     ranks = np.asarray(logprobs) / np.maximum(lengths, 1) ** length_penalty
-    weights = np.exp(ranks - ranks.max())
     gap = lengths[:, None] - lengths
     similar = _similarities(sentences, lengths) * np.exp(-(gap**2) / (2 * SIGMA**2))
-    found: Floats = similar @ (weights / weights.sum())
+    found: Floats = similar @ softmax(ranks)
     return found
 
 

@@ -5,14 +5,14 @@ Shapes: N items; C classes; G weights of a grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
-from imagist.arrays import MIN_PROBABILITY, AnyArray, Array, Floats, Ints
+from imagist.arrays import AnyArray, Array, Floats, Ints, log_probabilities
 from imagist.bundle import open_part, write_part
 from imagist.classifiers.calibration import check_targets
 from imagist.classifiers.fusion.opinions import check_shapes
@@ -125,15 +125,14 @@ def fit_weight(
 ) -> FittedWeight:
     """Chooses w on held-out items, which neither classifier was trained on and which will not judge the result.
 
-    Negative log-likelihood is the sounder objective and the default: it is convex in w, so it has one minimum; it
-    weighs how sure each opinion is; and it moves smoothly with every item, where accuracy is a staircase whose highest
-    step is partly luck. It takes both opinions at their word, so calibrate each first. Accuracy chooses, among the
-    weights that get most items right, the one of least negative log-likelihood; it never falls below either single
-    opinion on the items it was chosen on, and promises nothing about others.
+    Negative log-likelihood is the default: it is convex in w, so it has one minimum, and it changes smoothly with every
+    item, while the maximum of accuracy, a step function, is partly luck. It assumes calibrated probabilities. The
+    objective accuracy chooses, among the weights with most items right, the one with the lowest negative
+    log-likelihood; on the items it was chosen on it is never below either classifier alone.
 
     Args:
-        image: ``[N, C]``, what the image says.
-        text: ``[N, C]``, what the words say.
+        image: float32 ``[N, C]``, probabilities of the image classifier.
+        text: float32 ``[N, C]``, probabilities of the text classifier.
         targets: Integers ``[N]``, 0..C-1.
         family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that has the single opinions
             at its ends.
@@ -153,9 +152,8 @@ def fit_weight(
             f"needs a grid of 2 or more weights and the objective nll or accuracy, got {grid}, {objective}"
         )
     weights = np.linspace(0, 1, grid)
-    each = np.arange(len(t))
     fused = [family(float(w)).fuse(image, text) for w in weights]
-    losses = np.stack([-np.log(np.maximum(f[each, t], MIN_PROBABILITY)) for f in fused], axis=1).astype(np.float64)
+    losses = np.stack([-log_probabilities(f[np.arange(len(t)), t]) for f in fused], axis=1)
     right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
 
     def chosen(counts: Floats) -> Ints:
@@ -166,13 +164,18 @@ def fit_weight(
             loss = np.where(hits == hits.max(axis=1, keepdims=True), loss, np.inf)
         return np.asarray(loss.argmin(axis=1))
 
-    random = np.random.default_rng(seed)
-    at_once = max(1, _DRAWN_AT_ONCE // len(t))
-    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
-    uniform = np.full(len(t), 1 / len(t))
-    drawn = np.concatenate([chosen(random.multinomial(len(t), uniform, size).astype(np.float64)) for size in sizes])
+    drawn = np.concatenate([chosen(counts) for counts in _resampled(len(t), resamples, seed)])
     low, high = np.quantile(weights[drawn], [0.025, 0.975])
     best = int(chosen(np.ones((1, len(t))))[0])
     return FittedWeight(
         float(weights[best]), (float(low), float(high)), weights, losses.mean(axis=0), right.mean(axis=0)
     )
+
+
+def _resampled(items: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Bootstrap resamples, some rows at a time: how often each item is drawn, float64 ``[R, N]``."""
+    random = np.random.default_rng(seed)
+    at_once = max(1, _DRAWN_AT_ONCE // items)
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        yield random.multinomial(items, np.full(items, 1 / items), size).astype(np.float64)
