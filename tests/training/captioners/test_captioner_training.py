@@ -83,7 +83,7 @@ def recipe(*changes, **more):
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     told = []
-    outcome = recipes.train(recipe(), data, folder / "squares", folder / "features", lambda *of: told.append(of))
+    outcome = recipes.train(recipe(), data, folder / "squares", data / "features", lambda *of: told.append(of))
     return outcome, told, folder
 
 
@@ -117,14 +117,14 @@ def test_a_second_call_trains_nothing_and_ends_the_same(trained, data, monkeypat
     outcome, _, folder = trained
     monkeypatch.setattr("imagist.training.captioners.phases.cross_entropy", lambda *_: pytest.fail("trained again"))
     before = (outcome.folder / "bundle" / "card.toml").read_text()
-    again = recipes.train(recipe(), data, folder / "squares", folder / "features")
+    again = recipes.train(recipe(), data, folder / "squares", data / "features")
     assert (again.folder / "bundle" / "card.toml").read_text() == before
 
 
 def test_one_decoder_writes_two_languages(data, tmp_path):
     asked = recipe(data={"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"],
                          "least_count": 1, "max_length": 8})  # fmt: skip
-    outcome = recipes.train(asked, data, tmp_path / "two", tmp_path / "features")
+    outcome = recipes.train(asked, data, tmp_path / "two", data / "features")
     photo = Photo(np.asarray(Image.open(io.BytesIO(image("green", 5))).convert("RGB")), "green")
     said = {
         code: open_captioner(tmp_path / "two" / "bundle", CaptionOptions(language=code)).caption([photo])[0].text
@@ -147,7 +147,7 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
              "first_look": 0.99}  # fmt: skip
     decoder = {"kind": "prefix-gpt2", "prefix": 4, "dropout": 0.0, "language_model": {"name": name}}
     asked = recipe(decoder=decoder, words=words, search={"beam": 1, "max_length": 12})
-    outcome = recipes.train(asked, data, tmp_path / "run", tmp_path / "features")
+    outcome = recipes.train(asked, data, tmp_path / "run", data / "features")
     captioner = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(1)))
     for colour in ("red", "blue"):
         photo = Photo(np.asarray(Image.open(io.BytesIO(image(colour, 999))).convert("RGB")), colour)
@@ -155,7 +155,7 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
     assert outcome.measured["parity"]["equal_captions"] == 1
     several = {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"]}
     with pytest.raises(UsageError, match="one language"):
-        recipes.train(recipe(decoder=decoder, data=several), data, tmp_path / "two", tmp_path / "features")
+        recipes.train(recipe(decoder=decoder, data=several), data, tmp_path / "two", data / "features")
 
 
 @pytest.mark.parametrize("tune", [False, True])
@@ -165,7 +165,7 @@ def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
     concepts = {"epochs": 20, "least_count": 3, "members": 2, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
     search = {"beam": 4, "max_length": 8, "mbr": True}
     chosen = recipe(backbone=backbone, words=words, concepts=concepts, search=search)
-    outcome = recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")
+    outcome = recipes.train(chosen, data, tmp_path / "run", data / "features")
     assert outcome.measured["parity"]["equal_captions"] == 1
     captioner = open_captioner(outcome.folder / "bundle")
     assert "concepts=16^0.5" in captioner.id
@@ -175,7 +175,7 @@ def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
     assert plain.id != captioner.id
     # all phases are done: nothing is learnt again, and the bundle is the same
     before = (outcome.folder / "bundle" / "card.toml").read_text()
-    recipes.train(chosen, data, tmp_path / "run", tmp_path / "features")
+    recipes.train(chosen, data, tmp_path / "run", data / "features")
     assert (outcome.folder / "bundle" / "card.toml").read_text() == before
 
 
