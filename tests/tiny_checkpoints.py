@@ -150,7 +150,7 @@ def blip2(folder, language, seed=0):
 
 
 def marian(folder, seed=0):
-    """Translates nothing, but says something of its own for each sentence."""
+    """A translator with random weights, which writes a different sentence for each one."""
     import sentencepiece
 
     folder.mkdir(parents=True, exist_ok=True)

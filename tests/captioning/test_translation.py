@@ -1,4 +1,4 @@
-"""Captions in other languages, by a tiny MarianMT model that says something of its own for each sentence."""
+"""Captions in other languages, by a tiny MarianMT model with random weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def translator(folder):
 
 
 class Recorded:
-    """Says what it was told to say."""
+    """Returns given captions."""
 
     id = "recorded"
 
@@ -57,7 +57,7 @@ class Recorded:
 
 
 class Upper:
-    """Translates by shouting; ``a`` and ``b`` become the same."""
+    """Translates into capital letters; ``a`` and ``b`` become the same."""
 
     id = "upper"
 
@@ -65,7 +65,7 @@ class Upper:
         return [text.upper().replace("B", "A") for text in texts]
 
 
-def said(*texts):
+def captioned(*texts):
     nbest = tuple(Hypothesis(text, -float(i + 1)) for i, text in enumerate(texts))
     words = tuple(texts[0].split())
     return Caption(texts[0], -1.0, words, nbest, np.ones((len(words), 1, 1), np.float32))
@@ -86,7 +86,7 @@ def test_it_is_the_translation_of_generate(translator):
         assert checkpoint.tokenizer.decode(ids[0], skip_special_tokens=True) == found
 
 
-def test_batches_do_not_show(translator, folder):
+def test_the_batch_size_does_not_matter(translator, folder):
     assert Translator(str(folder), batch_size=2).translate(SENTENCES) == translator.translate(SENTENCES)
 
 
@@ -115,7 +115,7 @@ def test_an_empty_translation_is_an_error_that_names_the_sentence(translator, mo
 
 
 def test_a_caption_is_translated_with_its_hypotheses():
-    captioner = TranslatedCaptioner(Recorded([said("a dog", "b dog", "c dog")]), Upper())
+    captioner = TranslatedCaptioner(Recorded([captioned("a dog", "b dog", "c dog")]), Upper())
     assert isinstance(captioner, Captioner)
     assert captioner.id == "recorded+upper"
     (caption,) = captioner.caption([Photo(np.zeros((2, 2, 3), np.uint8))])
@@ -133,7 +133,7 @@ def test_english_is_not_translated(language):
     assert translator_into(CaptionOptions(language=language)) is None
 
 
-def test_an_unknown_language_lists_those_there_are():
+def test_an_unknown_language_lists_the_known_ones():
     with pytest.raises(UnknownName, match="one of cs, de, en, fr") as caught:
         translator_into(CaptionOptions(language="xx"))
     assert caught.value.item == "xx"

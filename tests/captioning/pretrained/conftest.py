@@ -21,7 +21,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
-    """Folder of a checkpoint, by name; written when first asked for."""
+    """Folder of a checkpoint, by name; written at the first call."""
     import tiny_checkpoints
 
     made = {}
@@ -54,7 +54,7 @@ def make(folders):
 
 @pytest.fixture(scope="session")
 def some():
-    """Images of noise in many shapes, those among them that could be taken for channels first."""
+    """Images of noise in many shapes, including some that could be taken for channels first."""
     rng = np.random.default_rng(3)
     shapes = [(40, 50), (1, 1), (3, 90), (120, 70), (64, 64), (200, 33), (8, 3), (32, 32), (90, 91), (17, 45)]
     return [Photo(rng.integers(0, 256, (*shape, 3)).astype(np.uint8), f"noise {shape}") for shape in shapes]

@@ -1,4 +1,4 @@
-"""Presets: what they set, and how they are asked for."""
+"""Presets: what they set, and how a user names them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_folder_of_that_very_name_is_the_folder(tmp_path):
     assert parse_model(str(folder), {}) == (str(folder), None)
 
 
-def test_an_unknown_preset_lists_those_there_are():
+def test_an_unknown_preset_lists_the_known_ones():
     with pytest.raises(UnknownName, match="clip-interrogator") as caught:
         parse_model("small#tutorial", SHORT)
     assert caught.value.item == "tutorial"

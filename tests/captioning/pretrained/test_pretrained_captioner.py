@@ -53,7 +53,7 @@ def test_order_and_company_do_not_matter(captioner, some):
         assert_same(together[i], caption)
 
 
-def test_captions_keep_their_promises(captioner, some):
+def test_captions_and_n_best_keep_the_contract(captioner, some):
     assert isinstance(captioner, Captioner)
     assert captioner.caption([]) == []
     for caption in captioner.caption(some):
@@ -66,7 +66,7 @@ def test_captions_keep_their_promises(captioner, some):
         assert not any(special in caption.text for special in ("[", "<", "\n"))
 
 
-def test_it_repeats_itself_exactly_also_when_opened_anew(captioner, make, name, some):
+def test_it_repeats_itself_exactly_also_when_opened_again(captioner, make, name, some):
     anew = make(name, captioner.decoding)
     assert anew.id == captioner.id
     for one, other, third in zip(captioner.caption(some), captioner.caption(some), anew.caption(some), strict=True):
@@ -162,7 +162,7 @@ def test_other_weights_in_a_folder_of_the_same_name_are_another_id(tmp_path):
     assert ids[0] != ids[1]
 
 
-def test_a_prompt_goes_before_that_of_a_preset(make, name):
+def test_a_prompt_replaces_that_of_a_preset(make, name):
     assert "prompt='two cat'" in make(name, suffix="#standalone", prompt="two cat").id
     assert "prompt" not in make(name, suffix="#standalone", prompt="").id
 

@@ -163,9 +163,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_folder_is_an_error_that_names_it(copy, fault):
-    spoil, told = FAULTS[fault]
+    spoil, message = FAULTS[fault]
     spoil(copy)
-    with pytest.raises(BundleError, match=told) as caught:
+    with pytest.raises(BundleError, match=message) as caught:
         load(str(copy), *BLIP)
     assert caught.value.item == str(copy)
     assert caught.value.remedy
