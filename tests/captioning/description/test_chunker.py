@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 import pytest
+from fake_captioners import DEEDS, PLACES, SUBJECTS, WORN, agreeing
 from hypothesis import given
 from hypothesis import strategies as st
-from talking import DEEDS, PLACES, SUBJECTS, WORN, agreeing
 
 from imagist.captioning.description import english
 from imagist.captioning.description.chunker import parse, words_of
@@ -114,3 +114,9 @@ def test_captions_of_people_have_their_verbs(data):
     with_verb = sum(parse(text).verb is not None for text in texts)
     assert with_verb > 0.9 * len(texts)
     assert sum(parse(text).subject is not None for text in texts) > 0.95 * len(texts)
+
+
+@pytest.mark.parametrize("frame", ["a picture of", "this is a photograph of", "an image of", "a close-up view of"])
+def test_words_for_images_are_a_frame(frame):
+    clause = parse(f"{frame} a dog")
+    assert [chunk.role for chunk in clause.chunks] == ["frame", "nouns"]

@@ -4,14 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from fake_captioners import RandomCaptioner, ScriptedCaptioner, noise, scene
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from talking import Babbler, Scripted, noise, scene
 
 from imagist.captioning.description import describe, describe_all
 from imagist.captioning.description.chunker import parse, words_of
+from imagist.captioning.description.crops import widened
 from imagist.captioning.description.english import is_content, stem
-from imagist.captioning.description.looks import widened
 from imagist.captioning.description.record import WHOLE
 from imagist.errors import UsageError
 from imagist.records import Caption, Hypothesis, Photo
@@ -34,16 +34,16 @@ def facts(sentence):
 
 
 @given(SEEDS, st.integers(0, 3), REGIONS)
-def test_every_word_was_said_of_the_photo_or_of_a_part(seed, detail, region):
-    babbler = Babbler(seed)
-    found = describe(babbler, noise(seed % 7), detail=detail, region=region)
-    assert set(content(found.text)) <= babbler.content | PLACING
+def test_every_word_is_from_a_caption(seed, detail, region):
+    captioner = RandomCaptioner(seed)
+    found = describe(captioner, noise(seed % 7), detail=detail, region=region)
+    assert set(content(found.text)) <= captioner.content | PLACING
 
 
 @given(SEEDS, REGIONS)
-def test_details_unfold(seed, region):
+def test_each_detail_contains_the_one_before(seed, region):
     """What is said at one detail is said at the next; 0 and 1 word for word."""
-    told = [describe(Babbler(seed), noise(1), detail=detail, region=region) for detail in range(4)]
+    told = [describe(RandomCaptioner(seed), noise(1), detail=detail, region=region) for detail in range(4)]
     said = [set(map(stem, content(one.text))) for one in told]
     assert said[0] <= said[1] <= said[2] <= said[3]
     assert all(len(one.sentences) == 1 for one in told[:3])
@@ -52,8 +52,8 @@ def test_details_unfold(seed, region):
 
 
 @given(SEEDS, REGIONS)
-def test_no_fact_is_told_twice(seed, region):
-    said = [sentence.text for sentence in describe(Babbler(seed), noise(2), detail=3, region=region).sentences]
+def test_no_fact_occurs_twice(seed, region):
+    said = [sentence.text for sentence in describe(RandomCaptioner(seed), noise(2), detail=3, region=region).sentences]
     assert 1 <= len(said) <= 5
     for one, other in itertools.combinations(said, 2):
         assert not facts(one) & facts(other)
@@ -64,7 +64,7 @@ def test_no_fact_is_told_twice(seed, region):
 
 @given(SEEDS, st.integers(0, 3), REGIONS)
 def test_sentences_and_boxes_are_of_the_text_and_the_image(seed, detail, region):
-    found = describe(Babbler(seed), noise(3), detail=detail, region=region)
+    found = describe(RandomCaptioner(seed), noise(3), detail=detail, region=region)
     outer = WHOLE if region is None else widened(region)
     assert found.text == " ".join(sentence.text for sentence in found.sentences)
     assert (found.detail, found.region) == (detail, region)
@@ -84,18 +84,18 @@ def test_sentences_and_boxes_are_of_the_text_and_the_image(seed, detail, region)
 @given(SEEDS, st.integers(0, 3), REGIONS, st.integers(1, 50))
 def test_a_batch_is_its_photos_one_by_one(seed, detail, region, batch_size):
     photos = [noise(n, 40 + 10 * n, 90 - 10 * n) for n in range(4)]
-    babbler = Babbler(seed)
-    together = describe_all(babbler, photos, detail=detail, region=region, batch_size=batch_size)
-    assert together == [describe(Babbler(seed), photo, detail=detail, region=region) for photo in photos]
-    assert max(babbler.sizes) <= batch_size
+    captioner = RandomCaptioner(seed)
+    together = describe_all(captioner, photos, detail=detail, region=region, batch_size=batch_size)
+    assert together == [describe(RandomCaptioner(seed), photo, detail=detail, region=region) for photo in photos]
+    assert max(captioner.sizes) <= batch_size
     if detail < 3:
-        assert len(babbler.sizes) == -(-sum(babbler.sizes) // batch_size)  # no batch is smaller than it need be
+        assert len(captioner.sizes) == -(-sum(captioner.sizes) // batch_size)  # no batch is smaller than it need be
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.integers(0, 3))
 @example(["µ"], 3)
-def test_any_text_is_taken(texts, detail):
-    class Odd(Babbler):
+def test_any_text_is_accepted(texts, detail):
+    class Odd(RandomCaptioner):
         def _one(self, photo):
             self.said += texts
             nbest = tuple(Hypothesis(text, -1.0 - n) for n, text in enumerate(texts))
@@ -109,22 +109,22 @@ def test_any_text_is_taken(texts, detail):
 
 def test_detail_one_is_the_best_caption():
     photo = noise(5)
-    (caption,) = Babbler(3).caption([photo])
-    found = describe(Babbler(3), photo)
+    (caption,) = RandomCaptioner(3).caption([photo])
+    found = describe(RandomCaptioner(3), photo)
     assert found.text == caption.text
     assert found.sentences[0].logprob == caption.logprob
 
 
-def test_few_words_and_a_sentence_take_one_look():
+def test_few_words_and_a_sentence_need_one_caption():
     for detail in (0, 1):
-        babbler = Babbler()
-        describe_all(babbler, [noise(0), noise(1)], detail=detail)
-        assert babbler.sizes == [2]
+        captioner = RandomCaptioner()
+        describe_all(captioner, [noise(0), noise(1)], detail=detail)
+        assert captioner.sizes == [2]
 
 
-def test_a_paragraph_speaks_of_the_parts():
+def test_a_paragraph_describes_the_parts():
     photo = scene(man=(0.45, 0.3, 0.55, 0.7), dog=(0.0, 0.5, 0.3, 1.0), bench=(0.8, 0.1, 1.0, 0.5))
-    captioner = Scripted(
+    captioner = ScriptedCaptioner(
         "a man is standing in a field", dog="a brown dog is sleeping", bench="a man is standing near a wooden bench"
     )
     found = describe(captioner, photo, detail=3)
@@ -142,15 +142,15 @@ def test_a_paragraph_speaks_of_the_parts():
 
 def test_a_region_is_described_on_its_own():
     photo = scene(man=(0.5, 0.3, 0.6, 0.7), dog=(0.0, 0.5, 0.3, 1.0))
-    captioner = Scripted("a man is standing in a field", dog="a dog is sleeping")
+    captioner = ScriptedCaptioner("a man is standing in a field", dog="a dog is sleeping")
     found = describe(captioner, photo, region=(0.0, 0.5, 0.3, 1.0))
     assert found.text == "a dog is sleeping"
     assert found.sentences[0].box == pytest.approx((0.0, 0.45, 0.33, 1.0))
     assert describe(captioner, photo, detail=0, region=(0.0, 0.5, 0.3, 1.0)).text == "a dog"
 
 
-def test_a_long_region_is_told_by_the_likelier_of_two_looks():
-    class Square(Babbler):
+def test_a_long_region_takes_the_more_probable_of_two_captions():
+    class Square(RandomCaptioner):
         def _one(self, photo):
             height, width = photo.pixels.shape[:2]
             text, logprob = ("a tall tree", -1.0) if height == width else ("a wall", -9.0)
@@ -161,11 +161,11 @@ def test_a_long_region_is_told_by_the_likelier_of_two_looks():
 
 
 def test_no_photos_and_no_words():
-    class Mute(Babbler):
+    class Mute(RandomCaptioner):
         def _one(self, photo):
             return Caption("", 0.0)
 
-    assert describe_all(Babbler(), [], detail=3) == []
+    assert describe_all(RandomCaptioner(), [], detail=3) == []
     assert describe(Mute(), noise(0), detail=3).sentences == ()
 
 
@@ -178,15 +178,15 @@ def test_no_photos_and_no_words():
         ({"batch_size": 0}, "at least 1"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_before_anything_starts(asked, reason):
-    babbler = Babbler()
+def test_invalid_options_are_refused_before_captioning(asked, reason):
+    captioner = RandomCaptioner()
     with pytest.raises(UsageError, match=reason):
-        describe_all(babbler, [noise(0)], **asked)
-    assert babbler.sizes == []
+        describe_all(captioner, [noise(0)], **asked)
+    assert captioner.sizes == []
 
 
 @pytest.mark.slow
-def test_with_the_model_that_ships(photos):
+def test_with_the_shipped_model(photos):
     import imagist
 
     captioner = imagist.load(threads=1, beam=5, nbest=5).captioner

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from talking import look
+from fake_captioners import crop_of
 
 from imagist.captioning.description.chunker import parse
 from imagist.captioning.description.english import stem
@@ -12,19 +12,19 @@ def noun(text):
     return parse(text).nouns[0]
 
 
-def test_each_look_has_one_vote_spread_over_its_hypotheses():
-    looks = [look("a dog runs", "a cat runs"), look("a dog sits"), look("a bird flies"), []]
+def test_each_crop_has_one_vote_spread_over_its_hypotheses():
+    looks = [crop_of("a dog runs", "a cat runs"), crop_of("a dog sits"), crop_of("a bird flies"), []]
     assert votes(looks, names("dog")) == pytest.approx(1 + looks[0][0].share)
     assert votes(looks, names("horse")) == 0
 
 
 def test_plurals_and_synonyms_are_one_noun():
-    assert votes([look("two bicycles"), look("a bike")], names(stem("bike"))) == 2
+    assert votes([crop_of("two bicycles"), crop_of("a bike")], names(stem("bike"))) == 2
 
 
 def test_boxes_are_of_best_hypotheses():
     left, right = (0, 0, 0.6, 1), (0.4, 0, 1, 1)
-    looks = [look("a dog runs", box=left), look("a cat", "a dog", box=right), []]
+    looks = [crop_of("a dog runs", box=left), crop_of("a cat", "a dog", box=right), []]
     assert boxes(looks, "dog") == [left]
 
 
@@ -35,26 +35,31 @@ def test_kinds_of_adjectives():
 
 
 def test_the_majority_decides_on_a_colour():
-    looks = [look("a brown dog runs"), look("a brown dog sits"), look("a white dog runs"), look("a dog runs")]
+    looks = [
+        crop_of("a brown dog runs"),
+        crop_of("a brown dog sits"),
+        crop_of("a white dog runs"),
+        crop_of("a dog runs"),
+    ]
     assert attributes(looks, noun("a dog")) == ("brown",)
 
 
-def test_a_colour_that_is_disputed_is_no_colour():
-    looks = [look("a brown dog runs"), look("a white dog sits"), look("a dog runs")]
+def test_a_disputed_colour_is_left_out():
+    looks = [crop_of("a brown dog runs"), crop_of("a white dog sits"), crop_of("a dog runs")]
     assert attributes(looks, noun("a dog")) == ()
 
 
 def test_another_kind_of_adjective_is_no_dispute():
-    looks = [look("a brown dog runs"), look("a brown dog runs"), look("a small dog sits")]
+    looks = [crop_of("a brown dog runs"), crop_of("a brown dog runs"), crop_of("a small dog sits")]
     assert attributes(looks, noun("a dog")) == ("brown",)
 
 
 def test_one_small_share_is_not_enough():
-    looks = [look("a dog runs", "a dog sits", "a brown dog runs"), look("a dog plays")]
+    looks = [crop_of("a dog runs", "a dog sits", "a brown dog runs"), crop_of("a dog plays")]
     assert attributes(looks, noun("a dog")) == ()
 
 
-def test_of_one_and_of_several_are_told_apart():
-    looks = [look("two brown dogs"), look("two brown dogs")]
+def test_singular_and_plural_differ():
+    looks = [crop_of("two brown dogs"), crop_of("two brown dogs")]
     assert attributes(looks, noun("a dog")) == ()
     assert attributes(looks, noun("two dogs")) == ("brown",)

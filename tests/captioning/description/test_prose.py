@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from fake_captioners import RandomCaptioner, noise
 from hypothesis import given
 from hypothesis import strategies as st
-from talking import Babbler, noise
 
 from imagist.captioning.description.chunker import parse
-from imagist.captioning.description.prose import be, finite, prose, without_repeats
+from imagist.captioning.description.prose import be, finite, to_prose, without_repeats
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ from imagist.captioning.description.prose import be, finite, prose, without_repe
     ],
 )
 def test_captions_become_sentences(caption, sentence):
-    assert prose(finite(parse(caption))) == sentence
+    assert to_prose(finite(parse(caption))) == sentence
 
 
 @given(st.integers(0, 2000))
 def test_only_a_form_of_be_is_put_in(seed):
-    (caption,) = Babbler(seed).caption([noise(0)])
+    (caption,) = RandomCaptioner(seed).caption([noise(0)])
     clause = parse(caption.text)
     words = list(finite(clause))
     if words != list(clause.words):

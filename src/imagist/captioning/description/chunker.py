@@ -1,18 +1,18 @@
-"""A light chunker: a caption's words, in order, as noun phrases, verb groups and prepositional phrases.
+"""A light chunker: splits a caption into noun phrases, verb groups and prepositional phrases.
 
-The rules, over the word classes of `english`; whatever they do not know is a noun:
+It applies these rules to the word classes of `english`; an unknown word counts as a noun:
 
-1. A noun phrase begins with a determiner, a number, an adjective or any other word, and goes on to the next word that
-   cannot be in one: a preposition, a form of *be*, a comma, a verb. *of* goes on with it (*a group of people*); *and*
-   does between adjectives (*a brown and white dog*), and otherwise joins a second noun phrase (*a man and a dog*).
-   Its head is its last word.
-2. A word in -ing is a verb, except right after a determiner or an adjective (*a smiling girl*), or in a known compound
-   (*a swimming pool*). A word in -ed before a preposition, after a noun, is one, too (*dressed in white*).
-3. A word that can be a finite verb is one where it agrees with the noun before it: *a dog runs*, *two dogs run*; it is
-   a noun in *a ski run*. Only the first noun phrase of a clause has such a verb; later ones follow *and* or *while*.
+1. A noun phrase starts with a determiner, a number, an adjective or any other word, and ends before a word that cannot
+   be in one: a preposition, a form of *be*, a comma, a verb. *of* continues it (*a group of people*). *and* continues
+   it between adjectives (*a brown and white dog*) and otherwise joins a second noun phrase (*a man and a dog*). Its
+   head is its last word.
+2. A word in -ing is a verb, except after a determiner or an adjective (*a smiling girl*) or in a known compound
+   (*a swimming pool*). A word in -ed before a preposition and after a noun is a verb, too (*dressed in white*).
+3. A word that can be a finite verb is one if it agrees with the noun before it: *a dog runs*, *two dogs run*; it is a
+   noun in *a ski run*. Only the first noun phrase of a clause has such a verb; later ones follow *and* or *while*.
 4. A preposition (or several: *down onto*) takes the noun phrase after it; without one it is an adverb.
-5. *a photo of*, *there is* and the like at the front are a frame, which the caption stands in.
-6. From *while*, *as*, *who*, *that* or *which* on, the rest is one chunk, which nothing is taken from.
+5. *a photo of*, *there is* and the like at the start are a frame around the caption.
+6. From *while*, *as*, *who*, *that* or *which* on, the rest is one chunk, which is not used.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from imagist.captioning.description import english
 from imagist.captioning.description.chunks import SEVERAL, Chunk, Clause, NounPhrase
 
 _FRAME = re.compile(
-    r"((this|it) is )?((an? |the )?(black and white )?(photo|image|image|image|view|shot|close[- ]?up)"
-    r"( photo| image| view| shot)? of )+|there (is|are) |this is "
+    r"((this|it) is )?((an? |the )?(black and white )?(photo|photograph|picture|image|view|shot|close[- ]?up)"
+    r"( photo| picture| view| shot)? of )+|there (is|are) |this is "
 )
 
 
@@ -37,7 +37,7 @@ def words_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Clause:
-    """The chunks of a caption; in a row, their words are the words of the caption, less its last full stop."""
+    """The chunks of a caption. Their words in order are the caption's, without a final full stop."""
     words = words_of(text)
     while words and words[-1] in ".!":
         words.pop()
@@ -45,7 +45,7 @@ def parse(text: str) -> Clause:
 
 
 def _frame(words: Sequence[str]) -> int:
-    """How many words at the front say that there is an image, or something in it; something must follow."""
+    """The number of words of the frame at the start, such as *a photo of*; at least one word must follow."""
     found = _FRAME.match(" ".join(words) + " ")
     return len(found[0].split()) if found and len(found[0].split()) < len(words) else 0
 
@@ -55,16 +55,16 @@ _BEFORE_NOUNS = english.DETERMINERS | english.ADJECTIVES | {"of", "and", "'s"}
 
 
 class _Reader:
-    """Reads chunks off the front of the words."""
+    """Reads chunks from the start of the words."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
         self._lower = [word.lower() for word in words]
         self._at = 0
-        self._verb_at = -1  # where the verb is that ended the last noun phrase
+        self._verb_at = -1  # position of the verb that ended the last noun phrase
         self._after_nouns = False  # whether the chunk before ends in a noun phrase
-        self._finite = True  # whether a finite verb may still come
-        self._several: frozenset[bool] | None = None  # once the subject is read: one, several, or taken as either
+        self._finite = True  # whether a finite verb may follow
+        self._several: frozenset[bool] | None = None  # number of the subject once it is read: one, several, or either
 
     def chunks(self) -> list[Chunk]:
         """All chunks."""
@@ -106,12 +106,12 @@ class _Reader:
         return taken
 
     def _infinitive(self, at: int) -> bool:
-        """Whether *to* and a verb stand here."""
+        """Whether *to* and a verb are next."""
         here = self._lower[at : at + 2]
         return len(here) == 2 and here[0] == "to" and english.base_of(here[1]) == here[1]
 
     def _preposition(self, at: int) -> int:
-        """How many words make the preposition here; 0 where there is none."""
+        """The number of words of the preposition here; 0 if there is none."""
         if self._infinitive(at):
             return 0
         for words in english.COMPOUND_PREPOSITIONS:
@@ -149,7 +149,7 @@ class _Reader:
             joints.append(self._take(joint))
             nouns.append(self._noun())
             if nouns[-2].key in english.CLOTHES and nouns[-1].key in english.PERSONS:
-                self._at = before  # a man in a shirt and a woman: she is not what he wears
+                self._at = before  # in "a man in a shirt and a woman" the woman is not worn
                 del joints[-1], nouns[-1]
                 break
         if self._several is None:
@@ -208,7 +208,7 @@ class _Reader:
         return self._verb_at != at
 
     def _is_verb(self, at: int, start: int | None = None) -> bool:
-        """Whether the word is a verb, in a noun phrase that began at ``start``, or where one could begin."""
+        """Whether the word is a verb, in a noun phrase that began at ``start`` or at the start of one."""
         word, before = self._lower[at], self._lower[at - 1] if at else ""
         first = start is None
         after_noun = self._after_nouns if first else before not in _BEFORE_NOUNS
@@ -234,19 +234,19 @@ class _Reader:
         return self._preposition(at + 1) > 0 or after in english.DETERMINERS
 
     def _lists(self, start: int, at: int) -> bool:
-        """Whether there are several up to here: *two*, or *and* between nouns (not between adjectives)."""
-        said = self._lower[max(0, start - 1) : at]
-        joins = any(w == "and" and (n == 0 or said[n - 1] not in english.ADJECTIVES) for n, w in enumerate(said))
-        return joins or not (SEVERAL - {"and"}).isdisjoint(said)
+        """Whether the noun phrase up to here names several: *two*, or *and* between nouns (not adjectives)."""
+        words = self._lower[max(0, start - 1) : at]
+        joins = any(w == "and" and (n == 0 or words[n - 1] not in english.ADJECTIVES) for n, w in enumerate(words))
+        return joins or not (SEVERAL - {"and"}).isdisjoint(words)
 
     def _cannot_be_head(self, at: int, start: int) -> bool:
-        """Whether the word ends in -s after *a*, and nothing that *a* could belong to follows: *a dog burrows into*."""
+        """Whether the word ends in -s after *a*, and no noun that *a* could belong to follows: *a dog burrows into*."""
         alone = at + 1 == len(self._lower) or self._phrase_follows(at) or not self._starts_nouns(at + 1)
         singular = self._lower[start] in ("a", "an", "one") and "of" not in self._lower[start:at]
         return singular and alone and self._several is None and at - start > 1 and english.is_plural(self._lower[at])
 
     def _may_be_verb(self, at: int, plural: bool | None = None) -> bool:
-        """Whether the word, after ``and``, goes on with the verb before: ``sits and reads``."""
+        """Whether the word after ``and`` is another verb of the same subject: ``sits and reads``."""
         word = self._lower[at]
         if word.endswith("ing") and word not in english.ING_NOUNS:
             return True

@@ -15,12 +15,12 @@ Role = Literal["frame", "nouns", "verb", "prepositional", "adverb", "rest"]
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """One noun phrase in its parts, which in a row are its words.
+    """A noun phrase in three parts.
 
     Attributes:
         before: Determiner, number and collective: ``("a", "group", "of")``.
-        adjectives: Such as ``("brown", "and", "white")``; only words that `english` knows to be adjectives.
-        head: The noun with the nouns that go before it: ``("brick", "wall")``.
+        adjectives: Such as ``("brown", "and", "white")``; only those of `english.ADJECTIVES`.
+        head: The noun with the nouns before it: ``("brick", "wall")``.
     """
 
     before: tuple[str, ...]
@@ -39,7 +39,7 @@ class NounPhrase:
 
     @property
     def plural(self) -> bool:
-        """Whether it names several."""
+        """Whether it names several things."""
         return english.is_plural(self.head[-1]) or not SEVERAL.isdisjoint(word.lower() for word in self.before)
 
 
@@ -48,10 +48,10 @@ class Chunk:
     """A stretch of a caption.
 
     Attributes:
-        role: What it is.
-        lead: The words before its noun phrases: the preposition, the verb group, or all there is.
+        role: Its kind.
+        lead: The words before its noun phrases: the preposition, the verb group, or all words.
         nouns: Its noun phrases.
-        joints: What stands between them: one ``("and",)`` or ``(",",)`` fewer than there are noun phrases.
+        joints: The words between them, such as ``("and",)``: one entry fewer than noun phrases.
     """
 
     role: Role
@@ -62,10 +62,10 @@ class Chunk:
     @property
     def words(self) -> tuple[str, ...]:
         """All of them, in order."""
-        said = list(self.lead)
+        words = list(self.lead)
         for number, noun in enumerate(self.nouns):
-            said += (self.joints[number - 1] if number else ()) + noun.words
-        return tuple(said)
+            words += (self.joints[number - 1] if number else ()) + noun.words
+        return tuple(words)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class Clause:
 
     @property
     def subject(self) -> Chunk | None:
-        """The noun phrases that it begins with."""
+        """The noun phrases at its start."""
         first = next((chunk for chunk in self.chunks if chunk.role != "frame"), None)
         return first if first and first.role == "nouns" else None
 
     @property
     def verb(self) -> int | None:
-        """Where the first verb group is; what stands before belongs to the subject."""
+        """The position of the first verb group; the chunks before it belong to the subject."""
         return next((n for n, chunk in enumerate(self.chunks) if chunk.role == "verb"), None)
 
     @property

@@ -1,43 +1,43 @@
-"""A photo in as many words as are wanted: a few, a sentence, a longer one, a paragraph; or a part that one points at.
+"""Describes an image, or a region of it, at four levels of detail, with any captioner.
 
-Works over any captioner: what it cannot say of the whole, it may say of a part, so the parts are photos to it. Nothing
-is said that it did not say of the photo or of a part. The more hypotheses it gives (``nbest``), the more there is to
-choose from, and the better what is chosen is backed.
+The captioner also captions crops of the image, in which it finds what the caption of the whole leaves out. Every word
+of a description is from a caption of the image or of a crop. More hypotheses a caption (``nbest``) give more to choose
+from, and more evidence for each choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagist.captioning.description import looks
-from imagist.captioning.description.evidence import Looks
-from imagist.captioning.description.looks import Look, Saying, sayings
+from imagist.captioning.description import crops
+from imagist.captioning.description.crops import Crop, CropHypothesis, hypotheses_of
+from imagist.captioning.description.evidence import Evidence
 from imagist.captioning.description.paragraph import paragraph
-from imagist.captioning.description.record import Box, Description, Said, check_detail, checked
-from imagist.captioning.description.sentence import enriched, headline, spelled
+from imagist.captioning.description.record import Box, Description, Statement, check_detail, checked
+from imagist.captioning.description.sentence import enriched, headline, to_text
 from imagist.errors import UsageError
 from imagist.protocols import Captioner
 from imagist.records import Caption, Photo
 
-Heard = tuple[Caption, Box]
-"""What the captioner said of a part."""
+CaptionedCrop = tuple[Caption, Box]
+"""The caption of a crop, and the box of the crop."""
 
 FEW_WORDS, LONGER, PARAGRAPH = 0, 2, 3
-"""Details; 1 is the best caption."""
+"""Levels of detail; 1 is the best caption."""
 
 
 def describe(captioner: Captioner, photo: Photo, *, detail: int = 1, region: Box | None = None) -> Description:
     """Describes one photo, or a region of it.
 
     Args:
-        captioner: Writes English captions; of others see `describe_all`.
+        captioner: Writes English captions; for other languages see `describe_all`.
         photo: The photo.
-        detail: 0 a few words, 1 the best caption, 2 that with attributes and surroundings, 3 a paragraph.
-        region: The part that is pointed at, as fractions of width and height: left, top, right, bottom. It is
-            described on its own, with a little margin; *on the left* is then its left.
+        detail: 0 a few words, 1 the best caption, 2 the best caption with attributes and surroundings, 3 a paragraph.
+        region: A box as fractions of width and height: left, top, right, bottom. It is cropped with a small margin and
+            described on its own; *on the left* then means left in the region.
 
     Raises:
-        UsageError: There is no such detail, or the region is empty or not within the image.
+        UsageError: An unknown level of detail, or a region that is empty or not within the image.
     """
     return describe_all(captioner, [photo], detail=detail, region=region)[0]
 
@@ -50,17 +50,17 @@ def describe_all(
     region: Box | None = None,
     batch_size: int = 32,
 ) -> list[Description]:
-    """Describes photos, each as it would be alone; parts of different photos go through the captioner together.
+    """Describes photos. Each description is as for the photo alone; crops of different photos share batches.
 
-    Captions that are not English are given as they are: at details 0 and 2 as at 1, for where their nouns and verbs are
-    is not known, and at 3 one caption after the other, each different one once.
+    Captions that are not English are not parsed: details 0 and 2 give the best caption as 1 does, and 3 gives one
+    caption after the other, without repetitions.
 
     Args:
-        captioner: Writes the captions; for details 2 and 3 it should give several hypotheses.
+        captioner: Writes the captions; for details 2 and 3 it should return several hypotheses.
         photos: N photos.
         detail: As for `describe`.
         region: As for `describe`; the same for all.
-        batch_size: Most images that the captioner gets at a time, >= 1.
+        batch_size: Most crops that the captioner gets at a time, >= 1.
 
     Returns:
         N descriptions, in order.
@@ -73,56 +73,59 @@ def describe_all(
         raise UsageError(f"must be at least 1, not {batch_size}", item="batch_size")
     region = None if region is None else checked(region)
     first = [[*_wholes(photo, detail, region), *_parts(photo, detail, region)] for photo in photos]
-    heard = _captioned(captioner, first, batch_size)
-    peaks: list[list[Look]] = [[] for _ in photos]
+    captioned = _captioned(captioner, first, batch_size)
+    further: list[list[Crop]] = [[] for _ in photos]
     if detail == PARAGRAPH:
-        peaks = [looks.peaks(photo, said[0][0], said[0][1]) for photo, said in zip(photos, heard, strict=True)]
-    noticed = _captioned(captioner, peaks, batch_size)
-    return [_description(said, more, detail, region) for said, more in zip(heard, noticed, strict=True)]
+        further = [crops.attention_crops(photo, *of[0]) for photo, of in zip(photos, captioned, strict=True)]
+    more = _captioned(captioner, further, batch_size)
+    return [_description(of, also, detail, region) for of, also in zip(captioned, more, strict=True)]
 
 
-def _wholes(photo: Photo, detail: int, region: Box | None) -> list[Look]:
-    """The looks at the whole: the plain one alone where nothing is chosen from several."""
-    found = looks.wholes(photo, region)
-    return found if detail >= LONGER else [look for look in found if look[1] == found[0][1]][: 2 if region else 1]
+def _wholes(photo: Photo, detail: int, region: Box | None) -> list[Crop]:
+    """The crops of the whole; only those of the plain box where the detail needs no evidence."""
+    found = crops.whole_crops(photo, region)
+    return found if detail >= LONGER else [crop for crop in found if crop[1] == found[0][1]][: 2 if region else 1]
 
 
-def _parts(photo: Photo, detail: int, region: Box | None) -> list[Look]:
-    return looks.parts(photo, region) if detail >= LONGER else []
+def _parts(photo: Photo, detail: int, region: Box | None) -> list[Crop]:
+    return crops.part_crops(photo, region) if detail >= LONGER else []
 
 
-def _captioned(captioner: Captioner, cut: Sequence[Sequence[Look]], batch_size: int) -> list[list[Heard]]:
-    """The captions of the parts of all photos, photo by photo."""
-    images = [image for parts in cut for image, _ in parts]
+def _captioned(captioner: Captioner, of: Sequence[Sequence[Crop]], batch_size: int) -> list[list[CaptionedCrop]]:
+    """The captions of the crops of each photo."""
+    images = [image for crops_ in of for image, _ in crops_]
     batches = (images[at : at + batch_size] for at in range(0, len(images), batch_size))
     captions = (caption for batch in batches for caption in captioner.caption(batch))
-    return [[(next(captions), box) for _, box in parts] for parts in cut]
+    return [[(next(captions), box) for _, box in crops_] for crops_ in of]
 
 
-def _description(said: Sequence[Heard], noticed: Sequence[Heard], detail: int, region: Box | None) -> Description:
-    """From what was said of the whole and the parts, the whole first, and where the captioner looked for its nouns.
+def _description(
+    captioned: Sequence[CaptionedCrop], more: Sequence[CaptionedCrop], detail: int, region: Box | None
+) -> Description:
+    """The description from the captions of the whole, which come first, and of parts.
 
-    The last has no part in the first sentence, so that it is the same at details 2 and 3.
+    ``more`` are the crops that attention chose. They have no part in the first sentence, so that it is the same at
+    details 2 and 3.
     """
-    outer = said[0][1]
-    trimmed = looks.trimmed(outer)
-    found = [sayings(caption, box) for caption, box in said]
-    wholes = [look for look in found if look and look[0].box in (outer, trimmed)]
-    parts = [look for look in found if look and look[0].box not in (outer, trimmed)]
-    plain = [look[0] for look in wholes if look[0].box == outer]
+    outer = captioned[0][1]
+    trimmed = crops.trimmed(outer)
+    found = [hypotheses for caption, box in captioned if (hypotheses := hypotheses_of(caption, box))]
+    wholes = [hypotheses for hypotheses in found if hypotheses[0].box in (outer, trimmed)]
+    parts = [hypotheses for hypotheses in found if hypotheses[0].box not in (outer, trimmed)]
+    plain = [hypotheses[0] for hypotheses in wholes if hypotheses[0].box == outer]
     if not plain:
         return Description("", (), detail, region)
-    best = plain[0] if region is None else max(plain, key=lambda saying: saying.per_word)
+    best = plain[0] if region is None else max(plain, key=lambda hypothesis: hypothesis.per_word)
     if detail == PARAGRAPH:
-        more = [look for look in (sayings(caption, box) for caption, box in noticed) if look]
+        further = [hypotheses for caption, box in more if (hypotheses := hypotheses_of(caption, box))]
         first = enriched(best, wholes, [*wholes, *parts])
-        sentences = paragraph(best, first, [*parts, *more], [*wholes, *parts, *more])
+        sentences = paragraph(best, first, [*parts, *further], [*wholes, *parts, *further])
     else:
-        sentences = [Said(_sentence(best, wholes, parts, detail), best.box, best.logprob)]
+        sentences = [Statement(_sentence(best, wholes, parts, detail), best.box, best.logprob)]
     return Description(" ".join(sentence.text for sentence in sentences), tuple(sentences), detail, region)
 
 
-def _sentence(best: Saying, wholes: Looks, parts: Looks, detail: int) -> str:
+def _sentence(best: CropHypothesis, wholes: Evidence, parts: Evidence, detail: int) -> str:
     if detail == FEW_WORDS:
         return headline(best)
-    return best.text if detail < LONGER else spelled(enriched(best, wholes, [*wholes, *parts]).words)
+    return best.text if detail < LONGER else to_text(enriched(best, wholes, [*wholes, *parts]).words)

@@ -1,7 +1,7 @@
-"""The closed word classes of caption English, and what counts as the same word.
+"""Word classes and stems of the English of captions.
 
-Captions are plain sentences about what is seen, so that closed lists and a few endings go a long way where a tagger
-would need a model of its own. A word that no list has is taken for a noun; what follows from that is in `chunks`.
+Captions are simple sentences, so closed lists and a few endings do the work of a part-of-speech tagger. A word in no
+list counts as a noun.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ BE = _words("is are was were be being been")
 CONJUNCTIONS = _words("and or")
 SUBORDINATORS = _words("while as who whose which that where when because if whilst with-out")
 
-# A thing stays where these put it, whatever it does there ...
+# Prepositions of a place that does not depend on the verb ...
 STATIC = _words("""
     in on at near by under behind beside between among inside outside above below beneath underneath atop alongside
     against around within amongst amid amidst beyond in_front_of next_to on_top_of close_to in_the_middle_of
     on_the_side_of at_the_top_of at_the_bottom_of on_the_edge_of surrounded_by
 """)
-# ... but these belong to what it does.
+# ... and prepositions that belong to the verb.
 MOVING = _words("""
     into onto through over across along up down off from to toward towards past out_of for with without of after
     before during like about out
@@ -59,7 +59,7 @@ STATES = _words("""
     public swimming racing
 """)
 ADJECTIVE_KINDS = (COLOURS, AGES, SIZES, STATES)
-"""Two adjectives of one kind about one thing contradict each other; of different kinds, they do not."""
+"""Two adjectives of one kind contradict each other; of different kinds they do not."""
 ADJECTIVES = COLOURS | AGES | SIZES | STATES
 
 _PERSONS = _words("""
@@ -88,7 +88,7 @@ _SCENES = (
     _words("building house wall"),
 )
 _UNPLACED = _words("""
-    air front back top side middle camera image photo image image background foreground distance way trick
+    air front back top side middle camera picture photo photograph image background foreground distance way trick
     jump game time day night midair action view scene shot line row edge end piece one others something someone each
     center bottom left right area mouth hand arm head face hair eye leg tongue ear body lap shoulder foot paw race
     ride corner look soccer tennis hockey rugby volleyball music fun part kind pair
@@ -106,7 +106,7 @@ ING_COMPOUNDS = _words("""
     racing_bike swimming_trunks hiking_gear climbing_gear climbing_rope living_room dining_table dining_room
     cutting_board training_course running_track crossing_guard playing_field
 """)
-COMPOUNDING = _words("ice water jet roller swim ski snow")  # before what looks like a verb: *ice skates*
+COMPOUNDING = _words("ice water jet roller swim ski snow")  # a noun follows, also if it looks like a verb: *ice skates*
 VERBS = _words("""
     act aim approach arrange attack attempt balance bathe bat begin bend bike bite blow board bounce bow brush build
     buy camp carry cast catch celebrate chase chew clap clean climb come compete conduct cook cover crawl cross
@@ -149,9 +149,9 @@ _PLURALS = _words("men women children people feet teeth geese mice police cattle
 
 
 def stem(word: str) -> str:
-    """What a word shares with its other forms: ``dog`` of dogs, ``run`` of running, ``grass`` of grassy.
+    """The stem that a word shares with its other forms: ``dog`` of dogs, ``run`` of running, ``grass`` of grassy.
 
-    A few endings, irregular words, and other words for the same (*kid* is *child*); not meant to be read.
+    Handles common endings, irregular words and synonyms (*kid* is *child*). A stem need not be a word.
     """
     word = word.lower()
     word = _IRREGULAR.get(word, word)
@@ -178,13 +178,13 @@ def base_of(word: str) -> str | None:
 
 
 def is_plural(noun: str) -> bool:
-    """Whether a noun names several."""
+    """Whether a noun is plural."""
     noun = noun.lower()
     return noun in _PLURALS or (noun.endswith("s") and noun not in _UNCHANGED and not noun.endswith(("ss", "us")))
 
 
 def is_content(word: str) -> bool:
-    """Whether a word says something of the image, and is not there for grammar alone."""
+    """Whether a word is a content word, not a function word or punctuation."""
     lower = word.lower()
     simple = {w for p in PREPOSITIONS if "_" in p for w in p.split("_")} - {"front", "top", "middle", "edge"}
     grammar = (DETERMINERS - NUMBERS) | BE | CONJUNCTIONS | SUBORDINATORS | PREPOSITIONS | simple
@@ -192,7 +192,7 @@ def is_content(word: str) -> bool:
 
 
 def is_english(words: list[str]) -> bool:
-    """Whether a caption, in its words, is English: it begins as English captions do, or has words that show it."""
+    """Whether the words of a caption are English: a typical first word, or an English function word."""
     lower = [word.lower() for word in words]
     return bool(lower) and (lower[0] in STARTERS or not FUNCTION_WORDS.isdisjoint(lower))
 
@@ -201,13 +201,13 @@ def _stems(words: frozenset[str]) -> frozenset[str]:
     return frozenset(map(stem, words))
 
 
-# By their stems, from here on.
+# From here on, stems.
 PERSONS, ANIMALS, CLOTHES, LIGHTS = _stems(_PERSONS), _stems(_ANIMALS), _stems(_CLOTHES), _stems(_LIGHTS)
 MASSES = _stems(_MASSES)
-"""Nouns that take no article in the singular."""
+"""Nouns without an article in the singular."""
 CROWDS = _stems(_CROWDS)
-"""Nouns that can hold anybody: a man may be one of them."""
+"""Nouns for groups of people: a man may be one of them."""
 UNPLACED = _stems(_UNPLACED)
-"""Nouns that name no thing that one could point at."""
+"""Nouns for things that one cannot point at."""
 SCENES = tuple(map(_stems, _SCENES))
-"""Nouns of one of these are as often two words for one place as two places: once one is said, others are no news."""
+"""Groups of nouns that often name the same place: after one, the others of its group add nothing new."""

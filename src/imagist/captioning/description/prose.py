@@ -1,4 +1,4 @@
-"""From the words of a caption to a sentence of prose."""
+"""Turns the words of a caption into a sentence of prose."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import replace
 from imagist.captioning.description import english
 from imagist.captioning.description.chunks import Chunk, Clause, NounPhrase
 from imagist.captioning.description.english import stem
-from imagist.captioning.description.sentence import is_worn, spelled
+from imagist.captioning.description.sentence import is_worn, to_text
 
 
 def be(subject: Chunk) -> str:
-    """The form of *be* that a subject takes."""
+    """The form of *be* for a subject."""
     return "are" if len(subject.nouns) > 1 or subject.nouns[0].plural else "is"
 
 
 def finite(clause: Clause) -> tuple[str, ...]:
-    """The words of a clause with a finite verb: *is* or *are* put in where it has none (*a dog running*)."""
+    """The words of a clause with a finite verb; adds *is* or *are* if it has none (*a dog running*)."""
     subject = clause.subject
     if subject is None or clause.chunks[0] is not subject:
         return clause.words
@@ -36,23 +36,23 @@ def finite(clause: Clause) -> tuple[str, ...]:
 
 
 def _may_hide_verb(subject: Chunk) -> bool:
-    """Whether what was taken for a noun may be a verb that is not known, or does not agree with its subject."""
+    """Whether a noun of the subject may be an unknown verb, or one that does not agree with the subject."""
     heads = [word.lower() for noun in subject.nouns for word in noun.head]
     return len(heads) > 2 * len(subject.nouns) or any(english.base_of(word) or word in english.PAST for word in heads)
 
 
 def without_repeats(clause: Clause) -> Clause:
-    """The clause less what is said twice of one thing: *in a white shirt and a white shirt*, *on a beach at a beach*.
+    """Removes repetitions, such as *in a white shirt and a white shirt* or *on a beach at a beach*.
 
-    Subjects may be twins.
+    The subject may repeat itself: two men may look alike.
     """
     chunks: list[Chunk] = []
-    said: set[tuple[str, frozenset[str]]] = set()
+    known: set[tuple[str, frozenset[str]]] = set()
     for chunk in clause.chunks:
-        told = {_facts(noun) for noun in chunk.nouns}
-        if chunk.role == "prepositional" and told <= said:
+        facts = {_facts(noun) for noun in chunk.nouns}
+        if chunk.role == "prepositional" and facts <= known:
             continue
-        said = set() if chunk.role == "nouns" else said | told  # of somebody else it may be said again
+        known = set() if chunk.role == "nouns" else known | facts  # another subject may have the same facts
         kept: list[int] = []
         for number, noun in enumerate(chunk.nouns):
             if all(_facts(noun) != _facts(chunk.nouns[other]) for other in kept) or chunk is clause.subject:
@@ -66,9 +66,9 @@ def _facts(noun: NounPhrase) -> tuple[str, frozenset[str]]:
     return noun.key, frozenset(stem(word) for word in noun.words if english.is_content(word))
 
 
-def prose(words: Sequence[str]) -> str:
-    """A sentence: its first letter large, with a full stop."""
-    text = spelled(words)
-    large = text[:1].upper()
-    first = large if large.lower() == text[:1] else text[:1]  # some letters change their identity: µ, ß
+def to_prose(words: Sequence[str]) -> str:
+    """Joins words to a sentence with a capital and a full stop."""
+    text = to_text(words)
+    upper = text[:1].upper()
+    first = upper if upper.lower() == text[:1] else text[:1]  # some letters do not come back: µ, ß
     return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

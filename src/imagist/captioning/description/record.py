@@ -1,4 +1,4 @@
-"""What a description is made of: sentences, each with the part of the image that it speaks of."""
+"""The record of a description: sentences, each with the part of the image that it describes."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from imagist.errors import UsageError
 from imagist.records.flat import shortest
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as fractions of the upright image's width and height, 0 to 1: the same for an image
-and for any scaled copy of it."""
+"""Left, top, right and bottom as fractions of the upright image's width and height, 0 to 1."""
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 DETAILS = range(4)
 
 
 @dataclass(frozen=True)
-class Said:
-    """One sentence, or one phrase.
+class Statement:
+    """One sentence or phrase of a description.
 
     Attributes:
-        text: As it stands in the description.
-        box: The part of the image that the captioner was shown when it said so.
-        logprob: Natural log-probability of the caption that it comes from, <= 0; what other captions added to that
-            one is not counted.
+        text: Its words.
+        box: The part of the image that the captioner described.
+        logprob: Natural log-probability of the caption it comes from, <= 0, without what other captions added.
     """
 
     text: str
@@ -34,17 +32,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Description:
-    """What is said of a photo, or of a region of one.
+    """The description of an image or of a region of it.
 
     Attributes:
-        text: The whole; at details 0 to 2 written as captions are, at 3 as prose.
-        sentences: Its parts, in order; the text is these, parted by spaces.
-        detail: How much was asked for, 0 to 3.
-        region: The box that was pointed at; None for the whole photo.
+        text: All sentences; written like captions at details 0 to 2, as prose at 3.
+        sentences: In order; the text is these, separated by spaces.
+        detail: The level of detail, 0 to 3.
+        region: The box that was described; None for the whole image.
     """
 
     text: str
-    sentences: tuple[Said, ...]
+    sentences: tuple[Statement, ...]
     detail: int
     region: Box | None = None
 
@@ -58,10 +56,10 @@ class Description:
 
 
 def checked(region: Box) -> Box:
-    """The region, as numbers.
+    """The region as four floats.
 
     Raises:
-        UsageError: It is no box, is empty, or is not within the image.
+        UsageError: It is not a box, is empty, or is not within the image.
     """
     name = "region"
     try:
@@ -84,10 +82,10 @@ def checked(region: Box) -> Box:
 
 
 def check_detail(detail: int) -> None:
-    """Sees that there is such a detail.
+    """Checks a level of detail.
 
     Raises:
-        UsageError: There is not.
+        UsageError: It is not one of `DETAILS`.
     """
     if detail not in DETAILS:
         raise UsageError(f"0 a few words, 1 a sentence, 2 a longer one, 3 a paragraph; not {detail!r}", item="detail")

@@ -2,23 +2,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fake_captioners import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from talking import noise
 
-from imagist.captioning.description.looks import (
+from imagist.captioning.description.crops import (
     PARTS,
     PEAK_SIDE,
+    attention_crops,
+    crop,
+    hypotheses_of,
     overlap,
-    part,
-    parts,
+    part_crops,
     peak,
-    peaks,
     position,
-    sayings,
     trimmed,
-    wholes,
+    whole_crops,
     widened,
     within,
 )
@@ -58,7 +58,7 @@ def test_overlap_of_halves():
 @given(BOX, st.integers(1, 40), st.integers(1, 40))
 def test_a_part_has_the_pixels_of_its_box(box, height, width):
     photo = noise(1, height, width)
-    found = part(photo, box).pixels
+    found = crop(photo, box).pixels
     assert np.shares_memory(found, photo.pixels)
     assert 1 <= found.shape[0] <= box[3] * height - box[1] * height + 2
     assert 1 <= found.shape[1] <= box[2] * width - box[0] * width + 2
@@ -66,22 +66,22 @@ def test_a_part_has_the_pixels_of_its_box(box, height, width):
 
 def test_a_part_is_named_after_its_box_and_is_where_it_says():
     photo = noise(2, 100, 200)
-    found = part(photo, (0.5, 0.25, 1.0, 0.75))
+    found = crop(photo, (0.5, 0.25, 1.0, 0.75))
     assert np.array_equal(found.pixels, photo.pixels[25:75, 100:])
     assert found.source == "noise2#0.5,0.25,1,0.75"
 
 
 def test_the_whole_is_the_photo_itself():
     photo = noise(3, 100, 100)
-    (plain, box), (inner, cut) = wholes(photo, None)
+    (plain, box), (inner, cut) = whole_crops(photo, None)
     assert plain is photo
     assert box == WHOLE
     assert inner.pixels.shape == (84, 84, 3)
     assert cut == trimmed(WHOLE)
 
 
-def test_a_wide_image_is_seen_in_its_own_proportions_too():
-    looks = wholes(noise(4, 60, 120), None)
+def test_a_wide_image_is_letterboxed_too():
+    looks = whole_crops(noise(4, 60, 120), None)
     assert [image.pixels.shape[:2] for image, _ in looks] == [(60, 120), (120, 120), (52, 102)]
     assert looks[0][1] == looks[1][1] == WHOLE
 
@@ -91,17 +91,17 @@ def test_parts_cover_the_image_and_overlap():
     for x0, y0, x1, y1 in PARTS:
         covered[round(y0 * 100) : round(y1 * 100), round(x0 * 100) : round(x1 * 100)] += 1
     assert covered.min() >= 3
-    assert len(parts(noise(5, 100, 100), None)) == len(PARTS)
+    assert len(part_crops(noise(5, 100, 100), None)) == len(PARTS)
 
 
-def test_parts_too_small_to_show_anything_are_left_out():
-    assert parts(noise(6, 40, 40), None) == []
-    assert {box for _, box in parts(noise(6, 40, 100), None)} == {PARTS[0], PARTS[1]}
+def test_parts_too_small_are_left_out():
+    assert part_crops(noise(6, 40, 40), None) == []
+    assert {box for _, box in part_crops(noise(6, 40, 100), None)} == {PARTS[0], PARTS[1]}
 
 
 @given(BOX)
 def test_parts_of_a_region_lie_in_it(region):
-    assert all(inside(box, widened(region)) for _, box in parts(noise(7, 300, 300), region))
+    assert all(inside(box, widened(region)) for _, box in part_crops(noise(7, 300, 300), region))
 
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(0, 1, width=32)))
@@ -127,21 +127,21 @@ def caption(words, *spots):
     return Caption(" ".join(words), -3.0, tuple(words), (), cells / cells.sum((1, 2), keepdims=True))
 
 
-def test_each_noun_gets_a_look_where_the_captioner_looked_for_it():
+def test_each_noun_gets_a_crop_around_its_attention():
     said = caption(["a", "dog", "chases", "a", "cat"], (0, 0), (8, 1), (0, 0), (0, 0), (1, 8))
-    found = peaks(noise(8, 100, 100), said, WHOLE)
+    found = attention_crops(noise(8, 100, 100), said, WHOLE)
     assert [box for _, box in found] == [pytest.approx((0, 0.6, 0.4, 1)), pytest.approx((0.6, 0, 1, 0.4))]
 
 
-def test_nouns_in_one_place_share_a_look_and_no_attention_gives_none():
+def test_nouns_in_one_place_share_a_crop_and_no_attention_gives_none():
     said = caption(["a", "dog", "chases", "a", "cat"], (0, 0), (8, 1), (0, 0), (0, 0), (8, 2))
-    assert len(peaks(noise(8, 100, 100), said, WHOLE)) == 1
-    assert peaks(noise(8, 100, 100), Caption("a dog", -1.0, ("a", "dog")), WHOLE) == []
+    assert len(attention_crops(noise(8, 100, 100), said, WHOLE)) == 1
+    assert attention_crops(noise(8, 100, 100), Caption("a dog", -1.0, ("a", "dog")), WHOLE) == []
 
 
-def test_what_cannot_be_pointed_at_gets_no_look():
+def test_nouns_that_cannot_be_pointed_at_get_no_crop():
     said = caption(["a", "view", "of", "the", "air"], (0, 0), (8, 1), (0, 0), (0, 0), (8, 2))
-    assert peaks(noise(8, 100, 100), said, WHOLE) == []
+    assert attention_crops(noise(8, 100, 100), said, WHOLE) == []
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_position_is_the_mean_of_where_it_was_seen(boxes, said):
     assert position([within(box, region) for box in boxes], region) == said
 
 
-def test_sayings_are_the_hypotheses_with_their_share():
-    said = sayings(
+def test_hypotheses_have_shares():
+    said = hypotheses_of(
         Caption("a dog", -1.0, (), (Hypothesis("a dog", -1.0), Hypothesis("a cat", -1.0 - np.log(3)))), WHOLE
     )
     assert [s.text for s in said] == ["a dog", "a cat"]
@@ -172,12 +172,12 @@ def test_sayings_are_the_hypotheses_with_their_share():
     assert said[0].per_word == pytest.approx(-1 / 3)
 
 
-def test_a_caption_without_hypotheses_is_its_own():
-    (said,) = sayings(Caption("a dog", -1.0), WHOLE)
+def test_a_caption_without_hypotheses_is_one():
+    (said,) = hypotheses_of(Caption("a dog", -1.0), WHOLE)
     assert (said.text, said.share) == ("a dog", 1.0)
-    assert sayings(Caption(" ", 0.0), WHOLE) == []
+    assert hypotheses_of(Caption(" ", 0.0), WHOLE) == []
 
 
 def test_a_photo_of_one_pixel():
     photo = Photo(np.zeros((1, 1, 3), np.uint8))
-    assert [image.pixels.shape for image, _ in wholes(photo, (0.2, 0.2, 0.4, 0.4))] == [(1, 1, 3)] * 2
+    assert [image.pixels.shape for image, _ in whole_crops(photo, (0.2, 0.2, 0.4, 0.4))] == [(1, 1, 3)] * 2

@@ -1,4 +1,4 @@
-"""Captioners without a model, whose every word is known."""
+"""Captioners without a model, and images for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 
 from imagist.captioning.description.chunker import words_of
+from imagist.captioning.description.crops import hypotheses_of
 from imagist.captioning.description.english import is_content
-from imagist.captioning.description.looks import sayings
 from imagist.records import Caption, Hypothesis, Photo
 
 GRASS = (20, 160, 40)
@@ -74,10 +74,10 @@ next to a tree
 """.splitlines()
 
 
-class Babbler:
-    """Says random but sensible sentences, always the same about the same pixels, and remembers all that it said."""
+class RandomCaptioner:
+    """Writes random but sensible sentences, equal for equal pixels, and records them."""
 
-    id = "babbler"
+    id = "random"
 
     def __init__(self, seed=0, nbest=4, attention=True):
         self.seed, self.nbest, self.attention = seed, nbest, attention
@@ -105,7 +105,7 @@ class Babbler:
 
     @property
     def content(self):
-        """All the words that mean something of all that was said."""
+        """The content words of all its captions."""
         return {word.lower() for text in self.said for word in words_of(text) if is_content(word)}
 
 
@@ -118,8 +118,8 @@ def agreeing(subject, deed):
     return " ".join([forms.get(verb, verb), *rest])
 
 
-class Scripted(Babbler):
-    """Says a given sentence of each part, the whole being whatever is of the whole's size."""
+class ScriptedCaptioner(RandomCaptioner):
+    """Writes a given sentence about each part; an image of the size of the whole is the whole."""
 
     def __init__(self, whole, **parts):
         super().__init__()
@@ -155,11 +155,11 @@ def scene(**boxes):
 
 
 def noise(seed, height=60, width=80):
-    """A photo like no other."""
+    """A photo of random pixels."""
     return Photo(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8), f"noise{seed}")
 
 
-def look(*texts, box=(0.0, 0.0, 1.0, 1.0), per_word=-0.5):
-    """What is said of one part: hypotheses of falling probability."""
+def crop_of(*texts, box=(0.0, 0.0, 1.0, 1.0), per_word=-0.5):
+    """The hypotheses about one crop, of falling probability."""
     hypotheses = [Hypothesis(text, (per_word - 0.05 * n) * (len(text.split()) + 1)) for n, text in enumerate(texts)]
-    return sayings(Caption(texts[0], hypotheses[0].logprob, (), tuple(hypotheses)), box)
+    return hypotheses_of(Caption(texts[0], hypotheses[0].logprob, (), tuple(hypotheses)), box)
