@@ -12,7 +12,7 @@ import pytest
 
 import imagist
 
-HEAVY = ("torch", "pydantic", "onnxruntime", "pyarrow", "PIL", "numpy", "rich")
+HEAVY = ("torch", "onnxruntime", "pyarrow", "PIL", "numpy", "rich", "pydantic", "jinja2", "httpx2")
 
 
 def modules_after(statement):
@@ -54,7 +54,7 @@ def test_importing_it_is_light():
     assert not modules_after("import imagist") & {*HEAVY}
 
 
-@pytest.mark.parametrize("module", ["errors", "records", "protocols", "registry", "bundle", "cli.main"])
+@pytest.mark.parametrize("module", ["errors", "records", "protocols", "registry", "bundle", "engine", "cli.main"])
 def test_the_ground_floors_load_no_runtime(module):
     assert not modules_after(f"import imagist.{module}") & {"torch", "onnxruntime", "pyarrow", "pydantic"}
 
@@ -62,7 +62,7 @@ def test_the_ground_floors_load_no_runtime(module):
 def test_predicting_needs_neither_torch_nor_pyarrow():
     after = modules_after("import imagist, numpy\nlist(imagist.load()([numpy.zeros((8, 8, 3), 'uint8')]))")
     assert "onnxruntime" in after
-    assert not after & {"torch", "pyarrow", "onnx", "sklearn", "scipy"}
+    assert not after & {"torch", "pyarrow", "onnx", "sklearn", "scipy", "httpx2", "jinja2", "pydantic"}
 
 
 def test_the_version_is_the_project_s():

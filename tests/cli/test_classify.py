@@ -162,7 +162,7 @@ USAGE = [
     (["{photos}", "--out", "nowhere/x.csv"], "nowhere/x.csv: its folder does not exist"),
     (["{photos}", "--report", "nowhere/x.html"], "nowhere/x.html: its folder does not exist"),
     (["{photos}", "--report", "{photos}/0.png"], "0.png: a report is a page"),
-    (["{photos}", "--resume"], "--resume continues a file"),
+    (["{photos}", "--resume"], "resume: there is no file to resume"),
     (["{none}.csv", "--out", "{none}.csv"], "none.csv: is an input, too"),
     (["{none}.csv", "--column", "nix"], "no column 'nix'"),
     ([], "the following arguments are required: SOURCES"),

@@ -101,7 +101,7 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
         (["--region", "left"], "not X0,Y0,X1,Y1"),
         (["--region", "0,0,640,480"], "divide pixels"),
         (["--region", "0.5,0,0.5,1"], "is empty"),
-        (["--resume"], "--resume continues a file"),
+        (["--resume"], "resume: there is no file to resume"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(fake, photos, capsys, argv, reason):

@@ -47,7 +47,7 @@ class RunSpec:
         """
         if self.out is None:
             if self.resume:
-                raise UsageError("--resume continues a file", remedy="name it with --out")
+                raise UsageError("there is no file to resume", item="resume", remedy="name it with --out")
             return
         check_output(self.out)
         if any(self.out.resolve() == Path(source).resolve() for source in self.sources):
