@@ -1,11 +1,16 @@
+from importlib.metadata import EntryPoint
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.datasets.entries import Entry
+from imagist import registry
+from imagist.datasets import captions, labels
+from imagist.datasets.entries import Entry, Example
 from imagist.datasets.faults import Faults
 from imagist.datasets.opening import listed, of_split
-from imagist.errors import DataError
+from imagist.datasets.source import ROW, Source
+from imagist.errors import DataError, UnknownName
 
 SPLITS = st.lists(st.sampled_from(["train", "val", "test"]), min_size=1, max_size=8)
 
@@ -47,3 +52,44 @@ def test_names_listed_with_or_without_folder_and_suffix(tmp_path):
         faults.raise_any()
     with pytest.raises(DataError, match="name a list of images"):
         list(listed(entries, tmp_path / "no.txt", faults))
+
+
+class Pipes:
+    """A format of a plugin: a name, a bar and a label on each line."""
+
+    holds = frozenset({"labels"})
+    columns = frozenset()
+
+    def recognises(self, file):
+        return file.path.suffix == ".pipes"
+
+    def read(self, file, wanted, faults):
+        for number, line in enumerate(file.path.read_text().splitlines(), start=1):
+            image, bar, label = line.partition("|")
+            if bar:
+                yield Entry(f"line {number}", image, label=label)
+            else:
+                faults.add(ROW, f"line {number} has no bar")
+
+
+def test_a_plugin_adds_a_format(tmp_path, monkeypatch):
+    point = EntryPoint("pipes", f"{__name__}:Pipes", "imagist.datasets")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    path = tmp_path / "a.pipes"
+    path.write_text("a.jpg|cat\nb.jpg|dog\n")
+    expected = [Example("a.jpg", "cat"), Example("b.jpg", "dog")]
+    assert labels.read(Source(path), check_images=False) == expected
+    assert labels.read(Source(path.rename(tmp_path / "a.csv"), format="pipes"), check_images=False) == expected
+    (tmp_path / "b.pipes").write_text("a.jpg|cat\nb.jpg\n")
+    with pytest.raises(DataError, match="line 2 has no bar"):
+        labels.read(Source(tmp_path / "b.pipes"), check_images=False)
+    with pytest.raises(DataError, match="is of format pipes, which has labels, no captions"):
+        captions.read(tmp_path / "b.pipes")
+
+
+def test_a_named_format_goes_before_the_detected_one(tmp_path):
+    (tmp_path / "a.csv").write_text("image,label\na.jpg,x\n")
+    with pytest.raises(DataError, match="no annotations with categories"):
+        labels.read(Source(tmp_path / "a.csv", format="coco"))
+    with pytest.raises(UnknownName, match="no dataset of that name"):
+        labels.read(Source(tmp_path / "a.csv", format="arff"))

@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imagist.datasets.entries import Example
-from imagist.datasets.folds import Fold, fixed, grouped, inner, repeated, stratified
+from imagist.datasets.folds import Fold, fixed, grouped, inner, stratified
 from imagist.errors import DataError, UsageError
 
 STRATIFIED = [[1, 2, 3, 13, 17], [0, 4, 6, 8, 10], [5, 9, 11, 16, 18], [7, 12, 14, 15, 19]]
@@ -126,8 +126,6 @@ def test_numbers_of_folds():
         grouped([*"aabb"], [0, 1, 0, 1], 3, 0)
     with pytest.raises(UsageError, match="3 groups for 4 labels"):
         grouped([*"aabb"], [0, 1, 2], 2, 0)
-    with pytest.raises(UsageError, match="0 trials"):
-        repeated([*"aabb"], 2, 0, 0)
 
 
 def test_fixed_splits():
@@ -142,15 +140,6 @@ def test_fixed_splits():
         fixed(examples, train="train+dev", test="dev")
     with pytest.raises(DataError, match="some fold tests y and has none to train on"):
         fixed(examples, train="dev", test="test")
-
-
-def test_trials():
-    labels = [*"ab"] * 20
-    trials = repeated(labels, 4, 3, 7)
-    assert [as_lists(trial) for trial in trials] == [as_lists(stratified(labels, 4, 7 + t)) for t in range(3)]
-    groups = [i // 2 for i in range(40)]
-    (only,) = repeated(labels, 4, 1, 7, groups=groups)
-    assert as_lists(only) == as_lists(grouped(labels, groups, 4, 7))
 
 
 @given(st.integers(0, 20), st.booleans())

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from imagist.errors import ManifestError, SourceNotFound
+from imagist.errors import ManifestError, SourceNotFound, UnknownFormat
 from imagist.images import count, rows
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(300)
@@ -42,6 +42,17 @@ def only_error(*sources, **options):
 def test_a_file_is_a_row_whatever_its_name(folder):
     assert names("in/note.txt", "./in/a.png") == ["in/note.txt", "./in/a.png"]
     assert count(["in/note.txt", "in/a.png"]) == 2
+
+
+def test_files_that_are_no_images_have_a_remedy(folder):
+    for name, remedy in (("a.txt", "- < a.txt"), ("p.csv.gz", "unpack it"), ("p.xlsx", "save it as CSV")):
+        (folder / name).write_text("a.jpg\n")
+        (row,) = rows([name])
+        assert isinstance(row.error, UnknownFormat)
+        assert remedy in row.error.remedy
+    (folder / "really.txt").write_bytes(PNG)
+    (row,) = rows(["really.txt"])
+    assert row.error is None
 
 
 def test_a_folder_gives_its_images_sorted_and_below(folder):

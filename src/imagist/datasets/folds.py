@@ -111,18 +111,6 @@ def grouped(labels: ArrayLike, groups: ArrayLike, k: int, seed: int) -> list[Fol
     return _checked(_folds(fold_of[members], k), codes, names)
 
 
-def repeated(labels: ArrayLike, k: int, trials: int, seed: int, *, groups: ArrayLike | None = None) -> list[list[Fold]]:
-    """The folds of several trials: those of trial t are the ``stratified`` or ``grouped`` ones of ``seed + t``.
-
-    Raises:
-        UsageError: No trials; or as those.
-        DataError: As those.
-    """
-    if trials < 1:
-        raise UsageError(f"{trials} trials", item="trials", remedy="1 or more")
-    return [_any(labels, groups, k, seed + trial) for trial in range(trials)]
-
-
 def inner(fold: Fold, labels: ArrayLike, k: int, seed: int, *, groups: ArrayLike | None = None) -> list[Fold]:
     """Folds what a fold trains on once more, for whatever is chosen before the test part is looked at, such as w.
 

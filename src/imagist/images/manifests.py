@@ -1,7 +1,7 @@
 """Tables of images to rows.
 
-One column names or holds the images: a path (relative to the table's folder), an http(s) or ``data:`` address, encoded
-bytes, or the Hugging Face struct ``{bytes, path}``. All others are carried through.
+One column names or holds the images: a path (relative to the table's folder), an http(s) or ``data:`` address, base64,
+encoded bytes, or the Hugging Face struct ``{bytes, path}``. All others are carried through.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Sample:
-    """The members of one key: images and what is told of them."""
+    """The members of one key: images and their columns."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key

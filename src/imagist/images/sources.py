@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from imagist.errors import ManifestError, SourceNotFound
+from imagist.errors import ManifestError, SourceNotFound, UnknownFormat
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.fetch import is_url
 from imagist.images.formats import has_image_suffix, recognise
@@ -20,6 +20,13 @@ from imagist.records import Row
 
 _STDIN = "-"
 _MAGIC_BYTES = 256
+_NO_IMAGES = {  # suffixes of files that users give in place of images or tables: what they are, and what to do
+    ".txt": ("a text, not an image", "if it lists images, give it on stdin: - < {}"),
+    ".gz": ("a packed file, not an image", "unpack it"),
+    ".zip": ("a packed file, not an image", "unpack it"),
+    ".xls": ("a spreadsheet, not an image", "save it as CSV"),
+    ".xlsx": ("a spreadsheet, not an image", "save it as CSV"),
+}
 
 
 def rows(
@@ -39,11 +46,11 @@ def rows(
     - a glob, with ``**`` for any depth: the files it matches, sorted (and folders, where there is no ``**``);
     - ``-``: any of these, one a line, on stdin;
     - an http(s) address;
-    - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table (see ``manifests``);
+    - a ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet`` table (see ``manifests``);
     - a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz`` (see ``shards``).
 
-    What names nothing (no such file, a folder without images, a glob without matches) is one row with its ``error``
-    set, so that nothing is lost.
+    What names nothing (no such file, a folder without images, a glob without matches), and a text, a spreadsheet or a
+    packed file, is one row with its ``error`` set, so that nothing is lost.
 
     Args:
         sources: What to read.
@@ -106,7 +113,15 @@ def _rows(source: str, column: str | None, limits: DecodeLimits) -> Iterator[Row
             except ManifestError as error:
                 yield Row(found, error=error)
         else:
-            yield Row(found)
+            yield Row(found, error=_unusable(found))
+
+
+def _unusable(path: str) -> UnknownFormat | None:
+    """Why a file that a source names is no image, where its suffix and its first bytes tell."""
+    problem, remedy = _NO_IMAGES.get(os.path.splitext(path)[1].lower(), ("", ""))  # noqa: PTH122
+    if not problem or not os.path.isfile(path) or _is_recognised(path):  # noqa: PTH113
+        return None
+    return UnknownFormat(problem, item=path, remedy=remedy.format(path))
 
 
 def _expand(source: str) -> Iterator[str | Row]:
@@ -160,6 +175,11 @@ def _is_image(path: str) -> bool:
         return True
     if os.path.splitext(path)[1] or not os.path.isfile(path):  # noqa: PTH113, PTH122
         return False
+    return _is_recognised(path)
+
+
+def _is_recognised(path: str) -> bool:
+    """Whether a file begins like an image."""
     try:
         with Path(path).open("rb") as file:
             return recognise(file.read(_MAGIC_BYTES)) is not None

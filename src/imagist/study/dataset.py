@@ -16,14 +16,15 @@ import numpy as np
 
 from imagist.arrays import Ints
 from imagist.classifiers.taxonomy import open_taxonomy
-from imagist.datasets import choosing, near_duplicates
 from imagist.datasets import folds as splitting
+from imagist.datasets import near_duplicates
 from imagist.datasets.entries import Example
 from imagist.datasets.faults import Faults
 from imagist.datasets.folds import Fold
 from imagist.datasets.groups import accounts, joined
 from imagist.datasets.labels import read_all
 from imagist.datasets.near_duplicates import Leak
+from imagist.datasets.targets import label_set, map_labels, targets
 from imagist.errors import DataError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet, Photo
@@ -111,16 +112,16 @@ def assemble(config: Data, folder: Path, store: Store, folds: Folds) -> Dataset:
     if folds.kind == "fixed":
         _refuse_unsplit(examples)
     taxonomy = None if config.taxonomy is None else open_taxonomy(config.taxonomy, folder)
-    chosen = _first(choosing.choose(examples, taxonomy=taxonomy), config.first, folds)
+    chosen = _first(map_labels(examples, taxonomy), config.first, folds)
     if not chosen:
         raise DataError("no example is left", item="data", remedy="look at data.splits and data.taxonomy")
-    labels, examples = choosing.label_set(chosen, taxonomy), download_images(chosen, store)
+    labels, examples = label_set(chosen, taxonomy), download_images(chosen, store)
     digest = _digest(examples)
     duplicates = store.of(key_of("duplicates", digest), lambda: _duplicates(examples))
     groups = duplicates["groups"]
     if folds.kind == "grouped":
         groups = joined(groups, accounts(examples))
-    return Dataset(tuple(examples), labels, choosing.targets(examples, labels), groups, duplicates["hashes"], digest)
+    return Dataset(tuple(examples), labels, targets(examples, labels), groups, duplicates["hashes"], digest)
 
 
 def _first(examples: Sequence[Example], number: int, folds: Folds) -> list[Example]:

@@ -29,7 +29,7 @@ KIND = "recorded"
 NEEDED = ("source", "caption")
 
 _ROUNDING = 1e-3  # a log-probability so little above 0 is 0
-_TOLD = 3  # sources that a message names
+_NAMED = 3  # sources that a message names
 
 
 class RecordedCaptioner:
@@ -90,12 +90,12 @@ class RecordedCaptioner:
         return record
 
     def _agreed(self, source: str, candidates: list[str]) -> Caption | str | None:
-        """What all the candidates say."""
+        """The record of all candidates, where they agree."""
         records = [self._records[candidate] for candidate in candidates]
         if len({record.text if isinstance(record, Caption) else None for record in records}) > 1:
-            told = ", ".join(candidates[:_TOLD]) + (", ..." if len(candidates) > _TOLD else "")
+            listed = ", ".join(candidates[:_NAMED]) + (", ..." if len(candidates) > _NAMED else "")
             raise ModelFailed(
-                f"{len(candidates)} records of other sources could be meant: {told}",
+                f"{len(candidates)} records of other sources could be meant: {listed}",
                 item=source,
                 remedy="name the images as they are named in the records",
             )
@@ -124,7 +124,7 @@ def _stem(source: str) -> str:
 
 
 def from_model(model: str, options: CaptionOptions) -> RecordedCaptioner:
-    """The registry's door.
+    """Opens a table of recorded captions; the registry's loader.
 
     Args:
         model: The file, or the folder of a saved captioner.

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import unquote_to_bytes
 
+from imagist.images.formats import recognise
+
+_LONGEST_NAME = 255  # characters; a longer text may be an image in base64
 _MISSING = ("nan", "NaN")  # labels that pandas and numpy write for missing ones
 
 
@@ -45,8 +48,8 @@ def label(cell: object, column: str) -> str:
 def image(cell: object) -> tuple[object, bytes | None]:
     """The name and the encoded bytes of an image, each None where the cell has none.
 
-    A cell holds a path, an address, a ``data:`` address, bytes, or the Hugging Face struct ``{bytes, path}``; whatever
-    else it holds is returned as it is in the place of the name, for the caller to judge.
+    A cell holds a path, an address, a ``data:`` address, base64, bytes, or the Hugging Face struct ``{bytes, path}``;
+    whatever else it holds is returned as it is in the place of the name, for the caller to judge.
     """
     name: object = cell
     content: object = None
@@ -56,7 +59,18 @@ def image(cell: object) -> tuple[object, bytes | None]:
         content, name = name, None
     if isinstance(name, str) and name.lstrip()[:5].lower() == "data:":
         content, name = _data(name.strip()), None
+    elif isinstance(name, str) and len(name) > _LONGEST_NAME and (decoded := _base64(name)):
+        content, name = decoded, None
     return name, content if isinstance(content, bytes) and content else None
+
+
+def _base64(text: str) -> bytes | None:
+    """The image that a text is the base64 of; None where it is none."""
+    try:
+        content = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        return None
+    return content if recognise(content[:_LONGEST_NAME]) else None
 
 
 def _data(address: str) -> bytes:
