@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         _check_report(args.report)
     rows = spec.rows()
     pipeline = pipeline_of(args, abstain_below=args.abstain_below)
-    page = Page("What imagist sees", model=pipeline.id, top=max(3, args.top)) if args.report else None
+    page = Page("Captions and categories", model=pipeline.id, top=max(3, args.top)) if args.report else None
     table = None if spec.out else classified_table(args.top)
 
     def each(_: int, outcome: Outcome[Row, Prediction]) -> None:

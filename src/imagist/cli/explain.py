@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     rows = spec.rows()
     make_folder(args.out, args.sources)
     pipeline = pipeline_of(args)
-    page, console = ExplanationPage("Why imagist says so", model=pipeline.id), Console()
+    page, console = ExplanationPage("Explanations", model=pipeline.id), Console()
     blocks = Blocks(console)
     measured: list[Explained] = []
 
