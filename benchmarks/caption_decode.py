@@ -59,8 +59,8 @@ Said = list[tuple[str, ...]]
 def rules_of(captioner: StepwiseCaptioner, bundle: Bundle, search: Decoding) -> Rules:
     """What the search of a captioner keeps to."""
     starts = bundle.card["captioner"].get("languages", {"en": START}).values()
-    banned = tuple({*starts, UNKNOWN})
-    return Rules(captioner.start, captioner.end, banned, search.beam, search.max_length, search.length_penalty)
+    suppressed = tuple({*starts, UNKNOWN})
+    return Rules(captioner.start, captioner.end, suppressed, search.beam, search.max_length, search.length_penalty)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
-"""Training throughput of `imagist train caption` against the plain loop of the tutorials, and what dev says of both.
+"""Training throughput of `imagist train caption` and of the plain loop of the tutorials, and CIDEr on dev of both.
 
     python benchmarks/caption_training.py --data FOLDER     # into benchmarks/results/caption_training.md
 
-Both train the `tutorial` captioner on the same cached grids, one after the other, and are judged on the whole of dev by
-the same search; each keeps its best epoch. The plain loop is `plain_training`'s, which overfits after its fourth epoch.
-Ours, which drops out and varies its photos, takes some more, and is done long before it all the same; its schedule and
-its moving average are as much shorter than its recipe's as the run. Judging is not timed; checkpoints, which only ours
-writes, are.
+Both train the `tutorial` captioner on the same cached grids, one after the other, and are evaluated on the whole of dev
+with the same search; each keeps its best epoch. The plain loop is `plain_training`'s; it overfits after its fourth
+epoch. Ours, with dropout and several views of each image, needs more epochs but less time; its schedule and its moving
+average are shortened in proportion to the run. Evaluation is not timed; checkpoints, which only ours writes, are.
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import Record, read_all
 from imagist.metrics.cider import CiderD, cider
 from imagist.metrics.significance import paired_difference
+from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import Corpus
-from imagist.training.captioners.cross_entropy import Learning, cross_entropy
-from imagist.training.captioners.evaluator import CaptionModel, Judge
+from imagist.training.captioners.cross_entropy import train_cross_entropy
+from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
 from imagist.training.captioners.recipe import Recipe
-from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
+from imagist.training.captioners.vocabulary import WordVocabulary, build_vocabulary, tokenised
 from imagist.training.encoders.backbone import open_backbone
 from imagist.training.encoders.features import Grids
 from imagist.training.encoders.grid_cache import cached_grids
@@ -47,61 +47,61 @@ from plain_training import PlainDecoder, Sentences, train_step
 RESULT = Path(__file__).parent / "results" / "caption_training.md"
 CONFIG = Path(__file__).parents[1] / "configs" / "captioners" / "tutorial.toml"
 BAR = 3  # times as many captions a second
-SAMPLED = 60  # steps of the plain loop's variant, which is not judged
+SAMPLED = 60  # steps of the plain loop's variant, which is not evaluated
 PLAIN, KEYS_ONCE, OURS = "plain", "plain, with keys computed once a photo", "ours"
 
 
 class Clock:
-    """Adds up the wall and processor seconds between its starts and stops."""
+    """Adds up wall and processor seconds between its starts and stops."""
 
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
 
     def start(self) -> None:
-        """Goes on."""
+        """Starts the clock."""
         self.wall -= time.perf_counter()
         self.cpu -= time.process_time()
 
     def stop(self) -> None:
-        """Stands."""
+        """Stops the clock."""
         self.wall += time.perf_counter()
         self.cpu += time.process_time()
 
 
 @dataclass(frozen=True)
-class OffTheClock(Judge):
-    """Looks at the main language of dev while the clock stands, and keeps the captions of the best epoch.
+class UntimedEvaluator(CaptionEvaluator):
+    """Evaluates the main language of dev while the clock is stopped, and keeps the captions of the best epoch.
 
     Attributes:
-        clock: Runs before and after.
-        told: CIDEr of each epoch, 0 to 10.
-        best: Captions of the best.
+        clock: Measures the training.
+        scores: CIDEr of each epoch, 0 to 10.
+        best: Captions of the best epoch.
     """
 
     clock: Clock = field(default_factory=Clock)
-    told: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     best: list[str] = field(default_factory=list)
 
-    def figures(self, model: nn.Module, search: Decoding | None = None) -> dict[str, float]:
-        """CIDEr alone."""
+    def evaluate(self, model: nn.Module, search: Decoding | None = None) -> dict[str, float]:
+        """Computes CIDEr alone."""
         self.clock.stop()
-        said = self.captions(model, search or self.search)
-        figure = cider(said, self.dev.references(next(iter(self.vocabulary.starts))))
-        if figure > max(self.told, default=-1):
-            self.best[:] = said
-        self.told.append(figure)
+        captions = self.captions(model, search or self.search)
+        score = cider(captions, self.dev.references(next(iter(self.vocabulary.starts))))
+        if score > max(self.scores, default=-1):
+            self.best[:] = captions
+        self.scores.append(score)
         self.clock.start()
-        return {"cider": figure}
+        return {"cider": score}
 
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """What both train on.
+    """The data of both loops.
 
     Attributes:
-        train: Photos, of each every view that the recipe asks for.
-        dev: Photos.
-        vocabulary: Of the words of train.
+        train: Training images with all views of the recipe.
+        dev: Images for evaluation.
+        vocabulary: Words of train.
     """
 
     train: Corpus
@@ -114,39 +114,40 @@ class Sets:
         return self.train.features.rows  # type: ignore[attr-defined,no-any-return]
 
     def sentences(self, max_length: int) -> Sentences:
-        """Train as the plain loop has it: the whole of each photo and nothing else, once for each of its sentences."""
-        pairs = [(photo, text) for photo, of in enumerate(self.train.said) for _, text in of]
+        """The training set of the plain loop: the whole image, once for each of its captions."""
+        pairs = [(photo, text) for photo, of in enumerate(self.train.captions) for _, text in of]
         words = np.stack([self.vocabulary.encode(text, max_length) for _, text in pairs])
         photos = np.array([photo for photo, _ in pairs])
         return Sentences(np.ascontiguousarray(self.grids[:, 0]), photos, words, self.vocabulary.end)
 
 
 def prepared(recipe: Recipe, data: Path, features: Path, photos: int | None) -> Sets:
-    """Reads the sets of a recipe, or the first photos of them; grids are computed where the cache lacks them."""
+    """Reads the sets of a recipe, or their first photos; computes grids that are not in the cache."""
     files = {"train": recipe.data.train, "dev": recipe.data.dev}
     found = read_all({split: [replace(s, path=data / s.path) for s in of] for split, of in files.items()})
     encoder = open_backbone(recipe.backbone, data)
 
     def corpus(records: Sequence[Record], views: int) -> Corpus:
-        made = Views(recipe.backbone.side, views, recipe.backbone.least_area)
+        made = Views(recipe.backbone.image_size, views, recipe.backbone.min_crop_area)
         grids = cached_grids(encoder, records, made, features, torch.device("cpu"))
         language = recipe.data.language
         return Corpus(Grids(grids), [[(language, t) for t in tokenised(r.captions)] for r in records])
 
     train, dev = corpus(found["train"][:photos], recipe.backbone.views), corpus(found["dev"][:photos], 1)
-    said = (text for of in train.said for _, text in of)
-    return Sets(train, dev, learn_words(said, (recipe.data.language,), recipe.data.least_count))
+    texts = (text for of in train.captions for _, text in of)
+    return Sets(train, dev, build_vocabulary(texts, (recipe.data.language,), recipe.data.min_count))
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe in so many epochs, its moving average as much shorter as the run."""
-    average = 1 - (1 - recipe.words.average) * recipe.words.epochs / epochs
-    return replace(recipe, words=replace(recipe.words, epochs=epochs, average=max(0.0, average)))
+    """The recipe with another number of epochs, its moving average shortened in proportion."""
+    config = recipe.cross_entropy
+    ema_decay = max(0.0, 1 - (1 - config.ema_decay) * config.epochs / epochs)
+    return replace(recipe, cross_entropy=replace(config, epochs=epochs, ema_decay=ema_decay))
 
 
-def ours(recipe: Recipe, sets: Sets, judge: OffTheClock) -> int:
-    """Trains by the recipe; gives how many captions it took."""
-    words = replace(recipe.words, first_look=0.0, patience=0)
+def ours(recipe: Recipe, sets: Sets, evaluator: UntimedEvaluator) -> int:
+    """Trains by the recipe; returns the number of captions that it processed."""
+    config = replace(recipe.cross_entropy, first_eval=0.0, patience=0)
     torch.manual_seed(recipe.seed)
     _, _, cells, channels = sets.grids.shape
     decoder = build(
@@ -157,41 +158,41 @@ def ours(recipe: Recipe, sets: Sets, judge: OffTheClock) -> int:
         max_length=recipe.data.max_length,
     )
     with tempfile.TemporaryDirectory() as name:
-        learning = Learning(
-            [sets.train], sets.vocabulary, recipe.data.max_length, judge, Path(name), Accelerator(cpu=True),
+        context = TrainingContext(
+            [sets.train], sets.vocabulary, recipe.data.max_length, evaluator, Path(name), Accelerator(cpu=True),
             seed=recipe.seed, bf16=recipe.bf16,
         )  # fmt: skip
-        judge.clock.start()
-        cross_entropy(CaptionModel(nn.Identity(), decoder), learning, words)
-        judge.clock.stop()
-    return words.epochs * (len(sets.train) // words.batch) * words.batch * words.sentences
+        evaluator.clock.start()
+        train_cross_entropy(CaptionModel(nn.Identity(), decoder), context, config)
+        evaluator.clock.stop()
+    return config.epochs * (len(sets.train) // config.batch_size) * config.batch_size * config.captions_per_image
 
 
 def plain(
     recipe: Recipe,
     sets: Sets,
-    judge: OffTheClock,
+    evaluator: UntimedEvaluator,
     *,
     epochs: int = 1,
     keys_once: bool = False,
     steps: int | None = None,
 ) -> int:
-    """Trains as the tutorials do, whole epochs or so many steps of one; gives how many captions it took."""
+    """Trains as the tutorials do, whole epochs or some steps of one; returns the number of captions processed."""
     torch.manual_seed(recipe.seed)
     sentences = sets.sentences(recipe.data.max_length)
     decoder = PlainDecoder(len(sets.vocabulary.lines), sets.grids.shape[3], keys_once=keys_once)
     model = CaptionModel(nn.Identity(), decoder)
     optimiser = torch.optim.Adam(decoder.parameters())
     taken = 0
-    judge.clock.start()
+    evaluator.clock.start()
     for epoch in range(epochs):
         model.train()
         for grids, words in islice(sentences.batches(epoch), steps):
             train_step(decoder, optimiser, grids, words, sentences.end)
             taken += len(words)
         if steps is None:
-            judge.figures(model)
-    judge.clock.stop()
+            evaluator.evaluate(model)
+    evaluator.clock.stop()
     return taken
 
 
@@ -213,23 +214,23 @@ def main() -> None:
     recipe = shortened(settings.read(args.config, Recipe, args.set), args.epochs)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     sets = prepared(recipe, args.data, args.features, args.photos)
-    judges = {name: OffTheClock(sets.dev, sets.vocabulary, recipe.search) for name in (PLAIN, KEYS_ONCE, OURS)}
+    evaluators = {name: UntimedEvaluator(sets.dev, sets.vocabulary, recipe.search) for name in (PLAIN, KEYS_ONCE, OURS)}
     taken = {
-        PLAIN: plain(recipe, sets, judges[PLAIN], epochs=args.plain_epochs),
-        KEYS_ONCE: plain(recipe, sets, judges[KEYS_ONCE], keys_once=True, steps=SAMPLED),
-        OURS: ours(recipe, sets, judges[OURS]),
+        PLAIN: plain(recipe, sets, evaluators[PLAIN], epochs=args.plain_epochs),
+        KEYS_ONCE: plain(recipe, sets, evaluators[KEYS_ONCE], keys_once=True, steps=SAMPLED),
+        OURS: ours(recipe, sets, evaluators[OURS]),
     }
-    text = report(recipe, sets, judges, taken)
+    text = report(recipe, sets, evaluators, taken)
     print(text)
     if not args.print:
         RESULT.write_text(text, "utf-8")
 
 
-def report(recipe: Recipe, sets: Sets, judges: Mapping[str, OffTheClock], taken: Mapping[str, int]) -> str:
-    rates = {name: taken[name] / judge.clock.wall for name, judge in judges.items()}
-    costs = {name: 1000 * judge.clock.cpu / taken[name] for name, judge in judges.items()}
+def report(recipe: Recipe, sets: Sets, evaluators: Mapping[str, UntimedEvaluator], taken: Mapping[str, int]) -> str:
+    rates = {name: taken[name] / evaluator.clock.wall for name, evaluator in evaluators.items()}
+    costs = {name: 1000 * evaluator.clock.cpu / taken[name] for name, evaluator in evaluators.items()}
     references = CiderD(sets.dev.references(recipe.data.language))
-    better = paired_difference(*(100 * references.scores(judges[name].best) for name in (OURS, PLAIN))).interval
+    better = paired_difference(*(100 * references.scores(evaluators[name].best) for name in (OURS, PLAIN))).interval
     lines = [
         "# Throughput of training a captioner",
         "",
@@ -240,11 +241,11 @@ def report(recipe: Recipe, sets: Sets, judges: Mapping[str, OffTheClock], taken:
         "| loop | captions/s | ratio | processor s a 1,000 captions | ratio | minutes | dev CIDEr after each epoch |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for name, judge in judges.items():
-        told = ", ".join(f"{100 * figure:.1f}" for figure in judge.told) or "not judged"
+    for name, evaluator in evaluators.items():
+        scores = ", ".join(f"{100 * figure:.1f}" for figure in evaluator.scores) or "not evaluated"
         lines.append(
             f"| {name} | {rates[name]:.0f} | {rates[OURS] / rates[name]:.1f} | {costs[name]:.2f} |"
-            f" {costs[name] / costs[OURS]:.1f} | {judge.clock.wall / 60:.1f} | {told} |"
+            f" {costs[name] / costs[OURS]:.1f} | {evaluator.clock.wall / 60:.1f} | {scores} |"
         )
     return "\n".join(
         [

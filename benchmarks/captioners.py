@@ -219,7 +219,7 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
 
 def cells(row: Row) -> list[str]:
     minutes = " + ".join(
-        f"{row.minutes[phase]:.0f}" for phase in ("words", "critical", "concepts") if phase in row.minutes
+        f"{row.minutes[phase]:.0f}" for phase in ("cross_entropy", "self_critical", "concepts") if phase in row.minutes
     )
     figures = [spread(vars(row.figures[name])) if name in row.figures else "" for name in FIGURES]
     sizes = " + ".join(f"{number / 1e6:.1f}" for number in row.weights)

@@ -27,7 +27,7 @@ class Rules:
     Attributes:
         start: The word that every sentence begins after.
         end: The word that ends it.
-        banned: Words that are never said.
+        suppressed_tokens: Words that are never generated.
         beam: B.
         max_length: Most words of a sentence.
         power: Sentences are ranked by log-probability / words ** power.
@@ -37,7 +37,7 @@ class Rules:
 
     start: int
     end: int
-    banned: tuple[int, ...]
+    suppressed_tokens: tuple[int, ...]
     beam: int
     max_length: int
     power: float
@@ -57,7 +57,7 @@ def plain_search(decoder: CaptionDecoder, grid: Tensor, rules: Rules) -> list[in
             logits, state = (_all if rules.together else _one_by_one)(decoder, last, memory, state)
         else:
             logits = _anew(decoder, torch.tensor([[words for _, words in hypotheses]]), grid)
-        logits[:, list(rules.banned)] = -inf
+        logits[:, list(rules.suppressed_tokens)] = -inf
         scores = torch.log_softmax(logits, -1)
         for row, (_, words) in enumerate(hypotheses):
             scores[row, words[-1] if t else rules.end] = -inf  # no empty sentence, and no word twice in a row
@@ -102,8 +102,8 @@ def grid_read_once(decoder: CaptionDecoder) -> Iterator[None]:
 
 
 def _anew(decoder: CaptionDecoder, words: Tensor, grid: Tensor) -> Tensor:
-    hidden, _ = decoder.hidden(grid, words)
-    return decoder.say(hidden[0, :, -1])
+    hidden, _ = decoder.hidden_states(grid, words)
+    return decoder.logits(hidden[0, :, -1])
 
 
 def _all(decoder: CaptionDecoder, last: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensors]:

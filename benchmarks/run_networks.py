@@ -1,6 +1,6 @@
-"""A bundle's weights as torch modules, whatever kind of captioner it is, for measuring one runtime against the other.
+"""A bundle's weights as torch modules, to compare the two runtimes.
 
-Shapes: N photos, S side in pixels, L cells, D channels.
+Shapes: N images, S side in pixels, L cells, D channels.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def as_floats(networks: Networks, scratch: Path) -> Networks:
 
 
 def of_run(run: Path, data: Path) -> Networks:
-    """Modules as the recipe of a run says, the decoder filled with the weights of the bundle's graphs."""
+    """The modules of a run's recipe, with the weights of the bundle's graphs."""
     recipe = json.loads((run / "measured.json").read_text("utf-8"))["recipe"]
     bundle = open_bundle(run / "bundle")
     _, cells, channels = bundle.session("begin.onnx").get_inputs()[0].shape
@@ -92,7 +92,7 @@ def of_run(run: Path, data: Path) -> Networks:
         raise BundleError(f"no weights named {', '.join(missing)}", item=str(bundle.folder))
     decoder.load_state_dict({name: found[name] for name in wanted}, strict=False)
     encoder = open_backbone(Backbone(**recipe["backbone"]), data)
-    if recipe["backbone"]["tune"]:
+    if recipe["backbone"]["finetune"]:
         trained = (checkpoint.load(run / "captioner.pt") or {})["weights"]
         own = {k.removeprefix("encoder."): v for k, v in trained.items() if k.startswith("encoder.")}
         encoder.load_state_dict(own)

@@ -1,4 +1,4 @@
-"""What the folder of a training says of it: minutes at work, what self-critical training gained, further languages."""
+"""Reads the folder of a training: minutes of each phase, gain of the self-critical phase, further languages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PAUSE = 600  # seconds without a line after which training was not going on: it speaks every 20, or after a look at dev
+PAUSE = 600  # seconds; a longer gap between log lines is a break (a line comes every 20 s, or after an evaluation)
 DAY = 86_400
 
 _LINE = re.compile(r"(\d\d):(\d\d):(\d\d) (.*)")
@@ -17,10 +17,10 @@ _LINE = re.compile(r"(\d\d):(\d\d):(\d\d) (.*)")
 def minutes(log: str) -> dict[str, float]:
     """Minutes of ``grids`` (the cache of features) and of each phase in ``train.log``, over all sessions.
 
-    The time before a line is that of the phase which the line speaks of. A longer silence than `PAUSE` was a break.
+    The time before a line counts for the phase of that line. A gap longer than `PAUSE` counts for none.
     """
     total: dict[str, float] = {}
-    phase, before = "words", None
+    phase, before = "cross_entropy", None
     for line in log.splitlines():
         found = _LINE.fullmatch(line)
         if found is None:
@@ -36,39 +36,39 @@ def minutes(log: str) -> dict[str, float]:
 
 
 def _phase(message: str, before: str) -> str:
-    """``at 0`` is the first look of self-critical training, any other look belongs to what goes on."""
+    """The evaluation at step 0 opens the self-critical phase; any other belongs to the phase before it."""
     first = message.split(" ", 1)[0]
-    if first in ("grids", "words", "critical", "concepts"):
+    if first in ("grids", "cross_entropy", "self_critical", "concepts"):
         return first
-    return "critical" if message.startswith("at 0 ") else before
+    return "self_critical" if message.startswith("dev at step 0 ") else before
 
 
 def training_minutes(run: Path, measured: Mapping[str, Any]) -> dict[str, float]:
-    """Minutes of ``words`` and, if there were any, of ``critical`` and ``concepts``, features cached.
+    """Minutes of ``cross_entropy`` and, where they ran, ``self_critical`` and ``concepts``, with cached features.
 
-    Reading the data and writing the bundle are not in the log; where one session did all, it knows how long it took,
-    and they are counted as ``words``.
+    The log does not cover reading the data and writing the bundle; if one session did everything, they are counted as
+    ``cross_entropy``.
     """
     path = run / "train.log"
-    told = minutes(path.read_text("utf-8") if path.exists() else "")
-    session = float(measured["minutes_this_session"]) - told.pop("grids", 0.0)
-    found = {"words": 0.0} | told
-    found["words"] += max(0.0, session - sum(found.values()))
+    logged = minutes(path.read_text("utf-8") if path.exists() else "")
+    session = float(measured["minutes_this_session"]) - logged.pop("grids", 0.0)
+    found = {"cross_entropy": 0.0} | logged
+    found["cross_entropy"] += max(0.0, session - sum(found.values()))
     return found
 
 
 def gain(run: Path) -> tuple[float, float] | None:
-    """CIDEr x 100 on dev before self-critical training and at its best, as training told it; None without any."""
-    path = run / "critical.jsonl"
-    told = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    before = [100 * entry["cider"] for entry in told if entry["step"] == 0]
-    return (before[0], 100 * max(entry["cider"] for entry in told)) if before else None
+    """CIDEr x 100 on dev before the self-critical phase and at its best; None without that phase."""
+    path = run / "self_critical.jsonl"
+    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    before = [100 * entry["cider"] for entry in entries if entry["step"] == 0]
+    return (before[0], 100 * max(entry["cider"] for entry in entries)) if before else None
 
 
 def languages(measured: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
     """CIDEr on dev, its value and bounds 0 to 10, of each language by one reference a photo; empty with one language.
 
-    The main language's is told by its first reference.
+    The main language is evaluated with its first reference.
     """
     dev = measured["dev"]
     main = next(iter(dev))

@@ -18,15 +18,15 @@ from imagist.training.networks.prefix import PrefixDecoder
 
 SIDE, CELLS, CHANNELS, LONGEST = 24, 9, 12, 20
 WORDS = (*SPECIAL, "<de>", *tiny_checkpoints.WORDS)
-_RECURRENT = {"hidden": 16, "embedding": 12}
-_SMALL_GPT2 = {"width": 24, "layers": 2, "heads": 3, "places": 30}
+_RECURRENT = {"hidden_size": 16, "embedding_size": 12}
+_SMALL_GPT2 = {"width": 24, "layers": 2, "heads": 3, "positions": 30}
 DECODERS = {
     "attention-sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention": 8},
     "attention-tutorial": {"kind": "attention", "preset": "tutorial", **_RECURRENT, "attention": 8, "values": 24},
     "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
     "lstm-inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm-merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
-    "prefix-gpt2": {"kind": "prefix-gpt2", "prefix": 4, "language_model": _SMALL_GPT2},
+    "prefix-gpt2": {"kind": "prefix-gpt2", "prefix_length": 4, "language_model": _SMALL_GPT2},
 }
 NAMES = (*DECODERS, "prefix-gpt2-bpe")
 
@@ -51,8 +51,8 @@ def parts(name: str) -> Parts:
         start, end = tokenizer.convert_tokens_to_ids(["</s>", "Ċ"])
         words = BpeVocabulary(tokenizer, len(tokenizer), start=start, end=end)
         kind, decoder = "prefix-gpt2", PrefixDecoder(
-            small_gpt2(len(words.lines), **_SMALL_GPT2), CHANNELS, cells=CELLS, prefix=4, starts=[start], end=end,
-            max_length=LONGEST,
+            small_gpt2(len(words.lines), **_SMALL_GPT2), CHANNELS, cells=CELLS, prefix_length=4, starts=[start],
+            end=end, max_length=LONGEST,
         )  # fmt: skip
     else:
         kind, words = DECODERS[name]["kind"], WordVocabulary(WORDS, ("en", "de"))

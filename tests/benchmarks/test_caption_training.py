@@ -11,19 +11,20 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 import caption_training
-from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, OffTheClock, Sets, report, shortened
+from caption_training import BAR, KEYS_ONCE, OURS, PLAIN, Clock, Sets, UntimedEvaluator, report, shortened
 from imagist.captioning.decoding import Decoding
 from imagist.training.captioners.corpus import Corpus
-from imagist.training.captioners.evaluator import Judge
-from imagist.training.captioners.recipe import Data, Recipe, Words
-from imagist.training.captioners.vocabulary import learn_words
+from imagist.training.captioners.evaluator import CaptionEvaluator
+from imagist.training.captioners.recipe import CrossEntropy, Data, Recipe
+from imagist.training.captioners.vocabulary import build_vocabulary
 from imagist.training.encoders.features import Grids
 
 pytestmark = pytest.mark.torch
 SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")
 RECIPE = Recipe(
     "tiny", Data((), (), max_length=8), decoder={"kind": "attention", "preset": "tutorial"},
-    words=Words(epochs=2, batch=4, sentences=5, warm=2), search=Decoding(2, max_length=8), bf16=False,
+    cross_entropy=CrossEntropy(epochs=2, batch_size=4, captions_per_image=5, warmup_steps=2),
+    search=Decoding(2, max_length=8), bf16=False,
 )  # fmt: skip
 
 
@@ -34,35 +35,38 @@ def corpus(photos, views, seed):
 
 @pytest.fixture
 def sets():
-    return Sets(corpus(8, 2, 1), corpus(3, 1, 2), learn_words(SAID, ["en"], 1))
+    return Sets(corpus(8, 2, 1), corpus(3, 1, 2), build_vocabulary(SAID, ["en"], 1))
 
 
-def judge_of(sets):
-    return OffTheClock(sets.dev, sets.vocabulary, RECIPE.search)
+def evaluator_of(sets):
+    return UntimedEvaluator(sets.dev, sets.vocabulary, RECIPE.search)
 
 
-def test_both_take_the_same_captions_and_are_judged_after_every_epoch(sets):
-    judges = {name: judge_of(sets) for name in (PLAIN, KEYS_ONCE, OURS)}
+def test_both_take_the_same_captions_and_are_evaluated_after_every_epoch(sets):
+    evaluators = {name: evaluator_of(sets) for name in (PLAIN, KEYS_ONCE, OURS)}
     taken = {
-        PLAIN: caption_training.plain(RECIPE, sets, judges[PLAIN], epochs=2),
-        KEYS_ONCE: caption_training.plain(RECIPE, sets, judges[KEYS_ONCE], keys_once=True, steps=1),
-        OURS: caption_training.ours(RECIPE, sets, judges[OURS]),
+        PLAIN: caption_training.plain(RECIPE, sets, evaluators[PLAIN], epochs=2),
+        KEYS_ONCE: caption_training.plain(RECIPE, sets, evaluators[KEYS_ONCE], keys_once=True, steps=1),
+        OURS: caption_training.ours(RECIPE, sets, evaluators[OURS]),
     }
     assert taken[OURS] == taken[PLAIN] == 2 * 8 * 5
     assert taken[KEYS_ONCE] == 40
-    assert [len(judges[name].told) for name in (PLAIN, KEYS_ONCE, OURS)] == [2, 0, 2]
-    assert len(judges[OURS].best) == len(judges[PLAIN].best) == 3
-    text = report(RECIPE, sets, judges, taken)
+    assert [len(evaluators[name].scores) for name in (PLAIN, KEYS_ONCE, OURS)] == [2, 0, 2]
+    assert len(evaluators[OURS].best) == len(evaluators[PLAIN].best) == 3
+    text = report(RECIPE, sets, evaluators, taken)
     assert f"(the bar: {BAR}x)" in text
-    assert text.count("not judged") == 1
+    assert text.count("not evaluated") == 1
 
 
 def test_a_shorter_run_averages_over_as_large_a_part_of_it():
-    whole = replace(RECIPE, words=replace(RECIPE.words, epochs=12, average=0.995))
-    assert shortened(whole, 6).words.epochs == 6
-    assert shortened(whole, 6).words.average == pytest.approx(0.99)
+    whole = replace(RECIPE, cross_entropy=replace(RECIPE.cross_entropy, epochs=12, ema_decay=0.995))
+    assert shortened(whole, 6).cross_entropy.epochs == 6
+    assert shortened(whole, 6).cross_entropy.ema_decay == pytest.approx(0.99)
     assert shortened(whole, 12) == whole
-    assert shortened(replace(whole, words=replace(whole.words, average=0.9)), 1).words.average == 0
+    assert (
+        shortened(replace(whole, cross_entropy=replace(whole.cross_entropy, ema_decay=0.9)), 1).cross_entropy.ema_decay
+        == 0
+    )
 
 
 def test_sentences_are_of_the_whole_photo_and_of_every_caption(sets):
@@ -84,15 +88,15 @@ def test_judging_is_not_timed_and_the_best_epoch_is_kept(sets, monkeypatch):
             next(now)
         return next(left)
 
-    monkeypatch.setattr(Judge, "captions", captions)
-    judge = judge_of(sets)
-    judge.clock.start()
+    monkeypatch.setattr(CaptionEvaluator, "captions", captions)
+    evaluator = evaluator_of(sets)
+    evaluator.clock.start()
     for _ in range(3):
-        judge.figures(None)
-    judge.clock.stop()
-    assert judge.clock.wall == 4  # one between any two readings
-    assert judge.told == [8.0, 16.0, 4.0]
-    assert judge.best == epochs[1]
+        evaluator.evaluate(None)
+    evaluator.clock.stop()
+    assert evaluator.clock.wall == 4  # one between any two readings
+    assert evaluator.scores == [8.0, 16.0, 4.0]
+    assert evaluator.best == epochs[1]
 
 
 def test_a_clock_counts_from_start_to_stop(monkeypatch):

@@ -18,7 +18,8 @@ def row(name="tutorial", **changes):
     figures = {figure: Interval(0.2, 0.1, 0.3) for figure in FIGURES}
     given = {
         "name": name, "kind": "attention tutorial", "figures": figures, "dangling": Interval(0.01, 0.0, 0.02),
-        "rate": 120.4, "weights": (2_206_821, 3_195_193), "minutes": {"words": 30.2}, "gain": None, "languages": {},
+        "rate": 120.4, "weights": (2_206_821, 3_195_193), "minutes": {"cross_entropy": 30.2}, "gain": None,
+        "languages": {},
     }  # fmt: skip
     return Row(**given | changes)
 
@@ -35,7 +36,10 @@ def test_it_does_not_dangle(caption):
 
 def test_every_figure_has_its_interval_and_every_phase_its_minutes():
     text = report(
-        [row(), row("best", minutes={"words": 60.0, "critical": 45.0, "concepts": 3.0})], "dev", [None] * 1000, 2
+        [row(), row("best", minutes={"cross_entropy": 60.0, "self_critical": 45.0, "concepts": 3.0})],
+        "dev",
+        [None] * 1000,
+        2,
     )
     lines = [line for line in text.splitlines() if line.startswith(("| tutorial", "| best"))]
     assert lines[0].count("20.0 [10.0, 30.0]") == len(FIGURES)

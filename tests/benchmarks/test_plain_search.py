@@ -44,7 +44,7 @@ def rules(chosen, together=True):
 
 
 def ours(decoder, grid, chosen):
-    vocabulary = SimpleNamespace(banned=(START, UNKNOWN), end=END, starts={"en": START})
+    vocabulary = SimpleNamespace(suppressed_tokens=(START, UNKNOWN), end=END, starts={"en": START})
     beams = TorchBeams(decoder, grid, chosen.beam, vocabulary)
     return [best.words.tolist() for best, *_ in generate(beams, len(grid), chosen)]
 
@@ -70,7 +70,7 @@ def test_both_searches_say_the_same(seed, more, beam, max_length, power, togethe
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
-    decoder = AttentionDecoder(30, 6, cell=cell, hidden=16, embedding=12, attention=8).eval()
+    decoder = AttentionDecoder(30, 6, cell=cell, hidden_size=16, embedding_size=12, attention_size=8).eval()
     grid = torch.randn(9, 4, 6) * 3
     chosen = Decoding(3, max_length=12)
     found = [plain_search(decoder, one[None], rules(chosen, together)) for one in grid]
@@ -98,11 +98,11 @@ def test_the_grid_is_read_once_within_and_each_time_without(monkeypatch):
     grid, words = torch.randn(1, 4, 6), torch.ones(1, 1, 1, dtype=torch.int64)
     for expected in (1, 2):
         with grid_read_once(decoder):
-            decoder.hidden(grid, words)
-            decoder.hidden(grid, words)
+            decoder.hidden_states(grid, words)
+            decoder.hidden_states(grid, words)
         assert len(calls) == expected
-    decoder.hidden(grid, words)
-    decoder.hidden(grid, words)
+    decoder.hidden_states(grid, words)
+    decoder.hidden_states(grid, words)
     assert len(calls) == 4
 
 

@@ -22,7 +22,7 @@ name = "small"
 [data]
 train = [{ path = "train.parquet" }]
 dev = [{ path = "dev.parquet" }]
-[words]
+[cross_entropy]
 epochs = 2
 """
 
@@ -42,11 +42,21 @@ def test_without_images_it_says_how_to_name_them(recipe, capsys):
 
 
 def test_every_fault_of_the_recipe_is_told(recipe, capsys):
-    arguments = ["train", "caption", recipe, "--data", ".", "--set", "words.epocs=3", "--set", "words.rate=-1"]
+    arguments = [
+        "train",
+        "caption",
+        recipe,
+        "--data",
+        ".",
+        "--set",
+        "cross_entropy.epocs=3",
+        "--set",
+        "cross_entropy.learning_rate=-1",
+    ]
     assert main(arguments) == 2
     said = capsys.readouterr().err
-    assert "words.epocs" in said
-    assert "words.rate" in said
+    assert "cross_entropy.epocs" in said
+    assert "cross_entropy.learning_rate" in said
     assert "Traceback" not in said
 
 
@@ -62,17 +72,21 @@ def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_pat
 
     def train(recipe, data, folder, features, curves):
         seen.update(recipe=recipe, data=data, folder=folder, features=features)
-        curves("words", 3, {"loss": 2.0})
+        curves("cross_entropy", 3, {"loss": 2.0})
         return Outcome(folder, {"recipe": {}}, ())
 
     monkeypatch.setattr("imagist.training.captioners.train.train", train)
     monkeypatch.setattr("imagist.report.training.write_report", lambda *given: seen.update(report=given))
-    assert main(["train", "caption", recipe, "--data", ".", "--set", "words.epochs=7"]) == 0
-    assert seen["recipe"].words.epochs == 7
+    assert main(["train", "caption", recipe, "--data", ".", "--set", "cross_entropy.epochs=7"]) == 0
+    assert seen["recipe"].cross_entropy.epochs == 7
     assert str(seen["folder"]) == "runs/small"
     assert "epochs = 7" in seen["report"][3]
     assert capsys.readouterr().out.strip() == "runs/small/report.html"
-    assert json.loads((tmp_path / "runs/small/curves.jsonl").read_text()) == {"phase": "words", "step": 3, "loss": 2.0}
+    assert json.loads((tmp_path / "runs/small/curves.jsonl").read_text()) == {
+        "phase": "cross_entropy",
+        "step": 3,
+        "loss": 2.0,
+    }
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(recipe, tmp_path, capsys):
@@ -86,7 +100,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(recipe, tmp_path, capsys):
 def test_tensorboard_gets_the_curves_where_it_is_installed(tmp_path):
     pytest.importorskip("tensorboard")
     curves = Curves(tmp_path, tensorboard=True)
-    curves("words", 1, {"loss": 3.0})
+    curves("cross_entropy", 1, {"loss": 3.0})
     assert list((tmp_path / "tensorboard").iterdir())
 
 

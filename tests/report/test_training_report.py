@@ -47,7 +47,7 @@ def test_of_a_step_told_twice_the_later_word_counts(run):
 def test_the_report_shows_curves_figures_and_samples(run):
     samples = [
         SimpleNamespace(
-            pixels=np.zeros((8, 8, 3), np.uint8), name="a'b.jpg", said={"en": "a <b> dog", "de": "ein Hund"},
+            pixels=np.zeros((8, 8, 3), np.uint8), name="a'b.jpg", captions={"en": "a <b> dog", "de": "ein Hund"},
             references=("one dog & another",),
         )
     ]  # fmt: skip

@@ -50,19 +50,19 @@ def run(number, phase, folder):
 
 
 def test_they_end_with_the_weights_of_one(tmp_path):
-    (alone,) = run(1, "words", tmp_path / "1")
-    both = run(2, "words", tmp_path / "2")
-    one, two = (checkpoint.load(tmp_path / str(number) / "words.pt") for number in (1, 2))
+    (alone,) = run(1, "cross_entropy", tmp_path / "1")
+    both = run(2, "cross_entropy", tmp_path / "2")
+    one, two = (checkpoint.load(tmp_path / str(number) / "cross_entropy.pt") for number in (1, 2))
     assert one["step"] == two["step"] == 3
     for name, weight in alone.items():
         for found in both:
             torch.testing.assert_close(found[name], weight, atol=1e-5, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
         torch.testing.assert_close(two["weights"][name], one["weights"][name], atol=1e-5, rtol=0)
-    assert two["figure"] == pytest.approx(one["figure"], abs=1e-5)
+    assert two["best_score"] == pytest.approx(one["best_score"], abs=1e-5)
 
 
 def test_they_keep_equal_weights_where_each_draws_sentences_of_its_own(tmp_path):
-    one, other = run(2, "critical", tmp_path)
-    assert checkpoint.load(tmp_path / "critical.pt")["step"] == 3
+    one, other = run(2, "self_critical", tmp_path)
+    assert checkpoint.load(tmp_path / "self_critical.pt")["step"] == 3
     for name, weight in one.items():
         assert torch.equal(weight, other[name]), name

@@ -9,26 +9,35 @@ from pathlib import Path
 import torch
 from tiny_training import Tiny
 
-from imagist.training.captioners.cross_entropy import cross_entropy
-from imagist.training.captioners.self_critical import self_critical
+from imagist.training.captioners.cross_entropy import train_cross_entropy
+from imagist.training.captioners.self_critical import train_self_critical
 
-SETTINGS = {"average": 0.5, "rate": 1e-2}
+SETTINGS = {"ema_decay": 0.5, "learning_rate": 1e-2}
 
 
 def run(phase, folder):
     """Three steps of five photos of the first set and two of each other one: nine, which two cannot share evenly."""
     torch.set_num_threads(1)
     tiny = Tiny()
-    model, learning = tiny.model(dropout=0.0), tiny.learning(folder)
-    if phase == "words":
-        cross_entropy(
-            model, learning, replace(tiny.words, batch=5, epochs=3, doubly_stochastic_weight=0.5, warm=1, **SETTINGS)
+    model, context = tiny.model(dropout=0.0), tiny.context(folder)
+    if phase == "cross_entropy":
+        train_cross_entropy(
+            model,
+            context,
+            replace(
+                tiny.cross_entropy, batch_size=5, epochs=3, doubly_stochastic_weight=0.5, warmup_steps=1, **SETTINGS
+            ),
         )
     else:
-        self_critical(model, learning, replace(tiny.critical, batch=5, steps=3, warm=1, **SETTINGS), tiny.words)
+        train_self_critical(
+            model,
+            context,
+            replace(tiny.self_critical, batch_size=5, steps=3, warmup_steps=1, **SETTINGS),
+            tiny.cross_entropy,
+        )
     folder.mkdir(exist_ok=True)
-    torch.save(model.state_dict(), folder / f"weights-{learning.accelerator.process_index}.pt")
-    return learning.accelerator.num_processes
+    torch.save(model.state_dict(), folder / f"weights-{context.accelerator.process_index}.pt")
+    return context.accelerator.num_processes
 
 
 if __name__ == "__main__":

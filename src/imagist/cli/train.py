@@ -22,9 +22,9 @@ def configure(parser: Parser) -> None:
     )
     caption.add_argument(
         "--features", type=Path, default=Path("runs/features"), metavar="DIR",
-        help="cache of what frozen encoders make of photos (default: runs/features)",
+        help="cache of frozen encoders' features (default: runs/features)",
     )  # fmt: skip
-    add_changes(caption, "words.epochs=3")
+    add_changes(caption, "cross_entropy.epochs=3")
     caption.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
     caption.set_defaults(act=_caption)
 
@@ -46,8 +46,7 @@ def _caption(args: argparse.Namespace) -> int:
     recipe = settings.read(args.config, Recipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
-    curves = Curves(folder, tensorboard=args.tensorboard)
-    outcome = train(recipe, data, folder, args.features, curves)
+    outcome = train(recipe, data, folder, args.features, Curves(folder, tensorboard=args.tensorboard))
     if outcome is not None:
         from imagist.report.training import write_report
 
@@ -57,11 +56,11 @@ def _caption(args: argparse.Namespace) -> int:
 
 
 class Curves:
-    """Keeps what training tells of itself, a line of JSON each, and gives it to TensorBoard where asked to.
+    """Writes the metrics of a training to a JSON Lines file and, if asked, for TensorBoard.
 
     Args:
-        folder: Receives ``curves.jsonl`` and, for TensorBoard, ``tensorboard/``.
-        tensorboard: Whether to write for it.
+        folder: Receives ``curves.jsonl`` and ``tensorboard/``.
+        tensorboard: Whether to write for TensorBoard.
 
     Raises:
         MissingExtra: TensorBoard is not installed.
@@ -77,20 +76,20 @@ class Curves:
                 raise MissingExtra("TensorBoard is not installed", remedy="pip install tensorboard") from error
             self._board = SummaryWriter(str(folder / "tensorboard"))
 
-    def __call__(self, phase: str, step: int, figures: dict[str, float]) -> None:
-        """Keeps the figures of a step."""
+    def __call__(self, phase: str, step: int, metrics: dict[str, float]) -> None:
+        """Writes the metrics of a step."""
         import json
 
         with self._path.open("a") as file:
-            file.write(json.dumps({"phase": phase, "step": step} | figures) + "\n")
+            file.write(json.dumps({"phase": phase, "step": step} | metrics) + "\n")
         if self._board is not None:
-            for name, value in figures.items():
+            for name, value in metrics.items():
                 self._board.add_scalar(f"{phase}/{name}", value, step)
             self._board.flush()
 
 
 def begin_log(path: Path) -> None:
-    """Makes the folder of a run, and a log there of what is said.
+    """Makes the folder of a run, and logs to a file in it.
 
     Raises:
         OutputError: It cannot be written to.
@@ -103,7 +102,7 @@ def begin_log(path: Path) -> None:
 
 
 def logged(path: Path) -> None:
-    """What training says goes to stderr and to a file."""
+    """Sends the log of the training to stderr and to a file."""
     import logging
 
     handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(path)]

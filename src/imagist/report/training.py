@@ -29,7 +29,7 @@ class Sample(Protocol):
     def name(self) -> str: ...  # noqa: D102
 
     @property
-    def said(self) -> Mapping[str, str]: ...  # noqa: D102
+    def captions(self) -> Mapping[str, str]: ...  # noqa: D102
 
     @property
     def references(self) -> tuple[str, ...]: ...  # noqa: D102
@@ -143,9 +143,9 @@ def _page(measured: Mapping[str, Any], samples: Sequence[Sample], recipe: str, c
 
 
 def _card(sample: Sample) -> str:
-    several = len(sample.said) > 1
+    several = len(sample.captions) > 1
     said = "".join(
-        f"<p><b>{escaped(f'{code}: {text}' if several else text)}</b></p>" for code, text in sample.said.items()
+        f"<p><b>{escaped(f'{code}: {text}' if several else text)}</b></p>" for code, text in sample.captions.items()
     )
     people = "".join(f'<p class="soft">{escaped(text)}</p>' for text in sample.references)
     return (

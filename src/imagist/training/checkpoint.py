@@ -1,4 +1,4 @@
-"""Where a long run stands, on disk: written whole or not at all, read without unpickling code."""
+"""Checkpoints: written atomically, read without unpickling code."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from imagist.storage import atomic_write
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Writes tensors, numbers and strings; a kill leaves the file before."""
+    """Writes tensors, numbers and strings; if the process is killed, the previous file remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as scratch:
         torch.save(state, scratch)
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What `save` wrote, or None where there is nothing yet.
+    """Reads what `save` wrote; None if there is no file.
 
     Raises:
-        DataError: The file is there and cannot be read.
+        DataError: The file cannot be read.
     """
     if not path.exists():
         return None
@@ -30,6 +30,6 @@ def load(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
         raise DataError(
-            f"unreadable checkpoint ({type(error).__name__})", item=str(path), remedy="delete it to begin anew"
+            f"unreadable checkpoint ({type(error).__name__})", item=str(path), remedy="delete it to start again"
         ) from error
     return state

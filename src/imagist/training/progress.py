@@ -1,4 +1,4 @@
-"""A line now and then about a long run: how far, how fast, how long still."""
+"""Logs the progress of a long run: steps, speed, time left."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ log = logging.getLogger("imagist.training")
 
 
 class Progress:
-    """Counts steps of a run and logs speed and time left at most once in ``every`` seconds.
+    """Counts steps and logs speed and time left, at most once in ``every`` seconds.
 
     Args:
-        name: Heads every line.
+        name: First word of each line.
         total: Steps of the whole run.
-        done: Steps that an earlier session already made.
+        done: Steps that an earlier session made.
         every: Seconds between lines.
     """
 
     def __init__(self, name: str, total: int, done: int = 0, every: float = 20.0) -> None:
         self.name, self.total, self.done, self.every = name, total, done, every
         self._began, self._first = time.monotonic(), done
-        self._told = self._began
+        self._logged = self._began
 
     def step(self, items: int, **figures: float) -> bool:
-        """One step made over ``items`` items; True where a line was due and written."""
+        """Counts one step over ``items`` items; returns whether it wrote a line."""
         self.done += 1
         now = time.monotonic()
-        if now - self._told < self.every and self.done < self.total:
+        if now - self._logged < self.every and self.done < self.total:
             return False
-        self._told = now
+        self._logged = now
         rate = (self.done - self._first) / max(now - self._began, 1e-9)
         shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         left = (self.total - self.done) / rate / 60

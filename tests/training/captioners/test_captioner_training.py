@@ -67,12 +67,13 @@ def data(tmp_path_factory):
 def recipe(*changes, **more):
     toml = {
         "name": "squares",
-        "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "least_count": 1,
+        "data": {"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "min_count": 1,
                  "max_length": 8},
-        "backbone": {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2},
-        "decoder": {"kind": "attention", "hidden": 24, "embedding": 16, "attention": 16, "dropout": 0.0},
-        "words": {"epochs": 60, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 5, "average": 0.9, "patience": 0,
-                  "first_look": 0.99},
+        "backbone": {"name": "test_efficientnet", "weights": "weights.safetensors", "image_size": 64, "views": 2},
+        "decoder": {"kind": "attention", "hidden_size": 24, "embedding_size": 16, "attention_size": 16, "dropout": 0.0},
+        "cross_entropy": {"epochs": 60, "batch_size": 12, "captions_per_image": 3, "learning_rate": 2e-2,
+                          "warmup_steps": 5, "ema_decay": 0.9, "patience": 0,
+                  "first_eval": 0.99},
         "search": {"beam": 2, "max_length": 8},
     } | more  # fmt: skip
     made = settings.from_table(toml, Recipe, "squares")
@@ -93,7 +94,7 @@ def test_it_learns_what_it_is_shown(trained):
     for colour in COLOURS:
         photo = Photo(np.asarray(Image.open(io.BytesIO(image(colour, 999))).convert("RGB")), colour)
         assert colour in captioner.caption([photo])[0].text.split()
-    assert {phase for phase, _, _ in told} == {"words"}
+    assert {phase for phase, _, _ in told} == {"cross_entropy"}
     assert outcome.measured["dev"]["en"]["CIDEr"].value > 1
 
 
@@ -115,7 +116,9 @@ def test_the_run_leaves_figures_and_samples(trained):
 
 def test_a_second_call_trains_nothing_and_ends_the_same(trained, data, monkeypatch):
     outcome, _, folder = trained
-    monkeypatch.setattr("imagist.training.captioners.phases.cross_entropy", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "imagist.training.captioners.phases.train_cross_entropy", lambda *_: pytest.fail("trained again")
+    )
     before = (outcome.folder / "bundle" / "card.toml").read_text()
     again = recipes.train(recipe(), data, folder / "squares", data / "features")
     assert (again.folder / "bundle" / "card.toml").read_text() == before
@@ -123,7 +126,7 @@ def test_a_second_call_trains_nothing_and_ends_the_same(trained, data, monkeypat
 
 def test_one_decoder_writes_two_languages(data, tmp_path):
     asked = recipe(data={"train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "languages": ["de"],
-                         "least_count": 1, "max_length": 8})  # fmt: skip
+                         "min_count": 1, "max_length": 8})  # fmt: skip
     outcome = recipes.train(asked, data, tmp_path / "two", data / "features")
     photo = Photo(np.asarray(Image.open(io.BytesIO(image("green", 5))).convert("RGB")), "green")
     said = {
@@ -143,10 +146,11 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
     import tiny_checkpoints
 
     name = str(tiny_checkpoints.gpt2(tmp_path / "gpt2"))
-    words = {"epochs": 40, "batch": 12, "sentences": 3, "rate": 1e-2, "warm": 5, "average": 0.8, "patience": 0,
-             "first_look": 0.99}  # fmt: skip
-    decoder = {"kind": "prefix-gpt2", "prefix": 4, "dropout": 0.0, "language_model": {"name": name}}
-    asked = recipe(decoder=decoder, words=words, search={"beam": 1, "max_length": 12})
+    words = {"epochs": 40, "batch_size": 12, "captions_per_image": 3, "learning_rate": 1e-2, "warmup_steps": 5,
+             "ema_decay": 0.8, "patience": 0,
+             "first_eval": 0.99}  # fmt: skip
+    decoder = {"kind": "prefix-gpt2", "prefix_length": 4, "dropout": 0.0, "language_model": {"name": name}}
+    asked = recipe(decoder=decoder, cross_entropy=words, search={"beam": 1, "max_length": 12})
     outcome = recipes.train(asked, data, tmp_path / "run", data / "features")
     captioner = open_captioner(outcome.folder / "bundle", CaptionOptions(Decoding(1)))
     for colour in ("red", "blue"):
@@ -160,11 +164,32 @@ def test_a_published_language_model_is_begun_from(data, tmp_path):
 
 @pytest.mark.parametrize("tune", [False, True])
 def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
-    backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "views": 2, "tune": tune}
-    words = {"epochs": 4, "batch": 12, "sentences": 3, "rate": 2e-2, "warm": 2, "first_look": 0.9}
-    concepts = {"epochs": 20, "least_count": 3, "members": 2, "batch": 12, "width": 16, "dropout": 0.2, "rate": 1e-2}
+    backbone = {
+        "name": "test_efficientnet",
+        "weights": "weights.safetensors",
+        "image_size": 64,
+        "views": 2,
+        "finetune": tune,
+    }
+    words = {
+        "epochs": 4,
+        "batch_size": 12,
+        "captions_per_image": 3,
+        "learning_rate": 2e-2,
+        "warmup_steps": 2,
+        "first_eval": 0.9,
+    }
+    concepts = {
+        "epochs": 20,
+        "min_count": 3,
+        "members": 2,
+        "batch_size": 12,
+        "hidden_size": 16,
+        "dropout": 0.2,
+        "learning_rate": 1e-2,
+    }
     search = {"beam": 4, "max_length": 8, "mbr": True}
-    chosen = recipe(backbone=backbone, words=words, concepts=concepts, search=search)
+    chosen = recipe(backbone=backbone, cross_entropy=words, concepts=concepts, search=search)
     outcome = recipes.train(chosen, data, tmp_path / "run", data / "features")
     assert outcome.measured["parity"]["equal_captions"] == 1
     captioner = open_captioner(outcome.folder / "bundle")
@@ -180,9 +205,18 @@ def test_concepts_rank_what_a_consensus_finds(data, tmp_path, tune):
 
 
 def test_the_encoder_can_be_tuned(data, tmp_path):
-    words = {"epochs": 2, "batch": 6, "sentences": 3, "rate": 1e-2, "warm": 1, "first_look": 0.9}
-    backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "side": 64, "tune": True}
-    outcome = recipes.train(recipe(words=words, backbone=backbone), data, tmp_path / "tuned", tmp_path / "features")
+    words = {
+        "epochs": 2,
+        "batch_size": 6,
+        "captions_per_image": 3,
+        "learning_rate": 1e-2,
+        "warmup_steps": 1,
+        "first_eval": 0.9,
+    }
+    backbone = {"name": "test_efficientnet", "weights": "weights.safetensors", "image_size": 64, "finetune": True}
+    outcome = recipes.train(
+        recipe(cross_entropy=words, backbone=backbone), data, tmp_path / "tuned", tmp_path / "features"
+    )
     before = open_backbone(Backbone(**backbone), data).state_dict()
     after = torch.load(tmp_path / "tuned" / "captioner.pt", weights_only=True)["weights"]
     changed = [name for name, weight in before.items() if not torch.equal(weight, after[f"encoder.{name}"])]
@@ -206,7 +240,7 @@ def test_every_fault_of_the_data_is_told_at_once(data, tmp_path):
 def test_grids_are_computed_once_for_weights_photos_and_views(data, tmp_path, monkeypatch):
     from imagist.datasets.captions import read
 
-    encoder = open_backbone(Backbone("test_efficientnet", "weights.safetensors", side=64), data)
+    encoder = open_backbone(Backbone("test_efficientnet", "weights.safetensors", image_size=64), data)
     records = read(data / "dev.parquet")
     made = cached_grids(encoder, records, Views(64, 3), tmp_path, torch.device("cpu"))
     assert made.shape[:2] == (6, 3)
@@ -228,7 +262,7 @@ def test_grids_are_computed_once_for_weights_photos_and_views(data, tmp_path, mo
 def test_any_network_of_timm_gives_a_grid(tmp_path, name):
     side = timm.create_model(name, pretrained=False).pretrained_cfg["input_size"][1]
     save_file(timm.create_model(name, pretrained=False).state_dict(), tmp_path / "w.safetensors")
-    encoder = open_backbone(Backbone(name, "w.safetensors", side=side), tmp_path)
+    encoder = open_backbone(Backbone(name, "w.safetensors", image_size=side), tmp_path)
     with torch.no_grad():
         grid = encoder(torch.zeros(2, side, side, 3, dtype=torch.uint8))
     assert grid.shape[0] == 2

@@ -16,14 +16,13 @@ from torch.nn import functional as F
 from imagist.captioning.decoding import END, START
 from imagist.errors import UsageError
 from imagist.training import checkpoint
-from imagist.training.captioners import cross_entropy as crossentropy
-from imagist.training.captioners.cross_entropy import hide, word_loss
-from imagist.training.captioners.recipe import Words
+from imagist.training.captioners.cross_entropy import caption_loss, drop_words, train_cross_entropy
+from imagist.training.captioners.recipe import CrossEntropy
 from imagist.training.captioners.vocabulary import UNKNOWN
 
 pytestmark = pytest.mark.torch
 
-PLAIN = Words(smoothing=0.0, doubly_stochastic_weight=0.0)
+PLAIN = CrossEntropy(label_smoothing=0.0, doubly_stochastic_weight=0.0)
 
 
 class Fixed(torch.nn.Module):
@@ -41,13 +40,13 @@ class Fixed(torch.nn.Module):
 @pytest.fixture
 def loss(tiny, tmp_path):
     """``loss(logits, goal, attention, config)`` of sentences that are said after the start."""
-    learning = tiny.learning(tmp_path)
+    context = tiny.context(tmp_path)
 
     def of(logits, goal, attention=None, config=PLAIN, **changes):
         goal = torch.tensor(goal)
         words = torch.cat([torch.full_like(goal[..., :1], START), goal], -1)
         model = Fixed(logits, attention)
-        found = word_loss(model, torch.zeros(len(goal), 1), words, replace(learning, **changes), config)
+        found = caption_loss(model, torch.zeros(len(goal), 1), words, replace(context, **changes), config)
         assert torch.equal(model.words, words[..., :-1])  # the goal is what comes next
         return found
 
@@ -107,83 +106,83 @@ def test_the_penalty_is_the_mean_over_sentences(loss):
     assert difference == pytest.approx(4, rel=1e-5)
 
 
-class Judged:
+class Scripted:
     """Gives the figures that it was told to, one look after the other, and then the last."""
 
     def __init__(self, *figures):
         self.left = list(figures)
         self.looks = 0
 
-    def figures(self, model):
+    def evaluate(self, model):
         self.looks += 1
         return {"cider": self.left.pop(0) if len(self.left) > 1 else self.left[0]}
 
 
-def told_into(found):
+def logged_into(found):
     return lambda phase, step, figures: found.append((phase, step, figures))
 
 
 def test_words_are_learnt(tiny, tmp_path):
-    config = replace(tiny.words, epochs=100, rate=2e-2)
+    config = replace(tiny.cross_entropy, epochs=100, learning_rate=2e-2)
     model = tiny.model(dropout=0.0)
-    learning = tiny.learning(tmp_path, judge=Judged(*range(200)))
-    given, words = learning.batch(4, 3, 1)
+    context = tiny.context(tmp_path, evaluator=Scripted(*range(200)))
+    given, words = context.batch(4, 3, 1)
 
     def loss():
         with torch.no_grad():
-            return float(word_loss(model.eval(), given, words, learning, config))
+            return float(caption_loss(model.eval(), given, words, context, config))
 
     before = loss()
-    crossentropy.cross_entropy(model, learning, config)
+    train_cross_entropy(model, context, config)
     averaged = loss()
-    model.load_state_dict(checkpoint.load(tmp_path / "words.pt")["weights"])
+    model.load_state_dict(checkpoint.load(tmp_path / "cross_entropy.pt")["weights"])
     assert loss() < averaged < before - 0.2
     assert loss() < before - 1
 
 
-@pytest.mark.parametrize(("first_look", "looks"), [(0.0, [1, 2, 3, 4]), (0.5, [2, 3, 4]), (1.0, [4])])
-def test_dev_is_looked_at_once_an_epoch_and_at_the_end(tiny, tmp_path, first_look, looks):
+@pytest.mark.parametrize(("first_eval", "looks"), [(0.0, [1, 2, 3, 4]), (0.5, [2, 3, 4]), (1.0, [4])])
+def test_dev_is_looked_at_once_an_epoch_and_at_the_end(tiny, tmp_path, first_eval, looks):
     found = []
-    config = replace(tiny.words, epochs=4, first_look=first_look)
-    learning = tiny.learning(tmp_path, judge=Judged(1.0), told=told_into(found))
-    crossentropy.cross_entropy(tiny.model(), learning, config)
+    config = replace(tiny.cross_entropy, epochs=4, first_eval=first_eval)
+    context = tiny.context(tmp_path, evaluator=Scripted(1.0), log_metrics=logged_into(found))
+    train_cross_entropy(tiny.model(), context, config)
     epoch = 9 // 4  # photos of the first set over photos a step
     assert [step for phase, step, figures in found if "cider" in figures] == [epoch * look for look in looks]
-    assert {phase for phase, _, _ in found} == {"words"}
+    assert {phase for phase, _, _ in found} == {"cross_entropy"}
 
 
 @pytest.mark.parametrize(("patience", "looks"), [(1, 3), (2, 4), (3, 8), (0, 8)])
 def test_it_stops_when_dev_has_liked_nothing_better_for_so_many_looks(tiny, tmp_path, patience, looks):
-    config = replace(tiny.words, epochs=8, first_look=0.0, patience=patience)
-    judge = Judged(1.0, 2.0, 1.5, 2.0, 2.5, 1.0, 1.0, 3.0)
-    crossentropy.cross_entropy(tiny.model(), tiny.learning(tmp_path, judge=judge), config)
-    assert judge.looks == looks
-    state = checkpoint.load(tmp_path / "words.pt")
-    assert state["figure"] == {3: 2.0, 4: 2.0, 8: 3.0}[looks]
+    config = replace(tiny.cross_entropy, epochs=8, first_eval=0.0, patience=patience)
+    evaluator = Scripted(1.0, 2.0, 1.5, 2.0, 2.5, 1.0, 1.0, 3.0)
+    train_cross_entropy(tiny.model(), tiny.context(tmp_path, evaluator=evaluator), config)
+    assert evaluator.looks == looks
+    state = checkpoint.load(tmp_path / "cross_entropy.pt")
+    assert state["best_score"] == {3: 2.0, 4: 2.0, 8: 3.0}[looks]
 
 
 def test_a_phase_that_lost_patience_stays_ended(tiny, tmp_path):
-    config = replace(tiny.words, epochs=8, first_look=0.0, patience=1)
-    first, second = Judged(2.0, 1.0), Judged(9.0)
+    config = replace(tiny.cross_entropy, epochs=8, first_eval=0.0, patience=1)
+    first, second = Scripted(2.0, 1.0), Scripted(9.0)
     ended, again = tiny.model(), tiny.model(seed=5)
-    crossentropy.cross_entropy(ended, tiny.learning(tmp_path, judge=first), config)
-    crossentropy.cross_entropy(again, tiny.learning(tmp_path, judge=second), config)
+    train_cross_entropy(ended, tiny.context(tmp_path, evaluator=first), config)
+    train_cross_entropy(again, tiny.context(tmp_path, evaluator=second), config)
     assert (first.looks, second.looks) == (2, 0)
     for name, weight in ended.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name]), name
 
 
 def test_it_ends_with_the_average_that_dev_liked_best(tiny, tmp_path):
-    config = replace(tiny.words, epochs=5, first_look=0.0)
+    config = replace(tiny.cross_entropy, epochs=5, first_eval=0.0)
     seen = []
 
-    class Watching(Judged):
-        def figures(self, model):
+    class Watching(Scripted):
+        def evaluate(self, model):
             seen.append({name: weight.clone() for name, weight in model.state_dict().items()})
-            return super().figures(model)
+            return super().evaluate(model)
 
     model = tiny.model()
-    crossentropy.cross_entropy(model, tiny.learning(tmp_path, judge=Watching(1, 2, 7, 3, 4)), config)
+    train_cross_entropy(model, tiny.context(tmp_path, evaluator=Watching(1, 2, 7, 3, 4)), config)
     assert len(seen) == 5
     chosen = [all(torch.equal(w, model.state_dict()[name]) for name, w in look.items()) for look in seen]
     assert chosen == [False, False, True, False, False]
@@ -194,37 +193,37 @@ def test_products_are_in_bfloat16_where_it_is_asked_for(tiny, tmp_path, bf16):
     kinds = set()
     model = tiny.model()
     model.decoder.deep.register_forward_hook(lambda layer, inputs, output: kinds.add(output.dtype))
-    learning = tiny.learning(tmp_path, judge=Judged(1.0), bf16=bf16)
-    crossentropy.cross_entropy(model, learning, replace(tiny.words, epochs=1))
+    context = tiny.context(tmp_path, evaluator=Scripted(1.0), bf16=bf16)
+    train_cross_entropy(model, context, replace(tiny.cross_entropy, epochs=1))
     assert kinds == {torch.bfloat16 if bf16 else torch.float32}
     assert {weight.dtype for weight in model.state_dict().values()} == {torch.float32}
 
 
 def test_shares_say_how_many_photos_of_each_set_a_step_takes(tiny, tmp_path):
-    learning = tiny.learning(tmp_path)
-    assert len(learning.batch(8, 2, 0)[0]) == 8 + 4 + 4
-    tenth = replace(learning, shares=(1.0, 0.1, 0.0))
+    context = tiny.context(tmp_path)
+    assert len(context.batch(8, 2, 0)[0]) == 8 + 4 + 4
+    tenth = replace(context, corpus_shares=(1.0, 0.1, 0.0))
     assert len(tenth.batch(8, 2, 0)[0]) == 8 + 1 + 1  # at least one of each
 
 
 def test_a_share_of_the_words_read_is_hidden_but_never_the_start(tiny):
     words = torch.cat([torch.full((40, 5, 1), START), torch.randint(5, 9, (40, 5, 50))], -1)
-    read = hide(words, 0.2, tiny.vocabulary)
+    read = drop_words(words, 0.2, tiny.vocabulary)
     assert torch.equal(read, words.masked_fill(read == UNKNOWN, UNKNOWN))
     assert (read[..., 0] == START).all()
     assert float((read[..., 1:] == UNKNOWN).float().mean()) == pytest.approx(0.2, abs=0.02)  # five standard deviations
-    assert hide(words, 0.0, tiny.vocabulary) is words
+    assert drop_words(words, 0.0, tiny.vocabulary) is words
 
 
 def test_words_are_hidden_in_training_alone(tiny, tmp_path):
-    learning, goal = tiny.learning(tmp_path), torch.full((2, 2, 30), 5)
+    context, goal = tiny.context(tmp_path), torch.full((2, 2, 30), 5)
     words = torch.cat([torch.full_like(goal[..., :1], START), goal], -1)
     model = Fixed(torch.zeros(2, 2, 30, 10))
     for training in (True, False):
-        word_loss(model.train(training), torch.zeros(2, 1), words, learning, replace(PLAIN, hidden=0.5))
+        caption_loss(model.train(training), torch.zeros(2, 1), words, context, replace(PLAIN, word_dropout=0.5))
         assert (model.words == UNKNOWN).any() == training
 
 
-def test_bpe_tokens_cannot_be_hidden():
+def test_a_vocabulary_without_an_unknown_word_has_no_word_dropout():
     with pytest.raises(UsageError, match="no unknown word"):
-        hide(torch.zeros(1, 1, 4), 0.1, SimpleNamespace(unknown=None))
+        drop_words(torch.zeros(1, 1, 4), 0.1, SimpleNamespace(unknown=None))

@@ -78,7 +78,7 @@ def found(folder):
 
 
 def test_a_small_one_is_over_words_of_our_own():
-    model = small_gpt2(11, width=12, layers=3, heads=2, places=20, dropout=0.0)
+    model = small_gpt2(11, width=12, layers=3, heads=2, positions=20, dropout=0.0)
     assert (model.config.bos_token_id, model.config.eos_token_id) == (START, END)
     assert len(model.transformer.h) == 3
     assert model.lm_head.weight is model.transformer.wte.weight
@@ -103,7 +103,7 @@ def test_a_folder_gives_its_weights_and_its_tokens(found):
     assert (vocabulary.starts, vocabulary.end, vocabulary.unknown, vocabulary.tokens) == (
         {"en": EOS}, EOS, None, "bpe"
     )  # fmt: skip
-    assert vocabulary.banned == (EOS + 1, EOS + 2, EOS + 3)  # ids without a token
+    assert vocabulary.suppressed_tokens == (EOS + 1, EOS + 2, EOS + 3)  # ids without a token
 
 
 def test_it_has_the_layout_of_the_published_files(tmp_path, folder):
@@ -122,8 +122,13 @@ def test_it_has_the_layout_of_the_published_files(tmp_path, folder):
 
 
 def test_a_decoder_takes_it_as_it_takes_a_small_one(found):
-    decoder = PrefixDecoder(found.model, 6, cells=4, prefix=4, max_length=12).eval()
-    assert (decoder.start, decoder.end, decoder.banned, decoder.words) == (EOS, EOS, (), EOS + 1 + PLACES_LEFT)
+    decoder = PrefixDecoder(found.model, 6, cells=4, prefix_length=4, max_length=12).eval()
+    assert (decoder.start, decoder.end, decoder.suppressed_tokens, decoder.words) == (
+        EOS,
+        EOS,
+        (),
+        EOS + 1 + PLACES_LEFT,
+    )
     words = torch.from_numpy(found.vocabulary.encode("a dog runs", 12))[None, None]
     with torch.no_grad():
         logits = decoder(torch.randn(1, 4, 6), words)[0]
@@ -170,9 +175,11 @@ def test_a_full_stop_may_end_a_sentence(folder):
     ids = found.vocabulary.encode("a dog", 4)
     assert found.vocabulary.end == stop
     assert ids.tolist() == [EOS, *ids[1:3], stop, stop, stop]
-    assert EOS in found.vocabulary.banned  # it only begins sentences now
-    decoder = PrefixDecoder(found.model, 6, end=found.vocabulary.end, banned=found.vocabulary.banned, max_length=12)
-    assert (decoder.end, decoder.banned) == (stop, found.vocabulary.banned)
+    assert EOS in found.vocabulary.suppressed_tokens  # it only begins sentences now
+    decoder = PrefixDecoder(
+        found.model, 6, end=found.vocabulary.end, suppressed_tokens=found.vocabulary.suppressed_tokens, max_length=12
+    )
+    assert (decoder.end, decoder.suppressed_tokens) == (stop, found.vocabulary.suppressed_tokens)
     with pytest.raises(UsageError, match=r"'\.\.' ?: .* 2"):
         published(str(folder), end="..")
 
@@ -184,7 +191,7 @@ def test_what_cannot_be_used_is_named(tmp_path, folder):
     _saved(other, _model(), _tokenizer())
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"eos_token_id": None, "bos_token_id": None}))
-    with pytest.raises(BundleError, match="no start or no end"):
+    with pytest.raises(BundleError, match="lacks a start or an end"):
         published(str(other))
     (other / "config.json").write_text(json.dumps(config | {"model_type": "opt"}))
     with pytest.raises(UsageError, match="opt"):

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F
 
-from imagist.training.captioners.label_smoothing import AT_ONCE, smoothed
+from imagist.training.captioners.label_smoothing import AT_ONCE, smoothed_cross_entropy
 
 pytestmark = pytest.mark.torch
 
@@ -27,7 +27,7 @@ def drawn(rows, words, seed, dtype):
        st.integers(0, 99))  # fmt: skip
 def test_it_is_that_of_torch(rows, words, smoothing, seed):
     logits, goal = drawn(rows, words, seed, torch.float64)
-    ours = smoothed(logits, goal, smoothing)
+    ours = smoothed_cross_entropy(logits, goal, smoothing)
     theirs = F.cross_entropy(logits, goal, label_smoothing=smoothing, reduction="sum")
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(*(torch.autograd.grad(3 * loss, logits)[0] for loss in (ours, theirs)))
@@ -36,7 +36,7 @@ def test_it_is_that_of_torch(rows, words, smoothing, seed):
 @pytest.mark.parametrize("smoothing", SMOOTHING)
 def test_halves_are_summed_up_in_float32_and_their_gradient_is_of_halves(smoothing):
     logits, goal = drawn(300, 50, 1, torch.bfloat16)
-    ours = smoothed(logits, goal, smoothing)
+    ours = smoothed_cross_entropy(logits, goal, smoothing)
     theirs = F.cross_entropy(logits.float(), goal, label_smoothing=smoothing, reduction="sum")
     assert ours.dtype == torch.float32
     torch.testing.assert_close(ours, theirs)
@@ -48,5 +48,5 @@ def test_halves_are_summed_up_in_float32_and_their_gradient_is_of_halves(smoothi
 
 def test_nothing_costs_nothing():
     logits = torch.zeros(0, 7, requires_grad=True)
-    smoothed(logits, torch.zeros(0, dtype=torch.long), 0.1).backward()
+    smoothed_cross_entropy(logits, torch.zeros(0, dtype=torch.long), 0.1).backward()
     assert logits.grad.shape == (0, 7)

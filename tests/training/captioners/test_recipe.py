@@ -19,21 +19,22 @@ def test_a_name_and_data_are_enough():
     recipe = settings.from_table(LEAST, Recipe, "mine.toml")
     assert Path(recipe.data.train[0].path) == Path("train.parquet")
     assert recipe.decoder["kind"] == "attention"
-    assert recipe.critical.steps == 0
+    assert recipe.self_critical.steps == 0
 
 
 def test_every_fault_is_told_at_once_by_its_place():
     table = LEAST | {
-        "words": {"epochs": 0, "smoothing": 1.5, "epoch": 3},
-        "critical": {"samples": 1},
-        "backbone": {"least_area": 0.0, "mean": [0.5, 0.5]},
+        "cross_entropy": {"epochs": 0, "label_smoothing": 1.5, "epoch": 3},
+        "self_critical": {"samples_per_image": 1},
+        "backbone": {"min_crop_area": 0.0, "mean": [0.5, 0.5]},
         "search": {"beam": "wide"},
         "seed": "x",
     }
     with pytest.raises(UsageError) as caught:
         settings.from_table(table, Recipe, "mine.toml")
     for place in (
-        "words.epochs", "words.smoothing", "words.epoch", "critical.samples", "backbone.least_area", "backbone.mean",
+        "cross_entropy.epochs", "cross_entropy.label_smoothing", "cross_entropy.epoch",
+        "self_critical.samples_per_image", "backbone.min_crop_area", "backbone.mean",
         "search.beam", "seed",
     ):  # fmt: skip
         assert place in str(caught.value), place

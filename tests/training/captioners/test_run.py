@@ -12,7 +12,7 @@ pytest.importorskip("accelerate")
 from accelerate import Accelerator
 
 from imagist.training import checkpoint
-from imagist.training.captioners.run import Run
+from imagist.training.captioners.run import TrainingRun
 
 pytestmark = pytest.mark.torch
 
@@ -31,26 +31,34 @@ class Parts(torch.nn.Module):
         return self.encoder(x) + self.decoder(x) + self.frozen(x)
 
 
-class Told:
-    def __init__(self, **figures):
-        self.told = figures
+class Scripted:
+    def __init__(self, **metrics):
+        self.metrics = metrics
 
-    def figures(self, model):
-        return self.told
+    def evaluate(self, model):
+        return self.metrics
 
 
-RATES = {"encoder": 0.1, "decoder": 1.0, "frozen": 1.0}
+FACTORS = {"encoder": 0.1, "decoder": 1.0, "frozen": 1.0}
 
 
 def begin(path, model=None, average=0.5, clip=1e9):
     model = Parts() if model is None else model
-    run = Run(model, RATES, decay=0.0, average=average, clip=clip, path=path, accelerator=Accelerator(cpu=True))
+    run = TrainingRun(
+        model,
+        FACTORS,
+        weight_decay=0.0,
+        ema_decay=average,
+        max_grad_norm=clip,
+        path=path,
+        accelerator=Accelerator(cpu=True),
+    )
     return run, model
 
 
 def go(run, steps, rate=0.01):
     for _ in range(steps):
-        run.learn(run.wrapped(torch.ones(4, 1)).mean(), rate)
+        run.update(run.wrapped(torch.ones(4, 1)).mean(), rate)
 
 
 def test_each_part_learns_at_its_share_of_the_rate(tmp_path):
@@ -65,7 +73,7 @@ def test_each_part_learns_at_its_share_of_the_rate(tmp_path):
 def test_the_gradient_is_held_to_a_length(tmp_path):
     """Adam divides by the gradient's own size, and so hides the bound: it is asked for the gradient itself."""
     run, model = begin(tmp_path / "a.pt", clip=0.5)
-    run.learn(100 * run.wrapped(torch.ones(4, 1)).mean(), 0.01)
+    run.update(100 * run.wrapped(torch.ones(4, 1)).mean(), 0.01)
     assert float(torch.stack([model.encoder.weight.grad, model.decoder.weight.grad]).norm()) == pytest.approx(0.5)
 
 
@@ -74,7 +82,7 @@ def test_dev_sees_the_moving_average_of_the_weights(tmp_path):
     seen = []
 
     class Looks:
-        def figures(self, averaged):
+        def evaluate(self, averaged):
             seen.append(float(averaged.decoder.weight.detach()))
             return {"cider": 1.0}
 
@@ -83,7 +91,7 @@ def test_dev_sees_the_moving_average_of_the_weights(tmp_path):
         go(run, 1)
         weight = float(model.decoder.weight.detach())
         expected = weight if expected is None else 0.5 * expected + 0.5 * weight  # the first is taken as it is
-    run.judge(Looks())
+    run.evaluate(Looks())
     assert seen == [pytest.approx(expected, abs=1e-6)]
 
 
@@ -97,11 +105,11 @@ def test_the_best_is_what_all_languages_like_together(tmp_path):
         ({"cider": 0.9, "cider_de": 0.7, "bleu_4": 1.0}, False),
     ]:
         go(run, 1)
-        run.judge(Told(**figures))
-        assert run.worse == (0 if better else 1)
+        run.evaluate(Scripted(**figures))
+        assert run.evaluations_without_gain == (0 if better else 1)
         if better:
             liked = float(run._average.module.decoder.weight.detach())
-    run.take_best()
+    run.load_best()
     assert float(model.decoder.weight.detach()) == liked
 
 
@@ -110,7 +118,7 @@ def test_it_goes_on_where_it_was_kept(tmp_path):
     go(unbroken, 7)
     first, _ = begin(tmp_path / "b.pt")
     go(first, 3)
-    first.keep()
+    first.save()
     second, resumed = begin(tmp_path / "b.pt")
     assert second.step == 3
     go(second, 4)
@@ -121,14 +129,14 @@ def test_it_goes_on_where_it_was_kept(tmp_path):
 
 
 def test_what_dev_said_is_written_beside_it(tmp_path):
-    run, _ = begin(tmp_path / "words.pt")
+    run, _ = begin(tmp_path / "cross_entropy.pt")
     for figure in (0.25, 0.5):
         go(run, 2)
-        run.judge(Told(cider=figure))
-    lines = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
+        run.evaluate(Scripted(cider=figure))
+    lines = [json.loads(line) for line in (tmp_path / "cross_entropy.jsonl").read_text().splitlines()]
     assert lines == [{"step": 2, "cider": 0.25}, {"step": 4, "cider": 0.5}]
-    state = checkpoint.load(tmp_path / "words.pt")
-    assert (state["step"], state["figure"], state["worse"]) == (4, 0.5, 0)
+    state = checkpoint.load(tmp_path / "cross_entropy.pt")
+    assert (state["step"], state["best_score"], state["evaluations_without_gain"]) == (4, 0.5, 0)
 
 
 @pytest.mark.gpu
@@ -136,9 +144,17 @@ def test_it_runs_on_an_accelerator_that_the_model_was_not_on(tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("no accelerator")
     model = Parts()
-    run = Run(model, RATES, decay=0.0, average=0.5, clip=1.0, path=tmp_path / "a.pt", accelerator=Accelerator())
+    run = TrainingRun(
+        model,
+        FACTORS,
+        weight_decay=0.0,
+        ema_decay=0.5,
+        max_grad_norm=1.0,
+        path=tmp_path / "a.pt",
+        accelerator=Accelerator(),
+    )
     for _ in range(3):
-        run.learn(run.wrapped(torch.ones(4, 1, device="cuda")).mean(), 0.01)
-    run.judge(Told(cider=1.0))
-    run.take_best()
+        run.update(run.wrapped(torch.ones(4, 1, device="cuda")).mean(), 0.01)
+    run.evaluate(Scripted(cider=1.0))
+    run.load_best()
     assert next(model.parameters()).is_cuda

@@ -18,8 +18,8 @@ from imagist.metrics.cider import CiderD
 from imagist.training import checkpoint
 from imagist.training.captioners import self_critical as critical
 from imagist.training.captioners.corpus import Corpus, until_end
-from imagist.training.captioners.self_critical import Reward, advantages, sample
-from imagist.training.captioners.vocabulary import UNKNOWN, learn_words
+from imagist.training.captioners.self_critical import Reward, advantages, sample_captions, train_self_critical
+from imagist.training.captioners.vocabulary import UNKNOWN, build_vocabulary
 from imagist.training.networks.decoder import CaptionDecoder
 
 pytestmark = pytest.mark.torch
@@ -34,12 +34,12 @@ def ids_of(vocabulary, *sentences):
 
 @pytest.fixture
 def words():
-    return learn_words([text for of in REFERENCES for text in of], ["en"], 1)
+    return build_vocabulary([text for of in REFERENCES for text in of], ["en"], 1)
 
 
 def test_samples_are_sentences(tiny):
     model = tiny.model().eval()
-    sampled = sample(model.decoder, torch.randn(3, CELLS, CHANNELS), 5, tiny.max_length, tiny.vocabulary, "en")
+    sampled = sample_captions(model.decoder, torch.randn(3, CELLS, CHANNELS), 5, tiny.max_length, tiny.vocabulary, "en")
     assert sampled.shape == (3, 5, tiny.max_length + 2)
     assert sampled.dtype == torch.int64
     assert (sampled[..., 0] == START).all()
@@ -57,7 +57,7 @@ def test_samples_come_as_often_as_the_model_thinks_them_likely(tiny, temperature
         decoder.bias[:] = -1e4
         decoder.bias[[END, 5, UNKNOWN]] = torch.tensor([0.0, 1.0, 9.0])
         decoder.embedding.weight.zero_()  # nothing but the bias tells
-        sampled = sample(decoder, torch.randn(4, CELLS, CHANNELS), 500, 1, tiny.vocabulary, "en", temperature)
+        sampled = sample_captions(decoder, torch.randn(4, CELLS, CHANNELS), 500, 1, tiny.vocabulary, "en", temperature)
     assert {*sampled[..., 1].flatten().tolist()} == {END, 5}
     share = float((sampled[..., 1] == 5).float().mean())
     odds = np.e ** (1 / temperature)
@@ -65,13 +65,13 @@ def test_samples_come_as_often_as_the_model_thinks_them_likely(tiny, temperature
 
 
 def test_samples_begin_after_the_start_of_their_language(tiny):
-    words = learn_words(["a dog ein hund"], ["en", "de"], 1)
+    words = build_vocabulary(["a dog ein hund"], ["en", "de"], 1)
     tiny.vocabulary = words
     decoder = tiny.model().decoder.eval()
     for language in ("en", "de"):
-        sampled = sample(decoder, torch.randn(2, CELLS, CHANNELS), 4, 5, words, language)
+        sampled = sample_captions(decoder, torch.randn(2, CELLS, CHANNELS), 4, 5, words, language)
         assert (sampled[..., 0] == words.starts[language]).all()
-        assert not np.isin(sampled[..., 1:], list(words.banned)).any()
+        assert not np.isin(sampled[..., 1:], list(words.suppressed_tokens)).any()
 
 
 def test_drawing_repeats_for_a_seed_and_needs_no_gradient(tiny):
@@ -79,7 +79,7 @@ def test_drawing_repeats_for_a_seed_and_needs_no_gradient(tiny):
 
     def drawn(seed):
         torch.manual_seed(seed)
-        return sample(decoder, grid, 5, tiny.max_length, tiny.vocabulary, "en")
+        return sample_captions(decoder, grid, 5, tiny.max_length, tiny.vocabulary, "en")
 
     assert torch.equal(drawn(1), drawn(1))
     assert not torch.equal(drawn(1), drawn(2))
@@ -136,44 +136,53 @@ class Pleased:
 
     figure = 0.0
 
-    def figures(self, model):
+    def evaluate(self, model):
         self.figure += 1
         return {"cider": self.figure}
 
 
-def mean_reward(tiny, model, learning):
-    corpus = learning.corpora[0]
+def mean_reward(tiny, model, context):
+    corpus = context.corpora[0]
     reward = Reward([[f"{text} <end>" for text in of] for of in corpus.references("en")])
     torch.manual_seed(77)
     photos = np.arange(len(corpus))
     given = corpus.features.whole(0, len(corpus))
-    sampled = sample(model.decoder.eval(), given, 40, learning.max_length, learning.vocabulary, "en")
-    return float(advantages(reward, sampled, photos, learning.vocabulary)[1].mean())
+    sampled = sample_captions(model.decoder.eval(), given, 40, context.max_length, context.vocabulary, "en")
+    return float(advantages(reward, sampled, photos, context.vocabulary)[1].mean())
 
 
 def test_what_is_drawn_gets_better(tiny, tmp_path):
     """The photos' references differ, or CIDEr-D would think nothing of any of their words."""
     told = [[("en", "a dog runs")], [("en", "one dog outside")], [("en", "the brown dog")]] * 3
     model = tiny.model(dropout=0.0)
-    learning = tiny.learning(
-        tmp_path, corpora=[Corpus(grids(9, 3), told)], shares=(1.0,), judge=Pleased(), max_length=4
+    context = tiny.context(
+        tmp_path, corpora=[Corpus(grids(9, 3), told)], corpus_shares=(1.0,), evaluator=Pleased(), max_length=4
     )
-    config = replace(tiny.critical, steps=60, batch=9, samples=8, rate=3e-2, words=0.0, average=0.5, look_every=60)
-    before = mean_reward(tiny, model, learning)
-    critical.self_critical(model, learning, config, tiny.words)
-    assert mean_reward(tiny, model, learning) > before + 0.3
+    config = replace(
+        tiny.self_critical,
+        steps=60,
+        batch_size=9,
+        samples_per_image=8,
+        learning_rate=3e-2,
+        cross_entropy_weight=0.0,
+        ema_decay=0.5,
+        eval_every=60,
+    )
+    before = mean_reward(tiny, model, context)
+    train_self_critical(model, context, config, tiny.cross_entropy)
+    assert mean_reward(tiny, model, context) > before + 0.3
 
 
 def test_curves_say_where_it_began_and_what_dev_thinks(tiny, tmp_path):
     found = []
-    learning = tiny.learning(tmp_path, told=lambda phase, step, figures: found.append((phase, step, {*figures})))
-    critical.self_critical(tiny.model(), learning, tiny.critical, tiny.words)
+    context = tiny.context(tmp_path, log_metrics=lambda phase, step, figures: found.append((phase, step, {*figures})))
+    train_self_critical(tiny.model(), context, tiny.self_critical, tiny.cross_entropy)
     assert [(step, "cider" in names) for _, step, names in found if "cider" in names] == [
         (0, True),
         (2, True),
         (4, True),
     ]
-    assert {phase for phase, _, _ in found} == {"critical"}
+    assert {phase for phase, _, _ in found} == {"self_critical"}
     assert any("reward" in names for _, _, names in found)
 
 
@@ -188,9 +197,11 @@ def test_what_is_dropped_is_the_same_when_drawing_and_when_learning(tiny, tmp_pa
         return around
 
     model = tiny.model()
-    monkeypatch.setattr(critical, "sample", noted(drawn, critical.sample))
-    monkeypatch.setattr(model.decoder, "hidden", noted(learnt, model.decoder.hidden))
-    critical.self_critical(model, tiny.learning(tmp_path), replace(tiny.critical, words=0.0), tiny.words)
+    monkeypatch.setattr(critical, "sample_captions", noted(drawn, critical.sample_captions))
+    monkeypatch.setattr(model.decoder, "hidden_states", noted(learnt, model.decoder.hidden_states))
+    train_self_critical(
+        model, tiny.context(tmp_path), replace(tiny.self_critical, cross_entropy_weight=0.0), tiny.cross_entropy
+    )
     assert [seed for seed, _ in drawn] == [seed for seed, _ in learnt]
     assert len({seed for seed, _ in drawn}) == len(drawn) == 4
     assert not any(grad for _, grad in drawn)
@@ -200,32 +211,39 @@ def test_what_is_dropped_is_the_same_when_drawing_and_when_learning(tiny, tmp_pa
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_cross_entropy_goes_on_beside_it_only_where_it_is_asked_for(tiny, tmp_path, monkeypatch, weight):
     sizes = []
-    loss = critical.word_loss
-    monkeypatch.setattr(critical, "word_loss", lambda *a: sizes.append(len(a[1])) or loss(*a))
-    critical.self_critical(tiny.model(), tiny.learning(tmp_path), replace(tiny.critical, words=weight), tiny.words)
+    loss = critical.caption_loss
+    monkeypatch.setattr(critical, "caption_loss", lambda *a: sizes.append(len(a[1])) or loss(*a))
+    train_self_critical(
+        tiny.model(),
+        tiny.context(tmp_path),
+        replace(tiny.self_critical, cross_entropy_weight=weight),
+        tiny.cross_entropy,
+    )
     assert sizes == ([4 + 2 + 2] * 4 if weight else [])  # of every set
 
 
-@pytest.mark.parametrize(("seen", "cells"), [(None, 3), (0.5, 2)])
-def test_fewer_cells_are_shown_where_that_is_asked_for(tiny, tmp_path, monkeypatch, seen, cells):
-    model, sizes = tiny.model(seen=0.75), []
-    shown = CaptionDecoder.shown
-    monkeypatch.setattr(CaptionDecoder, "shown", lambda *a: sizes.append(shown(*a)[0].shape[1]) or shown(*a))
-    critical.self_critical(model, tiny.learning(tmp_path), replace(tiny.critical, seen=seen), tiny.words)
-    assert {*sizes} == {cells, CELLS}  # dev is shown all
+@pytest.mark.parametrize(("rate", "cells"), [(None, 3), (0.5, 2)])
+def test_fewer_cells_are_shown_where_that_is_asked_for(tiny, tmp_path, monkeypatch, rate, cells):
+    model, sizes = tiny.model(patch_keep_rate=0.75), []
+    kept = CaptionDecoder.drop_patches
+    monkeypatch.setattr(CaptionDecoder, "drop_patches", lambda *a: sizes.append(kept(*a)[0].shape[1]) or kept(*a))
+    train_self_critical(
+        model, tiny.context(tmp_path), replace(tiny.self_critical, patch_keep_rate=rate), tiny.cross_entropy
+    )
+    assert {*sizes} == {cells, CELLS}  # dev is kept all
 
 
 def test_a_run_that_makes_nothing_better_changes_nothing(tiny, tmp_path):
     class Displeased:
         looks = 0
 
-        def figures(self, model):
+        def evaluate(self, model):
             self.looks += 1
             return {"cider": -float(self.looks)}
 
     model = tiny.model()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    critical.self_critical(model, tiny.learning(tmp_path, judge=Displeased()), tiny.critical, tiny.words)
+    train_self_critical(model, tiny.context(tmp_path, evaluator=Displeased()), tiny.self_critical, tiny.cross_entropy)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
-    trained = checkpoint.load(tmp_path / "critical.pt")["weights"]
+    trained = checkpoint.load(tmp_path / "self_critical.pt")["weights"]
     assert not torch.equal(trained["decoder.deep.weight"], before["decoder.deep.weight"])

@@ -15,7 +15,7 @@ from imagist.training.captioners.vocabulary import (
     SPECIAL,
     UNKNOWN,
     WordVocabulary,
-    learn_words,
+    build_vocabulary,
     start_of,
     tokenised,
     until,
@@ -33,7 +33,7 @@ def one():
 
 @pytest.fixture
 def three():
-    return learn_words([" ".join(WORDS)] * 2, ["en", "de", "cs"], 1)
+    return build_vocabulary([" ".join(WORDS)] * 2, ["en", "de", "cs"], 1)
 
 
 def test_the_special_words_have_the_ids_that_decoding_counts_on():
@@ -53,7 +53,7 @@ def test_a_long_sentence_is_cut_and_still_ends(one):
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12), st.integers(0, 14), st.sampled_from([None, "en", "de", "cs"]))
 def test_what_is_encoded_is_decoded(words, max_length, language):
-    vocabulary = learn_words([" ".join(WORDS)], ["en", "de", "cs"], 1)
+    vocabulary = build_vocabulary([" ".join(WORDS)], ["en", "de", "cs"], 1)
     ids = vocabulary.encode(" ".join(words), max_length, language)
     assert ids.shape == (max_length + 2,)
     assert vocabulary.decode(ids[1:]) == " ".join(words[:max_length])
@@ -79,28 +79,34 @@ def test_each_language_starts_on_its_own(three):
 
 
 def test_starts_and_the_unknown_word_are_never_said(one, three):
-    assert {*one.banned} == {START, UNKNOWN}
-    assert {*three.banned} == {*three.starts.values(), UNKNOWN}
+    assert {*one.suppressed_tokens} == {START, UNKNOWN}
+    assert {*three.suppressed_tokens} == {*three.starts.values(), UNKNOWN}
     for vocabulary in (one, three):
-        assert vocabulary.end not in vocabulary.banned
-        assert {word for i, word in enumerate(vocabulary.lines) if i not in vocabulary.banned} == {"<end>", *WORDS}
+        assert vocabulary.end not in vocabulary.suppressed_tokens
+        assert {word for i, word in enumerate(vocabulary.lines) if i not in vocabulary.suppressed_tokens} == {
+            "<end>",
+            *WORDS,
+        }
 
 
 def test_words_are_learned_by_how_often_they_come():
-    words = learn_words(["a dog", "a dog runs", "a zebu", "b dog a"], ["en"], 2).lines
+    words = build_vocabulary(["a dog", "a dog runs", "a zebu", "b dog a"], ["en"], 2).lines
     assert words == (*SPECIAL, "a", "dog")
-    assert learn_words(["b a", "a b"], ["en"], 1).lines[3:] == ("a", "b")  # equals by the alphabet: always the same
+    assert build_vocabulary(["b a", "a b"], ["en"], 1).lines[3:] == (
+        "a",
+        "b",
+    )  # equals by the alphabet: always the same
 
 
 def test_some_sentences_words_are_known_however_rare():
-    words = learn_words(["a dog", "a dog"], ["en"], 2, always=["a snark"]).lines
+    words = build_vocabulary(["a dog", "a dog"], ["en"], 2, always=["a snark"]).lines
     assert words[3:] == ("a", "dog", "snark")
 
 
 def test_a_limit_that_leaves_no_word_is_an_error_with_the_remedy():
     with pytest.raises(DataError, match="no word occurs 3 times") as caught:
-        learn_words(["a dog", "a cat"], ["en"], 3)
-    assert "least_count" in caught.value.remedy
+        build_vocabulary(["a dog", "a cat"], ["en"], 3)
+    assert "min_count" in caught.value.remedy
 
 
 def test_sentences_are_tokenised_as_the_metrics_see_them_and_empty_ones_are_dropped():

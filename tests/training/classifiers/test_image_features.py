@@ -86,7 +86,7 @@ def test_pooled_features_are_the_mean_of_the_captioners_grid(name, tmp_path):
     options = {"img_size": SIDE} if name == "test_vit" else {}
     save_file(timm.create_model(name, pretrained=False, **options).state_dict(), tmp_path / "w.safetensors")
     network = open_network(tiny_network(tmp_path, name=name, options=options, features="pooled"), tmp_path)
-    encoder = open_backbone(Backbone(name, "w.safetensors", options, side=SIDE), tmp_path)
+    encoder = open_backbone(Backbone(name, "w.safetensors", options, image_size=SIDE), tmp_path)
     pixels = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     torch.testing.assert_close(network.hidden(pixels), encoder(pixels).mean(1), atol=1e-4, rtol=1e-4)
 

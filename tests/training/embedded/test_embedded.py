@@ -82,9 +82,9 @@ def test_a_set_speaks_with_its_own_sentences_or_with_those_of_its_labels():
     grids = np.zeros((2, 3, 4, 6), np.float16)
     pixels = np.zeros((2, 2, 2, 3), np.uint8)
     told = corpus_of(Encoded(PhotoSet("a", pixels, captions=(("A Dog.", "..."), ("A cat!", "Two cats"))), grids))
-    assert told.said == [[("en", "a dog")], [("en", "a cat"), ("en", "two cats")]]
+    assert told.captions == [[("en", "a dog")], [("en", "a cat"), ("en", "two cats")]]
     named = corpus_of(Encoded(PhotoSet("b", pixels, labels=("cat", "bee")), grids))
-    assert "bee" in named.draw(1, 1, np.random.default_rng(0))[0][1]
+    assert "bee" in named.sample(1, 1, np.random.default_rng(0))[0][1]
     for corpus in (told, named):
         assert len(corpus) == 2
         assert corpus.features.rows is grids

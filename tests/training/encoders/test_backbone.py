@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder(folder):
-    return open_backbone(Backbone("test_efficientnet", "w.safetensors", side=64), folder)
+    return open_backbone(Backbone("test_efficientnet", "w.safetensors", image_size=64), folder)
 
 
 def photos(number, side=64):
@@ -49,7 +49,7 @@ def test_it_is_the_network_s_last_map_of_normalised_pixels(encoder, folder):
 
 @torch.no_grad()
 def test_pixels_can_be_normalised_otherwise(folder):
-    config = Backbone("test_efficientnet", "w.safetensors", side=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    config = Backbone("test_efficientnet", "w.safetensors", image_size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     inner = {}
     encoder = open_backbone(config, folder)
     encoder.network.register_forward_pre_hook(lambda _, given: inner.update(x=given[0]))
@@ -58,7 +58,7 @@ def test_pixels_can_be_normalised_otherwise(folder):
 
 
 def test_batch_norms_keep_their_statistics_while_all_else_is_tuned(folder):
-    encoder = open_backbone(Backbone("test_efficientnet", "w.safetensors", side=64), folder)
+    encoder = open_backbone(Backbone("test_efficientnet", "w.safetensors", image_size=64), folder)
     norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
     before = [m.running_mean.clone() for m in norms]
     encoder.train()(photos(3)).mean().backward()

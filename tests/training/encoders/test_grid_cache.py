@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder(folder):
-    return open_backbone(Backbone("test_efficientnet", "w.safetensors", side=64), folder)
+    return open_backbone(Backbone("test_efficientnet", "w.safetensors", image_size=64), folder)
 
 
 def test_grids_are_computed_once_for_these_weights_views_and_photos(encoder, tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_networks_of_the_same_weights_that_compute_otherwise_keep_grids_of_their
     monkeypatch.setattr(grid_cache, "runner", lambda encoder, side, device: on_device(encoder, CPU))
 
     def of(**options):
-        config = Backbone("test_efficientnet", "w.safetensors", options=options, side=64)
+        config = Backbone("test_efficientnet", "w.safetensors", options=options, image_size=64)
         return cached_grids(open_backbone(config, folder), [record(1)], Views(64), tmp_path, CPU)
 
     as_named, padded = of(), of(pad_type="same")

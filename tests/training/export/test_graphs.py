@@ -56,7 +56,7 @@ def network():
 def parts():
     encoder = network()
     idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
-    decoder = AttentionDecoder(len(WORDS), 1280, hidden=16, embedding=24, attention=8).eval()
+    decoder = AttentionDecoder(len(WORDS), 1280, hidden_size=16, embedding_size=24, attention_size=8).eval()
     image, text = ImageHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
     return assemble.Parts(
         "embedded", "for a test", "attention", export.EncoderGraph(encoder), 224, decoder, WordVocabulary(WORDS),
@@ -68,7 +68,7 @@ def parts():
 def models(parts):
     """The five graphs in float32."""
     graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
-    graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.banned)
+    graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.suppressed_tokens)
     graphs |= export.head_graphs(parts.heads.images, parts.heads.texts, 49, 1280)
     assert len(graphs) == 5
     return {name: export.to_onnx(graph) for name, graph in graphs.items()}
@@ -109,7 +109,7 @@ def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
     with torch.no_grad():
         memory, first = parts.decoder.begin(torch.randn(n, 49, 1280))
         state = {name: torch.randn_like(x) for name, x in beams_of(first, beams).items()}
-        expected = next_words(parts.decoder, word, memory, state, candidates, parts.vocabulary.banned)
+        expected = next_words(parts.decoder, word, memory, state, candidates, parts.vocabulary.suppressed_tokens)
     found = run(models["step.onnx"], word=word, candidates=np.array([candidates]), **memory, **state)
     assert [*found] == ["logprobs", "ids", "attention", *(f"new_{name}" for name in state)]
     assert found["logprobs"].shape == (n, beams, candidates)

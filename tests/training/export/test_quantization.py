@@ -23,11 +23,11 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 WORDS, CELLS, CHANNELS = 300, 49, 64
 WIDE = {
-    "attention": {"kind": "attention", "hidden": 96, "embedding": 96, "attention": 96},
-    "lstm": {"kind": "lstm", "hidden": 96, "embedding": 96},
+    "attention": {"kind": "attention", "hidden_size": 96, "embedding_size": 96, "attention_size": 96},
+    "lstm": {"kind": "lstm", "hidden_size": 96, "embedding_size": 96},
     "transformer": {"kind": "transformer", "width": 96, "heads": 3, "layers": 2},
 }
-LOOSE = {"attention": 0.1, "lstm": 0.1, "transformer": 0.3}  # of log-probabilities
+LOOSE = {"attention_size": 0.1, "lstm": 0.1, "transformer": 0.3}  # of log-probabilities
 
 
 @pytest.fixture(scope="module", params=WIDE)
@@ -37,7 +37,7 @@ def made(request):
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(WORDS - 3))))
     grids = np.random.default_rng(0).normal(size=(6, CELLS, CHANNELS)).astype(np.float32)
     feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(3, 1, 6))
-    graphs = export.decoder_graphs(decoder, CELLS, CHANNELS, vocabulary.banned)
+    graphs = export.decoder_graphs(decoder, CELLS, CHANNELS, vocabulary.suppressed_tokens)
     assert {*feeds} == {*graphs}
     plain = {name: export.to_onnx(graph) for name, graph in graphs.items()}
     small = {name: quantise.quantised(plain[name], feeds[name]) for name in plain}
@@ -104,12 +104,12 @@ def test_the_weights_can_be_had_back(made):
 
 def test_a_graph_without_large_weights_is_left_in_floats():
     torch.manual_seed(0)
-    small = {"kind": "attention", "hidden": 8, "embedding": 8, "attention": 8}
+    small = {"kind": "attention", "hidden_size": 8, "embedding_size": 8, "attention_size": 8}
     decoder = build(small, words=30, channels=12, cells=9, max_length=8).eval()
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(27))))
     grids = np.random.default_rng(0).normal(size=(3, 9, 12)).astype(np.float32)
     feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(2, 1, 4))[STEP]
-    plain = export.to_onnx(export.decoder_graphs(decoder, 9, 12, vocabulary.banned)[STEP])
+    plain = export.to_onnx(export.decoder_graphs(decoder, 9, 12, vocabulary.suppressed_tokens)[STEP])
     left = quantise.quantised(plain, feeds)
     assert "DequantizeLinear" not in {node.op_type for node in left.graph.node}
     for name, values in run(plain, feeds[1]).items():

@@ -15,7 +15,7 @@ from imagist.training.networks.decoder import beams_of
 pytestmark = pytest.mark.torch
 
 WORDS, CELLS, CHANNELS = 11, 4, 6
-SMALL = {"hidden": 8, "embedding": 7, "attention": 5, "dropout": 0.0}
+SMALL = {"hidden_size": 8, "embedding_size": 7, "attention_size": 5, "dropout": 0.0}
 
 
 def build(**settings):
@@ -78,7 +78,7 @@ def test_the_defaults_are_the_formulas_of_show_attend_and_tell():
 
 @torch.no_grad()
 def test_the_tutorial_is_what_its_code_does():
-    decoder, grid = build(**{**TUTORIAL, **SMALL, "values": 7}), torch.randn(1, CELLS, CHANNELS)
+    decoder, grid = build(**{**TUTORIAL, **SMALL, "value_size": 7}), torch.randn(1, CELLS, CHANNELS)
     values, state = torch.relu(decoder.reduce(grid[0])), torch.zeros(8)
     logits, maps = decoder(grid, torch.tensor([[[1, 4, 9]]]))
     for t, word in enumerate((1, 4, 9)):
@@ -93,7 +93,9 @@ def test_the_tutorial_is_what_its_code_does():
 @pytest.mark.parametrize(("output", "tied"), [("deep", True), ("state", True), ("deep", False)])
 @torch.no_grad()
 def test_however_it_is_put_together_all_words_at_once_are_the_steps_in_a_row(cell, first, output, tied):
-    decoder = build(cell=cell, first=first, output=output, tied=tied, gated=tied, normalised=not tied, values=6)
+    decoder = build(
+        cell=cell, initial_state=first, output=output, tie_weights=tied, gated=tied, layer_norm=not tied, value_size=6
+    )
     grid, words = torch.randn(2, CELLS, CHANNELS), torch.randint(3, WORDS, (2, 3, 5))
     logits, maps = decoder(grid, words)
     memory, state = decoder.begin(grid)
@@ -108,7 +110,7 @@ def test_however_it_is_put_together_all_words_at_once_are_the_steps_in_a_row(cel
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_output_has_weights_of_its_own_only_when_untied(tied):
-    shapes = [tuple(p.shape) for name, p in build(tied=tied).named_parameters() if name != "embedding.weight"]
+    shapes = [tuple(p.shape) for name, p in build(tie_weights=tied).named_parameters() if name != "embedding.weight"]
     assert ((WORDS, 7) in shapes or (WORDS, 8) in shapes) is not tied
 
 
@@ -123,9 +125,9 @@ def test_attention_follows_what_was_said():
 LENGTHS = torch.tensor([[6, 2], [0, 3], [1, 5]])
 KINDS = {
     "sat": {},
-    "tutorial": {**TUTORIAL, **SMALL, "values": 7},
+    "tutorial": {**TUTORIAL, **SMALL, "value_size": 7},
     "gated gru": {"cell": "gru"},
-    "plain lstm": {"gated": False, "first": "zeros"},
+    "plain lstm": {"gated": False, "initial_state": "zeros"},
 }
 
 
@@ -206,8 +208,8 @@ def test_in_bfloat16_it_learns_nearly_the_same(lesson):
 @torch.no_grad()
 def test_what_comes_after_the_end_is_not_even_read(lesson):
     decoder, grid, words, where, _ = lesson
-    hidden, maps = decoder.hidden(grid, words, where)
-    again = decoder.hidden(grid, words.masked_fill(~where, 10**6), where)  # no such word: reading it would fail
+    hidden, maps = decoder.hidden_states(grid, words, where)
+    again = decoder.hidden_states(grid, words.masked_fill(~where, 10**6), where)  # no such word: reading it would fail
     torch.testing.assert_close(again, (hidden, maps))
     assert not hidden[~where].any()
     assert not maps[~where].any()

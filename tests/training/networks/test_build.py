@@ -25,7 +25,7 @@ def test_every_kind_is_built_by_its_name_and_is_one_of_the_captioners(kind):
 
 def test_a_small_language_model_is_made_of_a_table():
     pytest.importorskip("transformers")
-    table = {"width": 16, "layers": 1, "heads": 2, "places": 30}
+    table = {"width": 16, "layers": 1, "heads": 2, "positions": 30}
     decoder = build({"kind": "prefix-gpt2", "language_model": table, "frozen": True}, **SIZES)
     assert decoder.words == decoder.language_model.config.vocab_size == 19
     assert decoder.language_model.config.n_layer == 1
@@ -33,10 +33,10 @@ def test_a_small_language_model_is_made_of_a_table():
 
 
 def test_what_is_asked_for_goes_before_the_preset_and_the_rest_is_the_preset_s():
-    decoder = build({"kind": "attention", "preset": "tutorial", "embedding": 10}, **SIZES)
+    decoder = build({"kind": "attention", "preset": "tutorial", "embedding_size": 10}, **SIZES)
     assert decoder.embedding.embedding_dim == 10
     assert isinstance(decoder.cell, torch.nn.GRUCell)
-    assert decoder.cell.hidden_size == TUTORIAL["hidden"]
+    assert decoder.cell.hidden_size == TUTORIAL["hidden_size"]
     assert build({"kind": "lstm", "preset": "merge"}, **SIZES).merge
     assert not build({"kind": "lstm", "preset": "inject"}, **SIZES).merge
 
@@ -54,8 +54,8 @@ def test_the_longest_sentence_and_the_grid_are_told_to_those_who_need_them():
         ({"kind": "oracle"}, "oracle", "transformer"),
         ({"kind": "attention", "preset": "sot"}, "sot", "sat"),
         ({"kind": "transformer", "preset": "big"}, "big", "none"),
-        ({"kind": "attention", "hiden": 5, "wdth": 3}, "hiden, wdth", "hidden"),
-        ({"kind": "attention", "words": 5}, "words", "hidden"),
+        ({"kind": "attention", "hiden": 5, "wdth": 3}, "hiden, wdth", "hidden_size"),
+        ({"kind": "attention", "words": 5}, "words", "hidden_size"),
         ({"kind": "prefix-gpt2", "language_model": {"layer": 3}}, "layer", "layers"),
     ],
     ids=str,

@@ -17,11 +17,21 @@ pytestmark = pytest.mark.torch
 
 WORDS, CELLS, CHANNELS, LONGEST = 19, 9, 12, 12
 BANNED = (START, UNKNOWN)
-_RECURRENT = {"hidden": 16, "embedding": 10}
-_PREFIX = {"kind": "prefix-gpt2", "prefix": 4, "language_model": {"width": 24, "layers": 2, "heads": 3, "places": 20}}
+_RECURRENT = {"hidden_size": 16, "embedding_size": 10}
+_PREFIX = {
+    "kind": "prefix-gpt2",
+    "prefix_length": 4,
+    "language_model": {"width": 24, "layers": 2, "heads": 3, "positions": 20},
+}
 DECODERS = {
-    "attention sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention": 8},
-    "attention tutorial": {"kind": "attention", "preset": "tutorial", **_RECURRENT, "attention": 8, "values": 7},
+    "attention sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention_size": 8},
+    "attention tutorial": {
+        "kind": "attention",
+        "preset": "tutorial",
+        **_RECURRENT,
+        "attention_size": 8,
+        "value_size": 7,
+    },
     "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
     "lstm inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
@@ -97,8 +107,8 @@ def test_all_words_at_once_are_the_steps_in_a_row(decoder, n, b, t):
 def test_what_is_hidden_says_the_words_and_where_picks_them(decoder):
     grid, words = photos(3), sentences(3, 2, 6)
     logits, attention = decoder(grid, words)
-    hidden, looked = decoder.hidden(grid, words)
-    torch.testing.assert_close(decoder.say(hidden), logits, atol=1e-5, rtol=0)
+    hidden, looked = decoder.hidden_states(grid, words)
+    torch.testing.assert_close(decoder.logits(hidden), logits, atol=1e-5, rtol=0)
     where = torch.rand(3, 2, 6) < 0.5
     picked, again = decoder(grid, words, where)
     assert picked.shape == (int(where.sum()), WORDS)
@@ -310,12 +320,12 @@ def test_its_graphs_say_what_it_says(decoder, name, sessions, n, b, candidates):
 
 
 def test_training_shows_each_photo_a_share_of_its_cells(name):
-    decoder, grid, words = make(name, seen=0.34), photos(64), torch.full((64, 1, 3), 5)
+    decoder, grid, words = make(name, patch_keep_rate=0.34), photos(64), torch.full((64, 1, 3), 5)
 
     def says(of, seed=1):
         torch.manual_seed(seed)
         with torch.no_grad():
-            return decoder.hidden(of, words)[0]
+            return decoder.hidden_states(of, words)[0]
 
     assert torch.equal(says(grid, 1), says(grid, 2))  # but not where it serves
     decoder.train()

@@ -46,8 +46,8 @@ def up_to(*lengths, max_length):
 def test_steps_are_in_the_order_of_speaking_and_the_longest_sentence_is_first():
     steps = Steps(up_to([2, 4], [0, 3], max_length=5))
     assert steps.places.tolist() == [1, 3, 0, 2]
-    assert steps.photos.tolist() == [0, 1, 0, 1]
-    assert steps.speaking == [3, 3, 2, 1, 0]
+    assert steps.images.tolist() == [0, 1, 0, 1]
+    assert steps.running == [3, 3, 2, 1, 0]
     said = [["00", "01", "02", "03", "04"], ["10", "11", "12", "13", "14"], [""] * 5, ["30", "31", "32", "33", "34"]]
     order = [said[i // 5][i % 5] for i in steps.index.tolist()]
     assert order == ["10", "30", "00", "11", "31", "01", "12", "32", "13"]
@@ -57,10 +57,10 @@ def test_whoever_speaks_spoke_at_the_step_before_in_the_same_place():
     torch.manual_seed(0)
     words = torch.arange(9) < torch.randint(0, 10, (6, 4, 1))
     steps = Steps(words)
-    rows = steps.packed(torch.arange(24).view(6, 4, 1, 1).expand(6, 4, 9, 1))[:, 0].split(steps.speaking)
+    rows = steps.packed(torch.arange(24).view(6, 4, 1, 1).expand(6, 4, 9, 1))[:, 0].split(steps.running)
     for own in rows:
         assert own.tolist() == steps.places[: len(own)].tolist()
-    assert sum(steps.speaking) == len(steps.index) == int(words.sum())
+    assert sum(steps.running) == len(steps.index) == int(words.sum())
 
 
 def test_words_of_steps_come_back_to_their_places():
@@ -72,5 +72,5 @@ def test_words_of_steps_come_back_to_their_places():
 
 def test_a_batch_without_words_has_steps_in_which_nobody_speaks():
     steps = Steps(up_to([0, 0], max_length=3))
-    assert steps.speaking == [0, 0, 0]
+    assert steps.running == [0, 0, 0]
     assert steps.wide(steps.packed(torch.ones(1, 2, 3, 4))).tolist() == torch.zeros(1, 2, 3, 4).tolist()

@@ -24,7 +24,7 @@ WORDS, CELLS, CHANNELS, PREFIX = 19, 9, 12, 5
 
 def gpt2(**changed):
     torch.manual_seed(0)
-    model = small_gpt2(WORDS, width=24, layers=2, heads=3, places=PREFIX + 20)
+    model = small_gpt2(WORDS, width=24, layers=2, heads=3, positions=PREFIX + 20)
     for name, value in changed.items():
         setattr(model.config, name, value)
     if changed:
@@ -35,7 +35,7 @@ def gpt2(**changed):
 def build(mapping="queries", model=None, **settings):
     """In eval mode, its weights so far apart that words and photos tell."""
     model = gpt2() if model is None else model
-    settings = {"prefix": PREFIX, "cells": CELLS, "max_length": 20} | settings
+    settings = {"prefix_length": PREFIX, "cells": CELLS, "max_length": 20} | settings
     decoder = PrefixDecoder(model, CHANNELS, mapping=mapping, **settings).eval()
     for name, parameter in decoder.named_parameters():
         if parameter.ndim > 1:
@@ -74,7 +74,7 @@ def test_each_language_begins_with_a_word_of_its_own():
     decoder, grid = build(starts=(START, 5)), torch.randn(1, CELLS, CHANNELS)
     english, german = (decoder(grid, sentences(1, 1, 1, WORDS, start=start))[0] for start in (START, 5))
     assert (english - german).abs().max() > 1e-2
-    assert (decoder.start, decoder.starts, decoder.banned) == (START, (START, 5), (START, 5))
+    assert (decoder.start, decoder.starts, decoder.suppressed_tokens) == (START, (START, 5), (START, 5))
     words = sentences(1, 2, 4, WORDS, start=5)
     torch.testing.assert_close(by_steps(decoder, grid, words), decoder(grid, words)[0], atol=1e-5, rtol=0)
 
@@ -95,7 +95,9 @@ def test_a_frozen_language_model_learns_nothing(frozen):
 @pytest.mark.parametrize("mapping", ["queries", "mlp"])
 def test_it_learns_captions_by_heart_and_where_they_end(mapping):
     model = gpt2(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
-    decoder = PrefixDecoder(model, CHANNELS, cells=CELLS, prefix=PREFIX, mapping=mapping, max_length=20, dropout=0.0)
+    decoder = PrefixDecoder(
+        model, CHANNELS, cells=CELLS, prefix_length=PREFIX, mapping=mapping, max_length=20, dropout=0.0
+    )
     grid = torch.randn(4, CELLS, CHANNELS)
     assert learn(decoder, grid, padded(CAPTIONS)) < 0.01
     assert said(decoder, grid) == CAPTIONS
@@ -105,14 +107,14 @@ def test_it_learns_captions_by_heart_and_where_they_end(mapping):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"prefix": 2}, "prefix: 3 tokens or more, not 2"),
+        ({"prefix_length": 2}, "prefix_length: must be 3 or more, not 2"),
         ({"mapping": "linear"}, "linear: no such mapping .one of queries, mlp"),
-        ({"max_length": 40}, "25 places, too few for 5 tokens and 40 words"),
+        ({"max_length": 40}, r"25 positions, too few for 5 \+ 40 tokens"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(settings, told):
     with pytest.raises(UsageError, match=told):
-        PrefixDecoder(gpt2(), CHANNELS, **{"prefix": PREFIX, "max_length": 20} | settings)
+        PrefixDecoder(gpt2(), CHANNELS, **{"prefix_length": PREFIX, "max_length": 20} | settings)
 
 
 def test_a_language_model_of_another_kind_is_refused():
@@ -122,5 +124,5 @@ def test_a_language_model_of_another_kind_is_refused():
     other = transformers.OPTForCausalLM(transformers.OPTConfig(vocab_size=9, **small))
     with pytest.raises(UsageError, match="not opt"):
         PrefixDecoder(other, CHANNELS)
-    with pytest.raises(UsageError, match="no start or no end"):
-        PrefixDecoder(gpt2(eos_token_id=None), CHANNELS, prefix=PREFIX, max_length=20)
+    with pytest.raises(UsageError, match="lacks a start or an end"):
+        PrefixDecoder(gpt2(eos_token_id=None), CHANNELS, prefix_length=PREFIX, max_length=20)

@@ -18,8 +18,8 @@ VARIANTS = [(merge, tied) for merge in (False, True) for tied in (False, True)]
 
 def build(merge=False, tied=True, **settings):
     torch.manual_seed(0)
-    settings = {"hidden": 16, "embedding": 10, "dropout": 0.0} | settings
-    decoder = RecurrentDecoder(WORDS, CHANNELS, merge=merge, tied=tied, **settings).eval()
+    settings = {"hidden_size": 16, "embedding_size": 10, "dropout": 0.0} | settings
+    decoder = RecurrentDecoder(WORDS, CHANNELS, merge=merge, tie_weights=tied, **settings).eval()
     for parameter in decoder.parameters():
         torch.nn.init.normal_(parameter, std=0.5)  # so that words and photos tell
     return decoder
@@ -70,7 +70,7 @@ def test_the_output_has_weights_of_its_own_only_when_untied(merge, tied):
 @pytest.mark.parametrize("merge", [False, True])
 def test_it_learns_captions_by_heart_and_where_they_end(merge):
     torch.manual_seed(0)
-    decoder = RecurrentDecoder(WORDS, CHANNELS, merge=merge, hidden=32, embedding=24, dropout=0.0)
+    decoder = RecurrentDecoder(WORDS, CHANNELS, merge=merge, hidden_size=32, embedding_size=24, dropout=0.0)
     grid = torch.randn(4, CELLS, CHANNELS)
     assert learn(decoder, grid, padded(CAPTIONS)) < 0.01
     assert said(decoder, grid) == CAPTIONS

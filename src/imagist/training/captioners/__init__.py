@@ -1,1 +1,1 @@
-"""Training of captioners: one recipe from captioned images to a bundle."""
+"""Training of captioners: a recipe, from captioned images to a bundle."""

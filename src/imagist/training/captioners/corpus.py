@@ -1,6 +1,6 @@
-"""Sets of photos with sentences, and batches of them.
+"""Training sets of a captioner, and batches of them.
 
-Shapes: N photos, V views, B sentences a photo, T words, L cells, D channels.
+Shapes: N images, V views, B captions per image, T words, L cells, D channels.
 """
 
 from __future__ import annotations
@@ -17,72 +17,88 @@ from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders.features import Features
 
-Said = tuple[str, str]  # language and tokenised sentence
+LanguageText = tuple[str, str]  # ISO 639-1 code and tokenised sentence
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A set whose photos are encoded.
+    """Images as a captioner's model takes them, with captions or with labels from which captions are made.
 
     Attributes:
-        features: What the model is given of each photo.
-        said: For each photo what people said of it; tokenised.
-        labels: For each photo its label, of a set that has nothing else; sentences are drawn from it anew each time.
-        drawn: Makes them.
+        features: Input of the model for each image.
+        captions: The captions of each image; tokenised.
+        labels: The label of each image, in a set without captions.
+        label_sentences: Makes a caption from a label, a new one each time.
     """
 
     features: Features
-    said: Sequence[Sequence[Said]] = ()
+    captions: Sequence[Sequence[LanguageText]] = ()
     labels: Sequence[str] = ()
-    drawn: LabelSentences | None = field(default=None, repr=False)
+    label_sentences: LabelSentences | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.features)
 
     def references(self, language: str) -> list[list[str]]:
-        """The sentences of each photo in one language; none for some, maybe."""
-        return [[text for code, text in of if code == language] for of in self.said]
+        """The captions of each image in one language; the list of an image may be empty."""
+        return [[text for code, text in captions if code == language] for captions in self.captions]
 
-    def draw(self, photo: int, number: int, rng: np.random.Generator) -> list[Said]:
-        """``number`` sentences of one photo, each once as long as there are enough."""
-        if self.drawn is not None:
-            return [("en", self.drawn.draw(self.labels[photo], rng)) for _ in range(number)]
-        own = self.said[photo]
-        rounds = -(-number // len(own))
-        order = np.concatenate([rng.permutation(len(own)) for _ in range(rounds)])[:number]
-        return [own[i] for i in order]
+    def sample(self, image: int, number: int, rng: np.random.Generator) -> list[LanguageText]:
+        """Samples ``number`` captions of an image; none occurs twice before each has occurred once."""
+        if self.label_sentences is not None:
+            return [("en", self.label_sentences.draw(self.labels[image], rng)) for _ in range(number)]
+        captions = self.captions[image]
+        rounds = -(-number // len(captions))
+        order = np.concatenate([rng.permutation(len(captions)) for _ in range(rounds)])[:number]
+        return [captions[i] for i in order]
 
 
-def photos_of(corpus: Corpus, step: int, number: int, seed: int) -> Ints:
-    """Which photos a step takes: every photo once an epoch, in an order of the epoch's own."""
-    if number > len(corpus):
-        return np.random.default_rng((seed, step)).integers(len(corpus), size=number)
-    steps = len(corpus) // number
+def batch_images(corpus: Corpus, step: int, size: int, seed: int) -> Ints:
+    """The images of a step's batch, int64 ``[size]``: each epoch takes every image once, in an order of its own.
+
+    A batch larger than the set is sampled with replacement.
+    """
+    if size > len(corpus):
+        return np.random.default_rng((seed, step)).integers(len(corpus), size=size)
+    steps = len(corpus) // size
     order = np.random.default_rng((seed, step // steps)).permutation(len(corpus))
-    return order[step % steps * number :][:number]
+    return order[step % steps * size :][:size]
 
 
-def batch(
+def sample_batch(
     corpora: Sequence[Corpus],
     sizes: Sequence[int],
-    sentences: int,
+    captions_per_image: int,
     vocabulary: Vocabulary,
     max_length: int,
     step: int,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
-    """What the model is given ``[N, ...]`` and sentences int64 ``[N, B, T]`` (T of the longest), from every set."""
-    given, words = [], []
+    """The batch of a step, with images of every corpus.
+
+    Args:
+        corpora: The training sets.
+        sizes: Images of each in the batch; N in all.
+        captions_per_image: B.
+        vocabulary: Encodes the captions.
+        max_length: Captions are cut to this number of words.
+        step: Decides, with the seed, images, views and captions.
+        seed: Seed of the run.
+
+    Returns:
+        The model's input ``[N, ...]``, and words int64 ``[N, B, T]``, T being the length of the longest caption.
+    """
+    inputs, words = [], []
     for number, (corpus, size) in enumerate(zip(corpora, sizes, strict=True)):
         rng = np.random.default_rng((seed, number, step))
-        photos = photos_of(corpus, step, size, seed + number)
-        given.append(corpus.features.some(photos, rng))
-        drawn = [corpus.draw(photo, sentences, rng) for photo in photos]
-        words += [[vocabulary.encode(text, max_length, code) for code, text in of] for of in drawn]
+        images = batch_images(corpus, step, size, seed + number)
+        inputs.append(corpus.features.some(images, rng))
+        sampled = [corpus.sample(image, captions_per_image, rng) for image in images]
+        words += [[vocabulary.encode(text, max_length, code) for code, text in captions] for captions in sampled]
     ids = torch.from_numpy(np.array(words))
-    return torch.cat(given), ids[:, :, : 1 + int(until_end(ids[:, :, 1:], vocabulary.end).sum(-1).max())]
+    return torch.cat(inputs), ids[:, :, : 1 + int(until_end(ids[:, :, 1:], vocabulary.end).sum(-1).max())]
 
 
 def until_end(words: Tensor, end: int) -> Tensor:
-    """True up to and with the first end of each row: bool of the same shape ``[..., T]``."""
+    """True up to and including the first end of each row: bool of the same shape ``[..., T]``."""
     return (words == end).cumsum(-1) <= (words == end).long()

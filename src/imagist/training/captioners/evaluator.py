@@ -1,6 +1,6 @@
-"""The torch decoder under the search that the bundle will use, and what dev says of its captions.
+"""Evaluates a captioner on dev, by the search that its bundle will use.
 
-Shapes: N photos, B beams, K candidates, L cells, D channels.
+Shapes: N images, B beams, K candidates, L cells, D channels, V words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -22,57 +22,66 @@ from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.encoders.features import Features
 from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
 
-AT_ONCE = 100  # photos
+BATCH_SIZE = 100  # images
+_SUPPRESSED = -1e4  # added to logits; a float16 number, as it is stored in float16
 
 
 class CaptionModel(nn.Module):
-    """Encoder and decoder as one; the encoder passes grids on where they are cached."""
+    """Encoder and decoder as one module; where features are cached, the encoder is the identity."""
 
     def __init__(self, encoder: nn.Module, decoder: CaptionDecoder) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
-    def forward(self, given: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, inputs: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Teacher forcing, as `CaptionDecoder.forward`."""
-        found: tuple[Tensor, Tensor | None] = self.decoder(self.encoder(given), words, where)
+        found: tuple[Tensor, Tensor | None] = self.decoder(self.encoder(inputs), words, where)
         return found
 
 
 @dataclass(frozen=True)
-class Judge:
-    """CIDEr and BLEU-4 on the whole of dev by the search of the bundle, for each language.
+class CaptionEvaluator:
+    """Computes CIDEr and BLEU-4 on the whole of dev, for each language.
 
     Attributes:
-        dev: Photos with references.
+        dev: Images with references.
         vocabulary: Of the model.
-        search: How to caption.
+        search: How captions are decoded.
     """
 
     dev: Corpus
     vocabulary: Vocabulary
     search: Decoding
 
-    def figures(self, model: nn.Module, search: Decoding | None = None) -> dict[str, float]:
-        """``cider`` (0..10) and ``bleu_4`` (0..1) of the main language, and ``cider_de`` and so on of further ones."""
-        found: dict[str, float] = {}
+    def evaluate(self, model: nn.Module, search: Decoding | None = None) -> dict[str, float]:
+        """Evaluates a `CaptionModel`.
+
+        Args:
+            model: The model.
+            search: How captions are decoded, instead of `search`.
+
+        Returns:
+            ``cider`` (0 to 10) and ``bleu_4`` (0 to 1) of the main language; ``cider_de`` and so on of the others.
+        """
+        metrics: dict[str, float] = {}
         for number, language in enumerate(self.vocabulary.starts):
             references = self.dev.references(language)
-            with_any = [i for i, of in enumerate(references) if of]
-            said = self.captions(model, search or self.search, language)
-            said, kept = [said[i] for i in with_any], [references[i] for i in with_any]
-            mark = f"_{language}" if number else ""
-            found |= {f"cider{mark}": cider(said, kept), f"bleu_4{mark}": bleu(said, kept)[3]}
-        return found
+            rows = [i for i, texts in enumerate(references) if texts]
+            captions = self.captions(model, search or self.search, language)
+            pair = [captions[i] for i in rows], [references[i] for i in rows]
+            suffix = f"_{language}" if number else ""
+            metrics |= {f"cider{suffix}": cider(*pair), f"bleu_4{suffix}": bleu(*pair)[3]}
+        return metrics
 
     def captions(
         self, model: nn.Module, search: Decoding, language: str | None = None, reranker: Reranker | None = None
     ) -> list[str]:
-        """A caption for each photo of dev."""
-        return captions_of(model, self.dev.features, self.vocabulary, search, language, reranker)
+        """A caption of each image of dev; arguments as `generate_captions`."""
+        return generate_captions(model, self.dev.features, self.vocabulary, search, language, reranker)
 
 
 @torch.no_grad()
-def captions_of(
+def generate_captions(
     model: nn.Module,
     features: Features,
     vocabulary: Vocabulary,
@@ -80,37 +89,45 @@ def captions_of(
     language: str | None = None,
     reranker: Reranker | None = None,
 ) -> list[str]:
-    """Captions of N photos by a `CaptionModel`, on whatever device it lies.
+    """Captions N images by a `CaptionModel`, on the device of its parameters.
 
     Args:
-        model: Encoder and decoder.
-        features: What they are given.
+        model: Encoder and decoder; in eval mode afterwards.
+        features: Input of the model.
         vocabulary: Of the decoder.
-        search: How to caption.
-        language: Of the captions; None is the vocabulary's first.
-        reranker: Reranks hypotheses in that first language.
+        search: How captions are decoded.
+        language: Language of the captions; by default the vocabulary's first.
+        reranker: Reranks the hypotheses of the first language.
     """
-    main = language in (None, next(iter(vocabulary.starts)))
+    is_main = language in (None, next(iter(vocabulary.starts)))
     model.eval()
     device = next(model.parameters()).device
     captions = []
-    for start in range(0, len(features), AT_ONCE):
-        given = features.whole(start, min(start + AT_ONCE, len(features))).to(device)
-        grid = model.encoder(given)  # type: ignore[operator]
+    for start in range(0, len(features), BATCH_SIZE):
+        inputs = features.whole(start, min(start + BATCH_SIZE, len(features))).to(device)
+        grid = model.encoder(inputs)  # type: ignore[operator]
         beams = TorchBeams(model.decoder, grid, search.beam, vocabulary, language)  # type: ignore[arg-type]
-        reranker_score = reranker.reranker_score(grid, vocabulary) if reranker and main else None
-        found = generate(beams, len(given), search, reranker_score=reranker_score)
+        reranker_score = reranker.reranker_score(grid, vocabulary) if reranker and is_main else None
+        found = generate(beams, len(inputs), search, reranker_score=reranker_score)
         captions += [vocabulary.decode(best[0].words) for best in found]
     return captions
 
 
 class TorchBeams:
-    """The torch decoder as `imagist.captioning.decoding.NextWord`."""
+    """A torch decoder as `imagist.captioning.decoding.NextWord`.
+
+    Args:
+        decoder: The decoder.
+        grid: ``[N, L, D]``.
+        beams: B.
+        vocabulary: Of the decoder.
+        language: Language of the captions; by default the vocabulary's first.
+    """
 
     def __init__(
         self, decoder: CaptionDecoder, grid: Tensor, beams: int, vocabulary: Vocabulary, language: str | None = None
     ) -> None:
-        self._decoder, self._banned = decoder, vocabulary.banned
+        self._decoder, self._suppressed_tokens = decoder, vocabulary.suppressed_tokens
         self.words, self.end = decoder.words, vocabulary.end
         self.start = vocabulary.starts[language or next(iter(vocabulary.starts))]
         with torch.no_grad():
@@ -122,10 +139,10 @@ class TorchBeams:
         """As the protocol says."""
         word = torch.from_numpy(words).to(self._device)
         logprobs, ids, attention, self.state = next_words(
-            self._decoder, word, self.memory, self.state, candidates, self._banned
+            self._decoder, word, self.memory, self.state, candidates, self._suppressed_tokens
         )
-        looked = None if attention is None else attention.float().cpu().numpy()
-        return logprobs.cpu().numpy(), ids.cpu().numpy(), looked
+        maps = None if attention is None else attention.float().cpu().numpy()
+        return logprobs.cpu().numpy(), ids.cpu().numpy(), maps
 
     def keep(self, photos: Ints, beams: Ints) -> None:
         """As the protocol says."""
@@ -135,17 +152,30 @@ class TorchBeams:
 
 
 def next_words(
-    decoder: CaptionDecoder, word: Tensor, memory: Tensors, state: Tensors, candidates: int, banned: Sequence[int]
+    decoder: CaptionDecoder,
+    word: Tensor,
+    memory: Tensors,
+    state: Tensors,
+    candidates: int,
+    suppressed_tokens: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensors]:
-    """One step of decoding as it is exported: the K best words, never a banned one.
+    """One step of decoding, as it is exported: the K most likely words.
+
+    Args:
+        decoder: The decoder.
+        word: int64 ``[N, B]``, the words before.
+        memory: As `CaptionDecoder.step`.
+        state: As `CaptionDecoder.step`.
+        candidates: K.
+        suppressed_tokens: Words that are never chosen.
 
     Returns:
         Log-probabilities and ids ``[N, B, K]``, attention ``[N, B, L]`` or None, the new state.
     """
     logits, attention, state = decoder.step(word, memory, state)
-    if banned:
-        refused = torch.zeros(logits.shape[-1])
-        refused[list(banned)] = -1e4  # within float16, in which it is stored
-        logits = logits + refused.to(logits.device)
+    if suppressed_tokens:
+        penalty = torch.zeros(logits.shape[-1])
+        penalty[list(suppressed_tokens)] = _SUPPRESSED
+        logits = logits + penalty.to(logits.device)
     best, ids = torch.log_softmax(logits.float(), -1).topk(candidates, -1)
     return best, ids, attention, state

@@ -1,6 +1,6 @@
-"""Language models for `prefix-gpt2`: a small GPT-2 that knows nothing yet, or a published one with its own BPE tokens.
+"""Language models for `prefix-gpt2`: a small GPT-2 with random weights, or a published one with its BPE tokens.
 
-Shapes: V words or BPE tokens, T tokens of a sentence.
+Shapes: V tokens of the vocabulary.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from imagist.training.captioners.vocabulary import until
 
 
 def small_gpt2(
-    words: int, *, width: int = 256, layers: int = 4, heads: int = 4, places: int = 64, dropout: float = 0.1
+    words: int, *, width: int = 256, layers: int = 4, heads: int = 4, positions: int = 64, dropout: float = 0.1
 ) -> Any:
-    """A ``GPT2LMHeadModel`` with random weights over words of our own; `START` and `END` begin and end a sentence.
+    """A ``GPT2LMHeadModel`` with random weights over a word vocabulary with our `START` and `END`.
 
     Args:
         words: V.
         width: Of its layers.
-        layers: How many.
-        heads: A divisor of ``width``.
-        places: Most tokens of a prefix and a sentence together.
-        dropout: On embeddings, attention and branches; 0 to 1.
+        layers: Number of layers.
+        heads: Attention heads, a divisor of ``width``.
+        positions: Maximum number of tokens, prefix and caption together.
+        dropout: On embeddings, attention and residual branches; 0 to 1.
 
     Raises:
         UsageError: ``heads`` does not divide ``width``.
@@ -41,7 +41,7 @@ def small_gpt2(
     transformers = _transformers()
     config = transformers.GPT2Config(
         vocab_size=words,
-        n_positions=places,
+        n_positions=positions,
         n_embd=width,
         n_layer=layers,
         n_head=heads,
@@ -55,43 +55,43 @@ def small_gpt2(
 
 
 class BpeVocabulary:
-    """The BPE tokens of a published tokenizer: an `imagist.training.captioners.vocabulary.Vocabulary`.
+    """The BPE tokens of a published tokenizer: a `imagist.training.captioners.vocabulary.Vocabulary`.
 
     Args:
         tokenizer: Of transformers; a byte-level BPE.
-        words: V of the language model, which may be more than the tokenizer knows.
-        start: Stands before every sentence.
-        end: Ends a sentence.
-        language: ISO 639-1 code of what it is to write.
+        words: V of the language model, which may exceed the tokenizer's.
+        start: Id of the start of captions.
+        end: Id of their end.
+        language: ISO 639-1 code of the captions.
 
     Raises:
-        BundleError: The tokenizer's tokens are not bytes.
+        BundleError: The tokenizer is not a byte-level BPE.
     """
 
     tokens = "bpe"
     unknown: int | None = None
 
     def __init__(self, tokenizer: Any, words: int, *, start: int, end: int, language: str = "en") -> None:
-        silent = {start, *tokenizer.all_special_ids}
+        special_ids = {start, *tokenizer.all_special_ids}
         known = tokenizer.convert_ids_to_tokens(list(range(min(words, len(tokenizer)))))
-        lines = [special(str(i)) if token is None or i in silent else str(token) for i, token in enumerate(known)]
+        lines = [special(str(i)) if token is None or i in special_ids else str(token) for i, token in enumerate(known)]
         lines += [special(str(i)) for i in range(len(lines), words)]  # ids without a token
         self.lines = tuple(lines)
         self.end = end
         self.starts: Mapping[str, int] = {language: start}
-        self.banned = tuple(i for i, line in enumerate(lines) if line == special(str(i)) and i != end)
+        self.suppressed_tokens = tuple(i for i, line in enumerate(lines) if line == special(str(i)) and i != end)
         self._tokenizer = tokenizer
-        self._tokens = BpeTokens(self.lines)
+        self._decoder = BpeTokens(self.lines)
 
     def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
-        """A sentence to int64 ``[max_length + 2]``: start, tokens, end and padding. No token of a text is special.
+        """Encodes a caption as int64 ``[max_length + 2]``: start, tokens, end, padding. A text has no special token.
 
         Raises:
-            DataError: The vocabulary writes another language.
+            DataError: The vocabulary is for another language.
         """
         if language is not None and language not in self.starts:
             raise DataError(
-                "these tokens have no start for this language", item=language, remedy="train words of your own"
+                "this vocabulary has no start for this language", item=language, remedy="train a vocabulary of words"
             )
         (start,) = self.starts.values()
         ids = np.full(max_length + 2, self.end, np.int64)
@@ -100,16 +100,16 @@ class BpeVocabulary:
         return ids
 
     def decode(self, ids: Sequence[int] | Ints) -> str:
-        """Ids after the start, up to the first end, to a sentence."""
-        return self._tokens.text(until(ids, self.end))
+        """Decodes the ids after the start, up to the first end."""
+        return self._decoder.text(until(ids, self.end))
 
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """A language model that somebody trained, and how it cuts sentences.
+    """A published language model and its tokenizer.
 
     Attributes:
-        name: With the commit or the contents that it was loaded from: equal names, equal weights.
+        name: Includes the commit or a digest of the files, so that equal names mean equal weights.
         model: A ``GPT2LMHeadModel``, float32, on the CPU.
         vocabulary: Its tokens.
     """
@@ -120,20 +120,19 @@ class Published:
 
 
 def published(name: str, *, end: str | None = None, language: str = "en") -> Published:
-    """A GPT-2 from the Hugging Face hub, such as ``openai-community/gpt2``, or from a folder.
+    """Loads a GPT-2 from the Hugging Face hub, such as ``openai-community/gpt2``, or from a folder.
 
     Args:
-        name: Of the hub, or a folder written by ``save_pretrained``.
-        end: Another end of a sentence than the model's own ``<|endoftext|>``, one token. A frozen model was taught to
-            go on after a sentence, and says a full stop, ``.``, more readily.
-        language: ISO 639-1 code of what it is to write.
+        name: Name on the hub, or a folder written by ``save_pretrained``.
+        end: One token that ends captions, instead of the model's ``<|endoftext|>``. A frozen model was trained to
+            continue after a sentence; a full stop, ``.``, is more probable.
+        language: ISO 639-1 code of the captions.
 
     Raises:
         MissingExtra: transformers is not installed.
-        BundleNotFound: Neither a folder nor a model that the hub gave.
-        BundleError: It lacks something; its weights are not safetensors, or no GPT-2's; its tokenizer's tokens are not
-            bytes.
-        UsageError: The model is none of GPT-2's kind; the end is not one token.
+        BundleNotFound: There is no such folder, and the hub has no such model.
+        BundleError: The model is incomplete, its weights are not in safetensors, or its tokenizer is no byte-level BPE.
+        UsageError: The model is no GPT-2, or the end is not one token.
     """
     _transformers()
     from imagist.captioning.pretrained.loading import load
@@ -145,12 +144,12 @@ def published(name: str, *, end: str | None = None, language: str = "en") -> Pub
         tokens = tokenizer.encode(end, add_special_tokens=False, split_special_tokens=True)
         if len(tokens) != 1:
             raise UsageError(
-                f"the end of a sentence is one token, and this is {len(tokens)}", item=repr(end), remedy="such as ."
+                f"the end must be one token, not {len(tokens)}", item=repr(end), remedy="use one such as ."
             )
         stop = tokens[0]
     if start is None or stop is None:
         raise BundleError(
-            "its configuration names no start or no end", item=name, remedy="set bos_token_id and eos_token_id"
+            "its configuration lacks a start or an end", item=name, remedy="set bos_token_id and eos_token_id"
         )
     words = int(config.vocab_size)
     vocabulary = BpeVocabulary(tokenizer, words, start=int(start), end=int(stop), language=language)

@@ -1,40 +1,33 @@
-"""Recipe: the two phases of a captioner, cross-entropy and self-critical training; dev chooses in each."""
+"""The phases that train a captioner's weights, in order."""
 
 from __future__ import annotations
 
-import torch
-
 from imagist.training import checkpoint
-from imagist.training.captioners.cross_entropy import Learning, cross_entropy
+from imagist.training.captioners.context import TrainingContext
+from imagist.training.captioners.cross_entropy import train_cross_entropy
 from imagist.training.captioners.evaluator import CaptionModel
-from imagist.training.captioners.recipe import Critical, Words
-from imagist.training.captioners.self_critical import self_critical
+from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
+from imagist.training.captioners.self_critical import train_self_critical
 
 
-def learn(model: CaptionModel, learning: Learning, words: Words, critical: Critical) -> None:
-    """Trains a captioner in place, or goes on where ``learning.folder`` says an earlier run stood.
+def train_phases(
+    model: CaptionModel, context: TrainingContext, cross_entropy: CrossEntropy, self_critical: SelfCritical
+) -> None:
+    """Trains a captioner in place, or resumes from the checkpoints in ``context.folder``.
 
     Args:
-        model: Leaves in eval mode.
-        learning: Data, folder and what else both phases share; the folder receives checkpoints and ``captioner.pt``.
-        words: Settings of phase 1.
-        critical: Of phase 2, left out with 0 steps.
+        model: Encoder and decoder; in eval mode afterwards.
+        context: Data, evaluation and devices. Its folder receives checkpoints and the weights, ``captioner.pt``.
+        cross_entropy: Settings of phase 1.
+        self_critical: Settings of phase 2, which 0 steps skip.
     """
-    done = learning.folder / "captioner.pt"
-    if finished := checkpoint.load(done):
+    path = context.folder / "captioner.pt"
+    if finished := checkpoint.load(path):
         model.load_state_dict(finished["weights"])
     else:
-        cross_entropy(model, learning, words)
-        if critical.steps:
-            self_critical(model, learning, critical, words)
-        if learning.accelerator.is_main_process:
-            checkpoint.save(done, {"weights": {k: v.cpu() for k, v in model.state_dict().items()}})
+        train_cross_entropy(model, context, cross_entropy)
+        if self_critical.steps:
+            train_self_critical(model, context, self_critical, cross_entropy)
+        if context.accelerator.is_main_process:
+            checkpoint.save(path, {"weights": {k: v.cpu() for k, v in model.state_dict().items()}})
     model.eval()
-
-
-def device_of(name: str) -> torch.device:
-    """``auto`` is the accelerator that is there, or the processor."""
-    if name != "auto":
-        return torch.device(name)
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")

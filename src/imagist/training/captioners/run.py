@@ -1,4 +1,4 @@
-"""One phase of training on disk: weights, their moving average, the optimiser, and the best that dev has seen."""
+"""The state of one training phase: weights, their moving average, the optimiser, the best weights so far; on disk."""
 
 from __future__ import annotations
 
@@ -12,82 +12,89 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from imagist.training import checkpoint
-from imagist.training.captioners.evaluator import Judge
+from imagist.training.captioners.evaluator import CaptionEvaluator
 
 log = logging.getLogger("imagist.training")
 
 
-class Run:
-    """The state of one phase; every process holds the same, the first one writes it.
+class TrainingRun:
+    """Updates, evaluates and saves a model. Every process has the same state; the first process writes it.
 
     Args:
         model: Trained in place.
-        groups: Its parameters as the optimiser takes them, each with its ``rate``.
-        decay: Weight decay of the optimiser, AdamW.
-        average: Decay of the moving average.
-        clip: Longest gradient.
-        path: Of the checkpoint; what dev said lies beside it in ``.jsonl``.
+        learning_rate_factors: For each child module of the model, its learning rate as a multiple of the schedule's.
+        weight_decay: Of AdamW.
+        ema_decay: Decay of the exponential moving average of the weights.
+        max_grad_norm: Gradients are clipped to this norm.
+        path: Checkpoint. The evaluations are written to the same path with the suffix ``.jsonl``.
         accelerator: Joins processes and devices.
+
+    Attributes:
+        wrapped: The model as the accelerator prepared it.
+        step: Updates so far.
+        evaluations_without_gain: Evaluations since the best one.
     """
 
     def __init__(
-        self, model: nn.Module, rates: dict[str, float], *, decay: float, average: float, clip: float, path: Path,
-        accelerator: Accelerator,
+        self, model: nn.Module, learning_rate_factors: dict[str, float], *, weight_decay: float, ema_decay: float,
+        max_grad_norm: float, path: Path, accelerator: Accelerator,
     ) -> None:  # fmt: skip
-        self._model, self._path, self._clip, self._accelerator = model, path, clip, accelerator
+        self._model, self._path, self._accelerator = model, path, accelerator
+        self._max_grad_norm = max_grad_norm
         groups = [
-            {"params": [p for p in part.parameters() if p.requires_grad], "share": rates[name]}
+            {"params": [p for p in part.parameters() if p.requires_grad], "factor": learning_rate_factors[name]}
             for name, part in model.named_children()
             if any(p.requires_grad for p in part.parameters())
         ]
-        optimiser = torch.optim.AdamW(groups, lr=1.0, weight_decay=decay, fused=True)
+        optimiser = torch.optim.AdamW(groups, lr=1.0, weight_decay=weight_decay, fused=True)
         self._average = torch.optim.swa_utils.AveragedModel(
             model,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(average),  # type: ignore[no-untyped-call]
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(ema_decay),  # type: ignore[no-untyped-call]
         )
         self._best: dict[str, Tensor] = {}
-        self._figure, self.step, self.worse = -math.inf, 0, 0
+        self._best_score, self.step, self.evaluations_without_gain = -math.inf, 0, 0
         if state := checkpoint.load(path):
             model.load_state_dict(state["weights"])
             self._average.load_state_dict(state["average"])
             optimiser.load_state_dict(state["optimiser"])
-            self._best, self._figure, self.step, self.worse = (state[k] for k in ("best", "figure", "step", "worse"))
+            self._best, self._best_score, self.step = state["best"], state["best_score"], state["step"]
+            self.evaluations_without_gain = state["evaluations_without_gain"]
         self.wrapped, self._optimiser = accelerator.prepare(model, optimiser)
 
-    def learn(self, loss: Tensor, rate: float) -> None:
-        """One step down the gradient at a learning rate."""
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        """Makes one step of the optimiser."""
         for group in self._optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = learning_rate * group["factor"]
         self._optimiser.zero_grad()
         self._accelerator.backward(loss)
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._clip)
+        nn.utils.clip_grad_norm_(self._model.parameters(), self._max_grad_norm)
         self._optimiser.step()
         self._average.update_parameters(self._model)
         self.step += 1
 
-    def judge(self, judge: Judge) -> dict[str, float]:
-        """Compares the averaged weights with the best so far, on dev."""
-        figures = judge.figures(self._average.module)
-        log.info("at %d  dev %s", self.step, "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
-        figure = sum(v for k, v in figures.items() if k.startswith("cider"))
-        self.worse += 1
-        if figure > self._figure:
-            self._figure, self.worse = figure, 0
+    def evaluate(self, evaluator: CaptionEvaluator) -> dict[str, float]:
+        """Evaluates the averaged weights, keeps them if their CIDEr is the best so far, and saves the state."""
+        metrics = evaluator.evaluate(self._average.module)
+        log.info("dev at step %d  %s", self.step, "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+        score = sum(value for name, value in metrics.items() if name.startswith("cider"))
+        self.evaluations_without_gain += 1
+        if score > self._best_score:
+            self._best_score, self.evaluations_without_gain = score, 0
             self._best = {k: v.clone() for k, v in self._average.module.state_dict().items()}
-        self.keep()
+        self.save()
         if self._accelerator.is_main_process:
             with self._path.with_suffix(".jsonl").open("a") as file:
-                file.write(json.dumps({"step": self.step} | figures) + "\n")
-        return figures
+                file.write(json.dumps({"step": self.step} | metrics) + "\n")
+        return metrics
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Writes the checkpoint."""
         if not self._accelerator.is_main_process:
             return
         state = {"weights": self._model.state_dict(), "average": self._average.state_dict(), "step": self.step}
-        state |= {"optimiser": self._optimiser.state_dict(), "best": self._best, "figure": self._figure}
-        checkpoint.save(self._path, state | {"worse": self.worse})
+        state |= {"optimiser": self._optimiser.state_dict(), "best": self._best, "best_score": self._best_score}
+        checkpoint.save(self._path, state | {"evaluations_without_gain": self.evaluations_without_gain})
 
-    def take_best(self) -> None:
-        """Leaves the model with the weights that dev liked best."""
+    def load_best(self) -> None:
+        """Gives the model the averaged weights of the best evaluation."""
         self._model.load_state_dict(self._best)

@@ -1,7 +1,9 @@
-"""Phase 2 of a captioner: self-critical training on CIDEr-D, and on BLEU-4 beside it where that is asked for.
+"""Phase 2 of a captioner's training: self-critical sequence training on CIDEr-D and, optionally, BLEU-4.
 
-Rennie et al. 2017, "Self-critical Sequence Training for Image Captioning"; the score to beat is the mean of the other
-samples of the same photo (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
+Rennie et al. 2017, "Self-critical Sequence Training for Image Captioning"; the baseline of a sample is the mean reward
+of the image's other samples (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
+
+Shapes: N images, B samples per image, T words, L cells, D channels.
 """
 
 from __future__ import annotations
@@ -16,105 +18,131 @@ from torch.nn import functional as F
 from imagist.arrays import Floats, Ints
 from imagist.metrics.captions import bleu_rows, smoothed_bleu_items
 from imagist.metrics.cider import CiderD
-from imagist.training.captioners.corpus import photos_of, until_end
-from imagist.training.captioners.cross_entropy import Learning, word_loss
+from imagist.training.captioners.context import TrainingContext
+from imagist.training.captioners.corpus import batch_images, until_end
+from imagist.training.captioners.cross_entropy import caption_loss
 from imagist.training.captioners.evaluator import CaptionModel
-from imagist.training.captioners.recipe import Critical, Words
-from imagist.training.captioners.run import Run
+from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
+from imagist.training.captioners.run import TrainingRun
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.progress import Progress
-from imagist.training.schedules import rate_at
+from imagist.training.schedules import warmup_cosine
 
-_END = "<end>"  # in the reward the end counts as a word; without it, sentences learn to break off after an article
+PHASE = "self_critical"
+_END = "<end>"  # counts as a word in the reward; otherwise captions learn to stop after an article
 
 
-def self_critical(model: CaptionModel, learning: Learning, config: Critical, words: Words) -> None:
-    """Phase 2: sampled sentences, each weighed by how much its reward is above that of the photo's other samples.
+def train_self_critical(
+    model: CaptionModel, context: TrainingContext, config: SelfCritical, cross_entropy: CrossEntropy
+) -> None:
+    """Trains the model in place. It leaves with the averaged weights of the best evaluation on dev.
 
-    With ``config.words`` cross-entropy goes on beside it, on all sets: the words of those without references would be
-    lost, and the others' captions get worse on dev where they are rewarded alone.
+    With ``config.cross_entropy_weight`` the loss of phase 1 is added, on all corpora. It keeps the words of corpora
+    without references in use, and captions of the others do not get worse on dev.
     """
-    if config.seen is not None:
-        model.decoder.seen = config.seen
-    run = Run(
-        model, learning.rates, decay=0.0, average=config.average, clip=config.clip,
-        path=learning.folder / "critical.pt", accelerator=learning.accelerator,
+    if config.patch_keep_rate is not None:
+        model.decoder.patch_keep_rate = config.patch_keep_rate
+    run = TrainingRun(
+        model, context.learning_rate_factors, weight_decay=0.0, ema_decay=config.ema_decay,
+        max_grad_norm=config.max_grad_norm, path=context.folder / f"{PHASE}.pt", accelerator=context.accelerator,
     )  # fmt: skip
     if run.step == 0:
-        learning.told("critical", 0, run.judge(learning.judge))
-    corpus, language = learning.corpora[0], next(iter(learning.vocabulary.starts))
-    references = corpus.references(language)
-    reward = Reward([[f"{text} {_END}" for text in of] for of in references], config.bleu)
-    progress = Progress("critical", config.steps, run.step)
+        context.log_metrics(PHASE, 0, run.evaluate(context.evaluator))
+    language = next(iter(context.vocabulary.starts))
+    references = context.corpora[0].references(language)
+    reward = Reward([[f"{text} {_END}" for text in texts] for texts in references], config.bleu_weight)
+    progress = Progress(PHASE, config.steps, run.step)
     for step in range(run.step, config.steps):
-        rng = np.random.default_rng((learning.seed, 2, step))
-        photos = photos_of(corpus, step, config.batch, learning.seed + 1)
-        given = learning.mine(corpus.features.some(photos, rng))
-        mine = photos[learning.accelerator.process_index :: learning.accelerator.num_processes]
-        dropped = learning.seed_of(500_000 + step)
-        model.train()  # without what is dropped, photos would be learnt by heart, and dev get worse
-        torch.manual_seed(dropped)
-        with torch.no_grad(), learning.autocast():
-            grid = model.encoder(given)
-            sampled = sample(
-                model.decoder, grid, config.samples, learning.max_length, learning.vocabulary, language,
-                config.temperature,
-            )  # fmt: skip
-        gain, scores = advantages(reward, sampled, mine, learning.vocabulary)
-        spoken = until_end(sampled[:, :, 1:], learning.vocabulary.end)
-        sampled = sampled[:, :, : 1 + int(spoken.sum(-1).max())]
-        goal, counts = sampled[:, :, 1:], spoken[:, :, : sampled.shape[2] - 1]
-        torch.manual_seed(dropped)  # learns from the cells that the sentences were drawn from
-        with learning.autocast():
-            logits, _ = run.wrapped(given, sampled[:, :, :-1], counts)
-        chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, goal[counts][:, None])[:, 0]
-        weight = gain.to(chosen)[..., None].expand(counts.shape)[counts]
-        loss = -(weight * chosen).sum() / learning.total(counts.sum())
-        if config.words:
-            given, known = learning.batch(config.batch, words.sentences, step)
-            loss = loss + config.words * word_loss(run.wrapped, given, known, learning, words)
-        run.learn(loss, rate_at(config.rate, step, config.steps, warm=config.warm))
-        if progress.step(sampled[:, :, 0].numel(), reward=float(scores.mean())):
-            learning.told("critical", run.step, {"reward": float(scores.mean())})
-        if run.step % config.look_every == 0 or run.step == config.steps:
-            learning.told("critical", run.step, run.judge(learning.judge))
-    run.take_best()
+        loss, rewards = policy_loss(model, run, step, reward, context, config)
+        if config.cross_entropy_weight:
+            inputs, words = context.batch(config.batch_size, cross_entropy.captions_per_image, step)
+            known = caption_loss(run.wrapped, inputs, words, context, cross_entropy)
+            loss = loss + config.cross_entropy_weight * known
+        run.update(loss, warmup_cosine(config.learning_rate, step, config.steps, warmup_steps=config.warmup_steps))
+        if progress.step(rewards.numel(), reward=float(rewards.mean())):
+            context.log_metrics(PHASE, run.step, {"reward": float(rewards.mean())})
+        if run.step % config.eval_every == 0 or run.step == config.steps:
+            context.log_metrics(PHASE, run.step, run.evaluate(context.evaluator))
+    run.load_best()
+
+
+def policy_loss(
+    model: CaptionModel, run: TrainingRun, step: int, reward: Reward, context: TrainingContext, config: SelfCritical
+) -> tuple[Tensor, Tensor]:
+    """Samples captions of a step's images; each sample's log-probability is weighted by its advantage.
+
+    Returns:
+        The mean loss per word, and the rewards of this process's samples ``[n, B]``.
+    """
+    corpus, vocabulary = context.corpora[0], context.vocabulary
+    rng = np.random.default_rng((context.seed, 2, step))
+    images = batch_images(corpus, step, config.batch_size, context.seed + 1)
+    inputs = context.local(corpus.features.some(images, rng))
+    own = images[context.accelerator.process_index :: context.accelerator.num_processes]
+    dropout_seed = context.step_seed(500_000 + step)
+    model.train()  # with dropout: without it the images would be memorised, and dev would get worse
+    torch.manual_seed(dropout_seed)
+    with torch.no_grad(), context.autocast():
+        grid = model.encoder(inputs)
+        sampled = sample_captions(
+            model.decoder, grid, config.samples_per_image, context.max_length, vocabulary,
+            next(iter(vocabulary.starts)), config.temperature,
+        )  # fmt: skip
+    advantage, rewards = advantages(reward, sampled, own, vocabulary)
+    in_caption = until_end(sampled[:, :, 1:], vocabulary.end)
+    sampled = sampled[:, :, : 1 + int(in_caption.sum(-1).max())]
+    target, counted = sampled[:, :, 1:], in_caption[:, :, : sampled.shape[2] - 1]
+    torch.manual_seed(dropout_seed)  # the same cells and units as when the captions were sampled
+    with context.autocast():
+        logits, _ = run.wrapped(inputs, sampled[:, :, :-1], counted)
+    chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, target[counted][:, None])[:, 0]
+    weight = advantage.to(chosen)[..., None].expand(counted.shape)[counted]
+    return -(weight * chosen).sum() / context.mean_over_processes(counted.sum()), rewards
 
 
 class Reward:
-    """How good a sentence is for a photo: its CIDEr-D, and so many times its BLEU-4.
+    """Reward of a caption: its CIDEr-D plus its weighted BLEU-4.
 
     Args:
-        references: Of each photo.
-        bleu: How many times.
+        references: Of each training image.
+        bleu_weight: Weight of BLEU-4.
     """
 
-    def __init__(self, references: Sequence[Sequence[str]], bleu: float = 0.0) -> None:
-        self._references, self._bleu, self._cider = references, bleu, CiderD(references)
+    def __init__(self, references: Sequence[Sequence[str]], bleu_weight: float = 0.0) -> None:
+        self._references, self._bleu_weight, self._cider = references, bleu_weight, CiderD(references)
 
-    def scores(self, texts: Sequence[str], photos: Ints) -> Floats:
-        """Of texts about some photos, float64 ``[N]``."""
-        found: Floats = self._cider.scores(texts, photos)
-        if self._bleu:
-            rows = bleu_rows(texts, [self._references[photo] for photo in photos])
-            found = found + self._bleu * smoothed_bleu_items(rows)
-        return found
+    def scores(self, texts: Sequence[str], images: Ints) -> Floats:
+        """Rewards float64 ``[N]`` of captions of the images with these numbers, int64 ``[N]``."""
+        scores: Floats = self._cider.scores(texts, images)
+        if self._bleu_weight:
+            rows = bleu_rows(texts, [self._references[image] for image in images])
+            scores = scores + self._bleu_weight * smoothed_bleu_items(rows)
+        return scores
 
 
-def advantages(reward: Reward, sampled: Tensor, photos: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
-    """How much better each sample is than the others of its photo, and how good: both ``[N, B]``."""
+def advantages(reward: Reward, sampled: Tensor, images: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+    """Advantages and rewards of samples, both float32 ``[N, B]``.
+
+    The advantage is the reward minus the mean reward of the image's other samples.
+
+    Args:
+        reward: The reward.
+        sampled: Words int64 ``[N, B, T]``, with the start.
+        images: Numbers of the images, int64 ``[N]``.
+        vocabulary: Decodes the words.
+    """
     number, samples = sampled.shape[:2]
     texts = []
     for ids in sampled[:, :, 1:].flatten(0, 1).tolist():
         text = vocabulary.decode(ids)
         texts.append(f"{text} {_END}" if vocabulary.end in ids else text)
-    scores = torch.from_numpy(reward.scores(texts, np.repeat(photos, samples)).reshape(number, samples)).float()
-    return scores - (scores.sum(1, keepdim=True) - scores) / (samples - 1), scores
+    rewards = torch.from_numpy(reward.scores(texts, np.repeat(images, samples)).reshape(number, samples)).float()
+    return rewards - (rewards.sum(1, keepdim=True) - rewards) / (samples - 1), rewards
 
 
 @torch.no_grad()
-def sample(
+def sample_captions(
     decoder: CaptionDecoder,
     grid: Tensor,
     samples: int,
@@ -123,30 +151,30 @@ def sample(
     language: str,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Sentences drawn word by word: int64 ``[N, samples, max_length + 2]``, padded with the end.
+    """Samples captions word by word: int64 ``[N, B, max_length + 2]``, padded with the end.
 
     Args:
-        decoder: The model.
+        decoder: The decoder.
         grid: ``[N, L, D]``.
-        samples: Sentences a photo.
-        max_length: Most words.
-        vocabulary: Its start, end and banned words.
-        language: Of the sentences.
-        temperature: Below 1, likely words are drawn the more often.
+        samples: B, captions per image.
+        max_length: Maximum number of words.
+        vocabulary: Start, end and suppressed words.
+        language: Language of the captions.
+        temperature: Of the softmax; below 1, likely words are sampled more often.
     """
     memory, first = decoder.begin(grid)
     state = beams_of(first, samples)
     words = torch.full((len(grid), samples), vocabulary.starts[language], device=grid.device)
-    drawn = [words]
+    sampled = [words]
     ended = torch.zeros_like(words, dtype=torch.bool)
     for _ in range(max_length):
         logits, _, state = decoder.step(words, memory, state)
-        logits[..., list(vocabulary.banned)] = -torch.inf
-        chances = torch.softmax(logits.float() / temperature, -1)
-        words = torch.multinomial(chances.flatten(0, 1), 1).view_as(words).masked_fill(ended, vocabulary.end)
-        drawn.append(words)
+        logits[..., list(vocabulary.suppressed_tokens)] = -torch.inf
+        probabilities = torch.softmax(logits.float() / temperature, -1)
+        words = torch.multinomial(probabilities.flatten(0, 1), 1).view_as(words).masked_fill(ended, vocabulary.end)
+        sampled.append(words)
         ended |= words == vocabulary.end
         if ended.all():
             break
-    drawn += [torch.full_like(words, vocabulary.end)] * (max_length + 2 - len(drawn))
-    return torch.stack(drawn, -1)
+    sampled += [torch.full_like(words, vocabulary.end)] * (max_length + 2 - len(sampled))
+    return torch.stack(sampled, -1)

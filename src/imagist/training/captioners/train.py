@@ -1,6 +1,6 @@
-"""Recipe: one captioner from captioned photos to a bundle, ``imagist train caption CONFIG.toml``.
+"""Trains a captioner from a recipe: ``imagist train caption CONFIG.toml``.
 
-Reads top to bottom: data, encoder, features, words, decoder, three phases of training, bundle, what dev says of it.
+`train` reads top to bottom: data, encoder, features, vocabulary, decoder, training phases, bundle, evaluation on dev.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from imagist.arrays import Pixels
+from imagist.arrays import Array, Pixels
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import read_all
 from imagist.datasets.entries import Record
@@ -27,13 +27,14 @@ from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
 from imagist.metrics.significance import Interval, bootstrap_interval, mean_interval
-from imagist.training.captioners.concepts import learn_concepts
+from imagist.training.captioners.concepts import Reranker, train_concepts
+from imagist.training.captioners.context import LogMetrics, TrainingContext, ignore_metrics
 from imagist.training.captioners.corpus import Corpus
-from imagist.training.captioners.cross_entropy import Learning
-from imagist.training.captioners.evaluator import CaptionModel, Judge
-from imagist.training.captioners.phases import device_of, learn
-from imagist.training.captioners.recipe import Recipe
-from imagist.training.captioners.vocabulary import learn_words, tokenised
+from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
+from imagist.training.captioners.phases import train_phases
+from imagist.training.captioners.recipe import Backbone, Data, Recipe
+from imagist.training.captioners.vocabulary import Vocabulary, build_vocabulary, tokenised
+from imagist.training.devices import device_of
 from imagist.training.encoders.backbone import open_backbone
 from imagist.training.encoders.features import Features, Grids, Images
 from imagist.training.encoders.grid_cache import cached_grids
@@ -41,31 +42,33 @@ from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.encoders.views import Views
 from imagist.training.export import bundle as assemble
 from imagist.training.networks.build import build, published_of
+from imagist.training.networks.decoder import CaptionDecoder
 
 log = logging.getLogger("imagist.training")
 
-SHOWN, PROVEN = 20, 200  # samples for people; photos on which the export is held to the modules
-CALIBRATED = 100  # photos of train that show a small bundle the ranges of its activations
+SAMPLES = 20  # dev images in the report
+PARITY = 200  # dev images on which the export is compared with the torch modules
+CALIBRATION = 100  # train images on which a quantized bundle's activations are measured
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo of dev, what the captioner says of it and what people said."""
+    """An image of dev with its references, and the captioner's caption in each language."""
 
     pixels: Pixels
     name: str
-    said: Mapping[str, str]
+    captions: Mapping[str, str]
     references: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training leaves.
+    """The result of a training.
 
     Attributes:
-        folder: Of the run; ``bundle`` in it is the model.
-        measured: Figures on dev with their intervals, the export's parity, parameters, minutes.
-        samples: The first photos of dev.
+        folder: Folder of the run; its subfolder ``bundle`` is the model.
+        measured: Metrics on dev with intervals, parity of the export, parameters, minutes.
+        samples: The first images of dev.
     """
 
     folder: Path
@@ -73,22 +76,24 @@ class Outcome:
     samples: tuple[Sample, ...]
 
 
-def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any = None) -> Outcome | None:
-    """Trains a captioner, or goes on where ``folder`` says an earlier run stood.
+def train(
+    recipe: Recipe, data: Path, folder: Path, features: Path, log_metrics: LogMetrics = ignore_metrics
+) -> Outcome | None:
+    """Trains a captioner, or resumes from the checkpoints in ``folder``.
 
     Args:
-        recipe: What to train on what, and how.
-        data: Folder in which the recipe's relative paths are looked for.
+        recipe: Data, networks and settings.
+        data: Folder in which the recipe's relative paths are resolved.
         folder: Receives checkpoints and the bundle.
-        features: Cache of what frozen encoders make of photos, shared by recipes.
-        curves: Called with phase, step and figures as training goes on.
+        features: Cache of frozen encoders' features, shared by recipes.
+        log_metrics: Receives phase, step and metrics during the training.
 
     Returns:
-        None in every process but the first of several.
+        The result; None in every process but the first.
 
     Raises:
-        DataError: Faults of the data, all of them at once.
-        UsageError: Settings that cannot be.
+        DataError: The data has faults; the message lists all of them.
+        UsageError: The recipe's settings contradict each other or the data.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,124 +101,159 @@ def train(recipe: Recipe, data: Path, folder: Path, features: Path, curves: Any 
     device = device_of(recipe.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
 
-    photos = read_all(
-        {
-            "train": [source.within(data) for source in recipe.data.train],
-            "dev": [source.within(data) for source in recipe.data.dev],
-        },
-        languages=recipe.data.languages,
-    )
+    splits = {
+        "train": [source.within(data) for source in recipe.data.train],
+        "dev": [source.within(data) for source in recipe.data.dev],
+    }
+    records = read_all(splits, languages=recipe.data.languages)
     encoder = open_backbone(recipe.backbone, data)
     with accelerator.main_process_first():
-        train_features = _features(recipe, encoder, photos["train"], features, recipe.backbone.views, device)
-        dev_features = _features(recipe, encoder, photos["dev"], features, 1, device)
-    corpus, dev = _corpus(recipe, photos["train"], train_features), _corpus(recipe, photos["dev"], dev_features)
+        train_features = encode(recipe.backbone, encoder, records["train"], features, recipe.backbone.views, device)
+        dev_features = encode(recipe.backbone, encoder, records["dev"], features, 1, device)
+    corpus = corpus_of(recipe.data, records["train"], train_features)
+    dev = corpus_of(recipe.data, records["dev"], dev_features)
 
-    said = (text for of in corpus.said for _, text in of)
-    languages = (recipe.data.language, *recipe.data.languages)
-    begun = published_of(recipe.decoder, languages)
-    vocabulary = begun.vocabulary if begun else learn_words(said, languages, recipe.data.least_count)
-    with torch.no_grad():
-        side = recipe.backbone.side
-        cells, channels = encoder(torch.zeros(1, side, side, 3, dtype=torch.uint8)).shape[1:]
-    decoder = build(
-        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, max_length=recipe.data.max_length,
-        language_model=begun,
+    vocabulary, decoder = build_decoder(recipe, corpus, encoder)
+    model = CaptionModel(encoder if recipe.backbone.finetune else nn.Identity(), decoder).to(accelerator.device)
+    evaluator = CaptionEvaluator(dev, vocabulary, _search_in_training(recipe))
+    context = TrainingContext(
+        [corpus], vocabulary, recipe.data.max_length, evaluator, folder, accelerator, seed=recipe.seed,
+        encoder_rate=recipe.backbone.learning_rate_factor, bf16=recipe.bf16, log_metrics=log_metrics,
     )  # fmt: skip
-    tuned = recipe.backbone.tune
-    model = CaptionModel(encoder if tuned else nn.Identity(), decoder).to(accelerator.device)
-    judge = Judge(dev, vocabulary, _while_training(recipe))
-    learning = Learning(
-        [corpus], vocabulary, recipe.data.max_length, judge, folder, accelerator, seed=recipe.seed,
-        encoder_rate=recipe.backbone.tune_rate, bf16=recipe.bf16,
-        **({} if curves is None else {"told": curves}),
-    )  # fmt: skip
-    learn(model, learning, recipe.words, recipe.critical)
+    train_phases(model, context, recipe.cross_entropy, recipe.self_critical)
     if not accelerator.is_main_process:
         return None
 
     reranker = None
     if recipe.concepts.epochs:
-        reranker = learn_concepts(
+        reranker = train_concepts(
             corpus, model.encoder, recipe.data.language, recipe.concepts, folder / "concepts.pt", seed=recipe.seed,
             device=accelerator.device,
         )  # fmt: skip
+    return _finish(recipe, model, encoder, evaluator, reranker, records, folder, began)
+
+
+def _finish(
+    recipe: Recipe, model: CaptionModel, encoder: GridEncoder, evaluator: CaptionEvaluator, reranker: Reranker | None,
+    records: Mapping[str, Sequence[Record]], folder: Path, began: float,
+) -> Outcome:  # fmt: skip
+    """Writes the bundle, compares it with the torch modules and evaluates it on dev."""
+    kind, size, vocabulary = str(recipe.decoder["kind"]), recipe.backbone.image_size, evaluator.vocabulary
+    whole = (model.encoder if recipe.backbone.finetune else encoder).cpu()
     parts = assemble.Parts(
-        recipe.name, f"{recipe.decoder['kind']} captions over {recipe.backbone.name}", str(recipe.decoder["kind"]),
-        (model.encoder if tuned else encoder).cpu(), side, decoder.cpu(), vocabulary, recipe.search,
-        reranker=reranker,
+        recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
+        recipe.search, reranker=reranker,
     )  # fmt: skip
-    seen = dev_pixels(photos["dev"][:PROVEN], side)
-    assemble.export_bundle(parts, folder / "bundle", _seen(recipe, parts, photos["train"]) if recipe.small else None)
+    calibration = _calibration_grids(parts, records["train"], size) if recipe.quantize else None
+    assemble.export_bundle(parts, folder / "bundle", calibration)
     model.cpu()
-    captions = {language: judge.captions(model, recipe.search, language, reranker) for language in vocabulary.starts}
+    captions = {code: evaluator.captions(model, recipe.search, code, reranker) for code in vocabulary.starts}
+    pixels = square_pixels(records["dev"][:PARITY], size)
     measured: dict[str, Any] = {
-        "parity": assemble.parity(parts, folder / "bundle", seen),
-        "dev": _figures(dev, captions),
+        "parity": assemble.parity(parts, folder / "bundle", pixels),
+        "dev": caption_metrics(evaluator.dev, captions),
         "parameters": {
-            "encoder": _size(encoder),
-            "decoder": _size(decoder) + (_size(reranker.detector) if reranker else 0),
+            "encoder": _parameters(encoder),
+            "decoder": _parameters(model.decoder) + (_parameters(reranker.detector) if reranker else 0),
         },
         "words": len(vocabulary.lines),
         "minutes_this_session": (time.monotonic() - began) / 60,
         "recipe": json.loads(json.dumps(asdict(recipe), default=str)),
     }
     (folder / "measured.json").write_text(json.dumps(measured, indent=1, default=vars), "utf-8")
-    return Outcome(folder, measured, _samples(captions, photos["dev"], seen))
+    return Outcome(folder, measured, _samples(captions, records["dev"], pixels))
 
 
-def _features(
-    recipe: Recipe, encoder: GridEncoder, records: Sequence[Record], folder: Path, number: int, device: torch.device
+def encode(
+    backbone: Backbone, encoder: GridEncoder, records: Sequence[Record], cache: Path, views: int, device: torch.device
 ) -> Features:
-    views = Views(recipe.backbone.side, number, recipe.backbone.least_area)
-    if recipe.backbone.tune:
-        return Images(records, views)
-    return Grids(cached_grids(encoder, records, views, folder, device))
+    """What the model takes of each image: cached grids of a frozen encoder, or pixels if the encoder is trained.
+
+    Args:
+        backbone: Settings of the views.
+        encoder: The encoder.
+        records: N images.
+        cache: Folder of cached grids.
+        views: V.
+        device: Where grids are computed.
+    """
+    made = Views(backbone.image_size, views, backbone.min_crop_area)
+    if backbone.finetune:
+        return Images(records, made)
+    return Grids(cached_grids(encoder, records, made, cache, device))
 
 
-def _corpus(recipe: Recipe, records: Sequence[Record], features: Features) -> Corpus:
-    """The photos with their sentences in every language."""
-    said = []
+def corpus_of(data: Data, records: Sequence[Record], features: Features) -> Corpus:
+    """The images with their tokenised captions in every language of the recipe."""
+    captions = []
     for record in records:
-        own = [(recipe.data.language, text) for text in tokenised(record.captions)]
-        more = [(code, t) for code in recipe.data.languages for t in tokenised(record.translations.get(code, ()))]
-        said.append(own + more)
-    return Corpus(features, said)
+        main = [(data.language, text) for text in tokenised(record.captions)]
+        more = [(code, t) for code in data.languages for t in tokenised(record.translations.get(code, ()))]
+        captions.append(main + more)
+    return Corpus(features, captions)
 
 
-def dev_pixels(records: Sequence[Record], side: int) -> Pixels:
-    """uint8 ``[N, S, S, 3]``, as they are served."""
-    return np.concatenate([square(photo_of(record).pixels, side) for record in records])
+def build_decoder(recipe: Recipe, corpus: Corpus, encoder: nn.Module) -> tuple[Vocabulary, CaptionDecoder]:
+    """The vocabulary of the training captions, or of the recipe's published language model; the decoder over it."""
+    languages = (recipe.data.language, *recipe.data.languages)
+    published = published_of(recipe.decoder, languages)
+    texts = (text for captions in corpus.captions for _, text in captions)
+    vocabulary = published.vocabulary if published else build_vocabulary(texts, languages, recipe.data.min_count)
+    cells, channels = grid_shape(encoder, recipe.backbone.image_size)
+    decoder = build(
+        recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, max_length=recipe.data.max_length,
+        language_model=published,
+    )  # fmt: skip
+    return vocabulary, decoder
 
 
-def _seen(recipe: Recipe, parts: assemble.Parts, records: Sequence[Record]) -> Any:
-    chosen = records[:: max(1, len(records) // CALIBRATED)]
+@torch.no_grad()
+def grid_shape(encoder: nn.Module, image_size: int) -> tuple[int, int]:
+    """L and D of the grids ``[N, L, D]`` that an encoder makes of images of this height and width."""
+    cells, channels = encoder(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)).shape[1:]
+    return int(cells), int(channels)
+
+
+def square_pixels(records: Sequence[Record], size: int) -> Pixels:
+    """Pixels as a bundle takes them: uint8 ``[N, S, S, 3]``."""
+    return np.concatenate([square(photo_of(record).pixels, size) for record in records])
+
+
+def _calibration_grids(parts: assemble.Parts, records: Sequence[Record], size: int) -> Array:
+    """Grids float32 ``[N, L, D]`` on which the decoder's activations are measured."""
+    chosen = records[:: max(1, len(records) // CALIBRATION)]
     with torch.no_grad():
-        return parts.encoder(torch.from_numpy(dev_pixels(chosen, recipe.backbone.side))).numpy()
+        grids: Array = parts.encoder(torch.from_numpy(square_pixels(chosen, size))).numpy()
+    return grids
 
 
-def _while_training(recipe: Recipe) -> Decoding:
-    """The search by which dev is captioned in phases 1 and 2: a plain one where a consensus would lack its concepts."""
+def _search_in_training(recipe: Recipe) -> Decoding:
+    """The search of phases 1 and 2: without reranking if its concepts are only trained in phase 3."""
     return replace(recipe.search, beam=Decoding.beam, mbr=False) if recipe.concepts.epochs else recipe.search
 
 
-def _figures(dev: Corpus, said: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Interval]]:
-    """For each language BLEU-1..4, ROUGE-L and CIDEr with bootstrap intervals over the photos of dev.
+def caption_metrics(dev: Corpus, captions: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Interval]]:
+    """BLEU-1 to 4, ROUGE-L and CIDEr of each language, with bootstrap intervals over the images of dev.
 
-    Further languages have one reference a photo; the main one is therefore also told with its first reference alone.
+    Further languages have one reference per image. To compare them, the main language is also evaluated with its first
+    reference alone.
+
+    Args:
+        dev: N images with references.
+        captions: For each language, N captions.
     """
-    found = {}
-    for number, (language, captions) in enumerate(said.items()):
+    metrics = {}
+    for number, (language, texts) in enumerate(captions.items()):
         references = dev.references(language)
-        found[language] = _scores(captions, references)
-        if not number and len(said) > 1:
-            found[f"{language}, one reference"] = _scores(captions, [of[:1] for of in references])
-    return found
+        metrics[language] = _scores(texts, references)
+        if not number and len(captions) > 1:
+            metrics[f"{language}, one reference"] = _scores(texts, [own[:1] for own in references])
+    return metrics
 
 
-def _scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Interval]:
-    pairs = [(text, list(of)) for text, of in zip(said, references, strict=True) if of]
-    texts, kept = [text for text, _ in pairs], [of for _, of in pairs]
+def _scores(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Interval]:
+    pairs = [(text, list(own)) for text, own in zip(captions, references, strict=True) if own]
+    texts, kept = [text for text, _ in pairs], [own for _, own in pairs]
     rows = bleu_rows(texts, kept)
     scores = {f"BLEU-{n}": bootstrap_interval(lambda r, n=n: bleu_of_rows(r)[n - 1], rows) for n in (1, 2, 3, 4)}  # type: ignore[misc]
     return scores | {
@@ -222,12 +262,12 @@ def _scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
     }
 
 
-def _samples(said: Mapping[str, Sequence[str]], records: Sequence[Record], pixels: Pixels) -> tuple[Sample, ...]:
+def _samples(captions: Mapping[str, Sequence[str]], records: Sequence[Record], pixels: Pixels) -> tuple[Sample, ...]:
     return tuple(
-        Sample(pixels[i], records[i].image, {code: texts[i] for code, texts in said.items()}, records[i].captions)
-        for i in range(min(SHOWN, len(records)))
+        Sample(pixels[i], records[i].image, {code: texts[i] for code, texts in captions.items()}, records[i].captions)
+        for i in range(min(SAMPLES, len(records)))
     )
 
 
-def _size(module: nn.Module) -> int:
+def _parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())

@@ -1,4 +1,4 @@
-"""Sentences to word ids and back, for a decoder that is trained here from nothing.
+"""Encodes tokenised captions as word ids, and decodes them.
 
 Shapes: T words.
 """
@@ -17,19 +17,19 @@ from imagist.errors import DataError
 from imagist.metrics.ptb import tokenize
 
 UNKNOWN = 2
-SPECIAL = ("<end>", "<start>", "<unknown>")  # END is also the padding: behind the first nothing counts
+SPECIAL = ("<end>", "<start>", "<unknown>")  # END is also the padding
 
 
 class Vocabulary(Protocol):
-    """What training and export need to know of the words.
+    """The words of a captioner, as training and export use them.
 
     Attributes:
-        lines: The V words, as a bundle's ``vocabulary.txt`` will hold them.
-        tokens: ``words`` or ``bpe``: how a bundle turns ids into text.
-        end: Ends a sentence, and pads it.
-        unknown: Stands for words that are not known; None where there are none such.
-        starts: For each language the word that its sentences begin after.
-        banned: Words that are never said.
+        lines: The V words, as a bundle's ``vocabulary.txt`` holds them.
+        tokens: ``words`` or ``bpe``: how a bundle decodes ids to text.
+        end: Id of the end of a caption, which also pads it.
+        unknown: Id of the unknown word; None if the vocabulary has none.
+        starts: For each language, the id of the word that its captions start with.
+        suppressed_tokens: Ids that are never generated.
     """
 
     @property
@@ -48,19 +48,19 @@ class Vocabulary(Protocol):
     def starts(self) -> Mapping[str, int]: ...  # noqa: D102
 
     @property
-    def banned(self) -> tuple[int, ...]: ...  # noqa: D102
+    def suppressed_tokens(self) -> tuple[int, ...]: ...  # noqa: D102
 
     def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
-        """A tokenised sentence to int64 ``[max_length + 2]``: start, words, end and padding."""
+        """Encodes a tokenised caption as int64 ``[max_length + 2]``: start, words, end and padding."""
         ...
 
     def decode(self, ids: Sequence[int] | Ints) -> str:
-        """Ids after the start, up to the first end, to a sentence."""
+        """Decodes the ids after the start, up to the first end."""
         ...
 
 
 class WordVocabulary:
-    """Whole words, parted by spaces. See `Vocabulary`.
+    """A `Vocabulary` of whole words, separated by spaces.
 
     Args:
         words: V distinct words, the special ones first, then a start for each further language.
@@ -75,7 +75,7 @@ class WordVocabulary:
         self.lines = tuple(words)
         self._places = {word: place for place, word in enumerate(self.lines)}
         self.starts = {languages[0]: START} | {code: self._places[start_of(code)] for code in languages[1:]}
-        self.banned = (*self.starts.values(), UNKNOWN)
+        self.suppressed_tokens = (*self.starts.values(), UNKNOWN)
         self._first = START
 
     def encode(self, text: str, max_length: int, language: str | None = None) -> Ints:
@@ -91,7 +91,7 @@ class WordVocabulary:
 
 
 def start_of(language: str) -> str:
-    """The word that sentences of a further language begin after."""
+    """The word that captions of a further language start with."""
     return f"<{language}>"
 
 
@@ -101,29 +101,29 @@ def until(ids: Sequence[int] | Ints, end: int) -> list[int]:
     return found[: found.index(end)] if end in found else found
 
 
-def learn_words(
-    sentences: Iterable[str], languages: Sequence[str], least: int, always: Iterable[str] = ()
+def build_vocabulary(
+    sentences: Iterable[str], languages: Sequence[str], min_count: int, always: Iterable[str] = ()
 ) -> WordVocabulary:
-    """The words of tokenised sentences that occur ``least`` times or more, most frequent first.
+    """The words of tokenised sentences that occur ``min_count`` times or more, most frequent first.
 
     Args:
-        sentences: Of all languages.
-        languages: The main one first.
-        least: 1 or more.
-        always: Sentences whose words are known however rare.
+        sentences: Sentences of all languages.
+        languages: ISO 639-1 codes, the main language first.
+        min_count: 1 or more.
+        always: Sentences of which every word is in the vocabulary.
 
     Raises:
-        DataError: Nothing is left.
+        DataError: No word occurs often enough.
     """
     count = Counter(word for sentence in sentences for word in sentence.split())
-    known = {word for word, number in count.items() if number >= least}
+    known = {word for word, number in count.items() if number >= min_count}
     known |= {word for sentence in always for word in sentence.split()}
     if not known:
-        raise DataError(f"no word occurs {least} times", item="vocabulary", remedy="lower data.least_count")
+        raise DataError(f"no word occurs {min_count} times", item="vocabulary", remedy="lower data.min_count")
     special = (*SPECIAL, *(start_of(code) for code in languages[1:]))
     return WordVocabulary((*special, *sorted(known, key=lambda word: (-count[word], word))), languages)
 
 
 def tokenised(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Sentences as the metrics see them: lower case, no punctuation, tokens parted by single spaces; no empty ones."""
+    """Tokenises sentences as the metrics do: lower case, no punctuation, single spaces; drops empty ones."""
     return tuple(text for text in (" ".join(tokenize(sentence)) for sentence in sentences) if text)

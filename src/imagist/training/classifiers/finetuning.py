@@ -23,15 +23,15 @@ from imagist.classifiers.image.network import Network, NetworkClassifier
 from imagist.images.photo import ImageSource, photo_of
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
-from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.augmentation import Augmentation, mixed
 from imagist.training.classifiers.heads_over_features import batches
 from imagist.training.classifiers.history import Epoch
 from imagist.training.classifiers.image_features import photos_of
 from imagist.training.classifiers.image_settings import Finetuned
 from imagist.training.classifiers.text_run import WordsRun
+from imagist.training.devices import device_of
 from imagist.training.progress import Progress
-from imagist.training.schedules import rate_at
+from imagist.training.schedules import warmup_cosine
 
 KEEP = 50  # steps between checkpoints
 
@@ -115,7 +115,7 @@ def _learn(
         pixels, goals = _batch(settings, train, rows, len(labels), varied, np.random.default_rng((seed, run.step, 1)))
         own = slice(accelerator.process_index, None, accelerator.num_processes)
         losses, right = _losses(settings, module, run.wrapped, pixels[own], goals[own], accelerator)
-        run.learn(losses, right, len(goals[own]), rate_at(1.0, run.step, steps, warm=warm))
+        run.learn(losses, right, len(goals[own]), warmup_cosine(1.0, run.step, steps, warmup_steps=warm))
         module.follow(run.step)
         progress.step(len(rows), loss=float(losses.detach()) / max(1, len(goals[own])))
         if run.step % epoch == 0:

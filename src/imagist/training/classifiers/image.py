@@ -23,13 +23,13 @@ from imagist.classifiers.image.network import Network, NetworkClassifier
 from imagist.classifiers.taxonomy import open_taxonomy
 from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
-from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.finetuning import finetune
 from imagist.training.classifiers.heads_over_features import fit_head
 from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.image_features import cached_features, open_network
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
 from imagist.training.classifiers.labelled import check_labelled
+from imagist.training.devices import device_of
 from imagist.training.encoders.grid_cache import images_key, weights_key
 
 __all__ = [

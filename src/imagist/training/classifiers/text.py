@@ -18,11 +18,11 @@ from imagist.classifiers.text.transformer import Reading, TransformerClassifier,
 from imagist.classifiers.text.zeroshot import TEMPLATE, label_vectors, sentences
 from imagist.protocols import TextClassifier
 from imagist.records import LabelSet
-from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.labelled import check_labelled
 from imagist.training.classifiers.text_tfidf import Bag, fit_bag
 from imagist.training.classifiers.text_transformer import Transformer, fit_transformer
+from imagist.training.devices import device_of
 
 __all__ = ["Bag", "Transformer", "ZeroShot", "fit_words"]
 

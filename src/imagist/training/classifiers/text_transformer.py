@@ -24,9 +24,9 @@ from imagist.classifiers.text.transformer import Network, Reading, TransformerCl
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
 from imagist.settings import PartialShare
-from imagist.training.captioners.phases import device_of
 from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.text_run import Groups, WordsRun
+from imagist.training.devices import device_of
 from imagist.training.progress import Progress
 
 POOL = 16  # batches whose texts are sorted by length at a time

@@ -35,12 +35,12 @@ from imagist.images.encoder import Encoder as GraphEncoder
 from imagist.images.views import square
 from imagist.pipeline import load
 from imagist.records import LabelSet
+from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import Corpus
-from imagist.training.captioners.cross_entropy import Learning
-from imagist.training.captioners.evaluator import CaptionModel, Judge, captions_of
-from imagist.training.captioners.phases import learn
-from imagist.training.captioners.recipe import Critical, Words
-from imagist.training.captioners.vocabulary import WordVocabulary, learn_words, tokenised
+from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel, generate_captions
+from imagist.training.captioners.phases import train_phases
+from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
+from imagist.training.captioners.vocabulary import WordVocabulary, build_vocabulary, tokenised
 from imagist.training.embedded import heads, measure
 from imagist.training.embedded import model_card as modelcard
 from imagist.training.embedded.images import SIDE, Encoded, PhotoSet, flickr8k, labelled
@@ -57,8 +57,13 @@ log = logging.getLogger("imagist.training")
 WEIGHTS = Path("weights") / "mobilenetv2_100.imagenet.fp16.safetensors"
 VIEWS = (3, 3, 1)  # of each image of Flickr8k, photos15 and tiny_imagenet
 SHARES = (1.0, 0.25, 0.25)  # of the same in each batch of the captioner
-WORDS = Words(epochs=9, patience=0, first_look=0.5, batch=24, rate=1.2e-3, doubly_stochastic_weight=0.5)
-CRITICAL = Critical(steps=600, batch=24, temperature=0.5, seen=0.5, rate=2e-4, look_every=100, words=0.5)
+CROSS_ENTROPY = CrossEntropy(
+    epochs=9, patience=0, first_eval=0.5, batch_size=24, learning_rate=1.2e-3, doubly_stochastic_weight=0.5
+)
+SELF_CRITICAL = SelfCritical(
+    steps=600, batch_size=24, temperature=0.5, patch_keep_rate=0.5, learning_rate=2e-4, eval_every=100,
+    cross_entropy_weight=0.5,
+)  # fmt: skip
 LONGEST, LEAST_COUNT = 20, 4
 TAXONOMIES = ("photos15", "sns4", "social12")
 CALIBRATED = 60  # every so many images of Flickr8k train show the ranges of the captioner's activations
@@ -126,39 +131,41 @@ class Training:
             for photos, number in zip(sets, (*VIEWS, 1, 1), strict=True)
         ]
 
-    def captioner(self) -> tuple[CaptionModel, Judge, list[Encoded]]:
+    def captioner(self) -> tuple[CaptionModel, CaptionEvaluator, list[Encoded]]:
         """The captioner, trained now or before, with what judges it, and the sets."""
         sets = self.grids()
         corpora = [corpus_of(item) for item in sets]
         vocabulary = self._vocabulary(corpora[:3])
         torch.manual_seed(0)
         decoder = AttentionDecoder(
-            len(vocabulary.lines), sets[0].grids.shape[3], hidden=384, embedding=256, attention=128
+            len(vocabulary.lines), sets[0].grids.shape[3], hidden_size=384, embedding_size=256, attention_size=128
         )
         model = CaptionModel(torch.nn.Identity(), decoder)
-        judge = Judge(corpora[3], vocabulary, Decoding(max_length=LONGEST))
-        learning = Learning(corpora[:3], vocabulary, LONGEST, judge, self.folder, Accelerator(cpu=True), SHARES)
-        learn(model, learning, WORDS, CRITICAL)
-        return model, judge, sets
+        evaluator = CaptionEvaluator(corpora[3], vocabulary, Decoding(max_length=LONGEST))
+        context = TrainingContext(
+            corpora[:3], vocabulary, LONGEST, evaluator, self.folder, Accelerator(cpu=True), SHARES
+        )
+        train_phases(model, context, CROSS_ENTROPY, SELF_CRITICAL)
+        return model, evaluator, sets
 
     def parts(self) -> assemble.Parts:
         """The trained captioner with its encoder."""
-        model, judge, _ = self.captioner()
+        model, evaluator, _ = self.captioner()
         return assemble.Parts(
             "embedded", "MobileNetV2 layout distilled from random weights, soft-attention LSTM captions, 15 classes",
-            "attention", EncoderGraph(self.encoder()), SIDE, model.decoder, judge.vocabulary,
-            self._search(model, judge),
+            "attention", EncoderGraph(self.encoder()), SIDE, model.decoder, evaluator.vocabulary,
+            self._search(model, evaluator),
         )  # fmt: skip
 
     def heads(self) -> Classifiers:
         """The two classifiers and the fusion, fitted now."""
-        model, judge, sets = self.captioner()
-        search = self._search(model, judge)
+        model, evaluator, sets = self.captioner()
+        search = self._search(model, evaluator)
         labels = LabelSet(tuple(sorted(set(sets[1].photos.labels))))
         sets[1], dev = (self._as_served(item) for item in (sets[1], sets[4]))
 
         def told_of(grids: Halves) -> list[str]:
-            return captions_of(model, Grids(grids[:, None]), judge.vocabulary, search)
+            return generate_captions(model, Grids(grids[:, None]), evaluator.vocabulary, search)
 
         train = heads.training_examples(sets[:3], labels, told_of)
         names = dev.photos.labels
@@ -222,19 +229,19 @@ class Training:
                 grids[start : start + 50, 0] = graph(torch.from_numpy(seen)).numpy()
         return replace(item, grids=grids)
 
-    def _search(self, model: CaptionModel, judge: Judge) -> Decoding:
+    def _search(self, model: CaptionModel, evaluator: CaptionEvaluator) -> Decoding:
         """The length power that dev likes best, for a beam of 3."""
-        tried = [replace(judge.search, length_penalty=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
-        figures = [judge.figures(model, search) for search in tried]
+        tried = [replace(evaluator.search, length_penalty=power) for power in (0.0, 0.4, 0.7, 1.0, 1.3)]
+        figures = [evaluator.evaluate(model, search) for search in tried]
         for search, figure in zip(tried, figures, strict=True):
             log.info("length power %.1f  %s", search.length_penalty, figure)
         return max(zip(tried, figures, strict=True), key=lambda pair: pair[1]["cider"])[0]
 
     def _vocabulary(self, corpora: list[Corpus]) -> WordVocabulary:
         """The words of Flickr8k's sentences, and all that label sentences may need."""
-        said = (text for corpus in corpora for of in corpus.said for _, text in of)
-        drawn = (text for corpus in corpora if corpus.drawn for text in corpus.drawn.all())
-        return learn_words(said, ["en"], LEAST_COUNT, drawn)
+        said = (text for corpus in corpora for of in corpus.captions for _, text in of)
+        drawn = (text for corpus in corpora if corpus.label_sentences for text in corpus.label_sentences.all())
+        return build_vocabulary(said, ["en"], LEAST_COUNT, drawn)
 
     @cached_property
     def _train_sets(self) -> list[PhotoSet]:
@@ -246,7 +253,7 @@ def corpus_of(item: Encoded) -> Corpus:
     """A set with its own sentences, or with those that its labels give."""
     photos = item.photos
     if photos.labels:
-        return Corpus(Grids(item.grids), labels=photos.labels, drawn=LabelSentences(set(photos.labels)))
+        return Corpus(Grids(item.grids), labels=photos.labels, label_sentences=LabelSentences(set(photos.labels)))
     return Corpus(Grids(item.grids), [[("en", text) for text in tokenised(of)] for of in photos.captions])
 
 

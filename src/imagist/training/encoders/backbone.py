@@ -124,7 +124,7 @@ def torchvision_network(config: Backbone, table: str) -> tuple[nn.Module, int]:
     if not hasattr(network, "features"):
         raise UsageError("has no grid of features", item=config.name, remedy="such as torchvision:alexnet")
     with torch.no_grad():
-        return network, int(network.eval().features(torch.zeros(1, 3, config.side, config.side)).shape[1])
+        return network, int(network.eval().features(torch.zeros(1, 3, config.image_size, config.image_size)).shape[1])
 
 
 def fill_weights(network: nn.Module, weights: Path, table: str) -> None:

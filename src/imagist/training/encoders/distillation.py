@@ -30,7 +30,7 @@ from imagist.training.embedded.images import PhotoSet, normalised, views
 from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.networks.mobilenet import Encoder, InvertedResidual, last_norm, teacher_units
 from imagist.training.progress import Progress
-from imagist.training.schedules import rate_at
+from imagist.training.schedules import warmup_cosine
 
 log = logging.getLogger("imagist.training")
 
@@ -341,4 +341,4 @@ def bf16(module: nn.Module, x: Tensor) -> Tensor:
 def set_rate(optimiser: torch.optim.Optimizer, peak: float, step: int, steps: int, *, warm: int) -> None:
     """Gives the optimiser the rate of a step."""
     for group in optimiser.param_groups:
-        group["lr"] = rate_at(peak, step, steps, warm=warm)
+        group["lr"] = warmup_cosine(peak, step, steps, warmup_steps=warm)

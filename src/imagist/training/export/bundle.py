@@ -101,7 +101,7 @@ def _graphs(parts: Parts) -> dict[str, Graph]:
     with torch.no_grad():
         grid = parts.encoder.eval()(torch.zeros(1, parts.side, parts.side, 3, dtype=torch.uint8))
     cells, channels = grid.shape[1:]
-    found = export.decoder_graphs(parts.decoder, cells, channels, parts.vocabulary.banned)
+    found = export.decoder_graphs(parts.decoder, cells, channels, parts.vocabulary.suppressed_tokens)
     return found | (export.detector_graph(parts.reranker.detector, cells, channels) if parts.reranker else {})
 
 

@@ -72,14 +72,15 @@ class StepGraph(nn.Module):
         decoder: The module.
         memory: The names of its memory.
         state: The names of its state.
-        banned: Words that are never said.
+        suppressed_tokens: Ids that are never generated.
     """
 
     def __init__(
-        self, decoder: CaptionDecoder, memory: Sequence[str], state: Sequence[str], banned: Sequence[int]
+        self, decoder: CaptionDecoder, memory: Sequence[str], state: Sequence[str], suppressed_tokens: Sequence[int]
     ) -> None:
         super().__init__()
-        self.decoder, self.memory, self.state, self.banned = decoder, tuple(memory), tuple(state), tuple(banned)
+        self.decoder, self.memory, self.state = decoder, tuple(memory), tuple(state)
+        self.suppressed_tokens = tuple(suppressed_tokens)
 
     def forward(self, word: Tensor, candidates: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """As the class says; ``candidates`` int64 ``[1]``, 1 to V."""
@@ -88,7 +89,7 @@ class StepGraph(nn.Module):
         torch._check(best <= self.decoder.words)
         memory = dict(zip(self.memory, given, strict=False))
         state = dict(zip(self.state, given[len(self.memory) :], strict=True))
-        logprobs, ids, attention, new = next_words(self.decoder, word, memory, state, best, self.banned)
+        logprobs, ids, attention, new = next_words(self.decoder, word, memory, state, best, self.suppressed_tokens)
         looked = () if attention is None else (attention,)
         return (logprobs, ids, *looked, *(new[name] for name in self.state))
 
@@ -116,7 +117,9 @@ def encoder_graph(encoder: nn.Module, side: int) -> Graph:
     return Graph(folded(encoder), [("pixels", pixels, {0: "n"})], ["grid"])
 
 
-def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: Sequence[int]) -> dict[str, Graph]:
+def decoder_graphs(
+    decoder: CaptionDecoder, cells: int, channels: int, suppressed_tokens: Sequence[int]
+) -> dict[str, Graph]:
     """``begin.onnx`` and ``step.onnx``.
 
     A step's outputs are ``logprobs``, ``ids``, maybe ``attention``, and the state, each part named ``new_`` and its
@@ -126,7 +129,7 @@ def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: S
         decoder: The module.
         cells: L.
         channels: D.
-        banned: Words that are never said.
+        suppressed_tokens: Ids that are never generated.
     """
     grid = torch.zeros(2, cells, channels)
     with torch.no_grad():
@@ -145,7 +148,7 @@ def decoder_graphs(decoder: CaptionDecoder, cells: int, channels: int, banned: S
     outputs = ["logprobs", "ids", *looked, *(f"new_{name}" for name in state)]
     return {
         "begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
-        "step.onnx": Graph(StepGraph(decoder, [*memory], [*state], banned), inputs, outputs, plain=2),
+        "step.onnx": Graph(StepGraph(decoder, [*memory], [*state], suppressed_tokens), inputs, outputs, plain=2),
     }
 
 

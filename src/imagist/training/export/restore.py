@@ -47,7 +47,9 @@ def restore(bundle: Bundle) -> Restored:
         channels = found["reduce.weight"].shape[1]
     except KeyError as error:
         raise BundleError(f"no weights named {error}", item=str(captioner.path)) from error
-    decoder = AttentionDecoder(words, channels, hidden=hidden, embedding=embedding, attention=attention).eval()
+    decoder = AttentionDecoder(
+        words, channels, hidden_size=hidden, embedding_size=embedding, attention_size=attention
+    ).eval()
     _fill(decoder, found, captioner)
     return Restored(encoder, decoder)
 

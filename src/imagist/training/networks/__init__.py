@@ -1,4 +1,4 @@
-"""The torch modules that captioners are trained as; `imagist.training.export.graphs` turns them into ONNX.
+"""The torch modules of captioners; `imagist.training.export.graphs` exports them to ONNX.
 
-`decoder` says what every one of them gives; `build` makes one by its name.
+`decoder` defines the interface of decoders; `build` makes one from a recipe.
 """

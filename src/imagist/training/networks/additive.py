@@ -1,6 +1,6 @@
-"""Additive attention of many sentences at once, on the way there and back, with what a processor's cache holds.
+"""Additive attention of many captions at once, forward and backward in blocks that fit into the CPU's cache.
 
-Shapes: N photos, L cells, H state, A attention, W width of a cell's value; m sentences that still speak.
+Shapes: N images, L cells, H state, A attention, W width of a cell's value; m captions that have not ended.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from imagist.training.networks.decoder import Tensors
 from imagist.training.networks.packing import Steps
 from imagist.training.networks.sharing import Parts, SharedLinear, lowered, raised, together
 
-IN_CACHE = 1 << 18  # numbers that a processor compares at a time
+IN_CACHE = 1 << 18  # numbers in a block on a CPU
 
 
 class AdditiveAttention:
-    """Additive attention for the sentences that still speak, those of all photos in one row (Bahdanau et al. 2015).
+    """Additive attention of the captions that have not ended, over the grids of their images (Bahdanau et al. 2015).
 
     Args:
-        query: Of the state.
+        query: From H to A.
         energy: From A to 1.
-        gate: On the context, if there is one.
+        gate: From H to W, multiplied with the context; None for no gate.
         memory: From `AttentionDecoder.begin`.
-        steps: The sentences.
+        steps: The captions.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class AdditiveAttention:
 
     def __call__(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Context ``[m, W]`` and attention ``[m, L]`` of states ``[m, H]``."""
-        places, photos = (x[: len(state)] for x in (self._steps.places, self._steps.photos))
+        places, images = (x[: len(state)] for x in (self._steps.places, self._steps.images))
         query = raised(self._query(state))
-        energy = _Energy.apply(self._keys, query, self._energy, photos, self._parts)
+        energy = _Energy.apply(self._keys, query, self._energy, images, self._parts)
         attention = torch.softmax(energy, -1)
-        # values meet all sentences of their photo, ended ones too: cheaper than a copy for each that speaks
+        # with all captions of an image, also ended ones: cheaper than a copy of the values for each caption
         wide = attention.new_zeros(len(self._steps.places), attention.shape[1]).index_copy(0, places, attention)
         context = (wide.view(len(self._values), -1, wide.shape[1]) @ self._values).flatten(0, 1).index_select(0, places)
         if self._gate is None:
@@ -55,41 +55,41 @@ class AdditiveAttention:
 
 
 class _Energy(torch.autograd.Function):
-    """``weight @ tanh(keys + query)``: ``[m, L]`` of ``[N, L, A]``, ``[m, A]``, ``[A]``; ``[m]`` is each row's photo.
+    """``weight @ tanh(keys + query)``: ``[m, L]`` of ``[N, L, A]``, ``[m, A]``, ``[A]``; ``[m]`` is each row's image.
 
-    On the way back the tanh is computed again: within the cache that takes less time than to keep and fetch it. The
-    gradient of the keys, but for the factor ``weight``, is added up in ``parts``, in place.
+    The backward pass computes the tanh again: in the cache that takes less time than to store and load it. The
+    gradient of the keys, without the factor ``weight``, is accumulated in ``parts``.
     """
 
     @staticmethod
-    def forward(ctx: Any, keys: Tensor, query: Tensor, weight: Tensor, photos: Tensor, parts: Parts) -> Tensor:
-        ctx.save_for_backward(keys, query, weight, photos)
+    def forward(ctx: Any, keys: Tensor, query: Tensor, weight: Tensor, images: Tensor, parts: Parts) -> Tensor:
+        ctx.save_for_backward(keys, query, weight, images)
         ctx.parts = parts
         energies = query.new_empty(len(query), keys.shape[1])
         with torch.autocast(keys.device.type, enabled=False):
-            for some, compared in _compared(keys, query, photos):
+            for some, compared in _compared(keys, query, images):
                 torch.matmul(compared, weight, out=energies[some])
         return energies
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor, None, None]:
-        keys, query, weight, photos = ctx.saved_tensors
+        keys, query, weight, images = ctx.saved_tensors
         if not ctx.parts:
             ctx.parts.append((torch.zeros_like(keys),))
         of_query, of_weight = torch.empty_like(query), torch.zeros_like(weight)
-        for some, compared in _compared(keys, query, photos):
+        for some, compared in _compared(keys, query, images):
             of_weight.addmv_(compared.flatten(0, 1).T, gradient[some].flatten())
             compared.mul_(compared).neg_().add_(1).mul_(gradient[some][..., None])
             torch.sum(compared, 1, out=of_query[some])
-            ctx.parts[0][0].index_add_(0, photos[some], compared)
+            ctx.parts[0][0].index_add_(0, images[some], compared)
         return None, of_query.mul_(weight), of_weight, None, None
 
 
-def _compared(keys: Tensor, query: Tensor, photos: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """``tanh(keys + query)`` of some rows at a time ``[.., L, A]``, all in the same room, to be changed at will."""
+def _compared(keys: Tensor, query: Tensor, images: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """``tanh(keys + query)`` of some rows at a time, ``[.., L, A]``, in a buffer that the caller may overwrite."""
     rows = max(1, IN_CACHE // keys[0].numel()) if keys.device.type == "cpu" else len(query)
     room = keys.new_empty(min(rows, len(query)), *keys.shape[1:])
     for start in range(0, len(query), rows):
         some = slice(start, min(start + rows, len(query)))
-        compared = torch.index_select(keys, 0, photos[some], out=room[: some.stop - start])
+        compared = torch.index_select(keys, 0, images[some], out=room[: some.stop - start])
         yield some, compared.add_(query[some, None]).tanh_()

@@ -1,4 +1,4 @@
-"""A decoder by its name in the registry."""
+"""Builds the decoder that a recipe names."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def build(
     max_length: int,
     language_model: Published | None = None,
 ) -> CaptionDecoder:
-    """The decoder that a recipe names, with random weights but for those of a published language model.
+    """Builds a decoder with random weights, except those of a published language model.
 
     Args:
-        options: ``kind``, maybe ``preset``, and arguments of its class, which go before the preset's. Of
-            ``prefix-gpt2``, ``language_model`` is a table of `small_gpt2`'s arguments, or of `published`'s.
+        options: ``kind``, optional ``preset``, and arguments of the class, which override the preset's. For
+            ``prefix-gpt2``, ``language_model`` is a table of arguments of `small_gpt2` or of `published`.
         words: V.
         channels: D.
         cells: L.
-        max_length: Most words of a sentence.
-        language_model: What `published_of` the options gave.
+        max_length: Maximum number of words in a caption.
+        language_model: The result of `published_of`.
 
     Raises:
-        UsageError: An unknown kind or preset, or arguments that it does not take.
+        UsageError: The kind or preset is unknown, or the class does not take an argument.
     """
     left = dict(options)
     kind = _known(str(left.pop("kind", "")), KINDS, "decoder.kind")
@@ -60,8 +60,12 @@ def build(
         if language_model is None:
             given["language_model"] = _made(small_gpt2, table, "decoder.language_model", words=words)
         else:
-            vocabulary = language_model.vocabulary
-            given |= {"starts": (*vocabulary.starts.values(),), "end": vocabulary.end, "banned": vocabulary.banned}
+            tokens = language_model.vocabulary
+            given |= {
+                "starts": (*tokens.starts.values(),),
+                "end": tokens.end,
+                "suppressed_tokens": tokens.suppressed_tokens,
+            }
             given["language_model"] = language_model.model
         fixed = {"channels": channels}
     else:
@@ -73,15 +77,15 @@ def build(
 
 
 def published_of(options: Mapping[str, Any], languages: Sequence[str]) -> Published | None:
-    """The language model that a recipe's decoder begins from, where ``language_model`` has a ``name``.
+    """The published language model of a recipe's decoder, if ``language_model`` has a ``name``.
 
     Args:
         options: As `build`.
-        languages: That the captioner is to write.
+        languages: Languages of the captions.
 
     Raises:
-        UsageError: Several languages, or arguments that it does not take.
-        BundleError: The model cannot be had or used; see `published`.
+        UsageError: There are several languages, or `published` does not take an argument.
+        BundleError: The model cannot be loaded or used; see `published`.
     """
     table = dict(options.get("language_model", {}))
     if "name" not in table:

@@ -1,6 +1,6 @@
-"""The encoder that the embedded bundle ships: the MobileNetV2 layout, from random weights.
+"""The encoder of the embedded bundle: the MobileNetV2 layout with random weights.
 
-Shapes: N photos, S side of the input in pixels (224), G = S/32 cells a side of the grid (7).
+Shapes: N images, S side of the input in pixels (224), G = S/32 cells a side of the grid (7).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class InvertedResidual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Photo to grid: the MobileNetV2 layout as a chain of 19 units, each of which can be trained on its own.
+    """Image to grid: the MobileNetV2 layout as a chain of 19 units, each of which can be trained on its own.
 
     Source: Sandler et al. 2018, table 2. Input ``[N, 3, S, S]`` in [-1, 1], output ``[N, 1280, G, G]`` in [0, 6].
     """
@@ -89,7 +89,7 @@ class Encoder(nn.Module):
         return x
 
     def outputs(self, x: Tensor) -> Iterator[Tensor]:
-        """What each unit gives, in order."""
+        """The output of each unit, in order."""
         for unit in self.units:
             x = unit(x)
             yield x

@@ -1,6 +1,6 @@
-"""Sentences of different lengths without what fills them up, and what a word may look at.
+"""Captions of different lengths without their padding, and causal masks.
 
-Shapes: N photos, B sentences a photo, T words of the longest, M words of all, E width; m sentences that still speak.
+Shapes: N images, B captions per image, T words of the longest, M words in all, E width; m captions that have not ended.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Packing:
-    """Between ``[N, B, T, E]``, which attention wants, and ``[M, E]``, on which all else takes half the time.
+    """Converts between ``[N, B, T, E]``, for attention, and ``[M, E]`` without padding, for all other layers.
 
     Args:
-        words: bool ``[N, B, T]``, M of them true; None where nothing is to be packed.
+        words: bool ``[N, B, T]``, M of them true; None packs nothing.
     """
 
     def __init__(self, words: Tensor | None) -> None:
@@ -36,37 +36,37 @@ EVERY = Packing(None)
 
 
 class Steps(Packing):
-    """`Packing` in the order in which sentences are said together: all first words, then all second ones.
+    """A `Packing` by steps: the first words of all captions, then all second words, and so on.
 
-    Sentences stand in the order of their length, the longest first, so that those with a word at a step are the first
-    of those that had one at the step before.
+    Captions are sorted by length, the longest first: those that have a word at a step are the first of those that had
+    one at the previous step.
 
     Args:
-        words: bool ``[N, B, T]``, M of them true, in each row all up to its length.
+        words: bool ``[N, B, T]``, M of them true, in each row those up to its length.
 
     Attributes:
-        places: Of each sentence in this order its place among the ``N * B`` as they came, int64 ``[N * B]``.
-        photos: Of each its photo, int64 ``[N * B]``.
-        speaking: How many have a word at each of T steps; M in all.
+        places: Index of each sorted caption among the ``N * B`` captions, int64 ``[N * B]``.
+        images: Index of the image of each sorted caption, int64 ``[N * B]``.
+        running: Number of captions that have a word at each of T steps; M in all.
     """
 
     def __init__(self, words: Tensor) -> None:
         super().__init__(words)
         rows = words.flatten(0, 1)
         self.places = rows.sum(-1).argsort(descending=True, stable=True)
-        self.photos = self.places // words.shape[1]
-        self.speaking: list[int] = rows.sum(0).tolist()
+        self.images = self.places // words.shape[1]
+        self.running: list[int] = rows.sum(0).tolist()
         times, order = rows[self.places].T.nonzero(as_tuple=True)
         self.index = self.places[order] * words.shape[2] + times
 
 
 def up_to_last(words: Tensor) -> Tensor:
-    """True up to and with the last true of each row: bool of the same shape ``[..., T]``."""
+    """True up to and including the last true of each row: bool of the same shape ``[..., T]``."""
     return words.long().flip(-1).cumsum(-1).flip(-1) > 0
 
 
 def causal(scores: Tensor) -> Tensor:
-    """Scores ``[..., T, t]``, -inf where a word would look at one after it; the last of each stand together."""
+    """Masks scores ``[..., T, t]`` of future words with -inf; both axes end with the same word."""
     rows, columns = scores.shape[-2:]
     if rows == 1:
         return scores

@@ -1,7 +1,7 @@
-"""`prefix-gpt2`: the grid as the first tokens of a GPT-2, which goes on from them in words.
+"""`prefix-gpt2`: the grid is mapped to the first tokens of a GPT-2, which continues them with the caption.
 
-Shapes: N photos, L cells, D channels, B sentences or beams, T words, V words known, P tokens of the prefix, M layers,
-H heads, E width of GPT-2, F = E / H.
+Shapes: N images, L cells, D channels, B captions or beams, T words, V tokens of the vocabulary, P tokens of the prefix,
+M layers, H heads, E width of GPT-2, F = E / H.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
 
 
 class PrefixDecoder(CaptionDecoder):
-    """A mapping to prefix tokens, and a GPT-2 that is trained with it or left as it is (frozen).
+    """A mapping to prefix tokens, and a GPT-2 that is trained with it or frozen.
 
-    The last token of the prefix stands where the start of the sentence is said, so that GPT-2 reads prefix and words
-    with nothing between, as in the source; a published GPT-2 has learned to forget at its ``<|endoftext|>``.
-    The blocks of GPT-2 are run from here, with the weights and modules of transformers, so that all sentences of a
-    photo share the keys and values of its prefix and a step is a graph of plain tensors.
+    The last token of the prefix replaces the start of the caption, so that GPT-2 reads prefix and words with nothing in
+    between, as in the source; a published GPT-2 has learnt to ignore what precedes its ``<|endoftext|>``. This class
+    runs the blocks of GPT-2 itself, with the weights and modules of transformers, so that all captions of an image
+    share the keys and values of its prefix, and a step is a graph of plain tensors.
 
     Source: Mokady et al. 2021, "ClipCap: CLIP Prefix for Image Captioning", section 3.
 
     Args:
         language_model: A ``GPT2LMHeadModel``, see `imagist.training.captioners.gpt2`; a frozen one needs no gradients.
         channels: D.
-        cells: L, which only ``queries`` need to know.
-        prefix: P, 3 or more.
+        cells: L; used by ``queries`` only.
+        prefix_length: P, 3 or more.
         mapping: ``queries`` or ``mlp``.
         mapping_layers: Of ``queries``.
-        frozen: GPT-2 keeps its weights, its dropout off; only the mapping learns, and how likely the end is. For no
-            prefix makes a model end that has always gone on after a sentence: the paper's sample ran into a story.
-        starts: The words that sentences begin after, one for each language; by default the language model's one.
-        end: The word that ends a sentence; by default the language model's.
-        banned: Words that are never said; the starts are added to them, but for one that is the end as well.
-        max_length: Most words of a sentence, the end not counted.
+        frozen: Keep GPT-2's weights and turn its dropout off; train only the mapping and an offset of the end's logit.
+            Without that offset the captions do not end: GPT-2 was trained to continue after a sentence.
+        starts: Ids that captions start with, one for each language; by default the language model's own.
+        end: Id that ends a caption; by default the language model's own.
+        suppressed_tokens: Ids that are never generated; the starts are added, unless one is also the end.
+        max_length: Maximum number of tokens in a caption, without the end.
         dropout: Of the mapping, 0 to 1; the language model has its own.
-        seen: As `CaptionDecoder`.
+        patch_keep_rate: As `CaptionDecoder`.
 
     Attributes:
         starts: As the argument.
         start: The first of them.
         end: As the argument.
-        banned: Words that are never said, sorted.
+        suppressed_tokens: Ids that are never generated, sorted.
 
     Raises:
-        UsageError: The language model is no GPT-2, has too few places, or names no start and end; a setting is out of
-            its range.
+        UsageError: The language model is no GPT-2, has too few positions, or lacks a start or an end; a setting is out
+            of its range.
     """
 
     at_end: Tensor
@@ -72,24 +72,24 @@ class PrefixDecoder(CaptionDecoder):
         channels: int,
         *,
         cells: int = 49,
-        prefix: int = 10,
+        prefix_length: int = 10,
         mapping: Literal["queries", "mlp"] = "queries",
         mapping_layers: int = 2,
         frozen: bool = False,
         starts: Sequence[int] = (),
         end: int | None = None,
-        banned: Sequence[int] = (),
+        suppressed_tokens: Sequence[int] = (),
         max_length: int = 24,
         dropout: float = 0.1,
-        seen: float = 1.0,
+        patch_keep_rate: float = 1.0,
     ) -> None:
         config = language_model.config
-        _check(config, prefix, mapping, max_length)
-        super().__init__(config.vocab_size, seen)
+        _check(config, prefix_length, mapping, max_length)
+        super().__init__(config.vocab_size, patch_keep_rate)
         self.growing = growing_by_layer(config.n_layer)
         self.starts = tuple(starts) or (int(config.bos_token_id),)
         self.start, self.end = self.starts[0], int(config.eos_token_id if end is None else end)
-        self.banned = tuple(sorted({*banned, *self.starts} - {self.end}))
+        self.suppressed_tokens = tuple(sorted({*suppressed_tokens, *self.starts} - {self.end}))
         self.frozen, self.heads = frozen, config.n_head
         self.language_model = language_model.requires_grad_(not frozen)
         for module in [*language_model.modules()]:
@@ -98,11 +98,11 @@ class PrefixDecoder(CaptionDecoder):
                     setattr(module, name, Dropout(part.p))
         width = config.n_embd
         self.mapping = (
-            PooledMapping(channels, prefix, width, dropout)
+            PooledMapping(channels, prefix_length, width, dropout)
             if mapping == "mlp"
-            else QueriesMapping(channels, cells, prefix, width, mapping_layers, self.heads, dropout)
+            else QueriesMapping(channels, cells, prefix_length, width, mapping_layers, self.heads, dropout)
         )
-        self.mapped_norm = nn.LayerNorm(width)  # begins at the scale of words
+        self.mapped_norm = nn.LayerNorm(width)  # initialised to the scale of word embeddings
         nn.init.constant_(self.mapped_norm.weight, float(language_model.transformer.wte.weight.detach().std()))
 
         self.ending = nn.Linear(width, 1) if frozen else None
@@ -112,18 +112,18 @@ class PrefixDecoder(CaptionDecoder):
             self.register_buffer("at_end", (torch.arange(self.words) == self.end).float(), persistent=False)
 
     def train(self, mode: bool = True) -> PrefixDecoder:
-        """As `nn.Module.train`; a frozen language model stays as it is used."""
+        """As `nn.Module.train`; a frozen language model stays in eval mode."""
         super().train(mode)
         self.language_model.train(mode and not self.frozen)
         return self
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
-        """What all sentences of a photo share, and the keys and values of the last token before them.
+        """The prefix of each image, which all its captions share.
 
-        Memory: ``opening`` ``[N, E]``, said in place of the start; of each layer keys and values of the prefix,
-        ``[N, H, P - 2, F]``. State: of each layer keys and values ``[N, H, 1, F]``.
+        Memory: ``opening`` ``[N, E]``, the token that replaces the start; keys and values of the rest of the prefix for
+        each layer, ``[N, H, P - 2, F]``. State: keys and values of one prefix token for each layer, ``[N, H, 1, F]``.
         """
-        tokens = self.mapped_norm(self.mapping(*self.shown(grid)))
+        tokens = self.mapped_norm(self.mapping(*self.drop_patches(grid)))
         x, pairs = self._placed(tokens[:, None, :-1], 0), []
         for block in self.language_model.transformer.h:
             x, pair = self._block(block, x, None, None)
@@ -133,42 +133,42 @@ class PrefixDecoder(CaptionDecoder):
         return {"opening": tokens[:, -1]} | before, last
 
     def step(self, word: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensor | None, Tensors]:
-        """As `CaptionDecoder.step` says; keys and values ``[N, B, H, t, F]`` grow by one."""
+        """As `CaptionDecoder.step`; keys and values ``[N, B, H, t, F]`` grow by one."""
         hidden, pairs = self._read(word[:, :, None], memory, state)
-        return self.say(hidden[:, :, 0]), None, by_layer(pairs)
+        return self.logits(hidden[:, :, 0]), None, by_layer(pairs)
 
-    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """As `CaptionDecoder.hidden` says, all words at once, a photo's prefix once for its sentences."""
+    def hidden_states(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """As `CaptionDecoder.hidden_states`, all words at once; the captions of an image share its prefix."""
         memory, first = self.begin(grid)
         packing = EVERY if where is None else Packing(up_to_last(where))
         return packing.wide(self._read(words, memory, beams_of(first, words.shape[1]), packing)[0]), None
 
-    def say(self, hidden: Tensor) -> Tensor:
-        """As `CaptionDecoder.say` says."""
+    def logits(self, hidden: Tensor) -> Tensor:
+        """As `CaptionDecoder.logits`."""
         logits: Tensor = self.language_model.lm_head(hidden)
         return logits if self.ending is None else logits + self.ending(hidden) * self.at_end
 
     def _read(
         self, words: Tensor, memory: Tensors, state: Tensors, packing: Packing = EVERY
     ) -> tuple[Tensor, list[Pair]]:
-        """What follows each of ``[N, B, T]``, packed, and the keys and values ``[N, B, H, t + T, F]`` of each layer."""
-        gpt2, prefix = self.language_model.transformer, memory["prefix_keys.0"].shape[2]
-        said = self._opened(gpt2.wte(words), words, memory["opening"][:, None, None])
-        x, pairs = packing.packed(self._placed(said, prefix + state["keys.0"].shape[3])), []
+        """Hidden states of words ``[N, B, T]``, packed; keys and values ``[N, B, H, t + T, F]`` of each layer."""
+        gpt2, before = self.language_model.transformer, memory["prefix_keys.0"].shape[2]
+        embedded = self._opened(gpt2.wte(words), words, memory["opening"][:, None, None])
+        x, pairs = packing.packed(self._placed(embedded, before + state["keys.0"].shape[3])), []
         for i, block in enumerate(gpt2.h):
             x, pair = self._block(block, x, of_layer(memory, i, "prefix_"), of_layer(state, i), packing)
             pairs.append(pair)
         return gpt2.ln_f(x), pairs
 
-    def _opened(self, said: Tensor, words: Tensor, opening: Tensor) -> Tensor:
-        """The vectors ``[N, B, T, E]`` of words, the opening in place of a start; added where there are several."""
+    def _opened(self, embedded: Tensor, words: Tensor, opening: Tensor) -> Tensor:
+        """Embeddings ``[N, B, T, E]``: the opening replaces the start, or is added to it where there are several."""
         first = words == self.start
         for start in self.starts[1:]:
             first = first | (words == start)
-        return torch.where(first[..., None], opening if len(self.starts) == 1 else opening + said, said)
+        return torch.where(first[..., None], opening if len(self.starts) == 1 else opening + embedded, embedded)
 
     def _placed(self, x: Tensor, first: int) -> Tensor:
-        """Tokens ``[..., T, E]`` with the vectors of their places, from ``first`` on."""
+        """Adds position embeddings, from position ``first`` on, to tokens ``[..., T, E]``."""
         gpt2 = self.language_model.transformer
         placed: Tensor = gpt2.drop(x + gpt2.wpe.weight[first : first + x.shape[-2]])
         return placed
@@ -197,29 +197,29 @@ class PrefixDecoder(CaptionDecoder):
 
 
 def _scale(attention: Any) -> float:
-    """What the scores of one layer are multiplied by, as its configuration wants it."""
+    """The factor of one layer's attention scores, as its configuration defines it."""
     scale: float = attention.head_dim**-0.5 if attention.scale_attn_weights else 1.0
     return scale / (attention.layer_idx + 1) if attention.scale_attn_by_inverse_layer_idx else scale
 
 
 def _folded(x: Tensor, shared: Tensor) -> Tensor:
-    """``[N, B, H, T, .]`` times what all B share, ``[N, H, ., .]``, without copying that for each."""
+    """Multiplies ``[N, B, H, T, .]`` by ``[N, H, ., .]``, which all B share, without copying the latter."""
     n, b, h, t, _ = x.shape
     return (x.transpose(1, 2).flatten(2, 3) @ shared).view(n, h, b, t, -1).transpose(1, 2)
 
 
-def _check(config: Any, prefix: int, mapping: str, max_length: int) -> None:
+def _check(config: Any, prefix_length: int, mapping: str, max_length: int) -> None:
     if config.model_type != "gpt2" or config.add_cross_attention:
-        raise UsageError(f"a GPT-2 without cross-attention is wanted, not {config.model_type}", item="language_model")
+        raise UsageError(f"must be a GPT-2 without cross-attention, not {config.model_type}", item="language_model")
     if config.bos_token_id is None or config.eos_token_id is None:
-        raise UsageError("the language model's configuration names no start or no end", item="language_model")
-    if prefix < 3:
-        raise UsageError(f"3 tokens or more, not {prefix}", item="prefix")
+        raise UsageError("the language model's configuration lacks a start or an end", item="language_model")
+    if prefix_length < 3:
+        raise UsageError(f"must be 3 or more, not {prefix_length}", item="prefix_length")
     if mapping not in ("queries", "mlp"):
         raise UsageError("no such mapping", item=mapping, remedy="one of queries, mlp")
-    if prefix + max_length > config.n_positions:
+    if prefix_length + max_length > config.n_positions:
         raise UsageError(
-            f"the language model has {config.n_positions} places, too few for {prefix} tokens and {max_length} words",
+            f"the language model has {config.n_positions} positions, too few for {prefix_length} + {max_length} tokens",
             item="language_model",
-            remedy="a shorter prefix, shorter sentences or a language model with more places",
+            remedy="use a shorter prefix, shorter captions or a language model with more positions",
         )

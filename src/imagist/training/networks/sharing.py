@@ -1,6 +1,6 @@
-"""What every step of a recurrent network uses, whose gradient is made once of all steps instead of added up by each.
+"""Tensors that every step of a recurrent network uses, with one gradient computation over all steps.
 
-Shapes: m sentences that still speak, E width.
+Shapes: m captions that have not ended, E width.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Parts = list[tuple[Tensor, ...]]
 class SharedLinear:
     """A product with the same weight at every step, whose gradient is one product over the rows of all steps.
 
-    Autograd alone makes a gradient of the weight's size at each step and adds it up, under autocast in bfloat16.
+    Autograd alone would compute a gradient of the weight's size at each step and, under autocast, add in bfloat16.
 
     Args:
         weight: ``[E', E]``.
@@ -28,29 +28,29 @@ class SharedLinear:
         self._weight, self._parts = together(lowered(weight), _product_of_all)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``[m, E]`` to ``[m, E']``, in the type of autocast."""
+        """``[m, E]`` to ``[m, E']``, in autocast's type."""
         return _Product.apply(x.to(self._weight.dtype), self._weight, self._parts)  # type: ignore[no-any-return]
 
 
 def together(x: Tensor, gradient: Callable[[Parts], Tensor]) -> tuple[Tensor, Parts]:
-    """A tensor that every step uses, and where the way back through each step leaves its part of the gradient.
+    """A tensor for every step, and the list to which each step's backward pass appends its part of the gradient.
 
     Args:
         x: The tensor.
-        gradient: Makes one of all parts, after the last of them; must not hold what was made of ``x``.
+        gradient: Computes the gradient from all parts; must hold no tensor that was computed from ``x``.
     """
     parts: Parts = []
     return _Together.apply(x, parts, gradient), parts
 
 
 def lowered(x: Tensor) -> Tensor:
-    """As autocast gives it to products, once for all of them."""
+    """Casts to autocast's type, once for all products."""
     device = x.device.type
     return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
 
 
 def raised(x: Tensor) -> Tensor:
-    """In float32 if it was less: on a processor, tanh in bfloat16 takes five times as long."""
+    """Casts to float32 or more: on a CPU, tanh in bfloat16 takes five times as long."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -58,7 +58,7 @@ class _Together(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, parts: Parts, gradient: Callable[[Parts], Tensor]) -> Tensor:
         ctx.parts, ctx.gradient = parts, gradient
-        ctx.set_materialize_grads(False)  # the steps give none: theirs are in the parts
+        ctx.set_materialize_grads(False)  # steps return no gradient; theirs are in the parts
         return x.view_as(x)
 
     @staticmethod

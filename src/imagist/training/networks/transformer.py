@@ -1,7 +1,7 @@
-"""`transformer`: grid features and a small Transformer decoder that remembers the keys and values of what was said.
+"""`transformer`: a small Transformer decoder over grid features, with cached keys and values.
 
-Shapes: N photos, L cells, D channels, B sentences or beams, T words, V words known, E width, M layers, H heads,
-F = E / H.
+Shapes: N images, L cells, D channels, B captions or beams, T words, V words of the vocabulary, E width, M layers,
+H heads, F = E / H.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from imagist.training.networks.packing import EVERY, Packing, causal, up_to_last
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, causally: bool = False) -> tuple[Tensor, Tensor]:
-    """What ``[..., T, F]`` sees in ``[..., t, F]``, and the weights ``[..., T, t]``.
+    """Attention: queries ``[..., T, F]``, keys and values ``[..., t, F]`` to ``[..., T, F]``, weights ``[..., T, t]``.
 
-    Written out, for the way back through torch's fused operator takes ten times its way there on a processor.
+    Written out because on a CPU the backward pass of torch's fused operator takes ten times its forward pass.
     """
     scores = query @ key.transpose(-2, -1) * key.shape[-1] ** -0.5
     weights = torch.softmax(causal(scores) if causally else scores, -1)
@@ -26,7 +26,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, causally: bool = False) ->
 
 
 class Feed(nn.Module):
-    """The two-layer network behind each attention, with its norm before it."""
+    """The feed-forward block after each attention, with its norm first."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Feed(nn.Module):
 
 
 class Layer(nn.Module):
-    """One layer of the decoder, norms first: words among themselves, words over cells, feed forward."""
+    """A decoder layer, norms first: self-attention of words, cross-attention to cells, feed-forward."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Layer(nn.Module):
     def among_words(
         self, x: Tensor, past: tuple[Tensor, Tensor] | None, packing: Packing = EVERY
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Self-attention of ``[N, B, T, E]``, or packed: over itself, causally, or of one word over it and the past."""
+        """Self-attention of ``[N, B, T, E]``, or packed: causal, or of one word over itself and the past."""
         query, key, value = (self.split(part) for part in packing.wide(self.own(self.norm(x))).chunk(3, -1))
         if past is not None:
             key, value = torch.cat([past[0], key], -2), torch.cat([past[1], value], -2)
@@ -81,7 +81,7 @@ class Layer(nn.Module):
 
 
 class GridLayer(nn.Module):
-    """One layer over the grid: cells among themselves, feed forward."""
+    """An encoder layer over the grid: self-attention of cells, feed-forward."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -104,19 +104,19 @@ class GridLayer(nn.Module):
 class TransformerDecoder(CaptionDecoder):
     """Norm-first Transformer (Vaswani et al. 2017; Xiong et al. 2020), its output tied to its embedding.
 
-    The mean of the grid stands before the sentence as if it were a word.
+    The mean of the grid is prepended to the caption as if it were a word.
 
     Args:
         words: V.
         channels: D.
         cells: L.
         width: E.
-        layers: M, over the words.
-        grid_layers: Over the cells, before them.
+        layers: M, decoder layers.
+        grid_layers: Encoder layers over the cells.
         heads: H, a divisor of E.
-        max_length: Most words of a sentence, the end not counted.
+        max_length: Maximum number of words in a caption, without the end.
         dropout: On the grid, the embedding and each branch; 0 to 1.
-        seen: As `CaptionDecoder`.
+        patch_keep_rate: As `CaptionDecoder`.
     """
 
     def __init__(
@@ -131,9 +131,9 @@ class TransformerDecoder(CaptionDecoder):
         heads: int = 6,
         max_length: int = 24,
         dropout: float = 0.3,
-        seen: float = 1.0,
+        patch_keep_rate: float = 1.0,
     ) -> None:
-        super().__init__(words, seen)
+        super().__init__(words, patch_keep_rate)
         self.growing = growing_by_layer(layers)
         self.reduce = nn.Linear(channels, width)
         self.places = nn.Parameter(torch.randn(cells, width) * 0.02)
@@ -149,7 +149,7 @@ class TransformerDecoder(CaptionDecoder):
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def begin(self, grid: Tensor) -> tuple[Tensors, Tensors]:
-        """For each layer keys and values of the cells ``[N, H, L, F]``, and those of the mean, ``[N, H, 1, F]``."""
+        """Keys and values of each layer: of the cells ``[N, H, L, F]``, and of the mean ``[N, H, 1, F]``."""
         memory, mean = self._cells(grid)
         x, past = mean[:, None, None] + self.times[0], []
         for i, layer in enumerate(self._layers()):
@@ -159,7 +159,7 @@ class TransformerDecoder(CaptionDecoder):
         return memory, by_layer(past)
 
     def step(self, word: Tensor, memory: Tensors, state: Tensors) -> tuple[Tensor, Tensor | None, Tensors]:
-        """As `CaptionDecoder.step` says; keys and values ``[N, B, H, t, F]`` grow by one."""
+        """As `CaptionDecoder.step`; keys and values ``[N, B, H, t, F]`` grow by one."""
         time = state["keys.0"].shape[3]
         x = (self.embedding(word) + self.times[time])[:, :, None]
         pairs = []
@@ -168,10 +168,10 @@ class TransformerDecoder(CaptionDecoder):
             x, attention = layer.over_cells(x, *of_layer(memory, i, "cell_"))
             x = layer.feed(x)
             pairs.append(pair)
-        return self.say(self.norm(x[:, :, 0])), attention[:, :, 0], by_layer(pairs)
+        return self.logits(self.norm(x[:, :, 0])), attention[:, :, 0], by_layer(pairs)
 
-    def hidden(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """As `CaptionDecoder.hidden` says, all words at once."""
+    def hidden_states(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """As `CaptionDecoder.hidden_states`, all words at once."""
         memory, mean = self._cells(grid)
         first = mean[:, None, None].expand(-1, words.shape[1], -1, -1)
         packing = EVERY if where is None else Packing(up_to_last(F.pad(where, (1, 0), value=True)))
@@ -183,16 +183,16 @@ class TransformerDecoder(CaptionDecoder):
             x = layer.feed(x)
         return packing.wide(self.dropout(self.norm(x)))[:, :, 1:], attention[:, :, 1:]
 
-    def say(self, hidden: Tensor) -> Tensor:
-        """As `CaptionDecoder.say` says."""
+    def logits(self, hidden: Tensor) -> Tensor:
+        """As `CaptionDecoder.logits`."""
         return F.linear(hidden, self.embedding.weight, self.bias)
 
     def _layers(self) -> list[Layer]:
         return list(self.layers)  # type: ignore[arg-type]
 
     def _cells(self, grid: Tensor) -> tuple[Tensors, Tensor]:
-        """What each layer looks at, and the mean of the grid ``[N, E]``."""
-        grid, some = self.shown(grid)
+        """Keys and values of the cells for each layer, and the mean of the grid ``[N, E]``."""
+        grid, some = self.drop_patches(grid)
         x = self.dropout(self.reduce(grid) + (self.places if some is None else self.places[some]))
         for layer in self.grid_layers:
             x = layer(x)
