@@ -80,7 +80,7 @@ def test_the_table_on_stdout_is_whole_in_a_pipe(fake, photos, capsys):
 def test_top_lists_more_categories(fake, photos, capsys):
     assert fake(["classify", str(photos / "0.png"), "--top", "3"]) == 0
     out = capsys.readouterr().out
-    assert "3 likeliest categories" in out
+    assert "3 most probable categories" in out
     assert all(re.search(rf"{label} 0\.\d\d", out) for label in fake_pipeline.LABELS)
 
 

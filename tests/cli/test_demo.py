@@ -25,7 +25,7 @@ def test_it_prints_the_table_and_writes_the_page(fake, installed, tmp_path, caps
     assert fake(["demo", "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in IMAGES)
-    assert "3 likeliest categories" in text
+    assert "3 most probable categories" in text
     assert (out / "report.html").read_text("utf-8").count("<article") == len(IMAGES)
     assert fake(["demo", "--out", str(out)]) == 0
 

@@ -52,7 +52,7 @@ def test_a_png_for_each_and_a_page_for_all(command, images, tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.count("fire 93.8%") == 4
     assert "better by" not in printed.out
-    assert "red    left out: words -60.0, together -15.0; its region hidden" in printed.out
+    assert "red    left out: text -60.0, fused -15.0; region hidden" in printed.out
     assert f"wrote {out / PAGE}" in printed.err
 
 
@@ -65,7 +65,7 @@ def test_bad_images_are_rows_and_the_others_go_on(command, images, tmp_path, cap
     assert "source_not_found: no such file" in printed.out
     assert "2 of 5 inputs failed" in printed.err
     html = (tmp_path / "out" / PAGE).read_text("utf-8")
-    assert "Could not be done: 2" in html
+    assert "Failed inputs: 2" in html
     assert html.count("<article") == 3
 
 
@@ -81,7 +81,7 @@ def test_deletion_prints_scores_with_intervals_and_puts_them_on_the_page(command
     assert "words, by leaving one out: 0." in out
     assert "over 4 images" in out
     assert out.count("better by +0.") >= 3
-    assert "How far to trust these" in (tmp_path / "out" / PAGE).read_text("utf-8")
+    assert "Faithfulness of these explanations" in (tmp_path / "out" / PAGE).read_text("utf-8")
 
 
 def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path, monkeypatch):
@@ -155,5 +155,5 @@ def test_the_shipped_model_explains_a_image(monkeypatch, tmp_path, capsys):
     Image.fromarray(pixels).save(tmp_path / "x.png")
     argv = ["explain", str(tmp_path / "x.png"), "--out", str(tmp_path / "out"), "--grid", "2", "--threads", "1"]
     assert cli.main(argv) == 0
-    assert "The image says" in capsys.readouterr().out
+    assert "Image classifier: " in capsys.readouterr().out
     assert (tmp_path / "out" / PAGE).exists()

@@ -37,11 +37,11 @@ def test_a_row_has_the_caption_the_category_and_both_opinions():
     assert "a.jpg a cat on a mat cat 0.60 dog 0.70 cat 0.80" in " ".join(shown(table).split())
 
 
-def test_the_likeliest_categories_are_listed_best_first():
+def test_the_most_probable_categories_are_listed_best_first():
     table = classified_table(2)
     add_prediction(table, "a.jpg", prediction(), top=2)
     text = shown(table)
-    assert "2 likeliest categories" in text
+    assert "2 most probable categories" in text
     assert text.index("cat 0.60") < text.index("dog 0.30")
     assert "food" not in text
 

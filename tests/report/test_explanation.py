@@ -94,9 +94,9 @@ def test_a_slight_drop_colours_slightly_even_where_it_is_the_largest():
 
 @pytest.mark.parametrize(
     ("weight", "told"),
-    [(0.0, "verdict is the image's alone"), (1.0, "verdict is the words' alone"), (0.25, "words count for 25%")],
+    [(0.0, "image classifier alone decides"), (1.0, "it alone decides"), (0.25, "text classifier has weight 25%")],
 )
-def test_how_much_the_words_count_is_said(weight, told):
+def test_the_weight_of_the_text_classifier_is_stated(weight, told):
     photo, explanation = explained(weight)
     assert told in weighing(explanation)
     assert told in Outline(rendered(photo, explanation)).text
@@ -104,7 +104,7 @@ def test_how_much_the_words_count_is_said(weight, told):
 
 
 def test_another_fusion_is_called_so():
-    assert "another fusion" in weighing(replace(explained()[1], weight=None))
+    assert "no weighted mean" in weighing(replace(explained()[1], weight=None))
 
 
 def test_where_no_cell_decides_it_is_said():
@@ -112,13 +112,13 @@ def test_where_no_cell_decides_it_is_said():
     assert "No single cell" not in image_evidence(explanation)
     assert "-22.5 to 0.0" in image_evidence(explanation)
     same = np.broadcast_to(explanation.prediction.image_probabilities, explanation.cells.shape)
-    assert "No single cell decides" in image_evidence(replace(explanation, cells=same))
+    assert "No single cell is decisive" in image_evidence(replace(explanation, cells=same))
 
 
 def test_what_is_missing_is_said():
     assert missing(explained()[1]) is None
     assert "no attention" in missing(explained(part=quadrants.Quadrants(attention=False))[1])
-    assert "no word" in missing(explained(part=saying("the", "a"))[1])
+    assert "no content word" in missing(explained(part=saying("the", "a"))[1])
 
 
 def test_lines_for_a_terminal_tell_the_words_in_order_of_evidence():
@@ -127,7 +127,7 @@ def test_lines_for_a_terminal_tell_the_words_in_order_of_evidence():
     assert lines[2] == "a red thing lies here"
     words = [line.split()[0] for line in lines[3:7]]
     assert words == ["red", "thing", "lies", "here"]
-    assert "left out: words -60.0, together -15.0" in lines[3]
+    assert "left out: text -60.0, fused -15.0" in lines[3]
     assert "image -90.0 (" in lines[3]
 
 
@@ -204,7 +204,7 @@ def test_any_shape_of_photo_can_be_drawn(size):
 
 def test_a_card_tells_the_words_the_regions_and_the_image():
     outline = Outline(rendered(*explained()))
-    for told in ("fire 93.8%", "The words", "-60.0", "-15.0", "a grey thing lies here", "4 of 16 cells", "The image"):
+    for told in ("fire 93.8%", "The caption", "-60.0", "-15.0", "a grey thing lies here", "4 of 16 cells", "The image"):
         assert told in outline.text, told
     assert len(outline.all("img")) == 1 + 4 + 1
     assert next(a["style"] for a in outline.all("span") if "rgba" in a.get("style", "")).endswith("0.70)")
@@ -215,17 +215,17 @@ def test_where_the_words_disagree_both_verdicts_have_their_columns():
     photo, explanation = explained(weight=0.0, part=saying("a", "thing"))
     assert explanation.prediction.text_label == "stone"
     text = Outline(rendered(photo, explanation)).text
-    assert "what the words give fire changes by" in text
-    assert "what the words give stone changes by" in text
-    assert "what the words give stone" not in Outline(rendered(*explained())).text
+    assert "change of fire, text classifier" in text
+    assert "change of stone, text classifier" in text
+    assert "change of stone" not in Outline(rendered(*explained())).text
     assert explanation_sheet(photo, explanation).height > 0
 
 
 def test_the_classifiers_own_account_has_its_column():
     text = Outline(rendered(*explained(part=quadrants.Accounting()))).text
-    assert "own account of fire" in text
+    assert "attribution to fire" in text
     assert "+0.600" in text
-    assert "own account" not in Outline(rendered(*explained())).text
+    assert "attribution" not in Outline(rendered(*explained())).text
 
 
 def test_without_attention_there_are_no_panels_and_it_is_said():
@@ -245,7 +245,7 @@ def test_a_caption_without_words_has_a_card():
             )
         )
     )
-    assert "no word that says anything" in outline.text
+    assert "no content word" in outline.text
 
 
 def test_faithfulness_has_its_section_with_curves():
@@ -258,8 +258,8 @@ def test_faithfulness_has_its_section_with_curves():
     assert len(points) == 11
     assert points[0].split(",")[0] == "0.0"
     assert points[-1].split(",")[0] == "100.0"
-    assert "How far to trust these" in outline.text
-    assert "How far to trust" not in rendered(photo, explanation)
+    assert "Faithfulness of these explanations" in outline.text
+    assert "Faithfulness of" not in rendered(photo, explanation)
 
 
 def test_images_in_the_page_are_bounded():
@@ -313,10 +313,10 @@ def test_failures_have_their_section_and_beyond_the_cap_all_are_counted():
         page.add(f"bad{n}.jpg", None, Failure("x", CorruptImage("is cut short", remedy="fetch it again")))
     text = Outline(page.render()).text
     assert "Shown are the first 2 of 3." in text
-    assert "Could not be done: 3 (the first 2)" in text
+    assert "Failed inputs: 3 (the first 2)" in text
     assert "is cut short (fetch it again)" in text
     assert "2.jpg" not in text
-    assert "Could not" not in rendered(photo, explanation)
+    assert "Failed inputs" not in rendered(photo, explanation)
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):

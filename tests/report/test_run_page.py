@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagist.errors import CorruptImage, OutputError
 from imagist.records import Caption, Failure, LabelSet, Photo, Prediction
-from imagist.report.run_page import IMAGE, Page
+from imagist.report.run_page import IMAGE, RunPage
 from outline import Outline
 
 LABELS = LabelSet(("cat", "dog", "food", "sky"))
@@ -35,7 +35,7 @@ def prediction(words="a cat", abstained=False, labels=LABELS, attention=True):
 
 @pytest.fixture
 def page():
-    return Page("What imagist sees", model="fake/1")
+    return RunPage("Captions and categories", model="fake/1")
 
 
 def images(html):
@@ -48,8 +48,8 @@ def test_a_card_has_the_image_the_words_the_verdict_and_three_bars_a_category(pa
     outline = Outline(html)
     assert "a cat" in outline.text
     assert "cat 60%" in outline.text
-    assert "the image says dog" in outline.text
-    assert "the words say cat" in outline.text
+    assert "image classifier: dog" in outline.text
+    assert "text classifier: cat" in outline.text
     assert "photos/a.jpg" in outline.text
     widths = [attrs["style"] for attrs in outline.all("i")]
     assert widths[:3] == ["width:20.0%", "width:80.0%", "width:60.0%"]
@@ -94,7 +94,7 @@ def test_the_page_loads_nothing_and_runs_nothing(page):
 
 
 def test_whatever_stands_in_the_text_is_escaped():
-    page = Page(VILE, model=VILE)
+    page = RunPage(VILE, model=VILE)
     labels = LabelSet((VILE, "dog", "food", "sky"))
     page.add(VILE, photo(), prediction(VILE, labels=labels))
     page.add(VILE, None, Failure(VILE, CorruptImage(VILE, remedy=VILE)))
@@ -114,24 +114,24 @@ def test_names_that_are_not_utf8_can_be_written(page, tmp_path):
 def test_failures_have_their_section(page):
     page.add("bad.jpg", None, Failure("bad.jpg", CorruptImage("is cut short", remedy="fetch it again")))
     text = Outline(page.render()).text
-    assert "Could not be done: 1" in text
+    assert "Failed inputs: 1" in text
     assert "corrupt_image" in text
     assert "is cut short (fetch it again)" in text
 
 
 def test_without_failures_there_is_no_such_section(page):
     page.add("a.jpg", photo(), prediction())
-    assert "ould not be done" not in page.render()
+    assert "Failed inputs" not in page.render()
 
 
 def test_beyond_the_cap_inputs_are_counted_and_the_page_says_so():
-    page = Page("t", model="m", shown=2)
+    page = RunPage("t", model="m", shown=2)
     for n in range(5):
         page.add(f"{n}.jpg", photo(8, 8), prediction())
         page.add(f"bad{n}.jpg", None, Failure("x", CorruptImage("is cut short")))
     text = Outline(page.render()).text
     assert "Shown are the first 2 of 5." in text
-    assert "Could not be done: 5 (the first 2)" in text
+    assert "Failed inputs: 5 (the first 2)" in text
     assert "1.jpg" in text
     assert "2.jpg" not in text
     assert "cat 5" in text
@@ -146,12 +146,12 @@ def test_a_resumed_run_says_what_is_missing(page):
 def test_who_abstains_is_undecided_and_counted_so(page):
     page.add("a.jpg", photo(), prediction(abstained=True))
     text = Outline(page.render()).text
-    assert "undecided; likeliest cat 60%" in text
+    assert "undecided; most probable: cat 60%" in text
     assert "undecided 1" in text
 
 
 def test_top_decides_how_many_categories_have_bars():
-    page = Page("t", model="m", top=2)
+    page = RunPage("t", model="m", top=2)
     page.add("a.jpg", photo(), prediction())
     assert len(Outline(page.render()).all("i")) == 2 * 3
 

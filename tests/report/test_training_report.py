@@ -11,7 +11,7 @@ from PIL import Image
 
 pytest.importorskip("matplotlib")
 
-from imagist.report.training import card, draw_curves, figures_table, read_curves, write_report
+from imagist.report.training import card, draw_curves, metrics_table, read_curves, write_report
 from outline import Outline
 
 INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75, "level": 0.95}
@@ -57,7 +57,7 @@ def test_the_report_shows_curves_figures_and_samples(run):
     assert b"critical: reward" in (run / "curves.svg").read_bytes()
     page = (run / "report.html").read_text("utf-8")
     outline = Outline(page)
-    assert [image["alt"] for image in outline.all("img")] == ["curves of the training", "a'b.jpg"]
+    assert [image["alt"] for image in outline.all("img")] == ["Training curves.", "a'b.jpg"]
     assert [image["src"].partition(";")[0] for image in outline.all("img")] == ["data:image/png", "data:image/jpeg"]
     assert 'name = "x"' in outline.text
     told = ("a &lt;small&gt; one", "en: a &lt;b&gt; dog", "de: ein Hund", "one dog &amp; another", "50.0 [25.0, 75.0]")
@@ -82,12 +82,12 @@ def test_curves_are_drawn_of_none_and_of_many(told, tmp_path):
 def test_the_card_has_a_row_a_language_and_the_recipe():
     text = card(MEASURED, "[words]\nepochs = 3\n")
     assert "| de | 50.0 [25.0, 75.0] | 50.0 [25.0, 75.0] |" in text
-    assert "7 photos of dev torch and ONNX give 100.0% equal captions" in text
+    assert "7 images of dev torch and ONNX give 100.0% equal captions" in text
     assert "epochs = 3" in text
     lines = text.splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert table[:2] == ["| language | BLEU-4 | CIDEr |", "|---|---:|---:|"]
     assert lines[lines.index(table[-1]) + 1] == ""
-    table = figures_table(MEASURED)
+    table = metrics_table(MEASURED)
     assert table.heads == ("language", "BLEU-4", "CIDEr")
     assert [row[0] for row in table.rows] == ["en", "de"]

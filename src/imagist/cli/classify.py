@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> int:
     from imagist.cli.opening import pipeline_of
     from imagist.engine import classification
     from imagist.report.console_table import add_prediction, classified_table, show
-    from imagist.report.run_page import Page
+    from imagist.report.run_page import RunPage
 
     spec = spec_of(args)
     if args.report:
         _check_report(args.report)
     rows = spec.rows()
     pipeline = pipeline_of(args, abstain_below=args.abstain_below)
-    page = Page("Captions and categories", model=pipeline.id, top=max(3, args.top)) if args.report else None
+    page = RunPage("Captions and categories", model=pipeline.id, top=max(3, args.top)) if args.report else None
     table = None if spec.out else classified_table(args.top)
 
     def each(_: int, outcome: Outcome[Row, Prediction]) -> None:

@@ -1,4 +1,4 @@
-"""Where the captioner looked for each word: heat maps over the image, one panel a word.
+"""The captioner's attention for each word: heat maps over the image, one panel per word.
 
 Shapes: T words; h, w cells of the attention map; W, H a panel's width and height in pixels.
 """
@@ -32,7 +32,7 @@ def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
         size: ``(W, H)`` of the result.
 
     Returns:
-        RGBA of that size: dark where the model did not look, clear and warm where it did.
+        RGBA of that size: clear and warm where attention is high, dark elsewhere.
     """
     smooth = Image.fromarray(np.ascontiguousarray(attention, np.float32)).resize(size, Image.Resampling.BICUBIC)
     levels = np.clip(np.asarray(smooth), 0, None)
@@ -42,10 +42,10 @@ def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
 
 
 def contact_sheet(photo: Photo, caption: Caption) -> Image.Image:
-    """The photo, then one panel a word: the word, and the photo under the word's heat map.
+    """The photo, then one panel per word: the word, and the photo under the word's heat map.
 
     Args:
-        photo: What was described.
+        photo: The captioned photo.
         caption: With attention ``[T, h, w]``; without, the sheet holds the photo alone.
     """
     image = Image.fromarray(photo.pixels)

@@ -14,7 +14,7 @@ from imagist.report.terminal import printable
 
 def classified_table(top: int = 1) -> Table:
     """An empty table for `add_prediction`, with the ``top`` most probable categories of each image."""
-    categories = "category" if top == 1 else f"{top} likeliest categories"
+    categories = "category" if top == 1 else f"{top} most probable categories"
     return _table("image", "caption", categories, "by image", "by text")
 
 

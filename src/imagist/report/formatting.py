@@ -1,4 +1,4 @@
-"""How numbers and names are written in figures and tables: x 100 with one decimal, intervals in brackets."""
+"""Formats numbers and names for charts and tables: x 100 with one decimal, intervals in brackets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def plain(text: str) -> str:
-    """One line that XML, HTML and a terminal can hold: no control characters, lone surrogates or runs of spaces."""
-    said = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return " ".join("".join(c for c in said if c.isprintable() or c.isspace()).split())
+    """The text as one line for XML, HTML and terminals: no control characters, lone surrogates or runs of spaces."""
+    valid = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return " ".join("".join(c for c in valid if c.isprintable() or c.isspace()).split())
 
 
 def shortened(text: str, most: int) -> str:
-    """The text in at most so many characters; what is cut leaves an ellipsis in the middle, for names differ at ends.
+    """The text in at most ``most`` characters, with an ellipsis in the middle, because names differ at their ends.
 
     Args:
         text: Made `plain` first.
@@ -31,15 +31,15 @@ def shortened(text: str, most: int) -> str:
 
 
 def folded(text: str, width: int, lines: int = 2) -> str:
-    """The text in at most so many lines of so many characters, the last of them cut short where it needs more."""
-    found = wrap(plain(text), width)
-    kept = found[: lines - 1]
-    rest = " ".join(found[lines - 1 :])
+    """The text in at most ``lines`` lines of ``width`` characters; the last is shortened if necessary."""
+    wrapped = wrap(plain(text), width)
+    kept = wrapped[: lines - 1]
+    rest = " ".join(wrapped[lines - 1 :])
     return "\n".join([*kept, shortened(rest, width)] if rest else kept)
 
 
 def points(share: float, *, sign: bool = False) -> str:
-    """A share 0..1 times 100 with one decimal; with a sign where it is a difference."""
+    """A share 0..1 times 100 with one decimal; with a sign for differences."""
     value = round(100 * share, 1) + 0.0
     return f"{value:{'+' if sign else ''}.1f}".replace("-", MINUS)
 
@@ -51,7 +51,7 @@ def with_interval(interval: Interval, *, sign: bool = False) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three decimals, two from 0.1 on; never 0 and never 1 unless it is.
+    """Three decimals, two from 0.1 on; rounded to neither 0 nor 1.
 
     Raises:
         UsageError: Not a probability.

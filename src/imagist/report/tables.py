@@ -1,11 +1,10 @@
-"""One table, as Markdown and as HTML: the first column names, the others count."""
+"""Tables for Markdown files and pages: the first column names the rows, the others hold values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from imagist.errors import UsageError
@@ -15,13 +14,13 @@ from imagist.storage import write_text
 _NUMBER = re.compile(rf"[<+{MINUS}-]?\d[\d,.]*%?( \[[^\]]*\])?( \W)?")
 _BLANK = {"", "–", "—"}
 _SPECIAL = re.compile(r"([\\`*_~$|<>&#\[\]])")
-_OPENING = re.compile(r"^(\d*)([-+.)])")  # what would make a list of a line
+_OPENING = re.compile(r"^(\d*)([-+.)])")  # the beginning of a Markdown list
 _WITHIN = re.compile(r"(?<=[^\W_])_(?=[^\W_])")
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is told in rows and columns.
+    """A table of text.
 
     Attributes:
         heads: Names of the K columns.
@@ -29,7 +28,7 @@ class Table:
         caption: What the table shows, in a sentence or two; may be empty.
 
     Raises:
-        UsageError: No columns, or a row that has not a cell for each.
+        UsageError: No columns, or a row with another number of cells.
     """
 
     heads: tuple[str, ...]
@@ -43,7 +42,7 @@ class Table:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers and nothing else, but for blanks: they are set to the right; never the first."""
+        """Which of the K columns hold numbers or blanks alone, and are aligned to the right; never the first."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.heads)
         return tuple(
             bool(number)
@@ -53,28 +52,12 @@ class Table:
         )
 
     def markdown(self) -> str:
-        """As GitHub's Markdown: the caption under the table, and a line end after each."""
+        """The table in GitHub's Markdown, with its caption below."""
         rule = "|".join("---:" if numeric else "---" for numeric in self.numeric)
         lines = [_line(self.heads), f"|{rule}|", *map(_line, self.rows)]
         if self.caption:
             lines += ["", _OPENING.sub(r"\1\\\2", _escaped(self.caption))]
         return "\n".join(lines) + "\n"
-
-    def html(self) -> str:
-        """As HTML, in a frame that scrolls where the table is wider than the page."""
-        sides = [' class="number"' if numeric else "" for numeric in self.numeric]
-        heads = "".join(
-            f'<th scope="col"{side}>{_html(name)}</th>' for name, side in zip(self.heads, sides, strict=True)
-        )
-        body = ""
-        for first, *others in self.rows:
-            cells = "".join(f"<td{side}>{_html(cell)}</td>" for cell, side in zip(others, sides[1:], strict=True))
-            body += f'<tr><th scope="row">{_html(first)}</th>{cells}</tr>\n'
-        caption = f"<figcaption>{_html(self.caption)}</figcaption>" if self.caption else ""
-        return (
-            f'<figure class="told"><div class="wide" tabindex="0"><table><thead><tr>{heads}</tr></thead>\n'
-            f"<tbody>{body}</tbody></table></div>{caption}</figure>\n"
-        )
 
 
 def write_tables(path: Path, title: str, tables: Mapping[str, Table]) -> None:
@@ -92,14 +75,10 @@ def _line(cells: tuple[str, ...]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """Text that Markdown shows as it is; ``[1.0, 2.0]`` and ``a_b``, which it does anyway, stay readable."""
+    """Escapes text for Markdown; ``[1.0, 2.0]`` and ``a_b`` need no escape and stay legible in the source."""
     parts = _WITHIN.split(plain(cell))
     return "_".join(_bracketed(_SPECIAL.sub(r"\\\1", part)) for part in parts)
 
 
 def _bracketed(text: str) -> str:
     return re.sub(rf"\\\[([{MINUS}+\d., ]+)\\\](?![(:\[])", r"[\1]", text)
-
-
-def _html(text: str) -> str:
-    return escape(plain(text))

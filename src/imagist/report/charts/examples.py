@@ -1,16 +1,13 @@
-"""Example images with the predictions of each system: as a chart, and as cards for the page.
+"""Example images with the predictions of each system.
 
 Shapes: H, W an image's height and width.
 """
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -95,14 +92,9 @@ def draw_examples(data: Sequence[Example], stem: Path) -> None:
         for (image, text), example, height in zip(panels, data, heights, strict=True):
             for axes in (image, text):
                 axes.set_axis_off()
-            image.imshow(_scaled(example.pixels), interpolation="nearest")
+            image.imshow(scaled(example.pixels), interpolation="nearest")
             image.set_anchor("N")
             _write(text, example, height)
-
-
-def cards(data: Sequence[Example]) -> str:
-    """The same as HTML for the page: all text escaped, images inside."""
-    return f'<div class="shown">{"".join(map(_card, data))}</div>\n'
 
 
 def _write(axes: Axes, example: Example, height: float) -> None:
@@ -130,33 +122,12 @@ def _lines(prediction: ExamplePrediction) -> list[str]:
     return wrap(plain(prediction.caption or ""), _WIDTH, max_lines=2, placeholder=" …")
 
 
-def _card(example: Example) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(_scaled(example.pixels)).save(buffer, "jpeg", quality=82, optimize=True)
-    source = f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode('ascii')}"
-    predictions = "".join(map(_prediction, example.predictions))
-    return (
-        f'<article class="card"><img src="{source}" alt="{escape(plain(example.name))}">'
-        f'<div><p class="label">{escape(plain(example.label))}</p><ul class="predictions">{predictions}</ul>'
-        f'<p class="soft">{escape(plain(example.name))}</p></div></article>\n'
-    )
-
-
-def _prediction(prediction: ExamplePrediction) -> str:
-    kind, sign, name = ("right", TICK, "correct") if prediction.correct else ("wrong", CROSS, "wrong")
-    caption = f"<q>{escape(plain(prediction.caption))}</q>" if prediction.caption else ""
-    return (
-        f'<li class="{kind}"><b><span role="img" aria-label="{name}">{sign}</span> '
-        f"{escape(plain(prediction.label))}</b>"
-        f'{_probability(prediction)} <span class="soft">{escape(plain(prediction.system))}</span>{caption}</li>'
-    )
-
-
 def _probability(prediction: ExamplePrediction) -> str:
     return "" if prediction.probability is None else f" {prediction.probability:.0%}"
 
 
-def _scaled(pixels: Pixels) -> Pixels:
+def scaled(pixels: Pixels) -> Pixels:
+    """The image, reduced to `IMAGE` pixels on its longest side."""
     image = Image.fromarray(pixels)
     image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
     return np.asarray(image)

@@ -1,24 +1,25 @@
-"""Explanations as one page that stands alone: the words that decided, where they were seen, what goes without them.
-
-The page loads nothing from anywhere: styles and images are inside, there are no scripts, and all text is escaped.
-"""
+"""Explanations as one page: the words that decided, the captioner's attention for them, and changes without them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from imagist.arrays import Floats
 from imagist.explanation import Explanation, Faithfulness, Region, Word
 from imagist.explanation.words import spoken
 from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences
-from imagist.report.explanation.faithful import faithfulness_section
+from imagist.report.explanation.faithful import faithfulness_values
 from imagist.report.explanation.sheet import FOR, attended_image, evidence_map, tint
-from imagist.report.markup import SHOWN, bars, document, escaped, failure_row, failures, jpeg, legend
+from imagist.report.shell import SHOWN, FailedInput, jpeg, render, render_page
 from imagist.storage import write_text
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 IMAGE = 480  # longest side of a photo, in pixels
 PANEL = 300  # longest side of a word's panel, in pixels
@@ -26,26 +27,26 @@ TOP = 3  # categories with bars
 
 
 class ExplanationPage:
-    """Collects explanations as they come, in bounded memory, and writes the page at the end.
+    """Collects explanations in bounded memory and writes the page at the end.
 
     Args:
-        title: Its heading.
-        model: What is explained, as the pipeline names itself.
-        shown: Most images and most failures to show; all are counted.
+        title: Heading of the page.
+        model: Id of the pipeline.
+        shown: Most images and most failures on the page; all are counted.
     """
 
     def __init__(self, title: str, *, model: str, shown: int = SHOWN) -> None:
         self._title, self._model, self._shown = title, model, shown
-        self._cards: list[str] = []
-        self._failures: list[str] = []
+        self._cards: list[Markup] = []
+        self._failures: list[FailedInput] = []
         self._done = self._failed = 0
 
     def add(self, source: str, photo: Photo | None, result: Explanation | Failure) -> None:
-        """Adds one result; the photo is needed with an explanation, and is not kept."""
+        """Adds one result; an explanation needs its photo, which is not kept."""
         if isinstance(result, Failure):
             self._failed += 1
             if len(self._failures) < self._shown:
-                self._failures.append(failure_row(source, result))
+                self._failures.append(FailedInput.of(source, result))
             return
         self._done += 1
         if photo is not None and len(self._cards) < self._shown:
@@ -55,8 +56,8 @@ class ExplanationPage:
         """Writes the page, whole or not at all.
 
         Args:
-            path: The file; replaced where it exists.
-            faithful: What the explanations are worth over the set, where that was measured.
+            path: The file; replaced if it exists.
+            faithful: Faithfulness of the explanations over all images, if it was measured.
 
         Raises:
             OutputError: The folder cannot be written to, or the disk is full.
@@ -65,124 +66,80 @@ class ExplanationPage:
 
     def render(self, faithful: Faithfulness | None = None) -> str:
         """The page as HTML."""
-        section = faithfulness_section(faithful) if faithful else ""
-        return document(
-            self._title,
-            self._summary(),
-            section + "".join(self._cards) + failures(self._failures, self._failed),
-            f"Made by imagist with {self._model}. This file holds everything it shows.",
-            styles=("explanation/style.css",),
-        )
-
-    def _summary(self) -> str:
-        shown = f" Shown are the first {len(self._cards):,} of {self._done:,}." if len(self._cards) < self._done else ""
-        return (
-            '<p class="soft">Each image is described in a sentence. One classifier looks at the image, another '
-            "reads only the sentence, and their probabilities are joined. To explain a category, words are left out of "
-            "the sentence and parts of the image are hidden, and all are asked again. Changes are in percentage "
-            f"points of the category's probability: below zero is what spoke for it.{shown}</p>"
-        )
+        return render_page(
+            "explanation.html", title=self._title, maker=f"imagist with {self._model}", cards=self._cards,
+            done=self._done, failures=self._failures, failed=self._failed,
+            faithful=faithfulness_values(faithful) if faithful else None,
+        )  # fmt: skip
 
 
-def _card(source: str, photo: Photo, explanation: Explanation) -> str:
+def _card(source: str, photo: Photo, explanation: Explanation) -> Markup:
     image = Image.fromarray(photo.pixels)
     image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
-    caption = escaped(explanation.prediction.caption.text)
-    undecided = " undecided" if explanation.prediction.abstained else ""
-    return (
-        f'<article class="card explained"><div class="both"><img src="{jpeg(image)}" alt="{caption}"><div>'
-        f'<p class="caption marked">{_marked(explanation)}</p>'
-        f'<p class="verdict{undecided}"><b>{escaped(sentences.verdict(explanation))}</b><br><span class="soft">'
-        f"{escaped(sentences.opinions(explanation))} {escaped(sentences.weighing(explanation))}</span></p>"
-        f'{bars(explanation.prediction, TOP)}<p class="soft">{legend()}</p></div></div>'
-        f'<p class="source">{escaped(source)}</p>{_words(image, explanation)}{_image(image, explanation)}'
-        "</article>\n"
-    )
+    drops = explanation.cell_drops(explanation.category)
+    evidence = Image.alpha_composite(image.convert("RGBA"), evidence_map(drops, image.size)).convert("RGB")
+    return render(
+        "explanation_card.html", source=source, prediction=explanation.prediction, category=explanation.category,
+        top=TOP, image=jpeg(image), evidence=jpeg(evidence), marked=_marked(explanation),
+        verdict=sentences.verdict(explanation), sources_line=sentences.opinions(explanation),
+        weight_line=sentences.weighing(explanation), evidence_line=sentences.image_evidence(explanation),
+        **_words(image, explanation),
+    )  # fmt: skip
 
 
-def _marked(explanation: Explanation) -> str:
-    """The caption, each word that says something on a colour: how much it speaks for the category, or against."""
+def _marked(explanation: Explanation) -> list[tuple[str, str]]:
+    """The words of the caption, each with a style: its colour is how strong its evidence is, and for or against."""
     drops = explanation.word_drops(explanation.category)
     largest = float(np.abs(drops).max(initial=0))
     styles: dict[int, str] = {}
     for word, drop in zip(explanation.words, drops.tolist(), strict=True):
         (red, green, blue), share = tint(drop, largest)
         styles |= dict.fromkeys(word.positions, f"background:rgba({red},{green},{blue},{0.7 * share:.2f})")
-    return " ".join(
-        f'<span style="{styles[place]}">{escaped(word)}</span>' if place in styles else escaped(word)
-        for place, word in enumerate(spoken(explanation.prediction.caption))
-    )
+    return [(word, styles.get(place, "")) for place, word in enumerate(spoken(explanation.prediction.caption))]
 
 
-def _words(image: Image.Image, explanation: Explanation) -> str:
-    lacking = sentences.missing(explanation)
-    note = f'<p class="soft">{escaped(lacking)}</p>' if lacking else ""
-    if not explanation.words:
-        return f"<section><h3>The words</h3>{note}</section>"
+def _words(image: Image.Image, explanation: Explanation) -> dict[str, object]:
+    """The table of words: a row per word, strongest evidence first."""
+    missing = sentences.missing(explanation)
     category, own = explanation.category, explanation.prediction.text_label
     categories = [category] if own == category else [category, own]
-    heads = ["word"] + [f"left out: what the words give {name} changes by" for name in categories]
-    heads += [f"the classifier's own account of {name}" for name in categories if name in explanation.attributions]
-    heads += [f"left out: together, {category}"]
-    if not lacking:
-        heads = ["where the captioner looked", *heads, f"region hidden: {category} (and with as much elsewhere)"]
-    rows = [
-        _row(image, explanation, explanation.words.index(word), word, categories, located=not lacking)
-        for word in explanation.by_evidence()
-    ]
-    return (
-        f'<section><h3>The words</h3>{note}<div class="scroll"><table class="evidence">'
-        f"<thead><tr>{''.join(f'<th>{escaped(head)}</th>' for head in heads)}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div></section>"
-    )
+    heads = ["word", *(f"left out: change of {name}, text classifier" for name in categories)]
+    heads += [f"attribution to {name}, text classifier" for name in categories if name in explanation.attributions]
+    heads += [f"left out: change of {category}, fused"]
+    if not missing:
+        heads = ["attention", *heads, f"region hidden: change of {category} (same size elsewhere)"]
+    rows = [_row(image, explanation, word, categories) for word in explanation.by_evidence()]
+    return {"missing": missing, "located": not missing, "heads": heads, "rows": rows}
 
 
-def _row(
-    image: Image.Image, explanation: Explanation, number: int, word: Word, categories: list[str], *, located: bool
-) -> str:
-    said = explanation.prediction
-    cells = [f"<th>{escaped(word.text)}</th>"]
-    cells += [f"<td>{_bar(explanation.word_drops(category), number)}</td>" for category in categories]
-    cells += [
-        f"<td>{explanation.attributions[category][number]:+.3f}</td>"
-        for category in categories
-        if category in explanation.attributions
-    ]
-    both = said.labels.index(explanation.category)
-    cells.append(f"<td>{sentences.change(float(said.probabilities[both] - word.probabilities[both]))}</td>")
-    if word.region is not None and located:
-        cells.insert(0, f"<td>{_panel(image, word, word.region)}</td>")
-        cells.append(f"<td>{_region(explanation, word.region)}</td>")
-    return f"<tr>{''.join(cells)}</tr>\n"
+def _row(image: Image.Image, explanation: Explanation, word: Word, categories: Sequence[str]) -> dict[str, object]:
+    number, prediction = explanation.words.index(word), explanation.prediction
+    fused = prediction.labels.index(explanation.category)
+    return {
+        "word": word.text,
+        "bars": [_bar(explanation.word_drops(category).tolist(), number) for category in categories],
+        "attributions": [
+            f"{explanation.attributions[category][number]:+.3f}"
+            for category in categories
+            if category in explanation.attributions
+        ],
+        "fused": sentences.change(float(prediction.probabilities[fused] - word.probabilities[fused])),
+        "region": _region(image, explanation, word.region) if word.region else None,
+    }
 
 
-def _bar(drops: Floats, number: int) -> str:
-    colour, share = tint(float(drops[number]), float(np.abs(drops).max()))
-    filled = f'<i class="{"words" if colour == FOR else "image"}" style="width:{share:.1%}"></i>'
-    return f'{sentences.change(float(drops[number]))}<div class="rail">{filled}</div>'
-
-
-def _panel(image: Image.Image, word: Word, region: Region) -> str:
+def _region(image: Image.Image, explanation: Explanation, region: Region) -> dict[str, object]:
     small = image.copy()
     small.thumbnail((PANEL, PANEL), Image.Resampling.LANCZOS)
-    drawn = attended_image(small, region.attention, region.cells)
-    return f'<img src="{jpeg(drawn)}" alt="where the captioner looked for {escaped(word.text)}">'
+    return {
+        "panel": jpeg(attended_image(small, region.attention, region.cells)),
+        "changes": [changes[1:] for changes in sentences.region_changes(explanation, region)],
+        "extent": sentences.extent(region),
+        "caption": region.removed.caption.text,
+    }
 
 
-def _region(explanation: Explanation, region: Region) -> str:
-    changes = "<br>".join(
-        f"{name} {own} ({elsewhere})" for _, name, own, elsewhere in sentences.region_changes(explanation, region)
-    )
-    then = f"{sentences.extent(region)} hidden, the caption is: {escaped(region.removed.caption.text)}"
-    return f'{changes}<br><span class="said">{then}</span>'
-
-
-def _image(image: Image.Image, explanation: Explanation) -> str:
-    drops = explanation.cell_drops(explanation.category)
-    laid = Image.alpha_composite(image.convert("RGBA"), evidence_map(drops, image.size)).convert("RGB")
-    return (
-        '<section><h3>The image</h3><div class="pair">'
-        f'<img src="{jpeg(laid)}" alt="which parts speak for {escaped(explanation.category)}"><p>'
-        f"{escaped(sentences.image_evidence(explanation))} Warm parts speak for {escaped(explanation.category)}, "
-        "blue ones against it, dim ones neither.</p></div></section>"
-    )
+def _bar(drops: Sequence[float], number: int) -> tuple[str, str, float]:
+    """The change of a word in points, the colour of its bar and its share of the largest change."""
+    colour, share = tint(drops[number], max(map(abs, drops)))
+    return sentences.change(drops[number]), "text" if colour == FOR else "image", share

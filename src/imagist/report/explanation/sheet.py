@@ -1,4 +1,4 @@
-"""One image that shows why a photo got its category, to look at and to send on.
+"""The explanation of one photo as a single image.
 
 Shapes: n content words; G cells a side of the grid; h, w cells of an attention map; W, H a panel's size in pixels.
 """
@@ -22,12 +22,12 @@ from imagist.report.explanation import sentences
 PANEL = 270  # a panel's width, and its greatest height, in pixels
 COLUMNS = 4
 WIDTH = COLUMNS * (PANEL + MARGIN) - MARGIN
-OUTSIDE = 0.5  # brightness of what is not in a word's region
-MOST_WORDS = 8  # panels; those that speak most for the category
+OUTSIDE = 0.5  # brightness outside of a word's region
+MOST_WORDS = 8  # panels, for the words with the strongest evidence
 HEADING, SMALL = 30, 16  # font sizes, in pixels
 FOR, AGAINST, JOINT = (200, 116, 42), (47, 127, 184), (77, 63, 153)
 
-# What speaks against is blue, what changes nothing is dimmed, what speaks for is clear and warm.
+# Evidence against the category is blue, parts without effect are dimmed, evidence for it is clear and warm.
 _EVIDENCE = np.array([-1.0, 0.0, 0.5, 1.0])
 _RGBA = np.array([[40, 110, 225, 150], [16, 14, 30, 130], [226, 120, 40, 96], [255, 206, 60, 120]])
 
@@ -35,11 +35,11 @@ Line = tuple[str, int, tuple[int, int, int]]
 
 
 def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
-    """The verdict; the photo, what the image's own opinion hangs on, and the words that decided; a panel a word.
+    """Draws the category, the photo, evidence in the image and in the caption, and a panel per word.
 
     Args:
-        photo: What was classified.
-        explanation: Why.
+        photo: The classified photo.
+        explanation: Of its category.
     """
     image = Image.fromarray(photo.pixels)
     image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
@@ -48,11 +48,11 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
     occluded = Image.alpha_composite(
         image.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), image.size)
     )
-    seen: list[Line] = [("what the image's own opinion hangs on: warm for it, blue against", SMALL, INK)]
-    seen += [(sentences.image_evidence(explanation), SMALL, FAINT)]
-    words = _beside([
+    evidence: list[Line] = [("evidence of the image classifier: warm for the category, blue against", SMALL, INK)]
+    evidence += [(sentences.image_evidence(explanation), SMALL, FAINT)]
+    words = _side_by_side([
         _stack([image, _text([(Path(explanation.prediction.source).name, SMALL, FAINT)], PANEL)]),
-        _stack([occluded.convert("RGB"), _text(seen, PANEL)]),
+        _stack([occluded.convert("RGB"), _text(evidence, PANEL)]),
         _words(explanation, 2 * PANEL + MARGIN),
     ])  # fmt: skip
     parts = [_text(head, WIDTH), words, *_word_panels(image, explanation)]
@@ -65,15 +65,14 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
 
 
 def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
-    """What hiding each cell changes, as a translucent image to lay over the photo.
+    """Evidence of each cell as a translucent image to lay over the photo.
 
     Args:
         drops: ``[G, G]``, by how much a probability drops.
         size: ``(W, H)`` of the result.
 
     Returns:
-        RGBA of that size: warm where the cell speaks for the category, blue where against. Drops that are slight are
-        drawn slightly.
+        RGBA of that size: warm for evidence for the category, blue against it; slight drops are drawn faintly.
     """
     shares = drops / max(float(np.abs(drops).max()), sentences.SLIGHT)
     smooth = Image.fromarray(shares.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
@@ -82,7 +81,7 @@ def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
 
 
 def attended_image(image: Image.Image, attention: Array, cells: Bools) -> Image.Image:
-    """The image, RGB, under a word's attention ``[h, w]``, dark outside of its region, with a line around that."""
+    """The image, RGB, under a word's attention ``[h, w]``, dark outside of its region, with an outline."""
     panel = overlaid(image, attention)
     inner = Image.fromarray(cells).resize(panel.size, Image.Resampling.NEAREST)
     panel = Image.composite(panel, panel.point(lambda level: level * OUTSIDE), inner)
@@ -104,13 +103,13 @@ def attended_image(image: Image.Image, attention: Array, cells: Bools) -> Image.
 
 
 def tint(drop: float, largest: float) -> tuple[tuple[int, int, int], float]:
-    """The colour of a word that makes a probability drop by so much, and how strong it is, 0..1."""
+    """The colour of a word without which a probability drops by ``drop``, and its strength, 0..1."""
     share = sentences.strength(drop, largest)
     return (FOR if share >= 0 else AGAINST), abs(share)
 
 
 def _words(explanation: Explanation, width: int) -> Image.Image:
-    """The caption with its words coloured, and a bar for each of those that say something."""
+    """The caption with its words coloured, and a bar for each content word."""
     drops = explanation.word_drops(explanation.category)
     largest = float(np.abs(drops).max(initial=0))
     colours = {
@@ -121,10 +120,10 @@ def _words(explanation: Explanation, width: int) -> Image.Image:
     parts = [_marked(spoken(explanation.prediction.caption), colours, width)]
     own = explanation.prediction.text_label
     category = explanation.category
-    parts.append(_text([(f"without a word, what the words alone give {category} changes by", SMALL, FAINT)], width))
+    parts.append(_text([(f"without a word, the text classifier's {category} changes by", SMALL, FAINT)], width))
     parts += [_bar(word.text, drop, largest, width) for word, drop in _ordered(explanation, category)]
     if own != category and explanation.words:
-        parts.append(_text([(f"and their own verdict, {own}, by", SMALL, FAINT)], width))
+        parts.append(_text([(f"and its own prediction, {own}, by", SMALL, FAINT)], width))
         own_largest = float(np.abs(explanation.word_drops(own)).max())
         parts += [_bar(word.text, drop, own_largest, width) for word, drop in _ordered(explanation, own)]
     return _stack(parts, 6)
@@ -140,23 +139,23 @@ def _word_panels(image: Image.Image, explanation: Explanation) -> list[Image.Ima
     if not located:
         return []
     note = (
-        "Where the captioner looked for each word; the bright part is its region, which is then hidden and the image "
-        f"captioned and classified anew. Changes of {explanation.category} in percentage points; in brackets, a "
-        "region of the same size hidden elsewhere."
+        "Attention of the captioner for each word. The bright part is the word's region; it is hidden, and the image "
+        f"is captioned and classified again. Changes of {explanation.category} in percentage points; in brackets, with "
+        "a region of the same size hidden elsewhere."
     )
     panels = [_word_panel(image, explanation, word, region) for word, region in located]
-    rows = [_beside(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
+    rows = [_side_by_side(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
     return [_text([(note, SMALL, FAINT)], WIDTH), *rows]
 
 
 def _word_panel(image: Image.Image, explanation: Explanation, word: Word, region: Region) -> Image.Image:
-    said, category = explanation.prediction, explanation.category
-    number = said.labels.index(category)
-    alone = probability(said, category, "text") - float(word.text_probabilities[number])
-    both = probability(said, category, "joint") - float(word.probabilities[number])
+    prediction, category = explanation.prediction, explanation.category
+    number = prediction.labels.index(category)
+    text = probability(prediction, category, "text") - float(word.text_probabilities[number])
+    fused = probability(prediction, category, "joint") - float(word.probabilities[number])
     lines: list[Line] = [(word.text, TEXT + 3, INK)]
     lines += [("word left out", SMALL, FAINT)]
-    lines += [(f"   words {sentences.change(alone)}   together {sentences.change(both)}", SMALL, INK)]
+    lines += [(f"   text {sentences.change(text)}   fused {sentences.change(fused)}", SMALL, INK)]
     lines += [(f"region hidden ({sentences.extent(region)})", SMALL, FAINT)]
     lines += [
         (f"   {name} {own} ({elsewhere})", SMALL, INK)
@@ -167,7 +166,7 @@ def _word_panel(image: Image.Image, explanation: Explanation, word: Word, region
 
 
 def _marked(words: Sequence[str], colours: dict[int, tuple[tuple[int, int, int], float]], width: int) -> Image.Image:
-    """The caption, each word on its colour."""
+    """The caption, each word on its background colour."""
     font, step = _font(TEXT + 5), TEXT + 17
     places, x, y = [], 0.0, 0
     for word in words:
@@ -223,8 +222,8 @@ def _stack(images: Sequence[Image.Image], gap: int = 6) -> Image.Image:
     return out
 
 
-def _beside(images: Sequence[Image.Image]) -> Image.Image:
-    """Next to each other, each in a column of the sheet."""
+def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
+    """The images next to each other, each in a column of the sheet."""
     out = Image.new("RGB", (WIDTH, max(image.height for image in images)), PAPER)
     for column, image in enumerate(images):
         out.paste(image, (column * (PANEL + MARGIN), 0))

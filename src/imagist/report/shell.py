@@ -1,0 +1,94 @@
+"""Renders pages from the templates of this package.
+
+A page is one file: style and images are inside, it loads nothing and runs no script, and all text is escaped.
+"""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from PIL import Image
+
+from imagist.records import Failure
+from imagist.report.formatting import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+SHOWN = 200  # most images, and most failures, in one page
+SOURCES = ("image", "image classifier"), ("text", "text classifier"), ("joint", "fused")
+
+
+class FailedInput(NamedTuple):
+    """A failure as pages show it; unlike the error itself it keeps no traceback alive."""
+
+    source: str
+    kind: str
+    reason: str
+
+    @classmethod
+    def of(cls, source: str, failure: Failure) -> FailedInput:
+        """The failure of an input."""
+        error = failure.error
+        return cls(source, error.kind, f"{error.message} ({error.remedy})" if error.remedy else error.message)
+
+
+def render_page(template: str, **values: object) -> str:
+    """Renders a page, which is a template that extends ``base.html``.
+
+    Args:
+        template: Name of the file in ``report/templates``.
+        values: Its variables; text is escaped, except for fragments of `render`.
+    """
+    return _environment().get_template(template).render(values)
+
+
+def render(template: str, **values: object) -> Markup:
+    """Renders a fragment of a page, which pages do not escape again; arguments as of `render_page`."""
+    from markupsafe import Markup
+
+    return Markup(render_page(template, **values))
+
+
+def jpeg(image: Image.Image) -> str:
+    """The image as a data URL."""
+    return _data_url(image, "jpeg", quality=82, optimize=True)
+
+
+def png(image: Image.Image) -> str:
+    """The image as a data URL, without loss and with its transparency."""
+    return _data_url(image, "png")
+
+
+def _data_url(image: Image.Image, kind: str, **options: object) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("imagist.report"), autoescape=True, undefined=StrictUndefined, finalize=_writable,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.globals["sources"] = SOURCES
+    environment.filters |= {"percent": _percent, "plain": plain, "thousands": "{:,}".format}
+    return environment
+
+
+def _writable(value: Any) -> Any:
+    """Lone surrogates, as in names of files that are not UTF-8, are spelled out."""
+    if type(value) is str:
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{float(share):.{digits}%}"
