@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 
 from imagist.errors import OutputError
-from imagist.storage import atomic_folder, atomic_write, check_folder, sha256_of, write_json, write_text
+from imagist.metrics.significance import Interval
+from imagist.storage import atomic_folder, atomic_write, check_folder, digest_of, sha256_of, write_json, write_text
 
 
 def test_a_block_that_ends_well_replaces_the_file(tmp_path):
@@ -113,3 +115,33 @@ def test_text_and_json_are_utf_8(tmp_path):
 def test_the_digest_of_a_file(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.zeros(5000), np.r_[np.zeros(2500), 1, np.zeros(2499)]),  # numpy's repr leaves the middle out
+        (np.zeros(4, np.float32), np.zeros(4, np.int32)),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.array(["ab", "c"]), np.array(["a", "bc"])),
+        (np.zeros(1), 0.0),
+        (1, True),
+        ("1", 1),
+        (None, "None"),
+        (["a", ["b"]], [["a"], "b"]),
+        ({"a": 1, "b": 2}, {"a": 2, "b": 1}),
+        (Interval(0.5, 0.25, 0.75), Interval(0.5, 0.25, 0.75, 0.9)),
+        ([Interval(0.5, 0.25, 0.75)], [(0.5, 0.25, 0.75, 0.95)]),
+    ],
+)
+def test_what_differs_has_another_digest(one, other):
+    assert digest_of(one) == digest_of(one)
+    assert digest_of(one) != digest_of(other)
+
+
+def test_equal_parts_have_equal_digests():
+    strided = np.arange(12).reshape(3, 4)[:, ::2]
+    assert digest_of(strided) == digest_of(strided.copy())
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    assert digest_of((1, 2)) == digest_of([1, 2])
+    assert digest_of(np.float64(0.1), np.int64(3)) == digest_of(0.1, 3)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and digests of their contents."""
+"""Files that are written whole or not at all, and digests of files and of values."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+
+import numpy as np
 
 from imagist.errors import OutputError
 
@@ -91,6 +94,36 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(*parts: object) -> str:
+    """Returns the first 20 hexadecimal digits of a sha256 over types, lengths and contents of the parts.
+
+    Args:
+        parts: Numbers, names, None; arrays of numbers or of text; mappings, lists and dataclasses of these.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        _feed(digest.update, part)
+    return digest.hexdigest()[:20]
+
+
+def _feed(update: Callable[[bytes], None], part: object) -> None:
+    """Hashes the type of a part, its length, then its content."""
+    if isinstance(part, np.ndarray):
+        update(f"array {part.dtype.str} {part.shape} ".encode())
+        update(np.ascontiguousarray(part).tobytes())
+    elif is_dataclass(part):
+        _feed(update, [type(part).__name__, {each.name: getattr(part, each.name) for each in fields(part)}])
+    elif isinstance(part, Mapping):
+        _feed(update, sorted(part.items()))
+    elif isinstance(part, Sequence) and not isinstance(part, (str, bytes)):
+        update(f"list {len(part)} ".encode())
+        for each in part:
+            _feed(update, each)
+    else:
+        content = repr(part.item() if isinstance(part, np.generic) else part).encode()
+        update(b"%d %b " % (len(content), content))
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.errors import MissingExtra, UsageError
-from imagist.metrics.comparison import compare_all, compare_trials, corrected_resampled_t, holm, trial_interval
-from imagist.metrics.significance import mcnemar, paired_difference
+from imagist.metrics.comparison import compare_all, corrected_resampled_t, holm, mcnemar
+from imagist.metrics.significance import paired_difference
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -58,16 +58,19 @@ def test_of_one_hypothesis_nothing_is_to_be_corrected() -> None:
     assert holm([]).tolist() == []
 
 
-@given(st.lists(st.floats(-5, 5), min_size=2, max_size=10), st.floats(0.5, 0.999))
-def test_trial_interval_is_scipys(values: list[float], level: float) -> None:
-    interval = trial_interval(values, level=level)
-    scale = stats.sem(values)
-    assert interval.value == pytest.approx(np.mean(values))
-    if scale > 1e-9:
-        low, high = stats.t.interval(level, len(values) - 1, loc=np.mean(values), scale=scale)
-        assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
-    assert interval.low <= interval.high
-    assert interval.level == level
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
+def test_mcnemar_is_the_binomial_test_of_the_items_they_disagree_on(first: int, second: int, both: int) -> None:
+    a = np.repeat([True, False, True], [first, second, both])
+    b = np.repeat([False, True, True], [first, second, both])
+    expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(a, b) == pytest.approx(expected)
+    assert mcnemar(b, a) == mcnemar(a, b)
+
+
+def test_mcnemar_of_many_items_does_not_overflow() -> None:
+    a = np.arange(20_000) % 2 == 0
+    assert mcnemar(a, ~a) == 1
+    assert mcnemar(np.ones(20_000, bool), np.zeros(20_000, bool)) == 0
 
 
 def test_corrected_t_by_hand() -> None:
@@ -158,21 +161,12 @@ def test_folds_that_share_their_training_items_are_not_taken_for_independent() -
     assert corrected < plain / 2
 
 
-def test_trials_are_compared_pair_by_pair() -> None:
-    third = SECOND[::-1]
-    table = compare_trials({"a": FIRST, "b": SECOND, "c": third}, test_share=0.2, level=0.9)
-    assert [(pair.first, pair.second, pair.test) for pair in table] == [
-        ("a", "b", "corrected t"), ("a", "c", "corrected t"), ("b", "c", "corrected t"),
-    ]  # fmt: skip
-    alone = corrected_resampled_t(FIRST, SECOND, test_share=0.2, level=0.9)
-    assert (table[0].difference, table[0].p_value) == (alone.interval, alone.p_value)
-    assert [pair.adjusted for pair in table] == pytest.approx(holm([pair.p_value for pair in table]).tolist())
-
-
 def test_without_scipy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(MissingExtra, match="imagist\\[study\\]"):
-        trial_interval([0.1, 0.2])
+        corrected_resampled_t([1, 2], [1, 3], test_share=0.2)
+    with pytest.raises(MissingExtra, match="imagist\\[study\\]"):
+        mcnemar(np.ones(2, bool), np.zeros(2, bool))
 
 
 @pytest.mark.parametrize(
@@ -182,12 +176,12 @@ def test_without_scipy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
         lambda: holm([-0.1]),
         lambda: holm([float("nan")]),
         lambda: holm([[0.1]]),
-        lambda: trial_interval([0.5]),
-        lambda: trial_interval([0.5, float("nan")]),
-        lambda: trial_interval([0.5, 0.6], level=95),
+        lambda: corrected_resampled_t([1], [1], test_share=0.2),
+        lambda: corrected_resampled_t([1, float("nan")], [1, 2], test_share=0.2),
+        lambda: corrected_resampled_t([1, 2], [1, 3], test_share=0.2, level=95),
+        lambda: mcnemar(np.ones(3, bool), np.ones(2, bool)),
         lambda: corrected_resampled_t([1, 2], [1, 2, 3], test_share=0.2),
         lambda: corrected_resampled_t([1, 2], [1, 3], test_share=1.0),
-        lambda: compare_trials({"a": [1, 2]}, test_share=0.2),
         lambda: compare_all({"a": np.ones(3)}),
         lambda: compare_all({"a": np.ones(3), "b": np.ones(4)}),
         lambda: compare_all({"a": np.ones((0, 3)), "b": np.ones((0, 3))}),

@@ -11,7 +11,6 @@ from imagist.errors import UsageError
 from imagist.metrics.significance import (
     Interval,
     bootstrap_interval,
-    mcnemar,
     mean_interval,
     paired_difference,
     wilson_interval,
@@ -125,22 +124,6 @@ def test_wilson_is_scipys(successes: int, more: int, level: float) -> None:
     assert ours.low <= ours.value <= ours.high
 
 
-@settings(deadline=None)
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
-def test_mcnemar_is_the_binomial_test_of_the_items_they_disagree_on(first: int, second: int, both: int) -> None:
-    a = np.repeat([True, False, True], [first, second, both])
-    b = np.repeat([False, True, True], [first, second, both])
-    expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
-    assert mcnemar(a, b) == pytest.approx(expected)
-    assert mcnemar(b, a) == mcnemar(a, b)
-
-
-def test_mcnemar_of_many_items_does_not_overflow() -> None:
-    a = np.arange(20_000) % 2 == 0
-    assert mcnemar(a, ~a) == 1
-    assert mcnemar(np.ones(20_000, bool), np.zeros(20_000, bool)) == 0
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -153,7 +136,6 @@ def test_mcnemar_of_many_items_does_not_overflow() -> None:
         lambda: wilson_interval(0, 0),
         lambda: wilson_interval(3, 2),
         lambda: wilson_interval(1, 2, level=0),
-        lambda: mcnemar(np.ones(3, bool), np.ones(2, bool)),
     ],
 )
 def test_refuses_what_makes_no_sense(call) -> None:

@@ -12,7 +12,7 @@ from imagist.errors import UsageError
 from imagist.metrics.significance import Interval
 from imagist.study.captions import Paths
 from imagist.study.config import CaptionerChoice, Data, Fusions, ImageChoice, Study, TextChoice
-from imagist.study.parts import best_system, parts_of, system_named
+from imagist.study.parts import parts_of, system_named
 from imagist.study.results import System, SystemResult
 from imagist.study.run import StudyResult
 from imagist.training.classifiers.image import LabelMap, Linear, Pretrained
@@ -43,7 +43,7 @@ def result(tmp_path):
         SystemResult(system, (), (), None, None, Interval(accuracy, 0, 1)) for system, accuracy in SYSTEMS.items()
     )
     paths = Paths(Path("data"), tmp_path / "study.toml", tmp_path / "out")
-    return StudyResult(study, paths, cases.dataset([0, 1]), (), {}, systems, {}, (), cases.Nowhere(), {})
+    return StudyResult(study, paths, cases.dataset([0, 1]), (), {}, systems, {}, (), (), (), (), {})
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
@@ -59,7 +59,7 @@ def test_an_unknown_name_lists_similar_ones_or_all(result):
 
 
 def test_the_best_system_is_the_first_of_the_most_accurate(result):
-    assert best_system(result).name == "sat > bag + net (logit)"
+    assert result.best.system.name == "sat > bag + net (logit)"
 
 
 def test_a_fused_system_has_all_parts(result):

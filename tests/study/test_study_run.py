@@ -16,7 +16,7 @@ from imagist.errors import DataError, UsageError
 from imagist.report.study import charts
 from imagist.report.study import publish as publishing
 from imagist.report.study.publish import publish
-from imagist.study import fusing, jobs, results
+from imagist.study import analysis, fusing, jobs, results
 from imagist.study.config import Data, Folds, Study, TextChoice
 from imagist.study.run import run
 from imagist.training.classifiers.text import Bag
@@ -24,13 +24,14 @@ from imagist.training.classifiers.text import Bag
 pytestmark = pytest.mark.torch
 
 FUSED = ("score", "logit", "stacking", "features")
+DERIVED = ("temperature", "accuracy", "gain", "information")
 ONCE = {"duplicates": 1, "captions": 1}
 FITTED = dict.fromkeys(("text", "image", "score", "logit", "stacking", "features", "distilled"), 2)  # in two trials
 
 
 def made(found, *kinds):
     """How many of what was computed, without the temperatures and intervals that come with everything."""
-    return {kind: number for kind, number in found.computed.items() if kind not in ("temperature", "accuracy", *kinds)}
+    return {kind: number for kind, number in found.computed.items() if kind not in (*DERIVED, *kinds)}
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +183,7 @@ def counted(monkeypatch):
             ("calibrate", "fit_logits", "fit_stacking", "fit_feature_fusion", "fit_distilled", "fit_temperature"),
         ),
         (results, ("mean_interval", "compare_all")),
-        (publishing, ("information",)),
+        (analysis, ("information",)),
     ):
         for name in names:
             watch(module, name)

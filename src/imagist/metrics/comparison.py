@@ -1,6 +1,6 @@
 """Many systems against each other: on the same items, or over the same trials, with Holm's correction.
 
-The t distribution is scipy's.
+The tests need scipy.
 
 Shapes: S systems; N items; R trials (seeds, or repetitions of the folds) of the same items; J trials with test items of
 their own (folds).
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Floats
+from imagist.arrays import AnyArray, Bools, Floats
 from imagist.errors import MissingExtra, UsageError
 from imagist.metrics.resampling import Resamples
-from imagist.metrics.significance import Difference, Interval, difference_of, mcnemar
+from imagist.metrics.significance import Difference, Interval, difference_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Compared:
         difference: By how much the first is better, with its interval (of this pair alone).
         p_value: Two-sided, of there being no difference, of this pair alone.
         adjusted: The same after Holm's correction over all the pairs of the table.
-        test: What gave the p-value: ``mcnemar``, ``bootstrap`` or ``corrected t``.
+        test: The test of the p-value: ``mcnemar`` or ``bootstrap``.
     """
 
     first: str
@@ -57,22 +58,24 @@ def holm(p_values: Sequence[float] | AnyArray) -> Floats:
     return adjusted
 
 
-def trial_interval(values: Sequence[float] | AnyArray, *, level: float = 0.95) -> Interval:
-    """Mean over trials with Student's t interval: how much another trial's mean may differ.
-
-    Over folds of one set of items it is too narrow, for their training items are mostly the same: compare systems with
-    `corrected_resampled_t`.
+def mcnemar(first: Bools, second: Bools) -> float:
+    """Two-sided exact p-value of McNemar's test: are two classifiers equally accurate on the same items (1947)?
 
     Args:
-        values: ``[J]``, 2 or more.
-        level: Confidence, 0..1.
+        first: ``[N]``, whether the first classifier is correct on each item.
+        second: The same of the second.
 
     Raises:
-        UsageError: Fewer than 2 values, or a level outside of 0..1.
+        UsageError: Arrays of unequal length.
         MissingExtra: scipy is not installed.
     """
-    x = _trials(values, level)
-    return _t_test(x, 1 / len(x), level).interval
+    a, b = np.asarray(first, dtype=np.bool_), np.asarray(second, dtype=np.bool_)
+    if a.shape != b.shape:
+        raise UsageError(f"the two systems have different items: {list(a.shape)} and {list(b.shape)}")
+    only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(_scipy_stats().binomtest(only_first, only_first + only_second).pvalue)
 
 
 def corrected_resampled_t(
@@ -145,29 +148,6 @@ def compare_all(
     return _corrected(pairs)
 
 
-def compare_trials(
-    systems: Mapping[str, Sequence[float] | AnyArray], *, test_share: float, level: float = 0.95
-) -> tuple[Compared, ...]:
-    """Each pair of systems by `corrected_resampled_t`, in the order of the mapping.
-
-    Args:
-        systems: Two or more; ``[J]`` each, a figure such as the accuracy in every trial.
-        test_share: Share of the items that each trial tests on: 1/k for k folds.
-        level: Confidence, 0..1.
-
-    Raises:
-        UsageError: Fewer than 2 systems, or as `corrected_resampled_t`.
-        MissingExtra: scipy is not installed.
-    """
-    if len(systems) < 2:
-        raise UsageError(f"needs 2 or more systems, got {len(systems)}")
-    pairs = []
-    for first, second in combinations(systems, 2):
-        found = corrected_resampled_t(systems[first], systems[second], test_share=test_share, level=level)
-        pairs.append(Compared(first, second, found.interval, found.p_value, found.p_value, "corrected t"))
-    return _corrected(pairs)
-
-
 def _corrected(pairs: list[Compared]) -> tuple[Compared, ...]:
     adjusted = holm([pair.p_value for pair in pairs])
     return tuple(replace(pair, adjusted=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
@@ -184,13 +164,18 @@ def _trials(values: Sequence[float] | AnyArray, level: float) -> Floats:
 
 def _t_test(x: Floats, share: float, level: float) -> Difference:
     """Of a mean whose variance is a share of that of the values."""
-    try:
-        from scipy.stats import t as student
-    except ImportError as error:
-        raise MissingExtra("a t test needs scipy", remedy="pip install 'imagist[study]'") from error
+    student = _scipy_stats().t
     mean, error_of_mean = float(x.mean()), sqrt(share * float(x.var(ddof=1)))
     half = float(student.ppf((1 + level) / 2, len(x) - 1)) * error_of_mean
     p = 0.0 if mean else 1.0  # without any spread
     if error_of_mean:
         p = 2 * float(student.sf(abs(mean) / error_of_mean, len(x) - 1))
     return Difference(Interval(mean, mean - half, mean + half, level), p)
+
+
+def _scipy_stats() -> Any:
+    try:
+        import scipy.stats
+    except ImportError as error:
+        raise MissingExtra("tests of significance need scipy", remedy="pip install 'imagist[study]'") from error
+    return scipy.stats

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Bools, Floats, Ints
+from imagist.arrays import AnyArray, Floats, Ints
 from imagist.errors import UsageError
 
 Method = Literal["percentile", "bca"]
@@ -192,24 +192,6 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
     half = z * sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
     # Rounding must not put a bound of 0 or 1 on the wrong side of the share itself.
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)), level)
-
-
-def mcnemar(first: Bools, second: Bools) -> float:
-    """Two-sided exact p-value that two classifiers, right or wrong on the same items, are equally good (McNemar 1947).
-
-    Raises:
-        UsageError: Arrays of unequal length.
-    """
-    a, b = np.asarray(first, dtype=np.bool_), np.asarray(second, dtype=np.bool_)
-    if a.shape != b.shape:
-        raise UsageError(f"the two systems have different items: {list(a.shape)} and {list(b.shape)}")
-    only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
-    apart = only_first + only_second
-    tail = ways = 1
-    for k in range(min(only_first, only_second)):
-        ways = ways * (apart - k) // (k + 1)
-        tail += ways
-    return min(1.0, 2 * tail / (1 << apart))
 
 
 def _check(rows: AnyArray, level: float) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 from imagist.arrays import Array
 from imagist.classifiers.image.labelmap import LabelMapClassifier
 from imagist.classifiers.text.transformer import model_folder
+from imagist.storage import digest_of
 from imagist.study.captions import Paths
 from imagist.study.config import ImageChoice, Study, TextChoice
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial
 from imagist.study.results import System
 from imagist.study.scores import to_arrays
-from imagist.study.store import Arrays, digest_of, key_of
+from imagist.study.store import Arrays, key_of
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, cached_features, fit_images
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
 

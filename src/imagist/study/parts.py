@@ -31,11 +31,6 @@ class SystemParts:
     distilled: bool = False
 
 
-def best_system(result: StudyResult) -> System:
-    """The system with the highest accuracy; of equal ones the first."""
-    return max(result.systems, key=lambda each: each.accuracy.value).system
-
-
 def system_named(result: StudyResult, name: str) -> System:
     """The system of a name, as tables and figures show it.
 

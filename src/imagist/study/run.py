@@ -11,13 +11,14 @@ from itertools import product
 
 from imagist.datasets.near_duplicates import Leak, refuse_leaks
 from imagist.errors import UsageError
+from imagist.study.analysis import CaptionInformation, caption_information
 from imagist.study.captions import Paths, captions_of
 from imagist.study.config import FusionKind, Study
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
 from imagist.study.fusing import Pair, TrialProbabilities, calibrated, distilled, fused
 from imagist.study.jobs import Job, image_jobs, text_jobs
-from imagist.study.results import System, SystemResult, evaluate_system
+from imagist.study.results import Gain, System, SystemResult, evaluate_system, gains
 from imagist.study.scores import Scores, compute_scores
 from imagist.study.store import Store
 from imagist.training.classifiers.image import Finetuned
@@ -38,8 +39,10 @@ class StudyResult:
         captions: Of all N examples, by captioner.
         systems: The result of each system, single classifiers first.
         scores: Of each single classifier in each trial, before calibration.
+        gains: Of each fused or distilled system over its baseline.
+        information: In the captions of each captioner.
         leaks: Near-duplicates of test images among the training images, where these were allowed.
-        store: Keeps what was computed.
+        trained_on_test: Captioners that were trained on a test split, where that was allowed, as sentences.
         computed: How many entries of the store the run computed, by kind.
     """
 
@@ -50,9 +53,16 @@ class StudyResult:
     captions: Mapping[str, tuple[str, ...]]
     systems: tuple[SystemResult, ...]
     scores: Mapping[System, tuple[Scores, ...]]
+    gains: tuple[Gain, ...]
+    information: tuple[CaptionInformation, ...]
     leaks: tuple[Leak, ...]
-    store: Store
+    trained_on_test: tuple[str, ...]
     computed: Mapping[str, int]
+
+    @property
+    def best(self) -> SystemResult:
+        """The most accurate system; the first of equal ones."""
+        return max(self.systems, key=lambda each: each.accuracy.value)
 
 
 def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResult:
@@ -74,9 +84,10 @@ def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResu
     data = assemble(study.data, paths.data, store, study.folds)
     duplicates = leaks(study.folds, data)
     every = tuple(trials(study.folds, data))
+    trained_on_test = _trained_on_test(study, data, every)
     if not allow_leakage:
         refuse_leaks(duplicates)
-        _refuse_trained_on_test(trained_on_test(study, data, every))
+        _refuse_trained_on_test(trained_on_test)
     captions = {choice.name: captions_of(choice, data, store, paths, contents) for choice in study.captioners}
     jobs = [*text_jobs(study, data, every, captions, contents), *image_jobs(study, data, every, paths, contents)]
     scores = _scores(jobs, store)
@@ -89,8 +100,12 @@ def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResu
     probabilities |= _fused(study, data, every, scores, store)
     probabilities |= _distilled(study, data, every, scores, probabilities, store)
     systems = tuple(evaluate_system(system, of, every, data, store) for system, of in probabilities.items())
-    computed = dict(store.computed)
-    return StudyResult(study, paths, data, every, captions, systems, scores, tuple(duplicates), store, computed)
+    gained = tuple(gains(systems, every, len(data.examples), store))
+    information = caption_information(systems, captions, every, data, store)
+    return StudyResult(
+        study, paths, data, every, captions, systems, scores, gained, information, tuple(duplicates), trained_on_test,
+        dict(store.computed),
+    )  # fmt: skip
 
 
 def _scores(jobs: Sequence[Job], store: Store) -> dict[System, tuple[Scores, ...]]:
@@ -174,12 +189,12 @@ def _check(study: Study) -> None:
         raise UsageError("; ".join(faults), item=study.name, remedy="see imagist.study.config")
 
 
-def trained_on_test(study: Study, data: Dataset, every: Sequence[Trial]) -> list[str]:
+def _trained_on_test(study: Study, data: Dataset, every: Sequence[Trial]) -> tuple[str, ...]:
     """Which captioners were trained on a test split: their captions of these images are better than of others."""
     splits = sorted({str(data.examples[i].split) for trial in every for i in trial.fold.test})
-    return [
+    return tuple(
         f"{c.name} was trained on split {split}" for c in study.captioners for split in splits if split in c.trained_on
-    ]
+    )
 
 
 def _refuse_trained_on_test(faults: Sequence[str]) -> None:

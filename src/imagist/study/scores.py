@@ -13,7 +13,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from imagist.arrays import Array
-from imagist.study.store import Arrays, Store, digest_of
+from imagist.storage import digest_of
+from imagist.study.store import Arrays, Store
 from imagist.training.classifiers.history import Epoch
 
 Fit = Callable[[int], Arrays]

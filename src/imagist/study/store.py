@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -16,7 +15,7 @@ import numpy as np
 from imagist import settings
 from imagist.arrays import AnyArray
 from imagist.errors import DataError, UsageError
-from imagist.storage import atomic_write
+from imagist.storage import atomic_write, digest_of
 
 Arrays = Mapping[str, AnyArray]
 Record = TypeVar("Record")
@@ -79,39 +78,9 @@ def key_of(kind: str, *parts: object) -> str:
 
     Args:
         kind: For people who read the folder, and for `Store.computed`.
-        parts: Everything that the result depends on, as `digest_of` takes it.
+        parts: Everything that the result depends on, as `imagist.storage.digest_of` takes it.
     """
     return f"{kind}-{digest_of(*parts)}"
-
-
-def digest_of(*parts: object) -> str:
-    """Returns the first 20 hexadecimal digits of a sha256 over types, lengths and contents of the parts.
-
-    Args:
-        parts: Numbers, names, None; arrays of numbers or of text; mappings, lists and dataclasses of these.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        _feed(digest.update, part)
-    return digest.hexdigest()[:20]
-
-
-def _feed(update: Callable[[bytes], None], part: object) -> None:
-    """Hashes the type of a part, its length, then its content."""
-    if isinstance(part, np.ndarray):
-        update(f"array {part.dtype.str} {part.shape} ".encode())
-        update(np.ascontiguousarray(part).tobytes())
-    elif is_dataclass(part):
-        _feed(update, [type(part).__name__, {each.name: getattr(part, each.name) for each in fields(part)}])
-    elif isinstance(part, Mapping):
-        _feed(update, sorted(part.items()))
-    elif isinstance(part, Sequence) and not isinstance(part, (str, bytes)):
-        update(f"list {len(part)} ".encode())
-        for each in part:
-            _feed(update, each)
-    else:
-        content = repr(part.item() if isinstance(part, np.generic) else part).encode()
-        update(b"%d %b " % (len(content), content))
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -22,7 +22,7 @@ from imagist.report.charts.reliability import Calibration, draw_reliability
 from imagist.report.charts.stability import draw_stability
 from imagist.report.charts.style import CROSS, TICK
 from imagist.report.charts.sweep import Sweep, draw_sweep
-from imagist.report.charts.text_vs_image import draw_overlap, draw_text_vs_image
+from imagist.report.charts.text_vs_image import draw_text_vs_image
 
 pytest.importorskip("matplotlib")
 
@@ -35,7 +35,6 @@ PLAIN = {
     draw_confusion: made.confusion(4),
     draw_reliability: [made.calibration("bag"), made.calibration("bert", after=False)],
     draw_abstention: [made.risk("bag", chosen=(0.8, 0.05)), made.risk("bert", area=0.1)],
-    draw_overlap: [made.text_vs_image("bag"), made.text_vs_image("bert", seed=1)],
     draw_text_vs_image: made.text_vs_image("bag"),
     draw_examples: [made.example()],
 }
@@ -48,7 +47,6 @@ SAID = {
     draw_confusion: ["bag", "class0", "predicted class"],
     draw_reliability: ["bag", "bert", "uncalibrated", "calibrated", "confidence", "items"],
     draw_abstention: ["bag", "bert", "mean risk 5.0%", "mean risk 10.0%", "at the chosen threshold"],
-    draw_overlap: ["bag", "bert", "both correct", "only image correct", "only text correct", "neither correct"],
     draw_text_vs_image: ["bag", "recall of the class", "image", "text"],
     draw_examples: [
         "label: dog",
@@ -98,7 +96,6 @@ ONE = {
     draw_confusion: Confusion("bag", ("only",), np.zeros((1, 1), int)),
     draw_reliability: [Calibration("bag", Reliability(np.array([0, 0.7]), np.array([0, 1.0]), np.array([0, 1])))],
     draw_abstention: [made.risk(steps=1, area=0.0)],
-    draw_overlap: [made.text_vs_image(labels=1, items=0)],
     draw_text_vs_image: made.text_vs_image(labels=1, items=0),
     draw_examples: [made.example(size=(1, 1), systems=1)],
 }
@@ -123,7 +120,6 @@ MANY = {
     draw_confusion: Confusion(NAMES[0], tuple(NAMES), np.full((20, 20), 9999)),
     draw_reliability: [made.calibration(name, 30) for name in NAMES[:9]],
     draw_abstention: [made.risk(name, area=0.01 + n / 100) for n, name in enumerate(NAMES)],
-    draw_overlap: [made.text_vs_image(name) for name in NAMES],
     draw_text_vs_image: made.text_vs_image(NAMES[0], labels=20),
     draw_examples: [
         made.example(NAMES[0], (600, 3), 8, " ".join(NAMES)),

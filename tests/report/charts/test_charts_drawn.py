@@ -12,13 +12,13 @@ from imagist.metrics.classes import Reliability
 from imagist.metrics.significance import Interval
 from imagist.report.charts.abstention import draw_abstention
 from imagist.report.charts.category_errors import draw_category_errors, errors_table
-from imagist.report.charts.comparison import comparison_table, draw_comparison
+from imagist.report.charts.comparison import draw_comparison
 from imagist.report.charts.confusion import Confusion, draw_confusion
 from imagist.report.charts.learning_curves import LearningCurves, draw_learning_curves
 from imagist.report.charts.reliability import Calibration, draw_reliability
 from imagist.report.charts.stability import draw_stability
 from imagist.report.charts.sweep import draw_sweep
-from imagist.report.charts.text_vs_image import TextVsImage, draw_overlap, draw_text_vs_image, recall_table
+from imagist.report.charts.text_vs_image import TextVsImage, draw_text_vs_image
 
 figures = pytest.importorskip("matplotlib.figure")
 
@@ -153,13 +153,6 @@ def test_where_systems_crowd_they_are_enlarged(seen):
     assert words(dots) == ["96.0 [94.0, 98.0]", "95.0 [93.0, 97.0]"]
 
 
-def test_the_comparison_table_is_ranked():
-    table = comparison_table([made.system("low", 0.2), made.system("high", 0.9, "image")], "All.")
-    assert table.heads == ("system", "kind", "accuracy [95% interval]")
-    assert table.rows == (("high", "image", "90.0 [88.0, 92.0]"), ("low", "text", "20.0 [18.0, 22.0]"))
-    assert comparison_table([], "None.").rows == ()
-
-
 def test_confusions_are_counts_coloured_by_row(seen):
     counts = np.array([[8, 2, 0], [0, 0, 0], [1, 0, 3]])
     data = Confusion("bag", ("a", "b", "c"), counts)
@@ -213,16 +206,11 @@ def answers():
 
 def test_which_classifier_is_correct_on_what(seen, answers):
     assert answers.parts == (5, 2, 1, 2)
-    (axes,) = seen(draw_overlap, [answers])
+    axes, _ = seen(draw_text_vs_image, answers)
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.5, 0.2, 0.1, 0.2])
     assert [bar.get_x() for bar in axes.patches] == pytest.approx([0, 0.5, 0.7, 0.8])
     assert words(axes) == ["50.0", "20.0", "10.0", "20.0", "either correct 80.0"]
-
-
-def test_the_highest_ceiling_is_on_top(seen, answers):
-    blind = replace(answers, name="blind", text=np.zeros(10, dtype=bool))
-    (axes,) = seen(draw_overlap, [blind, answers])
-    assert rows(axes) == ["bag", "blind"]
+    assert rows(axes) == ["bag"]
 
 
 def test_recall_is_lost_and_gained_by_class(seen, answers):
@@ -234,15 +222,6 @@ def test_recall_is_lost_and_gained_by_class(seen, answers):
     assert words(recalls) == ["−33.3: 2 lost, 0 gained", "+25.0: 0 lost, 1 gained"]
     assert recalls.texts[1].get_fontweight() == "bold"
     assert recalls.lines[0].get_color() != recalls.lines[3].get_color()
-
-
-def test_the_recall_table_is_worst_first(answers):
-    table = recall_table(answers, "By class.")
-    assert table.rows == (
-        ("dog", "6", "83.3", "50.0", "−33.3", "2", "0"),
-        ("sky", "4", "50.0", "75.0", "+25.0", "0", "1"),
-    )
-    assert table.numeric == (False, True, True, True, True, True, True)
 
 
 def test_the_level_of_the_interval_is_told(seen):

@@ -16,13 +16,13 @@ pytest.importorskip("matplotlib")
 
 from PIL import Image
 
-from imagist.metrics.information import information
 from imagist.records import Photo
 from imagist.report.formatting import points
 from imagist.report.study.charts import IMAGES, StudyCharts
 from imagist.report.study.publish import publish
 from imagist.report.study.result_files import write_results
 from imagist.report.study.result_tables import gains_table, information_table, informative_words_table, systems_table
+from imagist.study.analysis import caption_information
 from imagist.study.captions import Paths
 from imagist.study.config import Data, Folds, Fusions, Study
 from imagist.study.dataset import trials
@@ -65,7 +65,9 @@ def made_up(kind="stratified", seeds=(0,), targets=None, kinds=("score", "stacki
     study = Study("made up", Data(()), "About nothing.", folds)
     captions = {"sat": tuple(CAPTIONS[t] for t in data.targets)}
     paths = Paths(Path(), Path("study.toml"), Path())
-    return StudyResult(study, paths, data, every, captions, systems, scores, (), STORE, {})
+    gained = tuple(gains(systems, every, len(targets), STORE))
+    found = caption_information(systems, captions, every, data, STORE)
+    return StudyResult(study, paths, data, every, captions, systems, scores, gained, found, (), (), {})
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +152,7 @@ def test_the_best_system_stands_on_top_with_means_over_trials(whole):
 
 
 def test_the_greatest_gain_stands_on_top(whole):
-    made = gains(whole.systems, whole.trials, 60, STORE)
+    made = whole.gains
     table = gains_table(made)
     differences = {(g.compared.first, g.compared.second): g.compared.difference.value for g in made}
     values = [differences[row[:2]] for row in table.rows]
@@ -167,23 +169,23 @@ def test_without_a_score_fusion_there_is_no_weight(whole):
 
 def test_one_trial_has_no_test_over_trials():
     once = made_up("fixed")
-    table = gains_table(gains(once.systems, once.trials, 60, STORE))
+    table = gains_table(once.gains)
     assert table.heads[-1] == "p, Holm"
     assert len(table.rows) == 2
 
 
 def test_the_information_report_tells_what_words_keep(whole):
     image, text = whole.systems[:2]
-    captions = whole.captions["sat"]
-    found = information(whole.data.targets, image.probabilities, text.probabilities, captions, whole.data.labels)
-    table = dict(information_table("sat", found).rows)
+    (of,) = whole.information
+    assert (of.captioner, of.text, of.image) == ("sat", text, image)
+    table = dict(information_table("sat", of.information).rows)
     right = [(o.probabilities.argmax(axis=1) == whole.data.targets) for o in (image, text)]
     assert table["accuracy of the image classifier"].startswith(points(right[0].mean()))
     assert table["accuracy of the text classifier"].startswith(points(right[1].mean()))
     assert table["text minus image"].startswith(points(right[1].mean() - right[0].mean(), sign=True))
     ceiling = table["either is correct (upper bound of any choice between them)"]
     assert ceiling.startswith(points((right[0] | right[1]).mean()))
-    typical = {row[0]: row[1] for row in informative_words_table(found).rows}
+    typical = {row[0]: row[1] for row in informative_words_table(of.information).rows}
     assert typical["red"] == "class0"
     assert typical["blue"] == "class2"
 
@@ -278,7 +280,9 @@ def test_images_alone_make_a_report_as_well(photos, tmp_path, monkeypatch):
         )
     monkeypatch.setattr("imagist.report.study.publish.write_page", lambda page, *given, **named: None)
     every = made_up("fixed", kinds=())
-    only = replace(every, systems=every.systems[:1], scores={IMAGE: every.scores[IMAGE]}, captions={})
+    only = replace(
+        every, systems=every.systems[:1], scores={IMAGE: every.scores[IMAGE]}, captions={}, gains=(), information=()
+    )
     publish(only, tmp_path)
     assert stems == ["comparison", "category-errors", "confusion-image", "reliability", "abstention", "examples"]
     assert "Gains of fusion" not in (tmp_path / "tables.md").read_text("utf-8")

@@ -11,7 +11,6 @@ from imagist.metrics.significance import Interval
 from imagist.report.charts.style import INK, SOFT, Mark, as_percent, drawing, key, mark, named_rows
 from imagist.report.charts.validation import check_any, check_interval
 from imagist.report.formatting import with_interval
-from imagist.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -72,13 +71,6 @@ def draw_comparison(data: Sequence[SystemAccuracy], stem: Path) -> None:
             )  # fmt: skip
         if any(looks):
             key(figure, entries, loc="outside upper right", ncols=min(5, len(entries)))
-
-
-def comparison_table(data: Sequence[SystemAccuracy], caption: str) -> Table:
-    """The same as a table, the best on top."""
-    ranked = sorted(data, key=lambda system: -system.accuracy.value)
-    level = f"accuracy [{100 * ranked[0].accuracy.level:g}% interval]" if ranked else "accuracy"
-    return Table(("system", "kind", level), tuple((s.name, s.kind, with_interval(s.accuracy)) for s in ranked), caption)
 
 
 def _looks(kinds: Sequence[str]) -> dict[str, Mark]:

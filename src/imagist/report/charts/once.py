@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imagist import __version__
-from imagist.storage import write_text
-from imagist.study.store import digest_of
+from imagist.storage import digest_of, write_text
 
 
 def draw_once(draw: Callable[..., None], data: object, stem: Path, **named: Any) -> None:
@@ -16,7 +15,7 @@ def draw_once(draw: Callable[..., None], data: object, stem: Path, **named: Any)
 
     Args:
         draw: A function of `imagist.report.charts`: draws the data and writes ``stem.png`` and ``stem.svg``.
-        data: As `imagist.study.store.digest_of` takes it.
+        data: As `imagist.storage.digest_of` takes it.
         stem: Path without its suffix.
         named: Further arguments of ``draw``.
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from imagist.arrays import AnyArray, Bools
 from imagist.errors import UsageError
 from imagist.report.charts.style import IMAGE, INK, SOFT, TEXT, as_percent, drawing, key, named_rows
-from imagist.report.charts.validation import check_any, check_flags
+from imagist.report.charts.validation import check_flags
 from imagist.report.formatting import folded, points
-from imagist.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -89,25 +88,6 @@ class ClassRecalls:
     gained: int
 
 
-def draw_overlap(data: Sequence[TextVsImage], stem: Path) -> None:
-    """Writes ``stem.png`` and ``stem.svg``: who is correct on what share of the items, one bar per system.
-
-    Args:
-        data: The systems.
-        stem: Path without its suffix.
-
-    Raises:
-        MissingExtra: matplotlib is not installed.
-        UsageError: No systems.
-        OutputError: The folder cannot be written to.
-    """
-    check_any("systems", data)
-    ranked = sorted(data, key=lambda one: one.parts[3] / len(one.targets))
-    with drawing(stem, 8.8, 1.6 + 0.44 * len(ranked)) as figure:
-        axes = figure.add_subplot()
-        key(figure, _overlap(axes, ranked), loc="outside upper right", ncols=4)
-
-
 def draw_text_vs_image(data: TextVsImage, stem: Path) -> None:
     """Writes ``stem.png`` and ``stem.svg``: who is correct on what share of the items, and recall by class.
 
@@ -123,45 +103,31 @@ def draw_text_vs_image(data: TextVsImage, stem: Path) -> None:
     over: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 4}
     with drawing(stem, 8.8, 3.1 + 0.34 * len(classes)) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=[1, 0.5 + 0.4 * len(classes)])
-        key(upper, _overlap(upper, [data]), **over)
+        key(upper, _overlap(upper, data), **over)
         key(lower, _recalls(lower, classes), **over)
 
 
-def recall_table(data: TextVsImage, caption: str) -> Table:
-    """Recall of both classifiers by class, their difference, and the items that only one of them gets."""
-    heads = ("class", "items", "image recall", "text recall", "difference", "only image", "only text")
-    rows = tuple(
-        (
-            one.label, f"{one.items:,}", points(one.image), points(one.text),
-            points(one.text - one.image, sign=True), f"{one.lost:,}", f"{one.gained:,}",
-        )
-        for one in data.by_class()
-    )  # fmt: skip
-    return Table(heads, rows, caption)
-
-
-def _overlap(axes: Axes, data: Sequence[TextVsImage]) -> list[tuple[Artist, str]]:
-    named_rows(axes, [one.name for one in data])
-    entries: dict[str, Artist] = {}
-    for row, one in enumerate(data):
-        left = 0.0
-        for count, (name, colour, hatch, letters) in zip(one.parts, _PARTS, strict=True):
-            share = count / len(one.targets)
-            (bar,) = axes.barh(row, share, 0.68, left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.8)
-            entries[name] = bar
-            if share >= _ROOM:
-                box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
-                axes.text(
-                    left + share / 2, row, points(share), ha="center", va="center", fontsize=8.5, color=letters,
-                    bbox=box,
-                )  # fmt: skip
-            left += share
-        ceiling = f"either correct {points(1 - one.parts[3] / len(one.targets))}"
-        axes.annotate(ceiling, (1.03, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+def _overlap(axes: Axes, data: TextVsImage) -> list[tuple[Artist, str]]:
+    """One bar: the shares of items that both, one or neither classifies correctly."""
+    named_rows(axes, [data.name])
+    entries: list[tuple[Artist, str]] = []
+    left = 0.0
+    for count, (name, colour, hatch, letters) in zip(data.parts, _PARTS, strict=True):
+        share = count / len(data.targets)
+        (bar,) = axes.barh(0, share, 0.68, left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.8)
+        entries.append((bar, name))
+        if share >= _ROOM:
+            box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
+            axes.text(
+                left + share / 2, 0, points(share), ha="center", va="center", fontsize=8.5, color=letters, bbox=box
+            )
+        left += share
+    ceiling = f"either correct {points(1 - data.parts[3] / len(data.targets))}"
+    axes.annotate(ceiling, (1.03, 0), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     axes.set_xlim(0, 1)
     as_percent(axes, "x")
     axes.set_xlabel("of all items")
-    return [(bar, name) for name, bar in entries.items()]
+    return entries
 
 
 def _recalls(axes: Axes, classes: Sequence[ClassRecalls]) -> list[tuple[Artist, str]]:

@@ -23,6 +23,7 @@ from imagist.report.charts.stability import FoldAccuracies, draw_stability
 from imagist.report.charts.sweep import Sweep, draw_sweep
 from imagist.report.charts.text_vs_image import TextVsImage, draw_text_vs_image
 from imagist.report.study.page import Plot
+from imagist.study.analysis import CaptionInformation
 from imagist.study.results import System, SystemResult, test_rows
 from imagist.study.run import StudyResult
 
@@ -171,14 +172,13 @@ class StudyCharts:
             "Share of errors among the images that are answered, when the least confident ones are left undecided.",
         )
 
-    def text_vs_image(self, captioner: str, text: SystemResult, image: SystemResult) -> Plot:
+    def text_vs_image(self, of: CaptionInformation) -> Plot:
         """Which classifier is correct on what, and the categories that captions lose."""
-        right = (correct(o.probabilities, self._targets) for o in (image, text))
-        stem = self.folder / f"text-vs-image-{captioner}"
-        draw_once(
-            draw_text_vs_image, TextVsImage(captioner, self._result.data.labels.names, self._targets, *right), stem
-        )
-        return Plot(stem, f"Captions of {captioner} compared with the image classifier, on the same images.")
+        right = (correct(each.probabilities, self._targets) for each in (of.image, of.text))
+        stem = self.folder / f"text-vs-image-{of.captioner}"
+        data = TextVsImage(of.captioner, self._result.data.labels.names, self._targets, *right)
+        draw_once(draw_text_vs_image, data, stem)
+        return Plot(stem, f"Captions of {of.captioner} compared with the image classifier, on the same images.")
 
     def examples(self) -> tuple[Example, ...]:
         """Test images, those on which the best systems disagree first, spread over the categories."""
@@ -211,16 +211,6 @@ class StudyCharts:
     def best_of_each(self) -> list[SystemResult]:
         """The most accurate text, image and fused system, where there is one."""
         return [best for kind in ("text", "image", "fused") for best in self.best(1, (kind,))]
-
-    @property
-    def targets(self) -> Ints:
-        """Targets of the test rows, ``[N]``."""
-        return self._targets
-
-    @property
-    def rows(self) -> Ints:
-        """The test rows, ``[N]``."""
-        return self._rows
 
 
 def _rank(targets: Ints, place: int) -> int:

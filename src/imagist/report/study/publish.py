@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from imagist import settings
-from imagist.metrics.information import Information, information
 from imagist.report.charts.category_errors import errors_table
 from imagist.report.charts.examples import draw_examples
 from imagist.report.charts.once import draw_once
@@ -24,9 +22,7 @@ from imagist.report.study.result_tables import (
     systems_table,
 )
 from imagist.report.tables import Table, write_tables
-from imagist.study.results import SystemResult, gains
-from imagist.study.run import StudyResult, trained_on_test
-from imagist.study.store import key_of
+from imagist.study.run import StudyResult
 
 TARGET_RISK = 0.05  # marked in the chart of abstention
 
@@ -48,9 +44,8 @@ def publish(result: StudyResult, folder: Path) -> Path:
     sections = list(_sections(result, charts, tables))
     write_tables(folder / "tables.md", result.study.name, tables)
     page = folder / "report.html"
-    best = max(result.systems, key=lambda each: each.accuracy.value)
     facts = [
-        (f"{points(best.accuracy.value)}%", f"best accuracy: {best.system.name}"),
+        (f"{points(result.best.accuracy.value)}%", f"best accuracy: {result.best.system.name}"),
         (f"{len(result.data.examples):,}", f"images in {len(result.data.labels)} categories"),
         (str(len(result.trials)), "trials"),
     ]
@@ -62,19 +57,18 @@ def _sections(result: StudyResult, charts: StudyCharts, tables: dict[str, Table]
     """The sections of the page; tables that are to be written as Markdown are added to ``tables``."""
     tables["Systems"] = systems_table(result.systems)
     yield Section("Accuracy of all systems", (charts.comparison(), tables["Systems"]))
-    compared = gains(result.systems, result.trials, len(result.data.examples), result.store)
-    if compared:
-        tables["Gains of fusion"] = gains_table(compared)
+    if result.gains:
+        tables["Gains of fusion"] = gains_table(result.gains)
         yield Section("Gains of fusion", (*charts.sweeps(), tables["Gains of fusion"]))
     if len(result.trials) > 1:
         yield Section("Accuracy by fold", (charts.stability(),))
     if curves := tuple(charts.learning_curves()):
         yield Section("Learning curves", curves)
-    for text, image, found in _information(result, charts):
-        name = text.system.captioner
-        tables[f"Captions of {name}"] = table = information_table(f"{text.system.name} and {image.system.name}", found)
-        parts = charts.text_vs_image(name, text, image), table, informative_words_table(found)
-        yield Section(f"Information in the captions of {name}", parts)
+    for each in result.information:
+        pair = f"{each.text.system.name} and {each.image.system.name}"
+        tables[f"Captions of {each.captioner}"] = table = information_table(pair, each.information)
+        parts = charts.text_vs_image(each), table, informative_words_table(each.information)
+        yield Section(f"Information in the captions of {each.captioner}", parts)
     plot, errors = charts.category_errors()
     tables["Errors by category"] = errors_table(errors, "Percentage of each category's images.")
     yield Section("Errors by category", (plot, tables["Errors by category"], *charts.confusions()))
@@ -83,18 +77,6 @@ def _sections(result: StudyResult, charts: StudyCharts, tables: dict[str, Table]
     draw_once(draw_examples, examples, charts.folder / "examples")
     yield Section("Examples", ("Images on which the best systems disagree come first.", Panel(examples)))
     yield Section("Methods and settings", (*_methods(result), Listing(settings.to_toml(result.study))))
-
-
-def _information(result: StudyResult, charts: StudyCharts) -> Iterator[tuple[SystemResult, SystemResult, Information]]:
-    """For each captioner: its best text classifier, the best image classifier, and the information in its captions."""
-    images = charts.best(1, ("image",))
-    for name, captions in result.captions.items():
-        texts = [each for each in charts.best(len(result.systems), ("text",)) if each.system.captioner == name]
-        if texts and images:
-            tested = [captions[i] for i in charts.rows]
-            given = charts.targets, images[0].probabilities, texts[0].probabilities, tested, result.data.labels
-            key = key_of("information", *given)
-            yield texts[0], images[0], result.store.record(key, Information, partial(information, *given))
 
 
 def _methods(result: StudyResult) -> Iterator[str]:
@@ -109,7 +91,7 @@ def _methods(result: StudyResult) -> Iterator[str]:
     )
     if result.leaks:
         yield f"Leakage was allowed: {len(result.leaks)} test images have near-duplicates among the training images."
-    for each in trained_on_test(result.study, result.data, result.trials):
+    for each in result.trained_on_test:
         yield f"Leakage was allowed: {each}, which is tested here."
     yield (
         f"{folds.fits} of {folds.inner} inner folds of each trial's training images are validation folds in turn, for "
