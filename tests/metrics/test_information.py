@@ -1,4 +1,4 @@
-"""The information report against scikit-learn, against known amounts of information, and by hand."""
+"""Information in captions and images, against scikit-learn, known amounts of information, and by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.errors import UsageError
-from imagist.metrics.information import Information, Overlap, bits, information, kappa, overlap, telling_words
+from imagist.metrics.information import Information, bits, information, informative_words, kappa
 from imagist.metrics.resampling import Resamples
 from imagist.metrics.significance import paired_difference, wilson_interval
 from imagist.records import LabelSet
@@ -20,7 +20,7 @@ NOUNS = ("a cat sits", "a dog runs", "a red car")
 
 
 def made_up(items: int, seed: int = 0, image: float = 0.9, text: float = 0.7):
-    """Targets, two opinions that are right about so often, and captions that name what the words' verdict says."""
+    """Targets, probabilities of two classifiers of given accuracy, and captions that name the predicted class."""
     draw = np.random.default_rng(seed)
     targets = draw.integers(3, size=items)
     opinions = []
@@ -49,36 +49,6 @@ def test_accuracies_agreement_and_oracle_are_those_of_the_verdicts() -> None:
     assert found.difference == paired_difference(said == targets, seen == targets, resamples=200)
     assert found.kappa.value == pytest.approx(sklearn.cohen_kappa_score(seen, said))
     assert found.oracle.value > max(found.image_accuracy.value, found.text_accuracy.value)
-
-
-def test_who_is_right_where() -> None:
-    image, text = np.array([1, 1, 1, 0, 0, 0], bool), np.array([1, 1, 0, 1, 0, 0], bool)
-    assert overlap(image, text) == Overlap(both=2, only_image=1, only_text=1, neither=2)
-    found = report()
-    assert sum(vars(found.overlap).values()) == 200
-    assert found.overlap.both + found.overlap.only_image == round(found.image_accuracy.value * 200)
-    assert found.overlap.both + found.overlap.only_text == round(found.text_accuracy.value * 200)
-    assert 200 - found.overlap.neither == round(found.oracle.value * 200)
-
-
-def test_each_class_tells_what_words_lose_and_recover() -> None:
-    targets, image, text, captions = made_up(200)
-    found = information(targets, image, text, captions, LABELS, resamples=200)
-    recalls = [sklearn.recall_score(targets, p.argmax(axis=1), average=None) for p in (image, text)]
-    for number, each in enumerate(found.classes):
-        assert each.label == LABELS.names[number]
-        assert (each.image_recall.value, each.text_recall.value) == pytest.approx([r[number] for r in recalls])
-        assert each.difference.interval.value == pytest.approx(recalls[1][number] - recalls[0][number])
-        assert each.difference.interval.low <= each.difference.interval.value <= each.difference.interval.high
-    for part in ("both", "only_image", "only_text", "neither"):
-        assert sum(getattr(each.overlap, part) for each in found.classes) == getattr(found.overlap, part)
-
-
-def test_a_class_without_items_has_no_recall() -> None:
-    targets, image, text, captions = made_up(50)
-    few = np.minimum(targets, 1)
-    car = information(few, image, text, captions, LABELS, resamples=50).classes[2]
-    assert (car.image_recall, car.text_recall, car.difference, car.overlap) == (None, None, None, Overlap(0, 0, 0, 0))
 
 
 @given(st.integers(2, 60), st.integers(0, 500), st.floats(0, 1))
@@ -164,14 +134,14 @@ def test_the_intervals_of_bits_are_those_of_resamples() -> None:
         assert (interval.low, interval.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.06)
 
 
-def test_words_tell_what_sklearn_says() -> None:
+def test_mutual_information_of_words_is_that_of_scikit_learn() -> None:
     draw = np.random.default_rng(1)
     targets = draw.integers(3, size=120)
     words = np.array(["cat", "dog", "car", "red", "runs", "the"])
     captions = [
         " ".join([*draw.choice(words, 3), LABELS.names[t] if draw.random() < 0.5 else "thing"]) for t in targets
     ]
-    found = telling_words(captions, targets, LABELS)
+    found = informative_words(captions, targets, LABELS)
     assert {word.word for word in found} == {word for caption in captions for word in caption.split()}
     for word in found:
         present = [word.word in caption.split() for caption in captions]
@@ -186,7 +156,7 @@ def test_miller_and_madow_by_hand() -> None:
     # Of 8 captions, 4 a class; "x" is in all 4 of one and 1 of the other: counts 4, 1 / 0, 3: 3 cells of 4 are filled.
     targets = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     captions = ["x", "x", "x", "x", "x", "y", "y", "y"]
-    word = {found.word: found for found in telling_words(captions, targets, LabelSet(("a", "b")))}["x"]
+    word = {found.word: found for found in informative_words(captions, targets, LabelSet(("a", "b")))}["x"]
     plug_in = 1 - (5 / 8) * (-(0.8 * np.log2(0.8) + 0.2 * np.log2(0.2)))
     assert word.plug_in == pytest.approx(plug_in)
     assert word.bits == pytest.approx(plug_in + (2 + 2 - 3 - 1) / (2 * 8 * np.log(2)))
@@ -198,24 +168,24 @@ def test_the_correction_takes_away_what_chance_adds() -> None:
     corrected, plain = [], []
     for _ in range(200):
         captions = np.where(draw.random(60) < 0.5, "here", "")
-        word = telling_words(captions.tolist(), draw.integers(5, size=60), LabelSet(tuple("abcde")))[0]
+        word = informative_words(captions.tolist(), draw.integers(5, size=60), LabelSet(tuple("abcde")))[0]
         corrected.append(word.bits)
         plain.append(word.plug_in)
     assert abs(np.mean(corrected)) < 0.006 < 0.03 < np.mean(plain)
 
 
 def test_a_word_counts_once_a_caption_and_case_and_punctuation_do_not() -> None:
-    found = telling_words(["A dog, a DOG!", "", "a cat."], np.array([1, 1, 0]), LABELS)
+    found = informative_words(["A dog, a DOG!", "", "a cat."], np.array([1, 1, 0]), LABELS)
     assert {word.word: word.captions for word in found} == {"a": 2, "dog": 1, "cat": 1}
-    assert telling_words(["", "..."], np.array([0, 1]), LABELS) == ()
+    assert informative_words(["", "..."], np.array([0, 1]), LABELS) == ()
 
 
 def test_a_word_that_all_captions_have_tells_nothing() -> None:
-    (word,) = telling_words(["a"] * 6, np.arange(6) % 3, LABELS)
+    (word,) = informative_words(["a"] * 6, np.arange(6) % 3, LABELS)
     assert (word.bits, word.plug_in) == (0, 0)
 
 
-def test_the_report_names_the_most_telling_words() -> None:
+def test_the_report_names_the_most_informative_words() -> None:
     assert [word.word for word in report(most=2).words] == [word.word for word in report().words[:2]]
     assert {"cat", "dog", "car"} <= {word.word for word in report().words}
 

@@ -1,9 +1,8 @@
-"""The information report: what the words of a captioner keep of what the image says about its category.
+"""How much of an image's information about its category a caption keeps.
 
-Two classifiers stand in for the two sources, so that everything here is about what can be read from a caption or from a
-image by a classifier at hand. The information in bits is a lower bound: I(Y; X) >= H(Y) - CE, with CE the
-cross-entropy of any classifier of X on items that it was not trained on (Barber and Agakov 2003); calibrated
-classifiers come nearest to it.
+Two classifiers stand in for the two sources, so all values depend on these classifiers. The information in bits is a
+lower bound: I(Y; X) >= H(Y) - CE, where CE is the cross-entropy of any classifier of X on items that it was not trained on
+(Barber and Agakov 2003). It is tightest for calibrated classifiers.
 
 Shapes: N items; C classes; B resamples; W distinct words.
 """
@@ -33,45 +32,16 @@ from imagist.records import LabelSet
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """How many items which of the two got right; they sum to N."""
-
-    both: int
-    only_image: int
-    only_text: int
-    neither: int
-
-
-@dataclass(frozen=True)
-class ClassKept:
-    """One class in words and in images.
-
-    Attributes:
-        label: Its name.
-        image_recall: Share of its items that the image's classifier finds, Wilson's interval; None without items.
-        text_recall: That of the words.
-        difference: Words less image on the same items: below 0 the words lose; None without items.
-        overlap: Over its items: ``only_image`` is what the words lost, ``only_text`` what they recovered.
-    """
-
-    label: str
-    image_recall: Interval | None
-    text_recall: Interval | None
-    difference: Difference | None
-    overlap: Overlap
-
-
-@dataclass(frozen=True)
 class Bits:
-    """Information about the label, in bits; bounds below 0 say that a classifier is worse than the base rates.
+    """Information about the label, in bits; a bound below 0 means that the classifier is worse than the base rates.
 
     Attributes:
-        label: H(Y) of the items' own base rates.
-        image: Lower bound of what the image tells, with a bootstrap interval.
-        text: Lower bound of what the words tell.
+        label: H(Y) of the base rates of the items.
+        image: Lower bound of the information in the image, with a bootstrap interval.
+        text: Lower bound of the information in the caption.
         image_share: Share of the label's information in the image, at least.
-        text_share: Share of the label's information in the words, at least.
-        kept: What the words tell over what the image tells; above 1 they tell a classifier more.
+        text_share: Share of the label's information in the caption, at least.
+        kept: Information in the caption divided by that in the image; above 1 the text classifier uses more.
     """
 
     label: float
@@ -84,15 +54,14 @@ class Bits:
 
 @dataclass(frozen=True)
 class Word:
-    """What it tells of the label that a word is in the caption.
+    """Mutual information between the label and the presence of a word in the caption.
 
     Attributes:
         word: In lower case.
         captions: How many have it.
         label: The class whose share of captions with the word is largest.
-        bits: Mutual information with the label, corrected for the number of items (Miller and Madow 1955); may be below
-            0 where there is none.
-        plug_in: The same, not corrected: too high.
+        bits: Corrected for the number of items (Miller and Madow 1955); may be below 0 if there is none.
+        plug_in: Not corrected, and so too high.
     """
 
     word: str
@@ -104,20 +73,18 @@ class Word:
 
 @dataclass(frozen=True)
 class Information:
-    """The report on one captioner.
+    """Captions of one captioner compared with the images.
 
     Attributes:
         items: N.
-        image_accuracy: Of the image's classifier, Wilson's interval.
-        text_accuracy: Of the words'.
-        difference: Words less image, paired.
-        agreement: Share of items of which both say the same.
-        kappa: Cohen's kappa of the two, bootstrap interval; 0 where both only ever say one class.
-        overlap: Who is right where.
-        oracle: Share of items that either gets right: what no choice between the two verdicts can exceed.
-        classes: C of them.
+        image_accuracy: Of the image classifier, with Wilson's interval.
+        text_accuracy: Of the text classifier.
+        difference: Accuracy of the text classifier minus that of the image classifier, paired.
+        agreement: Share of items with equal predictions.
+        kappa: Cohen's kappa of the two, with a bootstrap interval; 0 if both predict one class alone.
+        oracle: Share of items that at least one predicts correctly: the upper bound of any choice between the two.
         bits: Information about the label.
-        words: The most telling, most bits first.
+        words: The most informative, most bits first.
     """
 
     items: int
@@ -126,9 +93,7 @@ class Information:
     difference: Difference
     agreement: Interval
     kappa: Interval
-    overlap: Overlap
     oracle: Interval
-    classes: tuple[ClassKept, ...]
     bits: Bits
     words: tuple[Word, ...]
 
@@ -145,68 +110,56 @@ def information(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Information:
-    """The report over items that neither classifier was trained or calibrated on.
+    """Compares the two classifiers on items that neither was trained or calibrated on.
 
     Args:
         targets: Integers ``[N]``, 0..C-1.
-        image: ``[N, C]``, probabilities from the image, calibrated.
-        text: ``[N, C]``, those from the words, calibrated.
+        image: ``[N, C]``, calibrated probabilities of the image classifier.
+        text: ``[N, C]``, calibrated probabilities of the text classifier.
         captions: The N captions.
         labels: C names.
-        most: How many words to tell of.
+        most: Number of words to keep.
         level: Confidence of the intervals, 0..1.
         resamples: B.
         seed: Of the resamples.
 
     Raises:
-        UsageError: Shapes that do not fit together, rows that are no distributions, or a level outside of 0..1.
+        UsageError: Shapes that do not match, rows that are no distributions, or a level outside of 0..1.
     """
     t, p, q = np.asarray(targets), np.asarray(image), np.asarray(text)
     if p.shape != q.shape or p.shape[1:] != (len(labels),) or len(captions) != len(t):
         raise UsageError(
-            f"needs two opinions [N, {len(labels)}] and N captions,"
+            f"needs two arrays of probabilities [N, {len(labels)}] and N captions,"
             f" got {list(p.shape)}, {list(q.shape)} and {len(captions)}"
         )
-    seen, said = correct(p, t), correct(q, t)
+    by_image, by_text = correct(p, t), correct(q, t)
     draws = Resamples(len(t), resamples, seed=seed)
     same = p.argmax(axis=1) == q.argmax(axis=1)
     return Information(
         len(t),
-        _share(seen, level),
-        _share(said, level),
-        paired_difference(said, seen, level=level, resamples=resamples, seed=seed),
+        _share(by_image, level),
+        _share(by_text, level),
+        paired_difference(by_text, by_image, level=level, resamples=resamples, seed=seed),
         _share(same, level),
         kappa(p.argmax(axis=1), q.argmax(axis=1), len(labels), draws, level),
-        overlap(seen, said),
-        _share(seen | said, level),
-        tuple(
-            _class_kept(label, seen[t == number], said[t == number], level, resamples, seed)
-            for number, label in enumerate(labels)
-        ),
+        _share(by_image | by_text, level),
         bits(t, p, q, draws, level),
-        telling_words(captions, t, labels)[:most],
-    )
-
-
-def overlap(image: Bools, text: Bools) -> Overlap:
-    """Counts of items ``[N]`` by who is right."""
-    return Overlap(
-        *(int(of.sum()) for of in (image & text, image & ~text, text & ~image, ~image & ~text)),
+        informative_words(captions, t, labels)[:most],
     )
 
 
 def kappa(first: AnyArray, second: AnyArray, classes: int, draws: Resamples, level: float = 0.95) -> Interval:
-    """Agreement of two verdicts ``[N]`` beyond chance (Cohen 1960), -1..1, with a percentile interval.
+    """Agreement of two classifiers beyond chance (Cohen 1960), -1..1, with a percentile interval.
 
     Args:
-        first: Class numbers, 0..C-1.
+        first: Predicted classes of one classifier, ``[N]``, 0..C-1.
         second: The same of the other.
         classes: C.
         draws: Over the N items.
         level: Confidence, 0..1.
 
     Raises:
-        UsageError: Arrays that do not fit together, or a level outside of 0..1.
+        UsageError: Arrays that do not match, or a level outside of 0..1.
     """
     counts = confusion_matrix(second, first, classes)
     one, other = np.eye(classes)[first], np.eye(classes)[second]
@@ -216,25 +169,25 @@ def kappa(first: AnyArray, second: AnyArray, classes: int, draws: Resamples, lev
 
 
 def bits(targets: AnyArray, image: AnyArray, text: AnyArray, draws: Resamples, level: float = 0.95) -> Bits:
-    """Information about the label, as means over the items of how much likelier than its base rate the truth was held.
+    """Information about the label: the mean over items of log2(probability of the label / its base rate).
 
-    The base rates are those of all items in every resample: drawn anew, they would be less even each time.
+    Every resample uses the base rates of all items; those of a resample are less even, which would bias the estimate.
 
     Args:
         targets: Integers ``[N]``, 0..C-1.
-        image: ``[N, C]``, probabilities from the image.
-        text: ``[N, C]``, those from the words.
+        image: ``[N, C]``, probabilities of the image classifier.
+        text: ``[N, C]``, probabilities of the text classifier.
         draws: Over the N items.
         level: Confidence, 0..1.
 
     Raises:
-        UsageError: Shapes or targets that make no sense, rows that are no distributions, or a level outside of 0..1.
+        UsageError: Wrong shapes or targets, rows that are no distributions, or a level outside of 0..1.
     """
-    seen, said = (log_losses(each, targets) / log(2) for each in (image, text))
+    loss_image, loss_text = (log_losses(each, targets) / log(2) for each in (image, text))
     t = np.asarray(targets)
     surprise = np.log2(len(t) / np.bincount(t)[t])
-    sums = np.stack([surprise, surprise - seen, surprise - said], axis=1)
-    value, drawn = (_told(totals / len(t)) for totals in (sums.sum(axis=0), draws.totals(sums)))
+    sums = np.stack([surprise, surprise - loss_image, surprise - loss_text], axis=1)
+    value, drawn = (_shares(totals / len(t)) for totals in (sums.sum(axis=0), draws.totals(sums)))
 
     def interval(name: str) -> Interval:
         return interval_of(float(value[name]), drawn[name], None, level)
@@ -242,8 +195,8 @@ def bits(targets: AnyArray, image: AnyArray, text: AnyArray, draws: Resamples, l
     return Bits(float(value["label"]), *map(interval, ("image", "text", "image_share", "text_share", "kept")))
 
 
-def telling_words(captions: Sequence[str], targets: AnyArray, labels: LabelSet) -> tuple[Word, ...]:
-    """All W words of the captions, by how much their presence tells of the label.
+def informative_words(captions: Sequence[str], targets: AnyArray, labels: LabelSet) -> tuple[Word, ...]:
+    """All W words of the captions, most informative first.
 
     Args:
         captions: N.
@@ -251,7 +204,7 @@ def telling_words(captions: Sequence[str], targets: AnyArray, labels: LabelSet) 
         labels: C names.
 
     Raises:
-        UsageError: Not one caption an item, or classes that have no label.
+        UsageError: Captions and targets of different lengths, or targets without a label.
     """
     t = np.asarray(targets)
     check_targets(np.broadcast_to(np.float32(0), (len(captions), len(labels))), t)
@@ -285,8 +238,8 @@ def _presence_information(with_word: Ints, support: Ints) -> tuple[Floats, Float
     return np.maximum(0, plug_in), plug_in + cells / (2 * items * log(2))
 
 
-def _told(means: Floats) -> dict[str, Floats]:
-    """The figures of means ``[..., 3]`` in bits: of the label, of it in the image, of it in the words."""
+def _shares(means: Floats) -> dict[str, Floats]:
+    """Information and shares, from means ``[..., 3]`` in bits: of the label, in the image, in the caption."""
     label, image, text = np.moveaxis(means, -1, 0)
     return {
         "label": label,
@@ -299,7 +252,7 @@ def _told(means: Floats) -> dict[str, Floats]:
 
 
 def _over(part: Floats, whole: Floats) -> Floats:
-    """A share; 0 where there is nothing to have a share in."""
+    """A share; 0 where the whole is 0."""
     return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
 
 
@@ -309,7 +262,7 @@ def _entropy(shares: AnyArray) -> Floats:
 
 
 def _kappa(sums: AnyArray, classes: int) -> Floats:
-    """Of sums ``[..., 2C + 1]``: how often either said each class, and how often they said the same."""
+    """Kappa from sums ``[..., 2C + 1]``: how often each classifier predicts each class, and how often both agree."""
     items = sums[..., :classes].sum(axis=-1)
     by_chance = (sums[..., :classes] * sums[..., classes:-1]).sum(axis=-1) / items
     room = items - by_chance
@@ -318,10 +271,3 @@ def _kappa(sums: AnyArray, classes: int) -> Floats:
 
 def _share(hits: Bools, level: float) -> Interval:
     return wilson_interval(int(hits.sum()), len(hits), level=level)
-
-
-def _class_kept(label: str, seen: Bools, said: Bools, level: float, resamples: int, seed: int) -> ClassKept:
-    if not len(seen):
-        return ClassKept(label, None, None, None, Overlap(0, 0, 0, 0))
-    difference = paired_difference(said, seen, level=level, resamples=resamples, seed=seed)
-    return ClassKept(label, _share(seen, level), _share(said, level), difference, overlap(seen, said))
