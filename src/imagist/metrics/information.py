@@ -1,8 +1,8 @@
 """How much of an image's information about its category a caption keeps.
 
 Two classifiers stand in for the two sources, so all values depend on these classifiers. The information in bits is a
-lower bound: I(Y; X) >= H(Y) - CE, where CE is the cross-entropy of any classifier of X on items that it was not trained on
-(Barber and Agakov 2003). It is tightest for calibrated classifiers.
+lower bound: I(Y; X) >= H(Y) - CE, where CE is the cross-entropy of any classifier of X on items that it was not trained
+on (Barber and Agakov 2003). It is tightest for calibrated classifiers.
 
 Shapes: N items; C classes; B resamples; W distinct words.
 """
