@@ -42,7 +42,7 @@ class SystemAccuracy:
 
 
 def draw_comparison(data: Sequence[SystemAccuracy], stem: Path) -> None:
-    """Writes ``stem.png`` and ``stem.svg``: a bar a system, from 0 on; equal ones stay in the order given.
+    """Writes ``stem.png`` and ``stem.svg``: one bar per system, from 0 on; equal ones keep the given order.
 
     Args:
         data: The systems.
@@ -74,13 +74,13 @@ def draw_comparison(data: Sequence[SystemAccuracy], stem: Path) -> None:
 
 
 def _looks(kinds: Sequence[str]) -> dict[str, Mark]:
-    """Of each kind, those that the pages know first."""
+    """The mark of each kind, those of the pages first."""
     known = dict.fromkeys((*_KINDS, *kinds))
     return {kind: mark(number) for number, kind in enumerate(known) if kind in kinds}
 
 
 def _bars(axes: Axes, ranked: Sequence[SystemAccuracy], looks: dict[str, Mark]) -> list[tuple[Artist, str]]:
-    """Draws a bar a system; the kinds for the key."""
+    """Draws one bar per system and returns the entries of the legend."""
     named_rows(axes, [system.name for system in ranked], width=40)
     entries: dict[str, Artist] = {}
     for row, system in enumerate(ranked):
@@ -99,7 +99,7 @@ def _bars(axes: Axes, ranked: Sequence[SystemAccuracy], looks: dict[str, Mark]) 
 
 
 def _dots(axes: Axes, ranked: Sequence[SystemAccuracy], looks: dict[str, Mark]) -> None:
-    """The intervals alone, on the stretch that they span."""
+    """Draws the intervals alone, enlarged."""
     named_rows(axes, [""] * len(ranked))
     axes.axvline(ranked[0].accuracy.value, color=SOFT, linewidth=0.8, linestyle=":")
     for row, system in enumerate(ranked):

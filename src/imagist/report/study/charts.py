@@ -49,7 +49,7 @@ class StudyCharts:
         self._targets = result.data.targets[self._rows]
 
     def comparison(self) -> Plot:
-        """Every system's accuracy."""
+        """Accuracy of every system."""
         bars = [SystemAccuracy(o.system.name, o.accuracy, "image" if o.system.kind == "distilled" else o.system.kind)
                 for o in self._result.systems]  # fmt: skip
         stem = self.folder / "comparison"
@@ -57,7 +57,7 @@ class StudyCharts:
         return Plot(stem, "Accuracy of every system, with 95% intervals over the test images.")
 
     def stability(self) -> Plot:
-        """The best systems fold by fold."""
+        """Accuracy of the best systems by fold."""
         shown = [
             FoldAccuracies(o.system.name, np.array([f.accuracy for f in o.metrics]), o.accuracy) for o in self.best(12)
         ]
