@@ -81,8 +81,8 @@ def _card(source: str, photo: Photo, explanation: Explanation) -> Markup:
     return render(
         "explanation_card.html", source=source, prediction=explanation.prediction, category=explanation.category,
         top=TOP, image=jpeg(image), evidence=jpeg(evidence), marked=_marked(explanation),
-        verdict=sentences.verdict(explanation), sources_line=sentences.opinions(explanation),
-        weight_line=sentences.weighing(explanation), evidence_line=sentences.image_evidence(explanation),
+        category_line=sentences.category_line(explanation), sources_line=sentences.predictions(explanation),
+        weight_line=sentences.text_weight(explanation), evidence_line=sentences.image_evidence(explanation),
         **_words(image, explanation),
     )  # fmt: skip
 

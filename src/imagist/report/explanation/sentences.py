@@ -15,8 +15,8 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     """For a terminal: the category, the caption, and the changes without each word and without its region."""
     prediction, category = explanation.prediction, explanation.category
     number = prediction.labels.index(category)
-    yield verdict(explanation)
-    yield f"{opinions(explanation)} {weighing(explanation)}"
+    yield category_line(explanation)
+    yield f"{predictions(explanation)} {text_weight(explanation)}"
     yield prediction.caption.text
     width = max((len(word.text) for word in explanation.words), default=0)
     drops = explanation.word_drops(category)
@@ -33,13 +33,13 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         yield lacking
 
 
-def verdict(explanation: Explanation) -> str:
+def category_line(explanation: Explanation) -> str:
     """The category and its fused probability."""
-    likeliest = f"{explanation.category} {explanation.prediction.probability:.1%}"
-    return f"undecided; most probable: {likeliest}" if explanation.prediction.abstained else likeliest
+    most_probable = f"{explanation.category} {explanation.prediction.probability:.1%}"
+    return f"undecided; most probable: {most_probable}" if explanation.prediction.abstained else most_probable
 
 
-def opinions(explanation: Explanation) -> str:
+def predictions(explanation: Explanation) -> str:
     """The prediction of each classifier."""
     own = explanation.prediction
     return (
@@ -48,7 +48,7 @@ def opinions(explanation: Explanation) -> str:
     )
 
 
-def weighing(explanation: Explanation) -> str:
+def text_weight(explanation: Explanation) -> str:
     """The weight of the text classifier."""
     weight = explanation.weight
     if weight is None:

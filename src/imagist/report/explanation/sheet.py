@@ -43,8 +43,8 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
     """
     image = Image.fromarray(photo.pixels)
     image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
-    head: list[Line] = [(sentences.verdict(explanation), HEADING, JOINT)]
-    head += [(f"{sentences.opinions(explanation)} {sentences.weighing(explanation)}", TEXT, INK)]
+    head: list[Line] = [(sentences.category_line(explanation), HEADING, JOINT)]
+    head += [(f"{sentences.predictions(explanation)} {sentences.text_weight(explanation)}", TEXT, INK)]
     occluded = Image.alpha_composite(
         image.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), image.size)
     )
