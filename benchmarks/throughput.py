@@ -34,7 +34,6 @@ from imagist.images import rows
 from imagist.pipeline import load
 from imagist.records import Photo
 from imagist.training.captioners.vocabulary import UNKNOWN
-from imagist.training.embedded.images import SIDE
 from imagist.training.export.restore import restore
 from imagist.training.networks.decoder import beams_of
 
@@ -42,6 +41,7 @@ RESULT = Path(__file__).parent / "results" / "throughput.md"
 BATCH = 32
 REPEATS = 3
 PLAIN = 100  # images of the plain loop
+SIDE = 224  # of the embedded encoder, in pixels
 
 
 def best(measured: Callable[[], int]) -> float:

@@ -31,7 +31,7 @@ epochs = 2
 def recipe(tmp_path, monkeypatch):
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imagist.cli.train.logged", lambda folder: None)
+    monkeypatch.setattr("imagist.training.logs.logged", lambda folder: None)
     (tmp_path / "small.toml").write_text(RECIPE)
     return "small.toml"
 
@@ -112,3 +112,24 @@ def test_without_tensorboard_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtra, match="pip install"):
         Curves(tmp_path, tensorboard=True)
+
+
+def test_an_encoder_s_recipe_goes_to_its_distillation(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("imagist.training.logs.logged", lambda folder: None)
+    seen = {}
+
+    def train(recipe, data, folder, features, curves):
+        seen.update(recipe=recipe, folder=folder)
+        return folder / "encoder.safetensors"
+
+    monkeypatch.setattr("imagist.training.encoders.distillation.train.train", train)
+    source = "[{ path = 'a.parquet' }]"
+    (tmp_path / "e.toml").write_text(
+        f'name = "e"\nteacher = "t"\n[data]\ndev = {source}\n[[data.train]]\nsources = {source}'
+    )
+    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "tail.steps=7"]) == 0
+    assert seen["recipe"].tail.steps == 7
+    assert capsys.readouterr().out.strip() == "runs/e/encoder.safetensors"
+    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "tail.stops=7"]) == 2
+    assert "tail.stops" in capsys.readouterr().err

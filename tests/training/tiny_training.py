@@ -12,9 +12,9 @@ from imagist.captioning.decoding import Decoding
 from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
+from imagist.training.captioners.label_sentences import LabelNames, LabelSentences
 from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
 from imagist.training.captioners.vocabulary import build_vocabulary
-from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders.features import Grids
 from imagist.training.networks.attention import AttentionDecoder
 
@@ -34,6 +34,15 @@ SELF_CRITICAL = SelfCritical(
 )
 
 
+SENTENCES = LabelSentences(
+    {"thing": ("{a}", "a photo of {a}", "there is {a}", "{a} seen up close", "the image shows {a}")},
+    {
+        name: LabelNames(("thing",), (f"a {name}", f"one {name}"))
+        for name in ("cat", "dog", "car", "banana", "bee", "barn")
+    },
+)
+
+
 def grids(number, seed, views=2):
     """float16 ``[number, views, 4, 6]``."""
     drawn = np.random.default_rng(seed).normal(size=(number, views, CELLS, CHANNELS))
@@ -47,7 +56,7 @@ def said(number, language="en", sentences=SAID):
 
 def labelled(seed, *labels):
     """A set that has nothing but labels."""
-    return Corpus(grids(len(labels), seed), labels=labels, label_sentences=LabelSentences({*labels}))
+    return Corpus(grids(len(labels), seed), labels=labels, label_sentences=SENTENCES)
 
 
 class Tiny:
@@ -62,7 +71,7 @@ class Tiny:
             labelled(5, "banana", "bee", "barn"),
         ]
         self.dev = Corpus(grids(3, 6, views=1), said(3))
-        drawn = [text for corpus in self.corpora[1:] for text in corpus.label_sentences.all()]
+        drawn = [text for corpus in self.corpora[1:] for text in SENTENCES.all(corpus.labels)]
         self.vocabulary = build_vocabulary(SAID, ["en"], 1, drawn)
         self.evaluator = CaptionEvaluator(self.dev, self.vocabulary, Decoding(beam=2, max_length=LONGEST))
 

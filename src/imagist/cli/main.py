@@ -24,7 +24,7 @@ COMMANDS = {
     "explain": ("imagist.cli.explain", "explain categories: the words and the parts of the image that decided"),
     "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
-    "train": ("imagist.cli.train", "train a captioner from a recipe"),
+    "train": ("imagist.cli.train", "train a captioner or an encoder from a recipe"),
     "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
     "models": ("imagist.cli.models", "list installed models, and show their cards"),
 }

@@ -29,7 +29,7 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from imagist import settings
-    from imagist.cli.train import begin_log
+    from imagist.training.logs import begin_log
 
     data = data_folder(args)
     try:

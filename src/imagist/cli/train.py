@@ -1,4 +1,4 @@
-"""``imagist train caption``: a captioner from a recipe, with its bundle, curves and samples."""
+"""``imagist train``: a captioner or an encoder from a recipe, with its curves and results."""
 
 from __future__ import annotations
 
@@ -8,41 +8,50 @@ from pathlib import Path
 from typing import Any
 
 from imagist.cli.parser import Parser, add_changes, add_data, data_folder
-from imagist.errors import MissingExtra, OutputError
+from imagist.errors import MissingExtra
+from imagist.training.logs import begin_log
 
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    actions = parser.add_subparsers(required=True, metavar="caption")
+    actions = parser.add_subparsers(required=True, metavar="caption|encoder")
     caption = actions.add_parser("caption", help="train a captioner from a recipe (needs imagist[torch])")
-    caption.add_argument("config", type=Path, metavar="CONFIG.toml", help="the recipe; see configs/captioners")
-    add_data(caption, "recipe")
-    caption.add_argument(
-        "--folder", type=Path, metavar="DIR", help="checkpoints, bundle and report (default: runs/NAME of the recipe)"
-    )
-    caption.add_argument(
-        "--features", type=Path, default=Path("runs/features"), metavar="DIR",
-        help="cache of frozen encoders' features (default: runs/features)",
-    )  # fmt: skip
-    add_changes(caption, "cross_entropy.epochs=3")
-    caption.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
+    _add_recipe(caption, "configs/captioners", "cross_entropy.epochs=3")
     caption.set_defaults(act=_caption)
+    encoder = actions.add_parser("encoder", help="distil an encoder from a recipe (needs imagist[torch])")
+    _add_recipe(encoder, "configs/embedded/encoder.toml", "tail.steps=500")
+    encoder.set_defaults(act=_encoder)
+
+
+def _add_recipe(parser: Parser, examples: str, change: str) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help=f"the recipe; see {examples}")
+    add_data(parser, "recipe")
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="checkpoints and results (default: runs/NAME of the recipe)"
+    )
+    parser.add_argument(
+        "--features", type=Path, default=Path("runs/features"), metavar="DIR",
+        help="cache of the features of frozen encoders (default: runs/features)",
+    )  # fmt: skip
+    add_changes(parser, change)
+    parser.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
-    return int(args.act(args))
+    try:
+        return int(args.act(args))
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name}", remedy="pip install 'imagist[torch]'") from error
 
 
 def _caption(args: argparse.Namespace) -> int:
     from imagist import settings
 
     data = data_folder(args)
-    try:
-        from imagist.training.captioners.recipe import Recipe
-        from imagist.training.captioners.train import train
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name}", remedy="pip install 'imagist[torch]'") from error
+    from imagist.training.captioners.recipe import Recipe
+    from imagist.training.captioners.train import train
+
     recipe = settings.read(args.config, Recipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
@@ -52,6 +61,21 @@ def _caption(args: argparse.Namespace) -> int:
 
         write_report(outcome.folder, outcome.measured, outcome.samples, settings.to_toml(recipe))
         sys.stdout.write(f"{outcome.folder / 'report.html'}\n")
+    return 0
+
+
+def _encoder(args: argparse.Namespace) -> int:
+    from imagist import settings
+
+    data = data_folder(args)
+    from imagist.training.encoders.distillation.recipe import DistillationRecipe
+    from imagist.training.encoders.distillation.train import train
+
+    recipe = settings.read(args.config, DistillationRecipe, args.set)
+    folder = args.folder or Path("runs") / recipe.name
+    begin_log(folder / "train.log")
+    weights = train(recipe, data, folder, args.features, Curves(folder, tensorboard=args.tensorboard))
+    sys.stdout.write(f"{weights}\n")
     return 0
 
 
@@ -86,32 +110,3 @@ class Curves:
             for name, value in metrics.items():
                 self._board.add_scalar(f"{phase}/{name}", value, step)
             self._board.flush()
-
-
-def begin_log(path: Path) -> None:
-    """Makes the folder of a run, and logs to a file in it.
-
-    Raises:
-        OutputError: It cannot be written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        logged(path)
-    except OSError as error:
-        raise OutputError(f"cannot be written to: {error.strerror}", item=str(path.parent)) from error
-
-
-def logged(path: Path) -> None:
-    """Sends the log of the training to stderr and to a file."""
-    import logging
-
-    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(path)]
-    form = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    logger = logging.getLogger("imagist.training")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    for handler in handlers:
-        handler.setFormatter(form)
-        logger.addHandler(handler)
-    for chatty in ("onnxscript", "onnx_ir"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from safetensors.torch import save_file
 
-from imagist.datasets.captions import Record
+from imagist.datasets.entries import Record
 from imagist.records import LabelSet
 from imagist.training.classifiers.image_settings import Pretrained
 

@@ -14,7 +14,7 @@ pytest.importorskip("onnxscript")
 from labelled_colours import SIDE, examples, image, tiny_network
 
 from imagist.classifiers.image.network import NetworkClassifier
-from imagist.datasets.captions import Record
+from imagist.datasets.entries import Record
 from imagist.errors import BundleNotFound, DataError, ItemError, UsageError
 from imagist.images.photo import photo_of
 from imagist.records import LabelSet

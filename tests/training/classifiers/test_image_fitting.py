@@ -172,7 +172,7 @@ def photos15(data, tmp_path_factory):
     """For each split images and class names; features are kept in a folder that the tests share."""
     import pyarrow.parquet as pq
 
-    from imagist.datasets.captions import Record
+    from imagist.datasets.entries import Record
 
     rows = pq.read_table(data / "photos15.parquet", columns=["image", "split", "label"]).to_pylist()
     parts = {split: [row for row in rows if row["split"] == split] for split in ("train", "dev")}

@@ -1,101 +1,141 @@
-"""The command behind `make train-embedded`: what it says when it cannot begin."""
+"""The command behind `make train-embedded`, and a tiny embedded model that it trains from the shipped recipes."""
 
 from __future__ import annotations
 
-import json
+import io
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-pytest.importorskip("torch")
-pytest.importorskip("timm")
-pytest.importorskip("onnx")
+torch = pytest.importorskip("torch")
+timm = pytest.importorskip("timm")
+pytest.importorskip("accelerate")
+pytest.importorskip("onnxscript")
 
-from imagist.training.embedded import train as embedded
-from imagist.training.embedded.images import Encoded, PhotoSet
-from imagist.training.embedded.train import SHARES, STAGES, TAXONOMIES, VIEWS, Training, corpus_of, main
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.torch import save_file
+
+from imagist import settings
+from imagist.bundle import MODEL_CARD, open_bundle
+from imagist.classifiers.taxonomy import built_in, built_in_names
+from imagist.pipeline import load
+from imagist.training import logs
+from imagist.training.captioners.recipe import Recipe
+from imagist.training.embedded.labelled import LabelledSets
+from imagist.training.embedded.train import TAXONOMIES, main
+from imagist.training.encoders.distillation.recipe import DistillationRecipe
 
 pytestmark = pytest.mark.torch
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "embedded"
+WEIGHTS = "mobilenetv2_100.imagenet.fp16.safetensors"
+TINY = [
+    "encoder.image_size=64", "encoder.units.images=20", "encoder.units.steps=[1, 1, 1, 1, 1, 1]",
+    "encoder.tail.steps=2",
+    "encoder.tail.batch_size=2", "captioner.backbone.image_size=64", "captioner.data.min_count=1",
+    "captioner.decoder.hidden_size=16", "captioner.decoder.embedding_size=16", "captioner.decoder.attention_size=8",
+    "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
+    "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
-    monkeypatch.setattr(embedded.logging, "basicConfig", lambda **options: [h.close() for h in options["handlers"]])
-    monkeypatch.setattr(embedded.torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(logs, "logged", lambda path: None)
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
 
 
-def test_without_images_it_says_how_to_name_them(capsys):
+def test_without_a_data_folder_the_error_names_the_option(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
     assert "--data or IMAGIST_DATA" in capsys.readouterr().err
 
 
-def test_an_empty_folder_of_images_is_one_line_with_the_remedy(tmp_path, capsys):
-    arguments = ["encoder", "--data", str(tmp_path), "--folder", str(tmp_path / "run"), "--bundle", str(tmp_path / "b")]
+def test_an_empty_data_folder_is_an_error_of_one_line_with_its_remedy(tmp_path, capsys):
+    arguments = ["--configs", str(CONFIGS), "--data", str(tmp_path), "--folder", str(tmp_path / "run")]
+    assert main([*arguments, "--bundle", str(tmp_path / "b")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert "--data" in lines[0]
+
+
+def test_a_change_to_an_unknown_step_lists_the_steps(tmp_path, capsys):
+    arguments = ["--data", str(tmp_path), "--folder", str(tmp_path / "run"), "--set", "decoder.epochs=1"]
     assert main(arguments) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert said[0].startswith("error: ")
-    assert "IMAGIST_DATA" in said[0]
+    error = capsys.readouterr().err
+    assert "no step 'decoder'" in error
+    assert "encoder, captioner, labelled" in error
 
 
-def test_an_unknown_stage_lists_the_known(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["everything", "--data", str(tmp_path)])
-    said = capsys.readouterr().err
-    assert all(stage in said for stage in STAGES)
-
-
-def test_stages_run_in_the_order_asked_for(tmp_path, monkeypatch):
-    ran = []
-    for stage in STAGES:
-        monkeypatch.setattr(Training, stage, lambda self, stage=stage: ran.append(stage))
-    where = ["--data", str(tmp_path), "--folder", str(tmp_path / "run")]
-    assert main(["grids", "encoder", *where]) == 0
-    assert main(where) == 0
-    assert ran == ["grids", "encoder", "bundle", "card"]
-
-
-def test_the_card_is_written_beside_the_bundle(tmp_path, monkeypatch):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "bundle").mkdir()
-    (tmp_path / "run" / "measured.json").write_text(json.dumps({"found": 1}))
-    monkeypatch.setattr(
-        embedded.modelcard, "model_card", lambda measured, folder: f"# {measured['found']} {folder.name}"
-    )
-    Training(tmp_path, tmp_path / "run", tmp_path / "bundle").card()
-    assert (tmp_path / "bundle" / "MODEL_CARD.md").read_text() == "# 1 bundle"
-
-
-def test_there_are_views_for_each_set_and_a_fusion_for_each_built_in_taxonomy():
-    from imagist.classifiers.taxonomy import built_in_names
-    from imagist.training.encoders.distillation import DistilConfig
-
-    assert len(VIEWS) == len(SHARES) == len(DistilConfig().shares)
-    assert sum(DistilConfig().shares) == pytest.approx(1)
+def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
+    encoder = settings.read(CONFIGS / "encoder.toml", DistillationRecipe)
+    captioner = settings.read(CONFIGS / "captioner.toml", Recipe)
+    labelled = settings.read(CONFIGS / "labelled.toml", LabelledSets)
+    assert len(encoder.data.train) == 1 + len(captioner.data.labelled) == 3
+    assert captioner.data.label_sentences is not None
+    assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
+        *built_in("photos15").labels
+    }
     assert {*TAXONOMIES} == {*built_in_names()}
 
 
-def test_a_set_speaks_with_its_own_sentences_or_with_those_of_its_labels():
-    grids = np.zeros((2, 3, 4, 6), np.float16)
-    pixels = np.zeros((2, 2, 2, 3), np.uint8)
-    told = corpus_of(Encoded(PhotoSet("a", pixels, captions=(("A Dog.", "..."), ("A cat!", "Two cats"))), grids))
-    assert told.captions == [[("en", "a dog")], [("en", "a cat"), ("en", "two cats")]]
-    named = corpus_of(Encoded(PhotoSet("b", pixels, labels=("cat", "bee")), grids))
-    assert "bee" in named.sample(1, 1, np.random.default_rng(0))[0][1]
-    for corpus in (told, named):
-        assert len(corpus) == 2
-        assert corpus.features.rows is grids
+def image(number):
+    """A small image of a colour of its own."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 40, (20, 20, 3)) + (np.array([number, 3 * number, 200]) % 200)
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": f"{number}.png"}
 
 
-def test_its_vocabulary_knows_all_that_labels_may_need():
-    training = object.__new__(Training)
-    grids = np.zeros((1, 1, 4, 6), np.float16)
-    pixels = np.zeros((1, 2, 2, 3), np.uint8)
-    rare = ("a dog",) * 4 + ("a zebu",)
-    sets = [PhotoSet("a", pixels, captions=(rare,)), PhotoSet("b", pixels, labels=("banana",))]
-    words = training._vocabulary([corpus_of(Encoded(photos, grids)) for photos in sets])
-    assert {"a", "dog", "banana"} <= {*words.lines}
-    assert "zebu" not in words.lines
+@pytest.fixture
+def data(tmp_path):
+    """A few images under the names of the data sets that the recipes read."""
+    folder = tmp_path / "data"
+    (folder / "flickr8k").mkdir(parents=True)
+    (folder / "weights").mkdir()
+    torch.manual_seed(1)
+    save_file(timm.create_model("mobilenetv2_100", pretrained=False).state_dict(), folder / "weights" / WEIGHTS)
+    captions = [["a dog runs on grass", "a brown dog", "the dog runs", "a dog outside", "one dog on green grass"],
+                ["a red car", "the car is red", "a car on a street", "a parked car", "one car stands"]]  # fmt: skip
+
+    def write(name, number, start, **columns):
+        table = {"image": [image(start + i) for i in range(number)], **columns}
+        pq.write_table(pa.table(table), folder / f"{name}.parquet")
+
+    for start, (name, number) in enumerate([("train-0", 6), ("train-1", 4), ("dev", 3)]):
+        own = [captions[i % 2] for i in range(number)]
+        write(f"flickr8k/{name}", number, 20 * start, split=[name.split("-")[0]] * number, captions=own)
+    labels = [*built_in("photos15").labels] * 3
+    write("photos15", len(labels), 60, label=labels, split=["train"] * 30 + ["dev"] * 15)
+    others = ["goose", "tabby", "barn", "bee", "pizza", "monarch"]
+    write("tiny_imagenet", len(others), 120, label=others, split=["train"] * len(others))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, capsys):
+    run, bundle = tmp_path / "run", tmp_path / "embedded"
+    arguments = ["--configs", str(CONFIGS), "--data", str(data), "--folder", str(run), "--bundle", str(bundle)]
+    arguments += [part for change in TINY for part in ("--set", change)]
+    assert main(arguments) == 0, capsys.readouterr().err
+    opened = open_bundle(bundle)
+    assert opened.name == "embedded"
+    assert opened.description.endswith("15 classes")
+    assert opened.version in (bundle / MODEL_CARD).read_text("utf-8")
+    rows = pq.read_table(run / "labelled.parquet").to_pylist()
+    auxiliary = [row["label"] for row in rows if row["weight"] < 1]
+    assert auxiliary == ["bird", "cat", "food", "butterfly", *["dog", "car"] * 5]
+    (prediction,) = load(bundle, taxonomy="sns4")([image(1)["bytes"]])
+    assert prediction.label in built_in("sns4").labels
+    assert prediction.caption.text
+
+    shutil.rmtree(data / "weights")  # a step that ran again would need it
+    before = opened.version, (run / "labelled.parquet").stat().st_mtime_ns
+    assert main(arguments) == 0
+    assert (open_bundle(bundle).version, (run / "labelled.parquet").stat().st_mtime_ns) == before

@@ -11,8 +11,7 @@ from imagist.classifiers.ngrams import counts
 from imagist.classifiers.taxonomy import Taxonomy, identity
 from imagist.records import LabelSet
 from imagist.training.embedded import heads
-from imagist.training.embedded.heads import Linear, TextHead, fit_linear
-from imagist.training.embedded.images import Encoded, PhotoSet
+from imagist.training.embedded.heads import Linear, fit_linear
 
 pytestmark = pytest.mark.torch
 
@@ -71,17 +70,6 @@ def test_terms_are_those_of_enough_captions_most_frequent_first():
     assert heads.best_terms(["a a b", "a c", "a b"], least=3) == ("a",)
 
 
-def test_the_exported_words_head_counts_and_weighs_alike():
-    terms = heads.best_terms(CAPTIONS, least=2)
-    table = counts([*CAPTIONS, "nothing known"], {term: i for i, term in enumerate(terms)})
-    idf = heads.inverse_frequency(table)
-    rng = np.random.default_rng(0)
-    linear = Linear(rng.normal(size=(len(terms), 4)).astype(np.float32), rng.normal(size=4).astype(np.float32), 0.6)
-    with torch.no_grad():
-        found = TextHead(linear, idf)(torch.from_numpy(table)).numpy()
-    np.testing.assert_allclose(found, linear.scores(heads.weighed(table, idf)), atol=1e-5)
-
-
 def test_the_best_of_the_penalties_is_no_worse_than_any(problem):
     x, targets, weights = problem
     dev = x[:40], targets[:40]
@@ -95,48 +83,6 @@ def test_the_best_of_the_penalties_is_no_worse_than_any(problem):
 
 
 LABELS = LabelSet(("bird", "cat", "dog", "person"))
-
-
-def labelled(*names):
-    photos = PhotoSet("tiny_imagenet/train", np.zeros((len(names), 2, 2, 3), np.uint8), labels=names)
-    return Encoded(photos, np.zeros((len(names), 1, 4, 6), np.float16))
-
-
-def spoken(*captions):
-    photos = PhotoSet("flickr8k/train", np.zeros((len(captions), 2, 2, 3), np.uint8), captions=captions)
-    return Encoded(photos, np.zeros((len(captions), 1, 4, 6), np.float16))
-
-
-def test_kin_by_label():
-    assert heads.kin(labelled("barn", "goose", "tabby", "Chihuahua", "bee"), LABELS) == {1: 0, 2: 1, 3: 2}
-
-
-def test_kin_by_what_four_of_five_say_while_none_says_another():
-    dog, other = "a dog runs", "an animal runs"
-    item = spoken(
-        (dog,) * 5, (dog,) * 4 + (other,), (dog,) * 3 + (other,) * 2, (dog,) * 4 + ("a dog and a man",), (other,) * 5
-    )
-    assert heads.kin(item, LABELS) == {0: 2, 1: 2}
-
-
-def test_kin_are_held_to_few(monkeypatch):
-    monkeypatch.setattr(heads, "KIN_MOST", 2)
-    assert heads.kin(labelled(*["goose"] * 5, "tabby"), LABELS) == {0: 0, 1: 0, 5: 1}
-
-
-def test_examples_are_every_view_of_the_own_set_and_kin_at_less():
-    rng = np.random.default_rng(0)
-    own = Encoded(
-        PhotoSet("photos15/train", np.zeros((4, 2, 2, 3), np.uint8), labels=LABELS.names),
-        rng.normal(size=(4, 2, 3, 6)).astype(np.float16),
-    )
-    kin = labelled("goose", "barn")
-    made = heads.training_examples([own, kin], LABELS, lambda grids: ["said"] * len(grids))
-    assert made.features.shape == (9, 6)
-    assert made.targets.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0]
-    assert made.weights.tolist() == pytest.approx([1.0] * 8 + [heads.KIN_WEIGHT])
-    assert len(made.captions) == 9
-    np.testing.assert_allclose(made.features[4], own.grids[0, 1].astype(np.float32).mean(0), atol=1e-5)
 
 
 def test_the_fusion_of_a_taxonomy_leaves_out_what_is_in_no_category():

@@ -1,4 +1,4 @@
-"""The model card says what was measured."""
+"""The model card contains the measured figures."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ def classes(value):
 
 @pytest.fixture
 def measured():
-    def runs(cider):
-        return {
-            "captions": {"BLEU-4": figure(0.2134), "CIDEr": figure(cider)},
-            "photos15": classes(0.6),
-            "sns4": classes(0.7),
-        }
-
-    parity = {"images": 200, "equal_captions": 1.0, "scores": 3e-6, "logprobs": 2e-5}
+    captioner = {
+        "parity": {"images": 200, "equal_captions": 0.985, "logprobs": 2e-2},
+        "dev": {"en": {"CIDEr": figure(0.4567)}},
+        "parameters": {"encoder": 2_223_872},
+        "words": 3141,
+    }
     return {
-        "dev": {"float": runs(0.4567), "shipped": runs(0.4566)},
-        "parity": {"float": parity, "shipped": parity | {"equal_captions": 0.985, "scores": 4e-3}},
+        "captions": {"BLEU-4": figure(0.2134), "CIDEr": figure(0.4566)},
+        "classes": {"photos15": classes(0.6), "sns4": classes(0.7)},
+        "captioner": captioner,
     }
 
 
@@ -51,9 +50,10 @@ def test_a_class_table():
 
 def test_the_card_holds_what_was_measured(measured):
     bundle = open_bundle("embedded")
-    text = model_card(measured, bundle.folder)
+    text = model_card(measured, bundle.path)
     assert text.startswith(f"# {bundle.name}")
-    for part in (bundle.version, "45.7 [44.7, 46.7]", "100.0% equal", "98.5% equal", "45.67 -> 45.66", "| sns4 | 77 |"):
+    for part in (bundle.version, "45.7 [44.7, 46.7]", "98.5% equal", "CIDEr 45.67 in torch, 45.66 in", "| sns4 | 77 |"):
         assert part in text
     assert "{" not in text
-    assert f"{len(bundle.lines('vocabulary.txt')):,} words" in text
+    assert "3,141 words" in text
+    assert "2.2 million weights" in text

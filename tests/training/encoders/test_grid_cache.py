@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tiny_images import record
 from torch import nn
 
-from imagist.datasets.captions import Record
+from imagist.datasets.entries import Record
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.encoders import grid_cache
 from imagist.training.encoders.backbone import open_backbone

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tiny_images import record
 
-from imagist.datasets.captions import Record
+from imagist.datasets.entries import Record
 from imagist.images.photo import photo_of
 from imagist.training.encoders.views import Views
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from imagist.datasets.captions import Record
+from imagist.datasets.entries import Record
 
 
 def record(seed, size=(40, 30), name=None):

@@ -33,50 +33,50 @@ def pixels():
     return np.random.default_rng(5).integers(0, 256, (6, 40, 30, 3), np.uint8)
 
 
-def test_a_written_bundle_is_held_to_its_modules(made, pixels):
-    proof = assemble.parity(*made, pixels)
-    assert proof.keys() == {"images", "equal_captions", "logprobs"}  # and no scores, as it does not classify
-    assert (proof["images"], proof["equal_captions"]) == (6, 1)
-    assert proof["logprobs"] < 1e-3
+def test_a_written_bundle_agrees_with_its_modules(made, pixels):
+    figures = assemble.parity(*made, pixels)
+    assert figures.keys() == {"images", "equal_captions", "logprobs"}  # and no scores, as it does not classify
+    assert (figures["images"], figures["equal_captions"]) == (6, 1)
+    assert figures["logprobs"] < 1e-3
 
 
-def test_parity_sees_a_difference(made, pixels):
+def test_parity_measures_a_difference(made, pixels):
     parts, folder = made
     other = tiny_bundles.parts(parts.name)
     with torch.no_grad():
         for parameter in other.decoder.parameters():
             parameter.mul_(1.01)
-    proof = assemble.parity(other, folder, pixels)
-    assert proof["equal_captions"] < 1 or proof["logprobs"] > 1e-3
+    figures = assemble.parity(other, folder, pixels)
+    assert figures["equal_captions"] < 1 or figures["logprobs"] > 1e-3
 
 
 def test_its_card_says_how_to_read_it(made):
     parts, folder = made
     bundle = open_bundle(folder)
-    assert {*bundle.card["files"]} == {
-        "encoder.onnx", "begin.onnx", "step.onnx", "vocabulary.txt"
-    }  # fmt: skip
-    captioner = bundle.card["captioner"]
-    assert captioner["kind"] == parts.kind
-    assert captioner["end"] == parts.vocabulary.end
-    assert captioner["languages"] == parts.vocabulary.starts
-    assert [*captioner["languages"]] == [*parts.vocabulary.starts]  # the main one first
-    assert captioner["tokens"] == parts.vocabulary.tokens
-    assert card_decoding(open_bundle(folder)) == parts.search
-    assert bundle.lines("vocabulary.txt") == parts.vocabulary.lines
+    assert {*bundle.card["parts"]} == {"encoder", "captioner"}
+    captioner = bundle.part("captioner")
+    assert {*captioner.files} == {"begin.onnx", "step.onnx", "vocabulary.txt"}
+    card = captioner.card
+    assert captioner.kind == parts.kind
+    assert card["end"] == parts.vocabulary.end
+    assert card["languages"] == parts.vocabulary.starts
+    assert [*card["languages"]] == [*parts.vocabulary.starts]  # the main one first
+    assert card["tokens"] == parts.vocabulary.tokens
+    assert card_decoding(captioner) == parts.search
+    assert captioner.lines("vocabulary.txt") == parts.vocabulary.lines
 
 
 def test_nothing_of_this_machine_is_in_it(made):
-    for file in made[1].iterdir():
+    for file in (path for path in made[1].rglob("*") if path.is_file()):
         content = file.read_bytes()
         assert not [word for word in (b"site-packages", b"imagist/training", b"/tmp/", b"/home/") if word in content]
 
 
-def test_a_small_one_takes_less_room_and_says_nearly_the_same(made, pixels, tmp_path):
+def test_a_quantized_one_is_smaller_and_captions_nearly_the_same(made, pixels, tmp_path):
     parts, folder = made
     with torch.no_grad():
-        seen = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
-    assemble.export_bundle(parts, tmp_path / "small", seen)
+        calibration = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
+    assemble.export_bundle(parts, tmp_path / "small", calibration)
     sizes = [open_bundle(where).size for where in (tmp_path / "small", folder)]
     assert sizes[0] < sizes[1]
     photos = [Photo(p) for p in pixels]

@@ -1,8 +1,9 @@
-"""The ONNX graphs say what the torch modules say."""
+"""The ONNX graphs compute the same as the torch modules."""
 
 from __future__ import annotations
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ pytest.importorskip("onnxscript")
 
 import onnxruntime
 
-from imagist.bundle import open_bundle
+from imagist.bundle import open_bundle, open_folder
 from imagist.captioning.decoding import Decoding, generate
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import BundleTampered
-from imagist.pipeline import load
 from imagist.training.captioners.evaluator import TorchBeams, next_words
 from imagist.training.captioners.vocabulary import WordVocabulary
-from imagist.training.embedded.heads import ImageHead, Linear, TextHead
+from imagist.training.encoders.backbone import HALF
+from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.export import bundle as assemble
 from imagist.training.export import graphs as export
 from imagist.training.networks.attention import AttentionDecoder
@@ -30,14 +31,6 @@ from imagist.training.networks.mobilenet import Encoder
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 WORDS = ("<end>", "<start>", "<unknown>", *(f"w{i}" for i in range(37)))
-TERMS = ("w1", "w2", "w3", "w1 w2")
-LABELS = ("cat", "dog", "car")
-SPREAD = {"weight": 0.25, "interval": [0.0, 0.5], "temperatures": [1.0] * 11}
-
-
-def linear(inputs, seed):
-    rng = np.random.default_rng(seed)
-    return Linear(rng.normal(size=(inputs, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32), 0.7)
 
 
 def network():
@@ -55,22 +48,19 @@ def network():
 @pytest.fixture(scope="module")
 def parts():
     encoder = network()
-    idf = np.linspace(1, 2, len(TERMS)).astype(np.float32)
     decoder = AttentionDecoder(len(WORDS), 1280, hidden_size=16, embedding_size=24, attention_size=8).eval()
-    image, text = ImageHead(linear(1280, 2)), TextHead(linear(len(TERMS), 3), idf)
     return assemble.Parts(
-        "embedded", "for a test", "attention", export.EncoderGraph(encoder), 224, decoder, WordVocabulary(WORDS),
-        Decoding(3, 1, 8, 0.7), assemble.Heads(image, text, TERMS, LABELS, {"photos15": SPREAD}),
+        "embedded", "for a test", "attention", GridEncoder(encoder, Encoder.channels, HALF, HALF), 224, decoder,
+        WordVocabulary(WORDS), Decoding(3, 1, 8, 0.7),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def models(parts):
-    """The five graphs in float32."""
+    """The graphs in float32."""
     graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
     graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.suppressed_tokens)
-    graphs |= export.head_graphs(parts.heads.images, parts.heads.texts, 49, 1280)
-    assert len(graphs) == 5
+    assert len(graphs) == 3
     return {name: export.to_onnx(graph) for name, graph in graphs.items()}
 
 
@@ -122,28 +112,10 @@ def test_the_captioner_s_next_steps(parts, models, n, beams, candidates):
         np.testing.assert_allclose(found[f"new_{name}"], new, atol=1e-4)
 
 
-def test_the_heads(parts, models):
-    grid, counted = torch.randn(3, 49, 1280), torch.tensor([[0.0, 0, 0, 0], [1, 2, 0, 1]])
-    with torch.no_grad():
-        for name, inputs, expected in (
-            ("image-classifier.onnx", {"grid": grid}, parts.heads.images(grid)),
-            ("text-classifier.onnx", {"counts": counted}, parts.heads.texts(counted)),
-        ):
-            found = run(models[name], **inputs)["probabilities"]
-            np.testing.assert_allclose(found, expected, atol=1e-4)
-            np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
-
-
-def test_the_heads_say_what_was_fitted(parts):
-    fitted, grid = linear(1280, 2), torch.randn(3, 49, 1280)
-    with torch.no_grad():
-        np.testing.assert_allclose(parts.heads.images(grid), fitted.scores(grid.mean(1).numpy()), atol=1e-5)
-
-
 def test_folding_leaves_the_encoder_alone():
     encoder = network()
     before = copy.deepcopy(encoder.state_dict())
-    export.EncoderGraph(encoder)
+    export.folded(encoder)
     after = encoder.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -173,33 +145,20 @@ def bundle(parts, tmp_path_factory):
     return folder
 
 
-def test_a_written_bundle_runs_and_is_held_to_the_modules(parts, bundle):
+def test_a_written_bundle_agrees_with_the_modules(parts, bundle):
     rng = np.random.default_rng(5)
-    proof = assemble.parity(parts, bundle, rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
-    assert proof["images"] == 4
-    assert proof["equal_captions"] == 1
-    assert proof["scores"] < 1e-4
-    assert proof["logprobs"] < 1e-3
+    figures = assemble.parity(parts, bundle, rng.integers(0, 256, (4, 64, 64, 3), np.uint8))
+    assert figures["images"] == 4
+    assert figures["equal_captions"] == 1
+    assert figures["logprobs"] < 1e-3
 
 
-def test_a_written_bundle_has_a_card_for_each_file(parts, bundle):
-    opened = open_bundle(bundle)
-    assert {*opened.card["files"]} == {file.name for file in bundle.iterdir()} - {"card.toml"}
-    assert opened.lines("vocabulary.txt") == WORDS
-    assert tuple(opened.card["labels"]) == LABELS
-    (bundle.parent / "copy").mkdir()
-    for file in bundle.iterdir():
-        (bundle.parent / "copy" / file.name).write_bytes(file.read_bytes())
-    (bundle.parent / "copy" / "ngrams.txt").write_text("w9\n")
-    with pytest.raises(BundleTampered, match=r"ngrams\.txt"):
-        open_bundle(bundle.parent / "copy").lines("ngrams.txt")
-
-
-def test_it_loads_as_a_pipeline(bundle, tmp_path):
-    file = tmp_path / "three.toml"
-    file.write_text('[labels]\npets = ["cat", "dog"]\nmachines = ["car"]\n')
-    (prediction,) = load(bundle, taxonomy=file, threads=1)([np.zeros((9, 9, 3), np.uint8)])
-    assert prediction.label in {"pets", "machines"}
+def test_a_changed_file_is_refused(parts, bundle):
+    assert open_bundle(bundle).part("captioner").lines("vocabulary.txt") == WORDS
+    copied = shutil.copytree(bundle, bundle.parent / "copy")
+    (copied / "captioner" / "vocabulary.txt").write_text("w9\n")
+    with pytest.raises(BundleTampered, match=r"vocabulary\.txt"):
+        open_bundle(copied).part("captioner").lines("vocabulary.txt")
 
 
 def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
@@ -208,7 +167,7 @@ def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         assemble.export_bundle(parts, bundle)
     assert open_bundle(bundle).version == before
-    assert open_bundle(bundle).read("encoder.onnx")
+    assert open_folder(bundle / "encoder").read("encoder.onnx")
 
 
 def test_torch_and_onnx_give_the_same_captions(parts, bundle):

@@ -1,4 +1,4 @@
-"""Graphs that multiply bytes say nearly what the float ones say, and the same whatever the batch."""
+"""Quantized graphs agree with the float ones, whatever the batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import onnxruntime
 from imagist.captioning.decoding import Decoding
 from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
 from imagist.training.export import graphs as export
-from imagist.training.export import quantization as quantise
+from imagist.training.export import quantization
 from imagist.training.networks.build import build
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -36,11 +36,11 @@ def made(request):
     decoder = build(WIDE[request.param], words=WORDS, channels=CHANNELS, cells=CELLS, max_length=8).eval()
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(WORDS - 3))))
     grids = np.random.default_rng(0).normal(size=(6, CELLS, CHANNELS)).astype(np.float32)
-    feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(3, 1, 6))
+    feeds = quantization.captioner_feeds(decoder, grids, vocabulary, Decoding(3, 1, 6))
     graphs = export.decoder_graphs(decoder, CELLS, CHANNELS, vocabulary.suppressed_tokens)
     assert {*feeds} == {*graphs}
     plain = {name: export.to_onnx(graph) for name, graph in graphs.items()}
-    small = {name: quantise.quantised(plain[name], feeds[name]) for name in plain}
+    small = {name: quantization.quantize(plain[name], feeds[name]) for name in plain}
     return SimpleNamespace(kind=request.param, decoder=decoder, plain=plain, small=small, feeds=feeds)
 
 
@@ -97,7 +97,7 @@ def test_the_weights_can_be_had_back(made):
     if made.kind != "attention":
         pytest.skip("only the attention captioner is restored")
     weight = made.decoder.cell.weight_ih.detach().numpy()
-    back = quantise.dequantised(made.small[STEP])["decoder.cell.weight_ih"]
+    back = quantization.dequantized(made.small[STEP])["decoder.cell.weight_ih"]
     assert back.shape == weight.shape
     np.testing.assert_allclose(back, weight, atol=np.abs(weight).max() / 60)
 
@@ -108,9 +108,9 @@ def test_a_graph_without_large_weights_is_left_in_floats():
     decoder = build(small, words=30, channels=12, cells=9, max_length=8).eval()
     vocabulary = WordVocabulary((*SPECIAL, *(f"w{i}" for i in range(27))))
     grids = np.random.default_rng(0).normal(size=(3, 9, 12)).astype(np.float32)
-    feeds = quantise.captioner_feeds(decoder, grids, vocabulary, Decoding(2, 1, 4))[STEP]
+    feeds = quantization.captioner_feeds(decoder, grids, vocabulary, Decoding(2, 1, 4))[STEP]
     plain = export.to_onnx(export.decoder_graphs(decoder, 9, 12, vocabulary.suppressed_tokens)[STEP])
-    left = quantise.quantised(plain, feeds)
+    left = quantization.quantize(plain, feeds)
     assert "DequantizeLinear" not in {node.op_type for node in left.graph.node}
     for name, values in run(plain, feeds[1]).items():
         np.testing.assert_allclose(run(left, feeds[1])[name], values, atol=1e-5)

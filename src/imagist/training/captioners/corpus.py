@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from imagist.arrays import Ints
+from imagist.training.captioners.label_sentences import LabelSentences
 from imagist.training.captioners.vocabulary import Vocabulary
-from imagist.training.embedded.sentences import LabelSentences
 from imagist.training.encoders.features import Features
 
 LanguageText = tuple[str, str]  # ISO 639-1 code and tokenised sentence
@@ -46,7 +46,7 @@ class Corpus:
     def sample(self, image: int, number: int, rng: np.random.Generator) -> list[LanguageText]:
         """Samples ``number`` captions of an image; none occurs twice before each has occurred once."""
         if self.label_sentences is not None:
-            return [("en", self.label_sentences.draw(self.labels[image], rng)) for _ in range(number)]
+            return [("en", self.label_sentences.sample(self.labels[image], rng)) for _ in range(number)]
         captions = self.captions[image]
         rounds = -(-number // len(captions))
         order = np.concatenate([rng.permutation(len(captions)) for _ in range(rounds)])[:number]

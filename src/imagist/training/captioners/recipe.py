@@ -13,7 +13,24 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.source import Source
+from imagist.errors import UsageError
 from imagist.settings import PartialShare, PositiveShare, Share
+from imagist.training.captioners.label_sentences import LabelSentences
+
+
+@dataclass(frozen=True)
+class LabelledCorpus:
+    """Images that have a label instead of captions; a caption is sampled from the label at each step.
+
+    Attributes:
+        sources: Labelled files.
+        share: Images of this corpus in a batch, relative to those of ``train``.
+        views: V, views of each image.
+    """
+
+    sources: tuple[Source, ...]
+    share: PositiveFloat = 1.0
+    views: PositiveInt = 1
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,8 @@ class Data:
 
     Attributes:
         train: Files of captions to train on (see `imagist.datasets.captions.read` for formats).
+        labelled: Further corpora, of images with labels instead of captions.
+        label_sentences: Makes captions from their labels.
         dev: Files of captions for evaluation during training.
         language: ISO 639-1 code of the captions.
         languages: Further languages, from the files' translations; one decoder is trained for all of them.
@@ -33,8 +52,14 @@ class Data:
     dev: tuple[Source, ...]
     language: str = "en"
     languages: tuple[str, ...] = ()
+    labelled: tuple[LabelledCorpus, ...] = ()
+    label_sentences: LabelSentences | None = None
     min_count: PositiveInt = 4
     max_length: PositiveInt = 20
+
+    def __post_init__(self) -> None:
+        if self.labelled and self.label_sentences is None:
+            raise UsageError("missing; labelled corpora need it", item="label_sentences")
 
 
 @dataclass(frozen=True)
@@ -42,14 +67,17 @@ class Backbone:
     """The encoder, and the views of each image that it encodes.
 
     Attributes:
-        name: A timm model, or ``torchvision:alexnet``.
+        name: A timm model, ``torchvision:alexnet``, or ``imagist:mobilenetv2`` (see ``imagist train encoder``).
         weights: A safetensors file; by default the weights that timm publishes.
         options: Further arguments of the model, such as ``pad_type``.
         image_size: Height and width of the square input, in pixels.
         mean: Mean of the pixels per channel, 0 to 1; by default timm's.
         std: Standard deviation of the pixels per channel; by default timm's.
         views: V, views of each training image: the whole image, its mirror image, then random crops.
+        mirror: Make the mirror image the second view.
         min_crop_area: Smallest crop, as a share of the image's area.
+        coarse: Share of crops that are first reduced to 64-128 pixels, of images that are larger. It makes corpora of
+            different sharpness alike.
         finetune: Train the encoder too. Its features are then not cached.
         learning_rate_factor: The encoder's learning rate, as a multiple of the decoder's.
     """
@@ -61,7 +89,9 @@ class Backbone:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     views: PositiveInt = 6
+    mirror: bool = True
     min_crop_area: PositiveShare = 0.5
+    coarse: Share = 0.0
     finetune: bool = False
     learning_rate_factor: PositiveFloat = 0.05
 

@@ -22,7 +22,8 @@ from imagist.arrays import Array, Pixels
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import read_all
 from imagist.datasets.entries import Record
-from imagist.images.photo import photo_of
+from imagist.datasets.labels import read_all as read_labelled
+from imagist.images.photo import ImageSource, photo_of
 from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
@@ -32,7 +33,7 @@ from imagist.training.captioners.context import LogMetrics, TrainingContext, ign
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
 from imagist.training.captioners.phases import train_phases
-from imagist.training.captioners.recipe import Backbone, Data, Recipe
+from imagist.training.captioners.recipe import Backbone, Data, LabelledCorpus, Recipe
 from imagist.training.captioners.vocabulary import Vocabulary, build_vocabulary, tokenised
 from imagist.training.devices import device_of
 from imagist.training.encoders.backbone import open_backbone
@@ -110,14 +111,16 @@ def train(
     with accelerator.main_process_first():
         train_features = encode(recipe.backbone, encoder, records["train"], features, recipe.backbone.views, device)
         dev_features = encode(recipe.backbone, encoder, records["dev"], features, 1, device)
+        labelled = [labelled_corpus(recipe, each, data, encoder, features, device) for each in recipe.data.labelled]
     corpus = corpus_of(recipe.data, records["train"], train_features)
     dev = corpus_of(recipe.data, records["dev"], dev_features)
 
-    vocabulary, decoder = build_decoder(recipe, corpus, encoder)
+    vocabulary, decoder = build_decoder(recipe, [corpus, *labelled], encoder)
     model = CaptionModel(encoder if recipe.backbone.finetune else nn.Identity(), decoder).to(accelerator.device)
     evaluator = CaptionEvaluator(dev, vocabulary, _search_in_training(recipe))
     context = TrainingContext(
-        [corpus], vocabulary, recipe.data.max_length, evaluator, folder, accelerator, seed=recipe.seed,
+        [corpus, *labelled], vocabulary, recipe.data.max_length, evaluator, folder, accelerator,
+        [1.0, *(each.share for each in recipe.data.labelled)], seed=recipe.seed,
         encoder_rate=recipe.backbone.learning_rate_factor, bf16=recipe.bf16, log_metrics=log_metrics,
     )  # fmt: skip
     train_phases(model, context, recipe.cross_entropy, recipe.self_critical)
@@ -165,22 +168,23 @@ def _finish(
 
 
 def encode(
-    backbone: Backbone, encoder: GridEncoder, records: Sequence[Record], cache: Path, views: int, device: torch.device
-) -> Features:
+    backbone: Backbone, encoder: GridEncoder, images: Sequence[ImageSource], cache: Path, views: int,
+    device: torch.device,
+) -> Features:  # fmt: skip
     """What the model takes of each image: cached grids of a frozen encoder, or pixels if the encoder is trained.
 
     Args:
         backbone: Settings of the views.
         encoder: The encoder.
-        records: N images.
+        images: N of them.
         cache: Folder of cached grids.
         views: V.
         device: Where grids are computed.
     """
-    made = Views(backbone.image_size, views, backbone.min_crop_area)
+    made = Views(backbone.image_size, views, backbone.min_crop_area, backbone.coarse, backbone.mirror)
     if backbone.finetune:
-        return Images(records, made)
-    return Grids(cached_grids(encoder, records, made, cache, device))
+        return Images(images, made)
+    return Grids(cached_grids(encoder, images, made, cache, device))
 
 
 def corpus_of(data: Data, records: Sequence[Record], features: Features) -> Corpus:
@@ -193,12 +197,32 @@ def corpus_of(data: Data, records: Sequence[Record], features: Features) -> Corp
     return Corpus(features, captions)
 
 
-def build_decoder(recipe: Recipe, corpus: Corpus, encoder: nn.Module) -> tuple[Vocabulary, CaptionDecoder]:
+def labelled_corpus(
+    recipe: Recipe, corpus: LabelledCorpus, data: Path, encoder: GridEncoder, cache: Path, device: torch.device
+) -> Corpus:
+    """The images of a labelled corpus with the labels from which captions are sampled.
+
+    Raises:
+        DataError: Faults of the files, or labels without sentences.
+    """
+    examples = read_labelled([source.within(data) for source in corpus.sources])
+    labels = [example.label for example in examples]
+    sentences = recipe.data.label_sentences
+    if sentences is not None:
+        sentences.check(labels)
+    features = encode(recipe.backbone, encoder, examples, cache, corpus.views, device)
+    return Corpus(features, labels=labels, label_sentences=sentences)
+
+
+def build_decoder(recipe: Recipe, corpora: Sequence[Corpus], encoder: nn.Module) -> tuple[Vocabulary, CaptionDecoder]:
     """The vocabulary of the training captions, or of the recipe's published language model; the decoder over it."""
     languages = (recipe.data.language, *recipe.data.languages)
     published = published_of(recipe.decoder, languages)
-    texts = (text for captions in corpus.captions for _, text in captions)
-    vocabulary = published.vocabulary if published else build_vocabulary(texts, languages, recipe.data.min_count)
+    texts = (text for corpus in corpora for captions in corpus.captions for _, text in captions)
+    sentences = (text for each in corpora if each.label_sentences for text in each.label_sentences.all(each.labels))
+    vocabulary = (
+        published.vocabulary if published else build_vocabulary(texts, languages, recipe.data.min_count, sentences)
+    )
     cells, channels = grid_shape(encoder, recipe.backbone.image_size)
     decoder = build(
         recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, max_length=recipe.data.max_length,

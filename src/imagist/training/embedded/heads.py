@@ -1,89 +1,29 @@
-"""Recipe: the two classifiers over `photos15` and what joins them; penalties, temperatures and weight chosen on dev.
+"""Logistic regression over features and over TF-IDF, and the fusion of both; dev chooses penalties and weight.
 
-Each class of photos15 comes mostly from one source, so a classifier can learn the source instead of the class. Against
-that, images of other sets whose labels or captions say that they belong to a class are added at a lower weight
-(`auxiliary_labels.toml`).
-
-Shapes: N photos, V views, L cells, D channels, C classes, W terms.
+Shapes: N images, L cells, D channels, C classes, W n-grams.
 """
 
 from __future__ import annotations
 
 import logging
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.arrays import Array, Halves, Ints
+from imagist.arrays import Array, Ints
 from imagist.classifiers.calibration import fit_temperature
 from imagist.classifiers.fusion import ScoreFusion, fit_weight
 from imagist.classifiers.ngrams import terms
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.metrics.classes import accuracy, expected_calibration_error
 from imagist.records import LabelSet
-from imagist.training.embedded.images import Encoded
 
 log = logging.getLogger("imagist.training")
-
-KIN_WEIGHT, KIN_MOST = 0.4, 200  # of one image; images a class and set
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Labelled views of images for the heads.
-
-    Attributes:
-        features: float32 ``[N, D]``, the mean of a view's grid.
-        captions: What the captioner says of it.
-        targets: Class indices ``[N]``.
-        weights: float32 ``[N]``, how much each counts.
-    """
-
-    features: Array
-    captions: tuple[str, ...]
-    targets: Ints
-    weights: Array
-
-    def images(self) -> tuple[Array, Ints, Array]:
-        """What the image's head learns from."""
-        return self.features, self.targets, self.weights
-
-    def texts(self, told: Array) -> tuple[Array, Ints, Array]:
-        """What the words' head learns from, ``told`` being the captions' TF-IDF ``[N, W]``."""
-        return told, self.targets, self.weights
-
-
-def training_examples(
-    sets: Sequence[Encoded], labels: LabelSet, captions_of: Callable[[Halves], list[str]]
-) -> Examples:
-    """Every view of photos15, and of each other set the images that `auxiliary_labels.toml` counts to a class.
-
-    Kin count less than the class's own images, and only the first `KIN_MOST` of a class in a set count at all.
-    """
-    parts: list[Examples] = []
-    for item in sets:
-        own = set(item.photos.labels) == set(labels)
-        chosen = dict(enumerate(map(labels.index, item.photos.labels))) if own else kin(item, labels)
-        photos, classes = list(chosen), np.array([*chosen.values()], np.int64)
-        weight = np.full(len(classes), 1.0 if own else KIN_WEIGHT)
-        for view in range(item.grids.shape[1]):
-            grids = item.grids[photos, view]
-            features = grids.astype(np.float32).mean(1)
-            parts.append(Examples(features, tuple(captions_of(grids)), classes, weight.astype(np.float32)))
-        log.info("heads learn from %d images of %s", len(photos), item.photos.name)
-    return Examples(
-        np.concatenate([p.features for p in parts]),
-        tuple(caption for p in parts for caption in p.captions),
-        np.concatenate([p.targets for p in parts]),
-        np.concatenate([p.weights for p in parts]),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,30 +38,6 @@ class Linear:
         """float32 ``[N, C]``."""
         logits = torch.from_numpy((x @ self.matrix + self.bias) / self.temperature)
         return torch.softmax(logits, -1).numpy()
-
-
-def kin(item: Encoded, labels: LabelSet) -> dict[int, int]:
-    """Images of a set that `auxiliary_labels.toml` counts to a class: ``{photo: class}``."""
-    table = tomllib.loads(Path(__file__).with_name("auxiliary_labels.toml").read_text("utf-8"))
-    if item.photos.labels:
-        home = {label: name for name, others in table["labels"].items() for label in others}
-        known = [home.get(label) for label in item.photos.labels]
-    else:
-        known = [_spoken_of(captions, table["words"]) for captions in item.photos.captions]
-    counted: Counter[str] = Counter()
-    chosen = {}
-    for photo, name in enumerate(known):
-        if name and counted[name] < KIN_MOST:
-            counted[name] += 1
-            chosen[photo] = labels.index(name)
-    return chosen
-
-
-def _spoken_of(captions: Sequence[str], words: dict[str, list[str]]) -> str | None:
-    """The one class that four of five captions name while none names another."""
-    named = [{c for c, of in words.items() if set(of) & set(caption.lower().split())} for caption in captions]
-    votes = Counter(name for names in named for name in names)
-    return next(iter(votes)) if len(votes) == 1 and votes.total() >= 4 else None
 
 
 def fit_linear(x: Array, targets: Ints, weights: Array, classes: int, penalty: float) -> tuple[Array, Array]:

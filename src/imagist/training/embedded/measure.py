@@ -1,8 +1,8 @@
-"""What a pipeline is worth on labelled and captioned tables: behind the model card and the benchmarks."""
+"""Measures the captions and predictions of a pipeline on captioned and labelled tables, for the model card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,52 @@ from imagist.metrics.cider import CiderD
 from imagist.metrics.classes import correct, expected_calibration_error
 from imagist.metrics.ptb import tokenize
 from imagist.metrics.significance import Interval, bootstrap_interval, mean_interval, wilson_interval
-from imagist.pipeline import Pipeline
+from imagist.pipeline import Pipeline, load
 from imagist.records import Failure, Row
+
+
+def measure_bundle(
+    folder: Path, captioned: Sequence[Path], labelled: Path, taxonomies: Sequence[str]
+) -> dict[str, Any]:
+    """Measures a bundle on dev.
+
+    Args:
+        folder: The bundle.
+        captioned: Tables of captions.
+        labelled: A table of labels.
+        taxonomies: Names of those that are measured.
+
+    Returns:
+        ``captions``: as `captions`; ``classes``: for each taxonomy, as `classes`.
+    """
+    figures = {name: classes(load(folder, taxonomy=name), [labelled], "dev") for name in taxonomies}
+    return {"captions": captions(load(folder), captioned, "dev"), "classes": figures}
 
 
 def captions(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str, Interval]:
     """BLEU-1..4 (0..1) and CIDEr (0..10) of a pipeline's captions, bootstrap intervals over images.
 
     Args:
-        pipeline: Whose captioner to measure.
-        tables: Parquet files with an image column and ``captions``.
-        split: Rows whose ``split`` column says so.
+        pipeline: Its captioner is measured.
+        tables: Parquet files with the columns ``image`` and ``captions``.
+        split: Only rows with this value in their ``split`` column, where they have one.
     """
-    said, references = [], []
+    texts, references = [], []
     for row, caption in _results(pipeline, tables, split, pipeline.captioner.caption):
-        said.append(" ".join(tokenize(caption.text)))
+        texts.append(" ".join(tokenize(caption.text)))
         references.append([" ".join(tokenize(str(sentence))) for sentence in row.columns["captions"]])  # type: ignore[attr-defined]
-    counted = bleu_rows(said, references)
+    counted = bleu_rows(texts, references)
     figures = {f"BLEU-{n}": bootstrap_interval(lambda r, n=n: bleu_of_rows(r)[n - 1], counted) for n in (1, 2, 3, 4)}  # type: ignore[misc]
-    return figures | {"CIDEr": mean_interval(CiderD(references).scores(said))}
+    return figures | {"CIDEr": mean_interval(CiderD(references).scores(texts))}
 
 
 def classes(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str, Any]:
-    """Accuracy of image, words and both, and expected calibration error of both, over the pipeline's categories.
+    """Accuracy of the image, text and fused predictions, and expected calibration error of the fused ones.
 
     Args:
-        pipeline: Whose predictions to measure.
-        tables: Parquet files with an image column and ``label``, a fine class of the pipeline's classifiers.
-        split: Rows whose ``split`` column says so; those of no category of the taxonomy are left out.
+        pipeline: Its predictions are measured.
+        tables: Parquet files with the columns ``image`` and ``label``, a class of the pipeline's classifiers.
+        split: Only rows with this value in their ``split`` column; labels outside the taxonomy are left out.
 
     Returns:
         ``image``, ``text``, ``fused``: `Interval` (Wilson); ``ece``: 0..1; ``photos``: how many.

@@ -1,4 +1,4 @@
-"""The model card: what the embedded bundle was made of, what it is worth, what it is bad at (Mitchell et al. 2019)."""
+"""Writes the model card of the embedded bundle: its parts, data, measured quality and limits (Mitchell et al. 2019)."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ _TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
 def model_card(measured: Mapping[str, Any], folder: Path) -> str:
-    """The card of the bundle in ``folder`` from what `embedded` measured."""
+    """The model card of a bundle.
+
+    Args:
+        measured: ``captions`` and ``classes`` of the bundle, as `imagist.training.embedded.measure.measure_bundle`
+            returns them, and ``captioner``, the content of ``measured.json`` of the captioner's training.
+        folder: The bundle.
+    """
     bundle = open_bundle(folder)
-    captioner, fusion = bundle.part("captioner"), bundle.part("fusion")
-    fusions = {"photos15": fusion.card["default"], **fusion.card["taxonomies"]}
-    plain, shipped = measured["dev"]["float"], measured["dev"]["shipped"]
-    proof, stored = measured["parity"]["float"], measured["parity"]["shipped"]
+    captioner, fusion = measured["captioner"], bundle.part("fusion").card
+    fusions = {"photos15": fusion["default"], **fusion["taxonomies"]}
     return _TEMPLATE.read_text("utf-8").format(
         size=bundle.size / 1e6,
         files=sum(len(folder.files) for folder in bundle.folders()),
         version=bundle.version,
-        params="2.2 million weights",
-        words=f"{len(captioner.lines('vocabulary.txt')):,}",
-        length_penalty=captioner.card["length_penalty"],
+        params=captioner["parameters"]["encoder"] / 1e6,
+        words=f"{captioner['words']:,}",
+        length_penalty=bundle.part("captioner").card["length_penalty"],
         weights=", ".join(f"{table['weight']:.2f} ({name})" for name, table in fusions.items()),
-        captions=caption_table(shipped["captions"]),
-        classes=class_table({name: figures for name, figures in shipped.items() if name != "captions"}),
-        images=proof["images"],
-        equal=proof["equal_captions"],
-        logprobs=proof["logprobs"],
-        shipped_equal=stored["equal_captions"],
-        cider_float=100 * plain["captions"]["CIDEr"]["value"],
-        cider_shipped=100 * shipped["captions"]["CIDEr"]["value"],
-        fused_float=plain["photos15"]["fused"]["value"],
-        fused_shipped=shipped["photos15"]["fused"]["value"],
+        captions=caption_table(measured["captions"]),
+        classes=class_table(measured["classes"]),
+        images=captioner["parity"]["images"],
+        equal=captioner["parity"]["equal_captions"],
+        logprobs=captioner["parity"]["logprobs"],
+        cider_float=100 * captioner["dev"]["en"]["CIDEr"]["value"],
+        cider_shipped=100 * measured["captions"]["CIDEr"]["value"],
     )
 
 
@@ -47,7 +48,7 @@ def caption_table(figures: Mapping[str, Any]) -> str:
 
 def class_table(taxonomies: Mapping[str, Any]) -> str:
     """Markdown: for each taxonomy the accuracies in percent with their intervals, and the calibration error."""
-    lines = ["| taxonomy | images | image | words | fused | ECE |", "|---|---|---|---|---|---|"]
+    lines = ["| taxonomy | images | image | text | fused | ECE |", "|---|---|---|---|---|---|"]
     for name, figures in taxonomies.items():
         cells = [
             f"{100 * (f := figures[k])['value']:.1f} [{100 * f['low']:.1f}, {100 * f['high']:.1f}]"

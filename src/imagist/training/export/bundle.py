@@ -1,4 +1,4 @@
-"""From trained parts to the folder that ships: graphs, word lists, card with sha256; and the proof of it."""
+"""Writes a trained captioner and its encoder as a bundle, and compares the bundle with the torch modules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.export import graphs as export
 from imagist.training.export.graphs import Graph
-from imagist.training.export.quantization import captioner_feeds, quantised
+from imagist.training.export.quantization import captioner_feeds, quantize
 from imagist.training.networks.decoder import CaptionDecoder
 
 log = logging.getLogger("imagist.training")
@@ -63,23 +63,23 @@ class Parts:
     reranker: Reranker | None = None
 
 
-def export_bundle(parts: Parts, folder: Path, seen: Array | None = None) -> Bundle:
+def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) -> Bundle:
     """Writes a model of an encoder and a captioner, whole or not at all.
 
     Args:
         parts: What to write.
         folder: Replaced where it exists.
-        seen: Grids ``[N, L, D]`` of training images. With them the model becomes small and fast: the captioner
-            multiplies 8-bit integers, the other large weights are stored as float16. Without them all is float32.
+        calibration: Grids ``[N, L, D]`` of training images, which quantize the model: its captioner multiplies 8-bit
+            integers, the other large weights are stored as float16. Without them all is float32.
     """
-    feeds = {} if seen is None else captioner_feeds(parts.decoder, seen, parts.vocabulary, parts.search)
+    feeds = {} if calibration is None else captioner_feeds(parts.decoder, calibration, parts.vocabulary, parts.search)
 
     def write(graphs: Mapping[str, Graph], path: Path) -> None:
         for name, graph in graphs.items():
             model = export.to_onnx(graph)
             if name in feeds:
-                model = quantised(model, feeds[name])
-            (path / name).write_bytes((model if seen is None else export.halved(model)).SerializeToString())
+                model = quantize(model, feeds[name])
+            (path / name).write_bytes((model if calibration is None else export.halved(model)).SerializeToString())
 
     with TemporaryDirectory() as scratch:
         encoder, captioner = Path(scratch, "encoder"), Path(scratch, "captioner")
@@ -128,12 +128,12 @@ def card(parts: Parts) -> dict[str, Any]:
 
 
 def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
-    """How far a written bundle is from the modules it was written from.
+    """Compares a written bundle with the torch modules that it was exported from.
 
     Args:
         parts: The modules.
         folder: The bundle.
-        photos: uint8 ``[N, H, W, 3]``, on which both are run.
+        photos: uint8 ``[N, H, W, 3]``; both run on them.
 
     Returns:
         ``images``; ``equal_captions``: share, 0..1; ``logprobs``: the largest difference of captions'
@@ -142,15 +142,15 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
     bundle = open_bundle(folder)
     encoder = GraphEncoder(open_folder(bundle.path / ENCODER))
     settings = replace(parts.search, nbest=1)
-    given = [Photo(pixels) for pixels in photos]
-    said = StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(settings), encoder).caption(given)
+    inputs = [Photo(pixels) for pixels in photos]
+    captions = StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(settings), encoder).caption(inputs)
     with torch.no_grad():
-        pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in given]))
+        pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in inputs]))
         grid = torch.cat([parts.encoder(x) for x in torch.split(pixels, 50)])
         beams = TorchBeams(parts.decoder.eval(), grid, settings.beam, parts.vocabulary)
         reranker_score = parts.reranker.reranker_score(grid, parts.vocabulary) if parts.reranker else None
         found = [sentences[0] for sentences in generate(beams, len(grid), settings, reranker_score=reranker_score)]
     texts = [parts.vocabulary.decode(sentence.words) for sentence in found]
-    equal = [a.text == b for a, b in zip(said, texts, strict=True)]
-    same = [abs(a.logprob - b.logprob) for a, b, s in zip(said, found, equal, strict=True) if s]
-    return {"images": len(given), "equal_captions": float(np.mean(equal)), "logprobs": max(same, default=0.0)}
+    equal = [a.text == b for a, b in zip(captions, texts, strict=True)]
+    same = [abs(a.logprob - b.logprob) for a, b, s in zip(captions, found, equal, strict=True) if s]
+    return {"images": len(inputs), "equal_captions": float(np.mean(equal)), "logprobs": max(same, default=0.0)}

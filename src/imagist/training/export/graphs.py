@@ -23,24 +23,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from imagist.training.captioners.evaluator import next_words
 from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
-from imagist.training.networks.mobilenet import ConvUnit, Encoder
+from imagist.training.networks.mobilenet import ConvUnit
 
 OPSET = 20
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-class EncoderGraph(nn.Module):
-    """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``, batch norms folded into the convolutions before them."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder, self.channels = folded(encoder), encoder.channels
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """As the class says."""
-        y: Tensor = self.encoder(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
-        return y.flatten(2).transpose(1, 2)
 
 
 def folded(module: Module) -> Module:
@@ -193,7 +180,7 @@ TRANSPOSED = ".T"
 
 
 def name_transposed(model: onnx.ModelProto, module: nn.Module) -> None:
-    """Gives weights that the exporter turned over their names back, with ``.T``, so that `restore` finds them."""
+    """Names weights that the exporter transposed after their parameters, with ``.T``, so that `restore` finds them."""
     known = {p.detach().T.contiguous().numpy().tobytes(): name for name, p in module.named_parameters() if p.ndim == 2}
     names = {}
     for weight in model.graph.initializer:
@@ -210,17 +197,17 @@ HALVED = "_half"
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with its large float32 weights stored as float16; they are widened again when it is loaded."""
-    small = copy.deepcopy(model)
-    scales = {node.input[1] for node in small.graph.node if node.op_type == "DequantizeLinear"}
+    """The same model with its large float32 weights stored as float16; a cast to float32 follows each."""
+    halves = copy.deepcopy(model)
+    scales = {node.input[1] for node in halves.graph.node if node.op_type == "DequantizeLinear"}
     casts = []
-    for weight in small.graph.initializer:
+    for weight in halves.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 256 or weight.name in scales:
             continue
         name, values = weight.name, numpy_helper.to_array(weight).astype(np.float16)
         weight.CopyFrom(numpy_helper.from_array(values, name + HALVED))
         casts.append(helper.make_node("Cast", [name + HALVED], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
-        small.graph.node.insert(0, cast)
-    onnx.checker.check_model(small)
-    return small
+        halves.graph.node.insert(0, cast)
+    onnx.checker.check_model(halves)
+    return halves

@@ -1,8 +1,8 @@
-"""Float graphs to graphs that multiply bytes: weights in 7 bits a channel, what meets them in 8, sums in 32.
+"""Quantizes float graphs: weights in 7 bits per channel, activations in 8, sums in 32.
 
-The ranges of what meets the weights are measured once, on training images, and fixed in the graph: were they taken
-from each batch, a caption would depend on its neighbours. Seven bits, because two products of eight overflow the 16-bit
-sums of processors without VNNI.
+The ranges of the activations are measured once, on training images, and fixed in the graph: ranges measured on each
+batch would make a caption depend on the other images of its batch. Weights have seven bits, because two products of
+8-bit numbers overflow the 16-bit sums of processors without VNNI.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference".
@@ -27,8 +27,8 @@ from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.networks.decoder import CaptionDecoder
 
-QUANTISED, SCALE = "_quantized", "_scale"  # how onnxruntime names the bytes of a weight and what to multiply them by
-WORTH = 8192  # weights of fewer numbers stay as they are
+QUANTIZED, SCALE = "_quantized", "_scale"  # suffixes of the names that onnxruntime gives integers and their scales
+MIN_ELEMENTS = 8192  # smaller weights stay in float32
 Feed = dict[str, AnyArray]
 
 
@@ -40,21 +40,21 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
         return next(self._left, None)
 
 
-def quantised(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
-    """The same graph with its products of large weights in integers.
+def quantize(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
+    """Quantizes the matrix products of a graph that have a large weight.
 
     Args:
         model: A float32 graph.
-        feeds: Inputs, of which the ranges are taken; as many as memory allows.
+        feeds: Inputs on which the ranges of activations are measured; as many as memory allows.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         onnx.save(model, folder / "float.onnx")
         quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
         folded = onnx.load(folder / "folded.onnx")
-        if not (products := _worthwhile(folded)):
+        if not (products := _large_products(folded)):
             return folded  # an empty list of nodes means all of them to quantize_static
-        logging.getLogger().addFilter(_unasked)
+        logging.getLogger().addFilter(_not_advice)
         try:
             quantize_static(
                 folder / "folded.onnx", folder / "bytes.onnx", _Feeds(feeds), quant_format=QuantFormat.QDQ,
@@ -63,36 +63,36 @@ def quantised(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
                 extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
             )  # fmt: skip
         finally:
-            logging.getLogger().removeFilter(_unasked)
+            logging.getLogger().removeFilter(_not_advice)
         return onnx.load(folder / "bytes.onnx")
 
 
-def _unasked(record: logging.LogRecord) -> bool:
-    """Drops the advice to pre-process what was pre-processed."""
+def _not_advice(record: logging.LogRecord) -> bool:
+    """Drops onnxruntime's advice to pre-process the graph, which has been pre-processed."""
     return "pre-processing" not in record.getMessage()
 
 
-def _worthwhile(model: onnx.ModelProto) -> list[str]:
-    """Products with a large weight."""
-    large = {weight.name for weight in model.graph.initializer if np.prod(weight.dims) >= WORTH}
+def _large_products(model: onnx.ModelProto) -> list[str]:
+    """The names of matrix products with a large weight."""
+    large = {weight.name for weight in model.graph.initializer if np.prod(weight.dims) >= MIN_ELEMENTS}
     return [n.name for n in model.graph.node if n.op_type in ("MatMul", "Gemm") and large & {*n.input}]
 
 
-def dequantised(model: onnx.ModelProto) -> Mapping[str, Array]:
-    """The float weights that a quantised graph's bytes stand for, by the names they had."""
+def dequantized(model: onnx.ModelProto) -> Mapping[str, Array]:
+    """The float weights that the integers of a quantized graph represent, by their names before."""
     found = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
     turned = {}
     for node in model.graph.node:
-        if node.op_type == "DequantizeLinear" and node.input[0].endswith(QUANTISED):
+        if node.op_type == "DequantizeLinear" and node.input[0].endswith(QUANTIZED):
             scale = found[node.input[1]].astype(np.float32)
             axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
             shape = [-1 if i == axis else 1 for i in range(found[node.input[0]].ndim)] if scale.ndim else []
-            turned[node.input[0].removesuffix(QUANTISED)] = found[node.input[0]] * scale.reshape(shape)
+            turned[node.input[0].removesuffix(QUANTIZED)] = found[node.input[0]] * scale.reshape(shape)
     return turned
 
 
 class _Recorded(TorchBeams):
-    """Keeps what each step is given."""
+    """Records the inputs of each step."""
 
     def __init__(
         self, decoder: CaptionDecoder, grid: torch.Tensor, beams: int, vocabulary: Vocabulary, feeds: list[Feed]
@@ -109,7 +109,7 @@ class _Recorded(TorchBeams):
 def captioner_feeds(
     decoder: CaptionDecoder, grids: Array, vocabulary: Vocabulary, decoding: Decoding
 ) -> dict[str, list[Feed]]:
-    """What the captioner's two graphs are given while it describes grids ``[N, L, D]``."""
+    """The inputs of the captioner's two graphs while it captions grids ``[N, L, D]``."""
     steps: list[Feed] = []
     beams = _Recorded(decoder.eval(), torch.from_numpy(grids), decoding.beam, vocabulary, steps)
     generate(beams, len(grids), decoding)

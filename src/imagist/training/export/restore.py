@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from imagist.bundle import ENCODER, Bundle, Folder, open_folder
 from imagist.errors import BundleError
 from imagist.images.encoder import GRAPH
-from imagist.training.export.graphs import HALVED, TRANSPOSED, EncoderGraph
-from imagist.training.export.quantization import dequantised
+from imagist.training.encoders.backbone import HALF
+from imagist.training.encoders.grid_encoder import GridEncoder
+from imagist.training.export.graphs import HALVED, TRANSPOSED, folded
+from imagist.training.export.quantization import dequantized
 from imagist.training.networks.attention import AttentionDecoder
 from imagist.training.networks.mobilenet import Encoder
 
@@ -27,7 +29,7 @@ class Restored:
         decoder: Grid to words.
     """
 
-    encoder: EncoderGraph
+    encoder: GridEncoder
     decoder: AttentionDecoder
 
 
@@ -37,8 +39,9 @@ def restore(bundle: Bundle) -> Restored:
     Raises:
         BundleError: A file lacks weights that the modules have.
     """
-    encoder, eyes, captioner = EncoderGraph(Encoder()), open_folder(bundle.path / ENCODER), bundle.part("captioner")
-    _fill(encoder, weights(eyes, GRAPH), eyes)
+    encoder = folded(GridEncoder(Encoder(), Encoder.channels, HALF, HALF))
+    grids, captioner = open_folder(bundle.path / ENCODER), bundle.part("captioner")
+    _fill(encoder.network, {name.partition(".")[2]: weight for name, weight in weights(grids, GRAPH).items()}, grids)
     found = weights(captioner, "begin.onnx") | weights(captioner, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
     try:
@@ -55,18 +58,18 @@ def restore(bundle: Bundle) -> Restored:
 
 
 def weights(folder: Folder, file: str) -> dict[str, Tensor]:
-    """The float weights of a graph by the names that torch gave them."""
+    """The float weights of a graph, by the names of the torch parameters."""
     model = onnx.load_model_from_string(folder.read(file))
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer} | dict(
-        dequantised(model)
+        dequantized(model)
     )
     found = {}
     for full, array in arrays.items():
         tensor = torch.from_numpy(array.copy())
         if tensor.is_floating_point():
             name = full.removesuffix(HALVED)
-            turned = name.endswith(TRANSPOSED)
-            found[name.removesuffix(TRANSPOSED)] = (tensor.T if turned else tensor).float().contiguous()
+            transposed = name.endswith(TRANSPOSED)
+            found[name.removesuffix(TRANSPOSED)] = (tensor.T if transposed else tensor).float().contiguous()
     return found
 
 
