@@ -46,7 +46,7 @@ def rows(
     - a glob, with ``**`` for any depth: the files it matches, sorted (and folders, where there is no ``**``);
     - ``-``: any of these, one a line, on stdin;
     - an http(s) address;
-    - a ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` or ``.parquet`` table (see ``manifests``);
+    - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table, or a ``.json`` list of objects (see ``manifests``);
     - a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz`` (see ``shards``).
 
     What names nothing (no such file, a folder without images, a glob without matches), and a text, a spreadsheet or a

@@ -22,9 +22,17 @@ def parquet(path, columns, **options):
 
 
 def test_suffixes_in_any_case(tmp_path):
-    names = ("a.csv", "b.TSV", "c.jsonl", "d.ndjson", "e.Parquet", "f.json")
+    names = ("a.csv", "b.TSV", "c.jsonl", "d.ndjson", "e.Parquet")
     assert all(is_table(tmp_path / name) for name in names)
     assert not any(is_table(tmp_path / name) for name in ("a.txt", "csv", "a.csv.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(" [1]", True), ('{"a": 1}\n{"a": 2}', True), ('{"image": "a.jpg"}', False), ("", False)]
+)
+def test_a_json_file_is_a_table_where_it_has_many_rows(tmp_path, content, expected):
+    assert is_table(write(tmp_path / "a.json", content)) is expected
+    assert not is_table(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,22 @@ from imagist.images.tables.table import Table
 from imagist.images.tables.text import HEAD
 
 _JSON_LINES = (".jsonl", ".ndjson")
-_SUFFIXES = (".csv", ".tsv", ".json", *_JSON_LINES, ".parquet")
+_SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet")
 _PARQUET = b"PAR1"
 
 
 def is_table(path: Path) -> bool:
-    """Whether the suffix is that of a table."""
-    return path.suffix.lower() in _SUFFIXES
+    """Whether the suffix is that of a table; a ``.json`` is one where it holds a list, or an object on each line.
+
+    A ``.json`` of one object, as tools that download posts write next to each image, is none.
+    """
+    if path.suffix.lower() != ".json":
+        return path.suffix.lower() in _SUFFIXES
+    try:
+        head = _head(path)
+    except (OSError, ValueError):
+        return False
+    return _text(head).startswith("[") or is_json_lines(path, head)
 
 
 def open_table(path: Path) -> Table:
@@ -32,8 +41,7 @@ def open_table(path: Path) -> Table:
         ManifestError: The table, or its header, cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        head = _head(path)
         if is_parquet(path, head):
             return open_parquet(path)
         if is_json_lines(path, head):
@@ -65,6 +73,11 @@ def is_json_lines(path: Path, head: bytes) -> bool:
 def is_json(head: bytes) -> bool:
     """Whether a file begins like a list or an object of JSON."""
     return _text(head)[:1] in {"[", "{"}
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
 
 
 def _text(head: bytes) -> str:
