@@ -55,7 +55,7 @@ def test_all_faults_of_all_sources_come_in_one_error(tmp_path):
         f"unreadable source: {tmp_path}/none.csv: no such file",
     ):
         assert told in text
-    assert "columns which column is which" in text
+    assert "columns where they have other names" in text
 
 
 def test_a_list_of_names(tmp_path):

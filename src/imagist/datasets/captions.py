@@ -16,7 +16,7 @@ from imagist.errors import DataError
 
 __all__ = ["Record", "Source", "read", "read_all"]
 
-_REMEDY = "correct what is named; images says in which folder images lie"
+_REMEDY = "correct what is named; set images to the folder of the images"
 
 
 def read(

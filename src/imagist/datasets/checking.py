@@ -12,7 +12,7 @@ from imagist.datasets.entries import Record
 from imagist.datasets.faults import Faults
 from imagist.images.fetch import is_url
 
-_REMEDY = "correct or leave out what is named; images says in which folder images lie"
+_REMEDY = "correct or leave out what is named; set images to the folder of the images"
 
 
 def check(records_by_split: Mapping[str, Sequence[Record]], *, check_images: bool = True) -> None:
@@ -100,7 +100,9 @@ def _find_same_bytes(records: Mapping[str, Sequence[Record]], faults: Faults, *,
 
 
 def _find_same_digest(group: Iterable[tuple[str, Record]], faults: Faults) -> None:
-    by_digest: defaultdict[bytes, dict[str, str]] = defaultdict(dict)  # names to splits; a name twice is told above
+    by_digest: defaultdict[bytes, dict[str, str]] = defaultdict(
+        dict
+    )  # names to splits; find_faults reports a name twice
     for split, record in group:
         if digest := _digest(record):
             by_digest[digest].setdefault(record.image, split)
@@ -126,5 +128,5 @@ def _digest(record: Record) -> bytes | None:
     try:
         with Path(record.image).open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except OSError:  # told by find_missing
+    except OSError:  # find_missing reports it
         return None

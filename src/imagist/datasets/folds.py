@@ -53,7 +53,7 @@ def fixed(examples: Sequence[Example], *, train: str = "train", test: str = "tes
 
 
 def stratified(labels: ArrayLike, k: int, seed: int) -> list[Fold]:
-    """Deals examples out to k folds whose test parts hold of every class, and in all, the same number to within one.
+    """Deals examples out to k folds; their test parts have equally many examples, of each class and in all, within one.
 
     Args:
         labels: ``[N]``, names or numbers.
@@ -82,7 +82,7 @@ def grouped(labels: ArrayLike, groups: ArrayLike, k: int, seed: int) -> list[Fol
 
     Args:
         labels: ``[N]``, names or numbers.
-        groups: ``[N]``, whatever tells groups apart: ``accounts``, ``clusters`` or both ``joined``.
+        groups: ``[N]``, a value for each group: ``accounts``, ``clusters`` or both ``joined``.
         k: >= 2.
         seed: >= 0; the same gives the same folds.
 

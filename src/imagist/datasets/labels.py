@@ -18,7 +18,7 @@ from imagist.images.fetch import is_url
 
 __all__ = ["Columns", "Example", "Source", "read", "read_all"]
 
-_REMEDY = "correct or leave out what is named; images says in which folder images lie, columns which column is which"
+_REMEDY = "correct or leave out what is named; set images to their folder, and columns where they have other names"
 
 
 def read(source: Source, *, content: bool = True, check_images: bool = True) -> list[Example]:

@@ -166,7 +166,7 @@ def refuse_leaks(found: Sequence[Leak]) -> None:
         numbers = f"fold{'s' if len(where) > 1 else ''} {', '.join(map(str, where))}"
         faults.add("near-duplicates trained and tested on", f"{a} and {b}: {bits} of {BITS} bits differ, {numbers}")
     faults.raise_any(
-        remedy="leave one of each out, or fold by clusters; --allow-leakage goes on and says so in the report"
+        remedy="leave one of each out, or fold by clusters; --allow-leakage goes on and notes it in the report"
     )
 
 

@@ -44,7 +44,7 @@ def check_shard(path: Path) -> None:
 def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
     """The images of a shard, in order, named ``shard.tar#member``, in constant memory.
 
-    A shard that is damaged on the way gives the rows before the damage, then one whose ``error`` says so.
+    A shard that is damaged on the way gives the rows before the damage, then one with its ``error`` set.
     """
     sample = _Sample(path, "")
     try:

@@ -50,16 +50,16 @@ def pair(predictions: Sequence[PredictedCaption], records: Sequence[Record], *, 
     for record in records:
         if not record.captions:
             faults.add("image without references", record.image)
-    if not any(said.image for said in predictions):
+    if not any(predicted.image for predicted in predictions):
         _check_order(predictions, records, faults, item)
         faults.raise_any(item=item, remedy=_REMEDY)
-        return _paired([said.caption for said in predictions], records)
-    for row, said in enumerate(predictions):
-        if not said.image:
-            faults.add("prediction without the name of its image", f"row {row}: {said.caption!r}")
-    named = [said for said in predictions if said.image]
-    theirs, ours = _alike([record.image for record in records], [said.image for said in named])
-    captions = {key: said.caption for key, said in zip(ours, named, strict=True)}
+        return _paired([predicted.caption for predicted in predictions], records)
+    for row, predicted in enumerate(predictions):
+        if not predicted.image:
+            faults.add("prediction without the name of its image", f"row {row}: {predicted.caption!r}")
+    named = [predicted for predicted in predictions if predicted.image]
+    theirs, ours = _alike([record.image for record in records], [predicted.image for predicted in named])
+    captions = {key: predicted.caption for key, predicted in zip(ours, named, strict=True)}
     _note(faults, "image twice among the references", records, theirs, _repeated(theirs))
     _note(faults, "image predicted twice", named, ours, _repeated(ours))
     _note(faults, "image without a prediction", records, theirs, set(theirs) - set(ours))
