@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.captioning.description import Description
-from imagist.captioning.description.record import Said
+from imagist.captioning.description.record import Statement
 from imagist.errors import CorruptImage, SourceNotFound
 from imagist.records import Caption, Failure, Hypothesis, LabelSet, Prediction
 from imagist.records.flat import (
@@ -35,7 +35,9 @@ def prediction(abstained=False):
 
 
 CAPTION = Caption("a cat", -1.5, nbest=(Hypothesis("a cat", -1.5), Hypothesis("the cat", -2.25)))
-DESCRIPTION = Description("A cat. A mat.", (Said("A cat.", (0, 0, 1, 1), -1.5), Said("A mat.", (0, 0.1, 1, 1), -2)), 3)
+DESCRIPTION = Description(
+    "A cat. A mat.", (Statement("A cat.", (0, 0, 1, 1), -1.5), Statement("A mat.", (0, 0.1, 1, 1), -2)), 3
+)
 
 
 @pytest.mark.parametrize(

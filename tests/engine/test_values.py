@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imagist.engine.values import cell, decode, encode, plain, storable
@@ -31,6 +31,8 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(T
 
 
 @given(VALUES)
+@example(dt.datetime(1918, 4, 15, 2, 0, tzinfo=ZoneInfo("Europe/Berlin")))  # no such time: clocks were put forward
+@example(dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")))  # the second of two such times
 def test_every_value_and_its_type_survive_json(value):
     back = decode(json.loads(json.dumps(encode(value))))
     assert back == value

@@ -29,7 +29,8 @@ def encode(value: object) -> Any:
         case bytes() | bytearray() | memoryview():
             return {"bytes": b64encode(value).decode("ascii")}
         case dt.datetime():
-            return {"datetime": [value.isoformat(), getattr(value.tzinfo, "key", None)]}
+            zone = getattr(value.tzinfo, "key", None)  # of a ZoneInfo; else the offset is in the text
+            return {"datetime": [(value.replace(tzinfo=None) if zone else value).isoformat(), zone, value.fold]}
         case dt.date() | dt.time():
             return {type(value).__name__: value.isoformat()}
         case dt.timedelta():
@@ -96,10 +97,10 @@ def _is_map(items: list[object]) -> bool:
     return 0 < len(items) == len(set(keys))
 
 
-def _datetime(payload: list[str | None]) -> dt.datetime:
-    text, zone = payload
-    moment = dt.datetime.fromisoformat(str(text))
-    return moment.astimezone(ZoneInfo(zone)) if zone else moment
+def _datetime(payload: list[Any]) -> dt.datetime:
+    text, zone, fold = payload
+    moment = dt.datetime.fromisoformat(text).replace(fold=fold)
+    return moment.replace(tzinfo=ZoneInfo(zone)) if zone else moment
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
