@@ -199,7 +199,7 @@ def test_missing_java_is_told_and_the_rest_is_measured(evaluate, files, monkeypa
     argv = ["captions", files / "good.csv", files / "truth.jsonl"]
     code, out, _ = evaluate(*argv)
     assert code == 0
-    assert "No METEOR: METEOR is a Java program, and there is no java on the path" in out
+    assert "No METEOR: METEOR is a Java program, and java is not on the path" in out
     code, out, err = evaluate(*argv, "--out", files / "out.json")
     assert (code, out) == (0, "")
     assert "no METEOR" in err

@@ -11,7 +11,7 @@ import quadrants
 from imagist.classifiers.calibration import Temperature
 from imagist.classifiers.taxonomy import Taxonomy, identity
 from imagist.explanation import ExplainOptions, explain
-from imagist.explanation.opinions import Opinions
+from imagist.explanation.batches import Batches
 from imagist.explanation.record import probability
 from imagist.pipeline import Pipeline
 from imagist.records import Caption, LabelSet, Photo
@@ -113,14 +113,14 @@ def test_who_abstains_is_explained_by_the_likeliest():
     assert explanation.category == "fire"
 
 
-def test_the_classifiers_own_account_comes_along():
+def test_attributions_are_included():
     explanation = one(part=quadrants.Accounting())
     assert list(explanation.attributions) == ["fire"]
     np.testing.assert_allclose(explanation.attributions["fire"], [0.6, 0.1, 0, 0])
     assert one().attributions == {}
 
 
-def test_where_the_words_disagree_their_own_verdict_has_an_account_too():
+def test_the_text_classifier_s_own_category_has_attributions_too():
     class Grey(quadrants.Accounting):
         def caption(self, photos):
             return [Caption("a thing", -1.0, ("a", "thing")) for _ in photos]
@@ -130,7 +130,7 @@ def test_where_the_words_disagree_their_own_verdict_has_an_account_too():
     assert {name: own.tolist() for name, own in explanation.attributions.items()} == {"fire": [0.1], "stone": [-0.1]}
 
 
-def test_an_account_of_a_category_is_of_its_likeliest_member():
+def test_attributions_to_a_category_are_to_its_most_probable_class():
     class Three(quadrants.Accounting):
         labels = LabelSet(("fire", "stone", "smoke"))
 
@@ -144,10 +144,10 @@ def test_an_account_of_a_category_is_of_its_likeliest_member():
 
     part = Three()
     taxonomy = Taxonomy("t", LabelSet(("hot", "cold")), {"hot": ("smoke", "fire"), "cold": ("stone",)})
-    opinions = Opinions(Pipeline(part, part, part, taxonomy, quadrants.pipeline().fusion), 2)
-    assert opinions.attributions(["a red thing", "a b", "c"], ["hot", "cold", "hot"]) == [{}, {}, {}]
+    batches = Batches(Pipeline(part, part, part, taxonomy, quadrants.pipeline().fusion), 2)
+    assert batches.attributions(["a red thing", "a b", "c"], ["hot", "cold", "hot"]) == [{}, {}, {}]
     assert part.asked == [0, 1, 0]
-    assert opinions.attributions([], []) == []
+    assert batches.attributions([], []) == []
 
 
 def test_another_fusion_has_no_weight_to_tell():

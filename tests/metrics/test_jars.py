@@ -36,7 +36,7 @@ def test_a_jar_is_found_in_the_package_and_missed_where_it_is_not(tmp_path: Path
 @pytest.mark.parametrize(
     ("said", "quoted"),
     [
-        ("", " without a word"),
+        ("", " without a message"),
         ("\nbad heap\n", ": bad heap"),
         ('noise\nException in thread "main" Oops\n\tat a.b.C\n\t... 3 more\n', ': Exception in thread "main" Oops'),
     ],

@@ -184,7 +184,7 @@ def test_refuses_what_does_not_fit_without_starting_java(hypotheses, references,
         ("import sys; sys.exit('Error: heap too small')", "Error: heap too small"),
         ("print('Error: no such thing'); import time; time.sleep(60)", "no such thing"),
         ("print('1 2 3'); import time; time.sleep(60)", "1 2 3"),
-        ("", "without a word"),
+        ("", "without a message"),
     ],
 )
 def test_a_program_that_fails_is_an_error_with_its_own_words(program: str, message: str, fresh, fake_java) -> None:

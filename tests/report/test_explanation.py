@@ -134,7 +134,7 @@ def test_lines_for_a_terminal_tell_the_words_in_order_of_evidence():
 def test_lines_of_faithfulness_have_intervals():
     text = "\n".join(faithfulness_lines(measured()))
     assert re.search(r"words, by leaving one out: 0\.\d+, at random 0\.\d+; better by \+0\.\d+ \[\+0", text)
-    assert "share of words gone from the new caption: 0.250, elsewhere 0.000" in text
+    assert "share of words missing from the new caption: 0.250, elsewhere 0.000" in text
     assert "over 3 images" in text
     assert "no interval of one image" in "\n".join(faithfulness_lines(measured(1)))
     assert list(faithfulness_lines(faithfulness([], []))) == []
@@ -221,7 +221,7 @@ def test_where_the_words_disagree_both_verdicts_have_their_columns():
     assert explanation_sheet(photo, explanation).height > 0
 
 
-def test_the_classifiers_own_account_has_its_column():
+def test_attributions_have_a_column():
     text = Outline(rendered(*explained(part=quadrants.Accounting()))).text
     assert "attribution to fire" in text
     assert "+0.600" in text

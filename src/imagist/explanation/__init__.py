@@ -1,4 +1,4 @@
-"""Explanations: category, the words that decided, where the captioner looked for them, what happens without them."""
+"""Explains predictions: the words that decided, where the captioner attends to them, what changes without them."""
 
 from __future__ import annotations
 

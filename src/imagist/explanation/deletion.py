@@ -1,8 +1,8 @@
-"""The deletion score: how fast a category's probability falls when what is said to matter is removed first.
+"""The deletion score: how fast a category's probability falls when the most important things are removed first.
 
-Of Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section 4.2, for cells of
-an image and for words of a caption. A low score alone says little: it is low too where anything that is removed
-hurts. So the same things are removed in random orders beside.
+Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section 4.2, for cells of an
+image and words of a caption. The score is also low if any removal hurts, so the same things are also removed in random
+orders, for comparison.
 
 Shapes: K steps; R random orders; n things that can be removed; h, w cells of a grid; C categories.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.captioning.decoding import seeds_of
-from imagist.explanation.opinions import Opinions
+from imagist.explanation.batches import Batches
 from imagist.explanation.options import ExplainOptions
 from imagist.explanation.record import Explanation
 from imagist.explanation.regions import filling, hidden
@@ -30,10 +30,10 @@ WORD_ORDERS, CELL_ORDERS = 16, 4  # R; a sentence is cheap to classify, an image
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A category's probability as more and more is removed, from nothing to all that can be.
+    """A category's probability while things are removed, from none to all.
 
     Attributes:
-        ranked: float64 ``[K + 1]``, 0..1: what speaks most for the category goes first.
+        ranked: float64 ``[K + 1]``, 0..1: the most important things are removed first.
         random: float64 ``[R, K + 1]``: in random orders.
     """
 
@@ -47,7 +47,7 @@ class Curve:
 
     @property
     def random_score(self) -> float:
-        """The same of the random orders, their mean."""
+        """The mean score of the random orders."""
         return float(_area(self.random).mean())
 
 
@@ -57,31 +57,31 @@ def deletions(
     explanations: Sequence[Explanation],
     options: ExplainOptions | None = None,
 ) -> list[dict[str, Curve]]:
-    """The curves of each photo, by what ranked the things that were removed.
+    """The curves of each photo, by what ranks the things that are removed.
 
-    ``words``: words by leaving one out; ``attributions``: words by the text classifier's own account; both for what the
-    words alone say of the category that they alone give. ``cells``: parts of the image by hiding one, for what the
-    image alone says of the category that it alone gives. ``attention``: parts of the image by how much the words
-    that decided attend to them, for what the words of a new caption say, of the category as for ``words``. What a
-    photo has not (content words, attention, such a classifier) it has no curve of.
+    ``words``: words by leaving one out; ``attributions``: words by the text classifier's attributions; both for the
+    text classifier's probability of its own category. ``cells``: parts of the image by hiding one, for the image
+    classifier's probability of its own category. ``attention``: parts of the image by the attention of the deciding
+    words, for the text classifier's probability given a new caption. A photo lacks the curves for which it has no
+    content words, no attention or no attributions.
 
     Args:
-        pipeline: As explained.
+        pipeline: The one that was explained.
         photos: N.
         explanations: Of the photos, with the same options.
         options: Fill, batches and seed.
     """
     chosen = options or ExplainOptions()
-    opinions = Opinions(pipeline, chosen.batch_size)
+    batches = Batches(pipeline, chosen.batch_size)
     found = []
     for photo, explanation, seed in zip(photos, explanations, seeds_of(photos), strict=True):
         random = np.random.default_rng([chosen.seed, seed])
-        curves = word_curves(opinions, explanation, random)
-        found.append(curves | cell_curves(opinions, photo, explanation, chosen, random))
+        curves = word_curves(batches, explanation, random)
+        found.append(curves | cell_curves(batches, photo, explanation, chosen, random))
     return found
 
 
-def word_curves(opinions: Opinions, explanation: Explanation, random: np.random.Generator) -> dict[str, Curve]:
+def word_curves(batches: Batches, explanation: Explanation, random: np.random.Generator) -> dict[str, Curve]:
     """``words`` and ``attributions`` of one photo; the random orders are the same for both."""
     prediction, words = explanation.prediction, explanation.words
     if not words:
@@ -95,13 +95,13 @@ def word_curves(opinions: Opinions, explanation: Explanation, random: np.random.
     places = [
         [place for k in order[:gone] for place in words[k].positions] for order in orders for gone in _upto(words)
     ]
-    said = opinions.of_words(without(prediction.caption, gone) for gone in places)
-    table = said[:, prediction.labels.index(own)].reshape(len(orders), -1).astype(np.float64)
+    scores = batches.of_words(without(prediction.caption, gone) for gone in places)
+    table = scores[:, prediction.labels.index(own)].reshape(len(orders), -1).astype(np.float64)
     return {name: Curve(table[row], table[len(ranks) :]) for row, name in enumerate(ranks)}
 
 
 def cell_curves(
-    opinions: Opinions, photo: Photo, explanation: Explanation, options: ExplainOptions, random: np.random.Generator
+    batches: Batches, photo: Photo, explanation: Explanation, options: ExplainOptions, random: np.random.Generator
 ) -> dict[str, Curve]:
     """``cells`` and ``attention`` of one photo; on grids of one shape the random orders are the same for both."""
     prediction = explanation.prediction
@@ -119,19 +119,19 @@ def cell_curves(
         orders = [ranking(maps[name].ravel(), random) for name in names]
         orders += [random.permutation(count) for _ in range(CELL_ORDERS)]
         masks = [mask for order in orders for mask in masks_of(order, shape)]
-        seen = list(opinions.predictions(hidden(photo, mask, instead) for mask in masks))
+        predictions = list(batches.predictions(hidden(photo, mask, instead) for mask in masks))
         tables = {
-            "cells": _table([p.image_probabilities for p in seen], image, len(orders)),
-            "attention": _table([p.text_probabilities for p in seen], text, len(orders)),
+            "cells": _table([p.image_probabilities for p in predictions], image, len(orders)),
+            "attention": _table([p.text_probabilities for p in predictions], text, len(orders)),
         }
         curves |= {name: Curve(tables[name][row], tables[name][len(names) :]) for row, name in enumerate(names)}
     return curves
 
 
 def attention_of_words(explanation: Explanation) -> Floats | None:
-    """Where the words that speak for their verdict attend, each as much as it speaks for it: float64 ``[h, w]``.
+    """The attention of the content words, weighted by their drops: float64 ``[h, w]``.
 
-    All content words count the same where none speaks for it. None without words or attention.
+    All words weigh the same if no drop is positive. None without words or attention.
     """
     drops = np.maximum(explanation.word_drops(explanation.prediction.text_label), 0)
     maps = [word.region.attention for word in explanation.words if word.region is not None]
@@ -142,12 +142,12 @@ def attention_of_words(explanation: Explanation) -> Floats | None:
 
 
 def ranking(importance: Floats, random: np.random.Generator) -> Ints:
-    """Numbers of n things, the most important first; of equal ones, chance decides."""
+    """The order of n things, the most important first; ties are broken at random."""
     return np.lexsort((random.random(len(importance)), -importance))
 
 
 def masks_of(order: Ints, shape: tuple[int, ...]) -> list[Bools]:
-    """Which cells are gone at each of K + 1 steps: bool ``[h, w]`` each, none at the first and all at the last."""
+    """The removed cells at each of K + 1 steps: bool ``[h, w]`` each, none at first and all at last."""
     counts = np.linspace(0, len(order), min(STEPS, len(order)) + 1).round().astype(int)
     place = np.argsort(order)
     return [(place < count).reshape(shape) for count in counts.tolist()]

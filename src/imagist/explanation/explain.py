@@ -1,4 +1,4 @@
-"""Category, words, image: what is said of a photo again when a word of its caption, or a part of it, is not there.
+"""Explains predictions by leaving out words of the caption and parts of the image.
 
 Shapes: N photos; T words of a caption; n content words; G cells a side of the grid; h, w cells of an attention map;
 C categories.
@@ -13,59 +13,59 @@ import numpy as np
 
 from imagist.arrays import Array, Bools, Floats
 from imagist.captioning.decoding import seeds_of
-from imagist.explanation.opinions import Opinions
+from imagist.explanation.batches import Batches
 from imagist.explanation.options import ExplainOptions
 from imagist.explanation.record import Explanation, Region, Word
 from imagist.explanation.regions import attended, filling, hidden, moved, single_cells
-from imagist.explanation.words import content_words, spoken, without
+from imagist.explanation.words import content_words, without, words_of
 from imagist.pipeline import Pipeline
 from imagist.records import Caption, Photo, Prediction
 
 
 def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions | None = None) -> list[Explanation]:
-    """One explanation a photo, in order; the same whatever photos stand beside it.
+    """One explanation a photo, in order, independent of the other photos.
 
-    Each content word is left out of the caption; the cells that it attends to most are hidden from the image, which
-    is then captioned and classified anew, and so are, as a control, as many cells elsewhere; and each cell of a grid is
-    hidden from the image's own classifier. All masked copies go through the pipeline in batches: for a caption of n
-    content words n * (1 + moves) + G * G copies, and n sentences.
+    Each content word is left out of the caption. The cells that it attends to most are hidden, and the masked image is
+    captioned and classified again; as a control, the same number of cells is hidden elsewhere. Each cell of a grid is
+    hidden from the image classifier. A caption of n content words needs n * (1 + moves) + G * G masked images and n
+    sentences, which are processed in batches.
 
     Args:
-        pipeline: Whose verdicts to explain. The regions say nothing where its captioner replays what it said before.
+        pipeline: Its predictions are explained. Regions are meaningless if its captioner replays recorded captions.
         photos: N.
         options: Grid, regions, fill; the defaults where None.
     """
     if not photos:
         return []
     chosen = options or ExplainOptions()
-    opinions = Opinions(pipeline, chosen.batch_size)
-    predictions = list(opinions.predictions(photos))
+    batches = Batches(pipeline, chosen.batch_size)
+    predictions = list(batches.predictions(photos))
     plans = [
         _Plan(photo, prediction, chosen, seed)
         for photo, prediction, seed in zip(photos, predictions, seeds_of(photos), strict=True)
     ]
-    whole = opinions.image_rows(photos)
-    shorter = opinions.text_rows(text for plan in plans for text in plan.texts())
-    attributed = [_attributions(opinions, plans, own) for own in (False, True)]
-    masked = opinions.predictions(copy for plan in plans for copy in plan.regions())
+    whole = batches.image_rows(photos)
+    shorter = batches.text_rows(text for plan in plans for text in plan.texts())
+    attributed = [_attributions(batches, plans, own) for own in (False, True)]
+    masked = batches.predictions(copy for plan in plans for copy in plan.regions())
     grid = single_cells(chosen.grid)
-    seen = opinions.of_images(copy for plan in plans for copy in plan.copies(grid))
+    cell_scores = batches.of_images(copy for plan in plans for copy in plan.copies(grid))
     explained, begin = [], 0
     for number, plan in enumerate(plans):
         end = begin + len(plan.words)
         text = shorter[begin:end]
         image = np.repeat(whole[number : number + 1], len(text), 0)
         words = plan.finished(pipeline.of_text(text), pipeline.joint(image, text), masked)
-        cells = seen[number * len(grid) : (number + 1) * len(grid)].reshape(chosen.grid, chosen.grid, -1)
+        cells = cell_scores[number * len(grid) : (number + 1) * len(grid)].reshape(chosen.grid, chosen.grid, -1)
         own = dict(pair for each in attributed if each for pair in [each[number]])
-        explained.append(Explanation(plan.prediction, plan.category, opinions.weight, words, own, cells))
+        explained.append(Explanation(plan.prediction, plan.category, batches.weight, words, own, cells))
         begin = end
     return explained
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What is to be left out of one photo and its caption."""
+    """What to leave out of one photo and its caption."""
 
     photo: Photo
     prediction: Prediction
@@ -89,9 +89,9 @@ class _Plan:
         return (without(self.caption, positions) for positions in self.words.values())
 
     def attention(self) -> list[Array] | None:
-        """Of each content word, float32 ``[h, w]``: the mean over its places."""
+        """The attention of each content word, float32 ``[h, w]``: the mean over its positions."""
         maps = self.caption.attention
-        if maps is None or len(maps) != len(spoken(self.caption)):
+        if maps is None or len(maps) != len(words_of(self.caption)):
             return None
         return [maps[list(positions)].mean(0) for positions in self.words.values()]
 
@@ -107,12 +107,12 @@ class _Plan:
         instead = filling(self.photo, self.options.fill)
         return (hidden(self.photo, cells, instead) for cells in masks)
 
-    def finished(self, said: Array, joint: Array, masked: Iterator[Prediction]) -> tuple[Word, ...]:
-        """The words, from what is said without each, ``[n, C]``; takes what is its own from the masked copies."""
+    def finished(self, text: Array, joint: Array, masked: Iterator[Prediction]) -> tuple[Word, ...]:
+        """The words, from the scores without each, ``[n, C]``; takes its own predictions from ``masked``."""
         maps: Sequence[Array | None] = self.attention() or [None] * len(self.words)
         return tuple(
             Word(text, positions, alone, both, None if attention is None else self._region(attention, masked))
-            for (text, positions), alone, both, attention in zip(self.words.items(), said, joint, maps, strict=True)
+            for (text, positions), alone, both, attention in zip(self.words.items(), text, joint, maps, strict=True)
         )
 
     def _region(self, attention: Array, masked: Iterator[Prediction]) -> Region:
@@ -120,10 +120,10 @@ class _Plan:
         return Region(attention, attended(attention, self.options.mass), removed, tuple(elsewhere))
 
 
-def _attributions(opinions: Opinions, plans: Sequence[_Plan], own: bool) -> list[tuple[str, Floats]] | None:
-    """For each photo the category, or the one that its words alone would give, and ``[n]`` for its words."""
+def _attributions(batches: Batches, plans: Sequence[_Plan], own: bool) -> list[tuple[str, Floats]] | None:
+    """For each photo its category, or the text classifier's own, and the attributions ``[n]`` of its words."""
     categories = [plan.prediction.text_label if own else plan.category for plan in plans]
-    found = opinions.attributions([plan.caption.text for plan in plans], categories)
+    found = batches.attributions([plan.caption.text for plan in plans], categories)
     if found is None:
         return None
     return [

@@ -1,6 +1,6 @@
-"""Whether explanations are faithful, over a set of photos: what they point to against as much of something else.
+"""Measures over a set of photos whether explanations are faithful: their effect against that of random choices.
 
-Shapes: N photos; K steps of a curve; P places of a curve that is drawn.
+Shapes: N photos; K steps of a curve; P points of a drawn curve.
 """
 
 from __future__ import annotations
@@ -14,37 +14,36 @@ from imagist.arrays import Floats
 from imagist.captioning.description.english import stem
 from imagist.explanation.deletion import Curve
 from imagist.explanation.record import Explanation, Region
-from imagist.explanation.words import spoken
+from imagist.explanation.words import words_of
 from imagist.metrics.significance import Difference, paired_difference
 
 PLACES = 11  # P
 
 DELETIONS = {
     "words": "words, by leaving one out",
-    "attributions": "words, by the classifier's own account",
+    "attributions": "words, by the classifier's attributions",
     "cells": "parts of the image, by hiding one",
     "attention": "parts of the image, by the deciding words' attention",
 }
-"""What ranks the things that are removed: the curves of `imagist.explanation.deletion.deletions`."""
+"""Names and descriptions of the curves of `imagist.explanation.deletion.deletions`."""
 REGIONS = {
-    "image": "drop of what the image gives the category",
-    "text": "drop of what the words give the category",
-    "joint": "drop of what both give the category",
-    "gone": "share of words gone from the new caption",
+    "image": "drop of the image classifier's probability",
+    "text": "drop of the text classifier's probability",
+    "joint": "drop of the fused probability",
+    "gone": "share of words missing from the new caption",
 }
-"""What hiding a word's region does, against hiding as much elsewhere."""
+"""Names and descriptions of the effects of hiding a word's region."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One figure of the explanations, beside that of chance, over the photos that have it.
+    """A measure of the explanations, compared with chance, over the photos that have it.
 
     Attributes:
-        photos: How many they are.
-        figure: Mean of the explanations' figure.
-        chance: Mean of the same for random orders, or for regions elsewhere.
-        better: By how much the explanations' figure is on the faithful side of chance's, a mean over the photos with a
-            95% interval (paired bootstrap over photos) and a p-value.
+        photos: Their number.
+        figure: Mean of the explanations' measure.
+        chance: Mean for random orders, or for regions elsewhere.
+        better: Mean improvement over chance, with a 95% interval (paired bootstrap over photos) and a p-value.
     """
 
     photos: int
@@ -55,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Faithfulness:
-    """What the explanations of a set of photos are worth.
+    """How faithful the explanations of a set of photos are.
 
     Attributes:
         deletions: By the names of `DELETIONS`: deletion scores, which are better when lower.
@@ -71,11 +70,11 @@ class Faithfulness:
 
 
 def faithfulness(explanations: Iterable[Explanation], deleted: Sequence[Mapping[str, Curve]]) -> Faithfulness:
-    """Compares over a set.
+    """Compares explanations with chance.
 
     Args:
-        explanations: Of the photos.
-        deleted: Their curves.
+        explanations: One a photo.
+        deleted: The curves of each photo.
     """
     compared, drawn = {}, {}
     for name in DELETIONS:
@@ -103,22 +102,22 @@ def _resampled(curve: Floats) -> Floats:
 
 
 def _effects(explanation: Explanation) -> Iterator[tuple[str, tuple[float, float]]]:
-    """For each of `REGIONS` the mean over the words: their own regions, and regions elsewhere."""
+    """For each of `REGIONS` the means over the words: of their own regions, and of regions elsewhere."""
     located = [(word.text, word.region) for word in explanation.words if word.region is not None]
     if not located:
         return
     prediction, category = explanation.prediction, explanation.category
-    for opinion in ("image", "text", "joint"):
-        own = [region.drop(prediction, category, opinion) for _, region in located]
-        elsewhere = [region.drop_elsewhere(prediction, category, opinion) for _, region in located]
-        yield opinion, (float(np.mean(own)), float(np.mean(elsewhere)))
+    for source in ("image", "text", "joint"):
+        own = [region.drop(prediction, category, source) for _, region in located]
+        elsewhere = [region.drop_elsewhere(prediction, category, source) for _, region in located]
+        yield source, (float(np.mean(own)), float(np.mean(elsewhere)))
     lost = [_lost(word, region) for word, region in located]
     yield "gone", (float(np.mean([own for own, _ in lost])), float(np.mean([other for _, other in lost])))
 
 
 def _lost(word: str, region: Region) -> tuple[float, float]:
-    """Whether the word is not in the caption of the image without its region, and how often not, elsewhere."""
+    """Whether the word is missing from the new caption, 0 or 1, and the share for regions elsewhere."""
     own, *elsewhere = (
-        stem(word) not in {stem(said) for said in spoken(seen.caption)} for seen in (region.removed, *region.moved)
+        stem(word) not in {stem(other) for other in words_of(new.caption)} for new in (region.removed, *region.moved)
     )
     return float(own), float(np.mean(elsewhere))

@@ -1,4 +1,4 @@
-"""What may be asked of an explanation."""
+"""The options of an explanation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class ExplainOptions:
 
     Attributes:
         grid: G, cells a side of the grid whose cells are hidden one by one, 1 or more.
-        mass: Share of a word's attention that its region holds, over 0 and up to 1.
-        moves: How many other places each region is moved to, as a control, 1 or more.
-        fill: What stands where a part was hidden: the image's ``mean`` colour, or a ``blur`` of the image.
-        batch_size: Images, or sentences, that the pipeline is given at a time, 1 or more.
-        seed: Of the other places, and of random orders; with each photo's pixels it decides them.
+        mass: Share of a word's attention in its region, over 0 and at most 1.
+        moves: Number of other places that each region is moved to, as a control, 1 or more.
+        fill: Replaces a hidden part: the image's ``mean`` colour, or a ``blur`` of the image.
+        batch_size: Images or sentences a batch, 1 or more.
+        seed: Of the other places and random orders, together with each photo's pixels.
 
     Raises:
         SettingError: A setting is out of its range.

@@ -1,4 +1,4 @@
-"""What an explanation is made of: probabilities with something left out, beside those with nothing left out.
+"""The record of an explanation: probabilities with a word or a region left out.
 
 Shapes: C categories; n content words; G cells a side of the grid; h, w cells of the attention map.
 """
@@ -14,28 +14,28 @@ import numpy as np
 from imagist.arrays import Array, Bools, Floats
 from imagist.records import Prediction
 
-Opinion = Literal["image", "text", "joint"]
+ScoreSource = Literal["image", "text", "joint"]
 
 
-def probability(prediction: Prediction, category: str, opinion: Opinion) -> float:
-    """What the image alone, the words alone, or both together give a category, 0..1."""
+def probability(prediction: Prediction, category: str, source: ScoreSource) -> float:
+    """The probability of a category by the image classifier, the text classifier, or the fusion, 0..1."""
     rows = {
         "image": prediction.image_probabilities,
         "text": prediction.text_probabilities,
         "joint": prediction.probabilities,
     }
-    return float(rows[opinion][prediction.labels.index(category)])
+    return float(rows[source][prediction.labels.index(category)])
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """The part of the image that one word attends to, and what is said of the image without that part.
+    """The part of the image that a word attends to, and the prediction without that part.
 
     Attributes:
         attention: float32 ``[h, w]``, of the word; sums to 1.
-        cells: bool ``[h, w]``, the fewest cells that hold the share of the attention that was asked for.
-        removed: With those cells hidden: captioned and classified anew.
-        moved: The same with a region of the same size and shape hidden elsewhere, once for each other place.
+        cells: bool ``[h, w]``, the fewest cells with the requested share of the attention.
+        removed: The prediction with those cells hidden.
+        moved: The predictions with a region of the same size and shape hidden elsewhere, as a control.
     """
 
     attention: Array
@@ -43,26 +43,26 @@ class Region:
     removed: Prediction
     moved: tuple[Prediction, ...]
 
-    def drop(self, prediction: Prediction, category: str, opinion: Opinion) -> float:
-        """By how much a category becomes less probable without the region, -1..1."""
-        return probability(prediction, category, opinion) - probability(self.removed, category, opinion)
+    def drop(self, prediction: Prediction, category: str, source: ScoreSource) -> float:
+        """The drop of a category's probability without the region, -1..1."""
+        return probability(prediction, category, source) - probability(self.removed, category, source)
 
-    def drop_elsewhere(self, prediction: Prediction, category: str, opinion: Opinion) -> float:
-        """The same for the moved regions: the mean of their drops."""
-        moved = [probability(other, category, opinion) for other in self.moved]
-        return probability(prediction, category, opinion) - float(np.mean(moved))
+    def drop_elsewhere(self, prediction: Prediction, category: str, source: ScoreSource) -> float:
+        """The mean drop without the moved regions, -1..1."""
+        moved = [probability(other, category, source) for other in self.moved]
+        return probability(prediction, category, source) - float(np.mean(moved))
 
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """A content word of the caption. A word that is said twice is one, and is removed wherever it stands.
+    """A content word of the caption. A repeated word counts once, and all its occurrences are removed.
 
     Attributes:
-        text: As the caption has it, where it comes first.
-        positions: Its places among the caption's words, from 0.
-        text_probabilities: float32 ``[C]``, what the words alone say without it.
-        probabilities: float32 ``[C]``, what both together say without it: the image stays as it is.
-        region: None where the captioner has no attention.
+        text: As at its first occurrence.
+        positions: Its positions in the caption, from 0.
+        text_probabilities: float32 ``[C]``, of the text classifier without the word.
+        probabilities: float32 ``[C]``, of the fusion without the word; the image is unchanged.
+        region: None for a captioner without attention.
     """
 
     text: str
@@ -74,16 +74,16 @@ class Word:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why a photo got its category.
+    """Why a pipeline predicts its category for an image.
 
     Attributes:
-        prediction: What is explained.
-        category: The most probable one, which is explained also where the pipeline abstained.
-        weight: What the words weigh in the joint verdict, 0..1; None where the fusion is no weighted mean.
+        prediction: The prediction that is explained.
+        category: The most probable one, even if the pipeline abstained.
+        weight: The weight of the text scores in the fusion, 0..1; None if the fusion is not a weighted mean.
         words: The n content words, in the caption's order.
-        attributions: For the category, and for the one that the words alone would give: float64 ``[n]``, how much each
-            word speaks for it in the text classifier's own account. Empty where it gives none.
-        cells: float32 ``[G, G, C]``, what the image alone says with one cell hidden.
+        attributions: For the category, and for the text classifier's own: float64 ``[n]``, the attribution of each word
+            by the text classifier. Empty if it does not attribute.
+        cells: float32 ``[G, G, C]``, of the image classifier with one cell hidden.
     """
 
     prediction: Prediction
@@ -94,7 +94,7 @@ class Explanation:
     cells: Array
 
     def word_drops(self, category: str) -> Floats:
-        """By how much the words alone find a category less probable without each word: float64 ``[n]``, -1..1.
+        """The drop of the text classifier's probability without each word: float64 ``[n]``, -1..1.
 
         Leave-one-out, "erasure" in Li et al. 2016, "Understanding Neural Networks through Representation Erasure".
         """
@@ -103,7 +103,7 @@ class Explanation:
         return probability(self.prediction, category, "text") - without
 
     def cell_drops(self, category: str) -> Floats:
-        """By how much the image alone finds it less probable with each cell hidden: float64 ``[G, G]``, -1..1.
+        """The drop of the image classifier's probability with each cell hidden: float64 ``[G, G]``, -1..1.
 
         Occlusion of Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks".
         """
@@ -111,6 +111,6 @@ class Explanation:
         return probability(self.prediction, category, "image") - self.cells[..., number].astype(np.float64)
 
     def by_evidence(self) -> list[Word]:
-        """The words, those that speak most for the category first."""
+        """The words, those with the largest drop first."""
         order = np.argsort(-self.word_drops(self.category), kind="stable")
         return [self.words[number] for number in order]

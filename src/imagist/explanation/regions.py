@@ -1,7 +1,7 @@
-"""Parts of an image: which a word attends to, the same elsewhere, and the image without them.
+"""Regions of an image: what a word attends to, the same shape elsewhere, and the image without them.
 
-Shapes: H, W the photo's height and width; h, w cells of a grid over it, in whose cell (i, j) lie its pixels from
-i * H / h and j * W / w on; G cells a side of a square grid.
+Shapes: H, W the photo's height and width; h, w cells of a grid over it, where cell (i, j) starts at pixel
+(i * H / h, j * W / w); G cells a side of a square grid.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from imagist.arrays import Array, Bools, Pixels
 from imagist.explanation.options import Fill
 from imagist.records import Photo
 
-_BLUR = 8  # the blur's radius is this part of the longest side: what a thing is cannot be seen any more
+_BLUR = 8  # the longest side over the radius of the blur, which hides what a thing is
 
 
 def attended(attention: Array, mass: float) -> Bools:
-    """The fewest cells, bool ``[h, w]``, that hold a share of the attention ``[h, w]``; one at least."""
+    """The fewest cells, bool ``[h, w]``, with a share ``mass`` of the attention ``[h, w]``; at least one."""
     order = np.argsort(-attention, axis=None, kind="stable")
     held = np.cumsum(attention.ravel()[order], dtype=np.float64)
-    count = 1 + int((held < mass * held[-1] * (1 - 1e-6)).sum())  # as much as is there, whatever rounding did
+    count = 1 + int((held < mass * held[-1] * (1 - 1e-6)).sum())  # a tolerance for rounding
     cells = np.zeros(attention.size, np.bool_)
     cells[order[:count]] = True
     return cells.reshape(attention.shape)
 
 
 def moved(cells: Bools, count: int, random: np.random.Generator) -> list[Bools]:
-    """The region in ``count`` other places, each bool ``[h, w]``: what leaves at one edge comes in at the other.
+    """The region in ``count`` random other places, each bool ``[h, w]``, wrapped around the edges.
 
-    It keeps its size, and its shape but for that. Where the grid has one cell it stays where it is.
+    It keeps its size. It stays in place if the grid has one cell.
     """
     width = cells.shape[1]
     shifts = random.integers(min(1, cells.size - 1), cells.size, size=count)
@@ -37,12 +37,12 @@ def moved(cells: Bools, count: int, random: np.random.Generator) -> list[Bools]:
 
 
 def single_cells(grid: int) -> Bools:
-    """Each cell alone, row by row: bool ``[G * G, G, G]``."""
+    """A mask for each cell, row by row: bool ``[G * G, G, G]``."""
     return np.eye(grid * grid, dtype=np.bool_).reshape(-1, grid, grid)
 
 
 def filling(photo: Photo, fill: Fill) -> Pixels:
-    """What stands where a part is hidden: uint8 ``[H, W, 3]``."""
+    """The pixels that replace a hidden part: uint8 ``[H, W, 3]``."""
     if fill == "mean":
         colour = photo.pixels.mean((0, 1)).round().astype(np.uint8)
         return np.broadcast_to(colour, photo.pixels.shape)
@@ -51,7 +51,7 @@ def filling(photo: Photo, fill: Fill) -> Pixels:
 
 
 def hidden(photo: Photo, cells: Bools, instead: Pixels) -> Photo:
-    """The photo with what lies in some cells ``[h, w]`` taken from other pixels ``[H, W, 3]``."""
+    """The photo with the pixels of some cells ``[h, w]`` replaced by those of ``instead`` ``[H, W, 3]``."""
     rows, columns = (np.arange(side) * n // side for side, n in zip(photo.pixels.shape, cells.shape, strict=False))
     mask = cells[rows][:, columns, None]
     return Photo(np.where(mask, instead, photo.pixels), photo.source, photo.size)

@@ -1,4 +1,4 @@
-"""The words of a caption that say something, and the caption without some of them.
+"""The content words of a caption, and the caption without some of them.
 
 Shapes: T words of the caption; n content words.
 """
@@ -11,19 +11,19 @@ from imagist.captioning.description.english import is_content
 from imagist.records import Caption
 
 
-def spoken(caption: Caption) -> tuple[str, ...]:
+def words_of(caption: Caption) -> tuple[str, ...]:
     """Its T words."""
     return caption.tokens or tuple(caption.text.split())
 
 
 def content_words(caption: Caption) -> dict[str, tuple[int, ...]]:
-    """The n content words as they come, each with its places, from 0; upper and lower case are the same word.
+    """The n content words in order, each with its positions, from 0; upper and lower case are the same word.
 
-    In a language other than English, words that are there for grammar alone count, too.
+    In languages other than English, function words count as well.
     """
     found: dict[str, tuple[int, ...]] = {}
     names: dict[str, str] = {}
-    for place, word in enumerate(spoken(caption)):
+    for place, word in enumerate(words_of(caption)):
         if is_content(word):
             name = names.setdefault(word.lower(), word)
             found[name] = (*found.get(name, ()), place)
@@ -31,5 +31,5 @@ def content_words(caption: Caption) -> dict[str, tuple[int, ...]]:
 
 
 def without(caption: Caption, positions: Collection[int]) -> str:
-    """The caption with the words at those places left out."""
-    return " ".join(word for place, word in enumerate(spoken(caption)) if place not in positions)
+    """The caption without the words at these positions."""
+    return " ".join(word for place, word in enumerate(words_of(caption)) if place not in positions)

@@ -1,1 +1,1 @@
-"""Figures of merit: strings and arrays in, numbers out."""
+"""Metrics of captions and of class probabilities, with intervals and tests."""

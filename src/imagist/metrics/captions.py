@@ -1,11 +1,11 @@
-"""BLEU, ROUGE-L and CIDEr: pycocoevalcap's figures, many times as fast.
+"""BLEU, ROUGE-L and CIDEr with the values of pycocoevalcap, computed many times faster.
 
-``cider`` is what pycocoevalcap gives under that name, which is CIDEr-D; see `imagist.metrics.cider`.
+``cider`` is CIDEr-D, as in pycocoevalcap; see `imagist.metrics.cider`.
 
-Only `caption_scores` takes sentences as people write them. The others take sentences of tokens parted by single
-spaces, as ``" ".join(tokenize(sentence))`` gives them.
+Only `caption_scores` takes raw sentences. The others take sentences of tokens separated by single spaces, as
+``" ".join(tokenize(sentence))`` returns them.
 
-Figures are in raw units: BLEU and ROUGE-L 0..1, CIDEr 0..10. Papers print them times 100.
+Values are in raw units: BLEU and ROUGE-L 0..1, CIDEr 0..10. Papers print them times 100.
 
 Shapes: N items, each a hypothesis and one or more references; R references of all items.
 """
@@ -43,7 +43,7 @@ ROUGE_BETA = 1.2
 
 
 def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """All figures of N captions, from raw sentences, which are tokenised first.
+    """All metrics of N raw captions, which are tokenised first.
 
     Args:
         hypotheses: N captions.
@@ -56,12 +56,12 @@ def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]
         UsageError: No items, an item without a reference, or not one hypothesis an item.
     """
     _check(hypotheses, references)
-    said = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
-    return token_scores(said, [[" ".join(tokenize(sentence)) for sentence in item] for item in references])
+    tokenised = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
+    return token_scores(tokenised, [[" ".join(tokenize(sentence)) for sentence in item] for item in references])
 
 
 def token_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """All figures of N tokenised captions; their n-grams are counted once for all.
+    """All metrics of N tokenised captions, whose n-grams are counted once.
 
     Returns:
         ``bleu_1`` .. ``bleu_4`` and ``rouge_l``, 0..1, and ``cider``, 0..10.
@@ -87,7 +87,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tupl
 
 
 def bleu_rows(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Ints:
-    """What BLEU counts of each item, so that BLEU of a resample of items is `bleu_of_rows` of those rows.
+    """The counts of BLEU for each item; BLEU of a resample of items is `bleu_of_rows` of its rows.
 
     Returns:
         int64 ``[N, 10]``: words of the hypothesis; words of the reference closest to it in length, the shorter of two;
@@ -100,7 +100,7 @@ def bleu_rows(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) ->
 
 
 def bleu_counts(hypotheses: NGrams, references: References) -> Ints:
-    """`bleu_rows` of sentences whose n-grams are counted already."""
+    """`bleu_rows` of counted n-grams."""
     items = np.arange(len(references))
     rows = np.empty((len(items), 2 + 2 * ORDERS), dtype=np.int64)
     rows[:, 0] = hypotheses.lengths
@@ -143,7 +143,7 @@ def smoothed_bleu_items(rows: Ints) -> Floats:
 
 
 def _closest(length: Ints, references: References) -> Ints:
-    """For each hypothesis the length, of its references', closest to its own; the shorter of two as close."""
+    """The reference length closest to each hypothesis's; the shorter of two equally close ones."""
     others, owner = references.ngrams.lengths, references.owner
     by_distance = np.lexsort((others, np.abs(others - length[owner]), owner))
     closest: Ints = others[by_distance[np.cumsum(references.of_item) - references.of_item]]

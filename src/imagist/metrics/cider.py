@@ -1,10 +1,10 @@
 """CIDEr and CIDEr-D (Vedantam, Zitnick and Parikh 2015), both over 0..10.
 
-The name stands for two figures. The paper's section 4 defines **CIDEr**, the cosine of tf-idf weighted counts of
+The name stands for two metrics. The paper's section 4 defines **CIDEr**, the cosine of tf-idf weighted counts of
 n-grams of 1 to 4 words: `UnclippedCider`, as the authors' own ``pyciderevalcap`` computes it, without stemming.
-Section 7 defends it against captions that repeat a few heavy words, as **CIDEr-D**, which clips the counts to the
-reference's and has a Gaussian penalty on the difference of lengths: `CiderD`. What pycocoevalcap's ``Cider`` computes,
-prints as "CIDEr" and has made the field's habit is CIDEr-D, and so is what `cider` gives.
+Section 7 defines **CIDEr-D**, which clips the counts to the reference's and has a Gaussian penalty on the difference of
+lengths, against captions that repeat a few rare words: `CiderD`. pycocoevalcap's ``Cider``, which most papers report as
+"CIDEr", computes CIDEr-D, and so does `cider`.
 
 Shapes: N items; M hypotheses; R references of all items; K distinct n-grams of one order of the documents; E
 entries of one order, U runs of them (see `ngrams`).
@@ -30,7 +30,7 @@ class _Vectors:
 
     Attributes:
         tfidf: float64 ``[E]``, in the order of the references' entries.
-        norm: float64 ``[R]``, length of each vector; 1 where that is 0.
+        norm: float64 ``[R]``, length of each vector, or 1 if it is 0.
         run_end: int64 ``[U]``, where the references' runs of entries end.
     """
 
@@ -40,11 +40,11 @@ class _Vectors:
 
 
 class CiderD:
-    """CIDEr-D against fixed references: weighs them once, then scores as many hypotheses as wanted.
+    """CIDEr-D against fixed references, which are weighted once for any number of hypotheses.
 
     Args:
         references: One or more tokenised sentences for each of N items.
-        corpus: Items whose document frequencies weigh the n-grams; by default the references themselves.
+        corpus: Items for the document frequencies; by default the references.
 
     Raises:
         UsageError: No items, or an item without a reference.
@@ -59,7 +59,7 @@ class CiderD:
         self._vectors = list(map(self._weigh, range(ORDERS), self._tfidf(self._references.ngrams)))
 
     def _inverse_frequency(self, order: int) -> Floats:
-        """Log inverse document frequency of the documents' n-grams, and last that of one that none has: ``[K + 1]``."""
+        """Log inverse document frequencies of the documents' n-grams, and last of an unseen one: ``[K + 1]``."""
         grams, runs = self._documents.ngrams.orders[order], self._documents.runs[order]
         frequency = np.bincount(grams.gram[runs], minlength=len(grams.keys) + 1)
         return np.asarray(np.log(len(self._documents)) - np.log(np.maximum(1, frequency)))
@@ -76,26 +76,25 @@ class CiderD:
         return _Vectors(tfidf, norm, np.append(runs[1:], len(tfidf)))
 
     def _similarity(self, hypothesis: Floats, reference: Floats, apart: Ints) -> Floats:
-        """What n-grams that two sentences share add to the product of their vectors.
+        """The terms of the dot product of two sentences' vectors, one for each shared n-gram.
 
         Args:
-            hypothesis: The hypothesis's weight of each.
-            reference: The reference's weight of each.
-            apart: How many words the two sentences differ in length.
+            hypothesis: Its weights in the hypothesis.
+            reference: Its weights in the reference.
+            apart: Difference of the sentences' lengths, in words.
         """
         clipped: Floats = np.minimum(hypothesis, reference) * reference
         return clipped * np.exp(-(apart**2) / (2 * SIGMA**2))
 
     def scores(self, hypotheses: Sequence[str] | NGrams, items: Sequence[int] | Ints | None = None) -> Floats:
-        """The figure of each hypothesis, float64 ``[M]``, 0..10.
+        """The score of each hypothesis, float64 ``[M]``, 0..10.
 
         Args:
             hypotheses: M tokenised sentences.
-            items: The item, 0..N-1, that each is about, in any order and as often as wanted; by default M = N and each
-                is about its own.
+            items: The item of each, 0..N-1, in any order; by default M = N, one hypothesis an item in order.
 
         Raises:
-            UsageError: Not one item a hypothesis, or an item that is not there.
+            UsageError: Not one item a hypothesis, or an unknown item.
         """
         references = self._references
         ngrams = hypotheses if isinstance(hypotheses, NGrams) else NGrams(hypotheses)
@@ -118,7 +117,7 @@ class CiderD:
 
 
 class UnclippedCider(CiderD):
-    """CIDEr as first defined: no clipping, no penalty on length; higher than CIDEr-D, and open to gaming.
+    """CIDEr as first defined, without clipping and length penalty; higher than CIDEr-D and easier to game.
 
     Args:
         references: As in `CiderD`.
@@ -132,7 +131,7 @@ class UnclippedCider(CiderD):
 def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Mean CIDEr-D of N tokenised hypotheses, 0..10, with the document frequencies of their own references.
 
-    This is pycocoevalcap's CIDEr, and what papers print under that name.
+    This is pycocoevalcap's CIDEr, which papers report under that name.
 
     Raises:
         UsageError: No items, an item without a reference, or not one hypothesis an item.

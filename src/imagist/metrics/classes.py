@@ -1,7 +1,7 @@
-"""How good class probabilities are: right or wrong, sharp, and honest.
+"""Metrics of class probabilities: accuracy, likelihood, calibration.
 
 Shapes: N items; C classes; B bins. Probabilities are ``[N, C]``, rows sum to 1; targets are integers ``[N]``, 0..C-1.
-All functions raise UsageError where they are not.
+All functions raise UsageError for other arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imagist.errors import UsageError
 
 
 def correct(probabilities: AnyArray, targets: AnyArray, *, k: int = 1) -> Bools:
-    """Whether each target is among the k most probable classes, ``[N]``; of equal ones the lower number comes first."""
+    """Whether each target is among the k most probable classes, ``[N]``; ties go to the lower class number."""
     p, t = _checked(probabilities, targets)
     of_target = p[np.arange(len(t)), t][:, None]
     ahead = (p > of_target) | ((p == of_target) & (np.arange(p.shape[1]) < t[:, None]))
@@ -29,7 +29,7 @@ def accuracy(probabilities: AnyArray, targets: AnyArray, *, k: int = 1) -> float
 
 
 def log_losses(probabilities: AnyArray, targets: AnyArray) -> Floats:
-    """Negative natural log-probability of each target, ``[N]``, 0 (sure and right) to 27.6 (for a probability of 0)."""
+    """Negative natural log-probability of each target, ``[N]``, 0 to 27.6 (for a probability of 0)."""
     p, t = _checked(probabilities, targets)
     return -log_probabilities(p[np.arange(len(t)), t])
 
@@ -46,7 +46,7 @@ def brier_score(probabilities: AnyArray, targets: AnyArray) -> float:
 
 
 def confusion_matrix(predicted: AnyArray, targets: AnyArray, classes: int) -> Ints:
-    """Counts, int64 ``[C, C]``: row is the truth, column what was said.
+    """Counts, int64 ``[C, C]``: rows are targets, columns predictions.
 
     Args:
         predicted: Integers ``[N]``, 0..C-1.
@@ -64,7 +64,7 @@ def confusion_matrix(predicted: AnyArray, targets: AnyArray, classes: int) -> In
 
 @dataclass(frozen=True, eq=False)
 class PerClass:
-    """Precision, recall and F1 of each class, float64 ``[C]``, 0 where undefined; and how many items each has."""
+    """Precision, recall and F1 of each class, float64 ``[C]``, 0 where undefined; and its number of items."""
 
     precision: Floats
     recall: Floats
@@ -80,12 +80,12 @@ def per_class(confusion: Ints) -> PerClass:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """The reliability curve: what was promised and what was kept.
+    """The reliability curve: confidence against accuracy.
 
     Attributes:
-        confidence: float64 ``[B]``, mean top probability of the items in each bin; 0 where it is empty.
-        accuracy: float64 ``[B]``, share of them that are right; 0 where it is empty.
-        count: int64 ``[B]``, how many they are.
+        confidence: float64 ``[B]``, mean top probability in each bin; 0 for an empty one.
+        accuracy: float64 ``[B]``, share of correct items in each bin; 0 for an empty one.
+        count: int64 ``[B]``, items in each bin.
     """
 
     confidence: Floats
@@ -94,18 +94,18 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Mean distance of the two over the items, 0..1: the expected calibration error."""
+        """The expected calibration error: mean distance of the two over the items, 0..1."""
         return float((self.count * np.abs(self.confidence - self.accuracy)).sum() / self.count.sum())
 
 
 def reliability(probabilities: AnyArray, targets: AnyArray, *, bins: int = 15, adaptive: bool = False) -> Reliability:
-    """Sorts items into bins by their top probability.
+    """The reliability curve over bins of the top probability.
 
     Args:
         probabilities: ``[N, C]``.
         targets: ``[N]``.
         bins: B.
-        adaptive: Bins of equally many items (equal probabilities stay together) instead of equal width.
+        adaptive: Bins with equal numbers of items (up to ties) instead of equal width.
     """
     p, _ = _checked(probabilities, targets)
     confidence = p.max(axis=1)
@@ -121,7 +121,7 @@ def expected_calibration_error(
 ) -> float:
     """Mean distance between confidence and accuracy over bins of the top probability, 0..1.
 
-    With bins of equal width that is ECE of Guo et al. 2017; ``adaptive`` is that of Nguyen and O'Connor 2015.
+    With bins of equal width it is the ECE of Guo et al. 2017, with ``adaptive`` that of Nguyen and O'Connor 2015.
     """
     return reliability(probabilities, targets, bins=bins, adaptive=adaptive).error
 

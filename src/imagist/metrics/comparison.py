@@ -24,7 +24,7 @@ from imagist.metrics.significance import Difference, Interval, difference_of
 
 @dataclass(frozen=True)
 class Compared:
-    """One pair of many.
+    """The comparison of a pair of systems.
 
     Attributes:
         first: Name of a system.
@@ -44,10 +44,10 @@ class Compared:
 
 
 def holm(p_values: Sequence[float] | AnyArray) -> Floats:
-    """Adjusted p-values that hold for the whole family, float64 of the same length and order (Holm 1979).
+    """Adjusts p-values for multiple comparisons, float64 of the same length and order (Holm 1979).
 
     Raises:
-        UsageError: A number that is not in 0..1.
+        UsageError: A value outside 0..1.
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
@@ -85,15 +85,15 @@ def corrected_resampled_t(
     test_share: float,
     level: float = 0.95,
 ) -> Difference:
-    """How much better the first system is over the same J splits into train and test (Nadeau and Bengio 2003).
+    """The difference of two systems over the same J splits into train and test (Nadeau and Bengio 2003).
 
-    Splits share most of their training items, so that their figures vary less than those of fresh sets would. The
-    variance of the mean difference is put at (1/J + test_share / (1 - test_share)) times that of the differences,
-    instead of 1/J times.
+    Splits share most of their training items, so their results vary less than those of independent sets. The variance
+    of the mean difference is therefore (1/J + test_share / (1 - test_share)) times that of the differences, not 1/J
+    times.
 
     Args:
-        first: ``[J]``, its figure in each trial, 2 or more.
-        second: ``[J]``, that of the other system in the same trials.
+        first: ``[J]``, the result of the first system in each trial, 2 or more.
+        second: ``[J]``, of the second system in the same trials.
         test_share: Share of the items that each trial tests on: 1/k for k folds.
         level: Confidence, 0..1.
 
@@ -114,13 +114,13 @@ def compare_all(
 ) -> tuple[Compared, ...]:
     """Each pair of systems on the same items, in the order of the mapping.
 
-    The intervals are those of the paired bootstrap over items, with the same resamples for all pairs. Of one trial the
-    p-value is McNemar's exact one; of several, whose verdicts on an item depend on each other, the bootstrap's.
+    Intervals are from the paired bootstrap over items, with the same resamples for all pairs. The p-value is McNemar's
+    exact one for one trial, and the bootstrap's for several, because predictions of one item depend on each other.
 
     Args:
         systems: Two or more; ``[N]`` or ``[R, N]`` each, whether it was right on an item (in a trial).
         level: Confidence, 0..1.
-        resamples: How many times the N items are drawn.
+        resamples: Number of draws of the N items.
         seed: Of the draws.
 
     Raises:

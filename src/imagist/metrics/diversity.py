@@ -1,13 +1,12 @@
-"""How much a captioner says that it has not said before: distinct n-grams, words used, copies.
+"""Diversity of captions: distinct n-grams, vocabulary, and copies of training captions.
 
-Sentences are of tokens parted by single spaces, as elsewhere in this package.
+Sentences are tokens separated by single spaces.
 
-The number of distinct n-grams is no sum over captions, and a plain bootstrap of it is wrong: a resample leaves out a
-third of the captions, and with them the n-grams that they alone have, so that the figure lies above all of its
-resamples. `type_values` gives jackknife pseudo-values instead (Tukey 1958): numbers for each caption whose mean is the
-figure and whose spread is its uncertainty, to be resampled as any mean is. Over captions of COCO drawn at random, 95%
-intervals made so hold the true figure 96% to 98% of the time, and of differences 95% to 96% (the plain bootstrap moved
-to where it should be: 78%).
+The number of distinct n-grams is not a sum over captions, so a plain bootstrap of it is wrong: a resample lacks a third
+of the captions and the n-grams that only they contain, and its value is too low. `type_values` returns jackknife
+pseudo-values (Tukey 1958), one a caption: their mean is the number and their spread its uncertainty, so they can be
+resampled like any mean. On random captions of COCO, 95% intervals of this kind contain the true value 96% to 98% of the
+time, and intervals of differences 95% to 96% (a recentred plain bootstrap: 78%).
 
 Shapes: N captions.
 """
@@ -26,7 +25,7 @@ from imagist.metrics.ngrams import ORDERS, NGrams
 def distinct(captions: Sequence[str] | NGrams, n: int) -> float:
     """Distinct-n: the distinct n-grams of all captions as a share of their n-grams (Li et al. 2016), 0..1.
 
-    It falls as captions are added, so only figures of equally many captions compare. 0 where there are no n-grams.
+    It falls with the number of captions, so compare only equally many. 0 without n-grams.
 
     Raises:
         UsageError: An order that is not 1..4.
@@ -36,12 +35,12 @@ def distinct(captions: Sequence[str] | NGrams, n: int) -> float:
 
 
 def vocabulary(captions: Sequence[str] | NGrams) -> int:
-    """How many distinct words the captions use."""
+    """The number of distinct words of the captions."""
     return _types(captions if isinstance(captions, NGrams) else NGrams(captions), 1)
 
 
 def running(ngrams: NGrams, n: int) -> Ints:
-    """How many n-grams each caption has, repeated ones as well, int64 ``[N]``."""
+    """The number of n-grams of each caption, with repetitions, int64 ``[N]``."""
     _check(n)
     return np.maximum(0, ngrams.lengths - (n - 1))
 
@@ -55,15 +54,15 @@ def type_values(ngrams: NGrams, n: int) -> Floats:
     types, captions = _types(ngrams, n), len(ngrams.lengths)
     order = ngrams.orders[n - 1]
     once = np.bincount(order.gram)[order.gram] == 1
-    # A caption left out takes with it the n-grams that no other has.
+    # Without a caption, the n-grams that only it contains are missing.
     alone = np.bincount(order.sentence[once], minlength=captions)
     return np.asarray(types + (captions - 1) * (alone - alone.sum() / max(1, captions)))
 
 
 def copied(captions: Iterable[str], known: Iterable[str]) -> Bools:
-    """Whether each caption is, token for token, one of those known (of training, say), ``[N]``."""
-    seen = frozenset(known)
-    return np.array([caption in seen for caption in captions], dtype=np.bool_)
+    """Whether each caption equals one of the known captions, such as those of training, ``[N]``."""
+    training = frozenset(known)
+    return np.array([caption in training for caption in captions], dtype=np.bool_)
 
 
 def _types(ngrams: NGrams, n: int) -> int:

@@ -1,9 +1,9 @@
-"""All that is said of a captioner in one table: every figure with its interval, and the difference of two captioners.
+"""Evaluates captioners: all caption metrics with intervals, and the differences of two captioners.
 
-Every figure is a function of sums over images, so that one bootstrap serves them all (`imagist.metrics.resampling`):
-the same resamples for all figures and systems, BCa intervals for figures, paired percentile intervals for differences.
-CIDEr's document frequencies are those of all references, in every resample. The share of copies has Wilson's interval,
-which speaks sense where there are none.
+Every metric is a function of sums over images, so all metrics and systems share one bootstrap
+(`imagist.metrics.resampling`): BCa intervals for metrics, paired percentile intervals for differences. CIDEr's document
+frequencies are those of all references in every resample. The share of copies has Wilson's interval, which is also
+valid at 0.
 
 Shapes: N images; B resamples.
 """
@@ -44,10 +44,10 @@ NAMES = {
     "vocabulary": "vocabulary, words",
     "length": "length, words",
 }
-"""Every figure in the order of tables. ``cider`` is what pycocoevalcap calls so, and papers after it: CIDEr-D."""
+"""Every metric in the order of tables. ``cider`` is CIDEr-D, as in pycocoevalcap and most papers."""
 
 COUNTED = frozenset({"vocabulary", "length"})
-"""Those in words; the others are printed times 100."""
+"""Metrics that count words; the others are printed times 100."""
 
 _DIVERSITY = (1, 2)
 _SENTENCE_MEANS = ("rouge_l", "cider_d", "cider_unclipped", "spice", "copied", "length")
@@ -55,13 +55,13 @@ _SENTENCE_MEANS = ("rouge_l", "cider_d", "cider_unclipped", "spice", "copied", "
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of one captioner.
+    """The metrics of one captioner.
 
     Attributes:
         figures: By the keys of `NAMES`, in that order, in raw units: shares 0..1, CIDEr 0..10.
-        unavailable: Why a figure is not among them.
-        drawn: ``[B]`` for each figure, its value on each resample.
-        resamples: Those.
+        unavailable: The reason for each missing metric.
+        drawn: ``[B]`` for each metric, its value on each resample.
+        resamples: The resamples.
     """
 
     figures: dict[str, Interval]
@@ -74,10 +74,10 @@ class CaptionEvaluation:
     """Measures captioners against the same references.
 
     Args:
-        references: One or more sentences, as people write them, for each of N images.
-        training: Captions that a captioner may have copied; without them no share is given.
-        java: Whether METEOR and SPICE are wanted, which are Java programs.
-        language: ISO 639-1 code of the sentences; METEOR and SPICE know English alone.
+        references: One or more raw sentences for each of N images.
+        training: Captions that a captioner may have copied; None leaves the share of copies out.
+        java: Whether to run METEOR and SPICE, which are Java programs.
+        language: ISO 639-1 code of the sentences; METEOR and SPICE need English.
         resamples: B.
         seed: Of the resamples.
         level: Confidence of the intervals, 0..1.
@@ -105,12 +105,12 @@ class CaptionEvaluation:
         self._training = None if training is None else frozenset(map(_tokens, training))
         self._without_java = None if java else "--no-java"
         if java and language != "en":
-            self._without_java = f"for English alone, not {language}"
+            self._without_java = f"for English only, not {language}"
         self._resamples = Resamples(len(self._references), resamples, seed=seed)
         self._level = level
 
     def measure(self, hypotheses: Sequence[str]) -> Measured:
-        """All figures of N captions, as a captioner wrote them.
+        """All metrics of N raw captions.
 
         Raises:
             UsageError: Not one caption an image.
@@ -137,10 +137,10 @@ class CaptionEvaluation:
         return Measured(intervals, unavailable, drawn, self._resamples)
 
     def compare(self, first: Measured, second: Measured) -> dict[str, Difference]:
-        """By how much the first is above the second, in each figure that both have; both measured by this evaluation.
+        """The difference of two captioners in each metric of both.
 
         Raises:
-            UsageError: One was measured on other resamples.
+            UsageError: One of them was measured by another evaluation.
         """
         if not first.resamples is second.resamples is self._resamples:
             raise UsageError("the two were measured on different resamples", remedy="measure both by one evaluation")
@@ -153,14 +153,14 @@ class CaptionEvaluation:
         }
 
     def _rows(self, hypotheses: list[str]) -> tuple[dict[str, Floats], dict[str, str]]:
-        """What each figure is computed from, ``[N, columns]``, and which cannot be."""
-        said = NGrams(hypotheses)
+        """The addends of each metric, ``[N, columns]``, and the reason for each missing metric."""
+        counted = NGrams(hypotheses)
         means: dict[str, AnyArray] = {
             "rouge_l": rouge_l_items(hypotheses, self._sentences),
-            "length": said.lengths,
-            **{key: cider.scores(said) for key, cider in self._ciders.items()},
+            "length": counted.lengths,
+            **{key: cider.scores(counted) for key, cider in self._ciders.items()},
         }
-        rows: dict[str, AnyArray] = {"bleu": bleu_counts(said, self._references)}
+        rows: dict[str, AnyArray] = {"bleu": bleu_counts(counted, self._references)}
         unavailable = {}
         if self._training is None:
             unavailable["copied"] = "no captions of training were given (--train)"
@@ -179,13 +179,13 @@ class CaptionEvaluation:
                 unavailable["spice"] = str(error)
         rows |= {key: values[:, None] for key, values in means.items()}
         for n in _DIVERSITY:
-            rows[f"distinct_{n}"] = np.stack([type_values(said, n), running(said, n)], axis=1)
+            rows[f"distinct_{n}"] = np.stack([type_values(counted, n), running(counted, n)], axis=1)
         rows["items"] = np.ones((len(hypotheses), 1))
         return {key: of.astype(np.float64) for key, of in rows.items()}, unavailable
 
 
 def _figures(totals: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The figures ``[...]`` of sums ``[..., columns]``."""
+    """The metrics ``[...]`` from sums ``[..., columns]``."""
     items = np.maximum(1, totals["items"][..., 0])
     bleu = bleu_of_totals(totals["bleu"])
     figures = {f"bleu_{n}": bleu[..., n - 1] for n in range(1, ORDERS + 1)}
@@ -194,10 +194,10 @@ def _figures(totals: Mapping[str, Floats]) -> dict[str, Floats]:
     figures |= {key: totals[key][..., 0] / items for key in _SENTENCE_MEANS if key in totals}
     figures["cider"] = figures["cider_d"]
     for n in _DIVERSITY:
-        # Pseudo-values hold the figure in their mean; a resample's may stray beyond what a share can be.
-        types, all_of_them = np.moveaxis(totals[f"distinct_{n}"], -1, 0)
-        figures[f"distinct_{n}"] = np.clip(types / items / np.maximum(1, all_of_them), 0, 1)
-    figures["vocabulary"] = np.round(totals["distinct_1"][..., 0] / items, 6)  # a whole number but for rounding
+        # The mean of pseudo-values is the number; on a resample it may leave 0..1.
+        types, all_ngrams = np.moveaxis(totals[f"distinct_{n}"], -1, 0)
+        figures[f"distinct_{n}"] = np.clip(types / items / np.maximum(1, all_ngrams), 0, 1)
+    figures["vocabulary"] = np.round(totals["distinct_1"][..., 0] / items, 6)  # a whole number up to rounding
     return figures
 
 

@@ -1,6 +1,6 @@
-"""Where Java and pycocoevalcap's programs are, for the two metrics that exist as Java programs only.
+"""Finds Java and pycocoevalcap's programs for METEOR and SPICE, which exist only as Java programs.
 
-The package pycocoevalcap carries ``meteor-1.5.jar`` and ``spice-1.0.jar``; none of its own code is run.
+The package pycocoevalcap contains ``meteor-1.5.jar`` and ``spice-1.0.jar``; its own code is not run.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from pathlib import Path
 
 from imagist.errors import MissingExtra
 
-_WITHOUT = "or go without it (--no-java)"
+_WITHOUT = "or leave it out (--no-java)"
 
 
 def java(metric: str) -> str:
-    """The program that runs jars.
+    """The Java program.
 
     Args:
-        metric: What needs it, for the message.
+        metric: Needs it; named in the message.
 
     Raises:
-        MissingExtra: There is none on the path.
+        MissingExtra: It is not on the path.
     """
     found = shutil.which("java")
     if found is None:
         remedy = f"install a Java runtime, such as apt-get install default-jre-headless, {_WITHOUT}"
-        raise MissingExtra(f"{metric} is a Java program, and there is no java on the path", remedy=remedy)
+        raise MissingExtra(f"{metric} is a Java program, and java is not on the path", remedy=remedy)
     return found
 
 
@@ -34,7 +34,7 @@ def jar(metric: str, name: str) -> Path:
     """One of pycocoevalcap's jars, such as ``meteor/meteor-1.5.jar``.
 
     Raises:
-        MissingExtra: The package is not installed, or lacks it.
+        MissingExtra: The package is not installed, or lacks the jar.
     """
     package = find_spec("pycocoevalcap")
     for place in (package and package.submodule_search_locations) or ():
@@ -44,14 +44,14 @@ def jar(metric: str, name: str) -> Path:
     raise MissingExtra(f"{metric} needs {Path(name).name} of the package pycocoevalcap", remedy=remedy)
 
 
-def broken(metric: str, said: str) -> MissingExtra:
-    """The error for a program that is there and did not do its work.
+def broken(metric: str, output: str) -> MissingExtra:
+    """The error for a program that failed.
 
     Args:
-        metric: What it was to compute.
-        said: Its messages, of which the first line that speaks of an error is quoted, or else the first.
+        metric: The metric.
+        output: Of the program; the error quotes the first line with an error, or else the first line.
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "Exception" in line] or lines
-    reason = f": {telling[0][:300]}" if telling else " without a word"
-    return MissingExtra(f"{metric}'s Java program stopped{reason}", remedy=f"see to java, {_WITHOUT}")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    quoted = [line for line in lines if "Error" in line or "Exception" in line] or lines
+    reason = f": {quoted[0][:300]}" if quoted else " without a message"
+    return MissingExtra(f"{metric}'s Java program stopped{reason}", remedy=f"check the Java installation, {_WITHOUT}")

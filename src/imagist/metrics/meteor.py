@@ -1,13 +1,12 @@
 """METEOR 1.5 (Denkowski and Lavie 2014), by its authors' Java program as pycocoevalcap runs it.
 
-The program aligns a hypothesis with its references and says what it counted: 23 numbers, of the reference it matches
-best. METEOR of a corpus is computed from the sums of those, so it is not the mean of the captions' own METEOR, and a
-resample's METEOR needs no Java: `meteor_of_totals` is that formula.
+The program aligns a hypothesis with its references and returns 23 counts, for the reference that matches best. METEOR
+of a corpus is computed from the sums of these counts (`meteor_of_totals`), so it is not the mean over captions, and
+METEOR of a resample needs no Java.
 
-The program takes some seconds to read its paraphrases; one is started when METEOR is first asked for, and lives as long
-as this process does.
+The program needs some seconds to read its paraphrases. It starts at the first call and runs as long as this process.
 
-Shapes: N items, each a hypothesis and one or more references. Sentences are of tokens parted by single spaces.
+Shapes: N items, each a hypothesis and one or more references. Sentences are tokens separated by single spaces.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ COUNTS = 23
 content words matched in hypothesis and reference, then the function words; chunks; matched words of each. Of two equal
 sentences the chunks are 0."""
 CHUNKS = 20
-"""Where the chunks stand among them."""
+"""The position of the chunks in them."""
 
-# METEOR's own for English, tuned to rank systems.
+# METEOR's parameters for English, tuned to rank systems.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 MATCHERS = np.array([1.0, 0.6, 0.8, 0.6])
 _HEAP = "2G"  # as pycocoevalcap asks; the paraphrases take half of it
@@ -55,7 +54,7 @@ def meteor(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tu
 
 
 def meteor_rows(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
-    """What METEOR counts of each item, float64 ``[N, 23]`` (see `COUNTS`), for `meteor_of_totals`.
+    """METEOR's counts of each item, float64 ``[N, 23]`` (see `COUNTS`), for `meteor_of_totals`.
 
     Raises:
         UsageError: As `meteor`.
@@ -163,7 +162,7 @@ class _Program:
     def close(self) -> None:
         """Ends the program."""
         self._process.kill()
-        with suppress(OSError):  # what it was never told
+        with suppress(OSError):  # it may have closed its input
             self._process.communicate()
         self._messages.close()
 

@@ -1,7 +1,7 @@
-"""Counts of the n-grams of many sentences at once, as sorted integers.
+"""Counts the n-grams of many sentences at once, as sorted integers.
 
-An n-gram's number is its rank among those of its corpus by (number of its first n-1 words, number of its last word),
-so it is exact: nothing is hashed.
+The number of an n-gram is its rank in the corpus by (number of its first n-1 words, number of its last word); it is
+exact, not a hash.
 
 Shapes: S sentences; N items; R references of all items; K distinct n-grams of one order; E entries of one order,
 one for each distinct n-gram of each sentence; U runs of entries, one for each distinct n-gram of each item.
@@ -40,7 +40,7 @@ class Order:
 
 
 class NGrams:
-    """The n-grams of S sentences of tokens parted by white space.
+    """The n-grams of S sentences of tokens separated by white space.
 
     Attributes:
         lengths: int64 ``[S]``, words of each sentence.
@@ -51,11 +51,11 @@ class NGrams:
         split = [sentence.split() for sentence in sentences]
         self.lengths: Ints = np.fromiter(map(len, split), np.int64, len(split))
         words: defaultdict[str, int] = defaultdict()
-        words.default_factory = words.__len__  # an unseen word gets the next number, without a line of Python a word
+        words.default_factory = words.__len__  # a new word gets the next number, without Python code for each word
         running = map(words.__getitem__, chain.from_iterable(split))
-        said = np.fromiter(running, np.int64, int(self.lengths.sum()))
+        numbers = np.fromiter(running, np.int64, int(self.lengths.sum()))
         self._words = dict(words)
-        self.orders = tuple(self._count(said))
+        self.orders = tuple(self._count(numbers))
 
     def _count(self, words: Ints) -> Iterator[Order]:
         sentences = max(1, len(self.lengths))
@@ -76,7 +76,7 @@ class NGrams:
             yield Order(key[new], gram, sentence, count)
 
     def numbers_of(self, other: NGrams) -> Iterator[Ints]:
-        """For each order, the number here of each n-gram of another corpus; -1 for those that are not here."""
+        """For each order, the numbers in this corpus of another corpus's n-grams; -1 for unknown ones."""
         words = np.fromiter((self._words.get(word, -1) for word in other._words), np.int64, len(other._words))
         numbers = np.zeros(1, dtype=np.int64)
         for mine, theirs in zip(self.orders, other.orders, strict=True):
@@ -87,7 +87,7 @@ class NGrams:
 
 
 def find(table: Ints, keys: Ints) -> Ints:
-    """Where each key stands in an ascending table; -1 for those that do not."""
+    """The position of each key in an ascending table; -1 for unknown ones."""
     if not len(table):
         return np.full(len(keys), -1)
     position = np.minimum(np.searchsorted(table, keys), len(table) - 1)
@@ -98,7 +98,7 @@ class References:
     """The reference sentences of N items, with their n-grams in runs that belong to one item.
 
     Args:
-        references: One or more sentences of tokens parted by white space for each item.
+        references: One or more sentences of tokens separated by white space for each item.
 
     Attributes:
         owner: int64 ``[R]``, the item of each reference, ascending.
@@ -127,7 +127,7 @@ class References:
 
         Args:
             hypotheses: The n-grams of M sentences.
-            item: int64 ``[M]``, what each is about.
+            item: int64 ``[M]``, the item of each.
         """
         numbers = self.ngrams.numbers_of(hypotheses)
         for order, keys, number in zip(hypotheses.orders, self._keys, numbers, strict=True):

@@ -1,12 +1,12 @@
-r"""The tokens that captioning papers count: Penn Treebank tokens in lower case, less punctuation.
+r"""The tokens of captioning papers: Penn Treebank tokens in lower case, without punctuation.
 
-pycocoevalcap has Stanford's PTBTokenizer 3.4.1 cut its sentences (``-preserveLines -lowerCase``), in Java, and then
-takes the punctuation away. `tokenize` gives the same tokens without Java: all those of 60,000 captions of COCO and
-Flickr8k. The rules were written to that program's answers to some hundred thousand strings made to be awkward; one in a
-thousand still differs, most of them addresses with emoji or entities stuck to them.
+pycocoevalcap splits sentences with Stanford's PTBTokenizer 3.4.1 (``-preserveLines -lowerCase``), a Java program, and
+removes punctuation. `tokenize` returns the same tokens without Java, for all of 60,000 captions of COCO and Flickr8k.
+Of some hundred thousand strings made to be difficult, one in a thousand differs, mostly addresses next to emoji or
+entities.
 
-Where the program looks beyond the end of a line, as it does after a single letter with a period, `tokenize` takes the
-next sentence to begin with "A", as captions do.
+After a single letter with a period the program reads beyond the end of the line; `tokenize` assumes that the next
+sentence starts with "A", as captions do.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _any(words: str) -> str:
     return f"(?:{'|'.join(words.split())})"
 
 
-# The token is group 1 of a rule; what follows it must be there too, and counts when rules compete.
+# The token is group 1 of a rule; the text after it must match too, and counts when rules compete.
 _RULES = tuple(
     re.compile(rule)
     for rule in (
@@ -167,7 +167,7 @@ def tokenize(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def _cut_chunk(chunk: str) -> tuple[str, ...] | None:
-    """The tokens of what stands between two spaces; None where those depend on what stands beyond."""
+    """The tokens of the text between two spaces; None if they depend on the text beyond."""
     word = chunk[:-1] if chunk[-1] in ".," else chunk
     if word.isascii() and word.isalpha() and (lower := word.lower()) not in _NOT_PLAIN and len(word) > 1:
         return (lower,)
@@ -175,7 +175,7 @@ def _cut_chunk(chunk: str) -> tuple[str, ...] | None:
 
 
 def _cut(text: str) -> list[str]:
-    """From left to right the longest match, of equal ones the first rule's; what no rule knows is left out."""
+    """The longest match from left to right, of equal ones the first rule's; unmatched text is left out."""
     text = _TO_REWRITE.sub(lambda match: _WRITTEN_OTHERWISE.get(match[0], " "), text)
     tokens = []
     at, end = 0, len(text)

@@ -1,8 +1,7 @@
-"""One bootstrap for many figures: the same items drawn with replacement for every figure and for every system.
+"""One bootstrap for many metrics and systems, with the same items drawn with replacement for all.
 
-A figure that depends on its items through sums alone (a mean; BLEU or METEOR through their counts) is resampled by one
-product of matrices, without touching the items again. Because the draws are the same for all, differences of systems
-are paired (Koehn 2004).
+A metric that depends on its items only through sums (a mean; BLEU or METEOR through their counts) is resampled by one
+matrix product. All systems share the draws, so their differences are paired (Koehn 2004).
 
 Shapes: N items; B resamples; K columns of sums.
 """
@@ -22,7 +21,7 @@ _DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of one product
 class Resamples:
     """B times N of N items, drawn with replacement.
 
-    Nothing is kept between calls: the draws are made anew from the seed, and are the same each time.
+    Draws are not stored; each call repeats them from the seed.
 
     Args:
         items: N, >= 1.
@@ -37,7 +36,7 @@ class Resamples:
         if seed < 0:
             raise UsageError(f"a seed is 0 or more, got {seed}")
         if items < 1 or count < 1:
-            raise UsageError(f"{count} resamples of {items} items", remedy="there must be one of each at least")
+            raise UsageError(f"{count} resamples of {items} items", remedy="both must be at least 1")
         self.items, self.count, self.seed = items, count, seed
 
     def totals(self, rows: AnyArray) -> Floats:
@@ -46,7 +45,7 @@ class Resamples:
         return np.concatenate([times @ values for times in self._times()])
 
     def _times(self) -> Iterator[Floats]:
-        """How often each item was drawn, ``[some, N]``, until there were B of them."""
+        """How often each item was drawn, ``[some, N]``, in blocks of B rows in total."""
         random = np.random.default_rng(self.seed)
         at_once = max(1, _DRAWN_AT_ONCE // self.items)
         for start in range(0, self.count, at_once):

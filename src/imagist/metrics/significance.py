@@ -1,6 +1,6 @@
-"""How sure a figure is: bootstrap intervals, and tests for the difference of two systems on the same items.
+"""Bootstrap intervals, and tests for the difference of two systems on the same items.
 
-All that draws at random is seeded: the same call gives the same interval.
+All random draws are seeded: equal calls return equal intervals.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _DRAWN_AT_ONCE = 1 << 22  # items; bounds the memory of a vectorised bootstrap
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its confidence interval.
+    """A value and its confidence interval.
 
     Attributes:
-        value: The figure on the items themselves.
+        value: On the items themselves.
         low: Lower bound.
         high: Upper bound.
         level: Confidence, 0..1.
@@ -47,7 +47,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much the first of two systems is better, and the two-sided p-value of there being no difference."""
+    """The difference of the first of two systems over the second, and the two-sided p-value for no difference."""
 
     interval: Interval
     p_value: float
@@ -61,9 +61,9 @@ def mean_interval(
     Args:
         values: ``[N]``, one value an item.
         level: Confidence, 0..1.
-        resamples: How many times N items are drawn with replacement.
+        resamples: Number of draws of N items with replacement.
         seed: Of the draws.
-        method: ``percentile``, or ``bca``: corrected for bias and for skew (Efron 1987).
+        method: ``percentile``, or ``bca``: bias-corrected and accelerated (Efron 1987).
 
     Raises:
         UsageError: No values, or a level outside of 0..1.
@@ -84,15 +84,15 @@ def bootstrap_interval(
     seed: int = 0,
     method: Method = "percentile",
 ) -> Interval:
-    """Bootstrap interval of any figure that is computed from rows, such as ``lambda r: bleu_of_rows(r)[3]``.
+    """Bootstrap interval of any statistic of rows, such as ``lambda r: bleu_of_rows(r)[3]``.
 
     Args:
-        statistic: The figure of an array of rows.
-        rows: ``[N, ...]``, one row an item; ``numpy.arange(N)`` where the statistic wants to index for itself.
+        statistic: From an array of rows to a number.
+        rows: ``[N, ...]``, one row an item; ``numpy.arange(N)`` for a statistic of indices.
         level: Confidence, 0..1.
-        resamples: How many times N rows are drawn with replacement.
+        resamples: Number of draws of N rows with replacement.
         seed: Of the draws.
-        method: As in `mean_interval`; ``bca`` computes the figure N times more.
+        method: As in `mean_interval`; ``bca`` computes the statistic N times more.
 
     Raises:
         UsageError: No rows, or a level outside of 0..1.
@@ -113,14 +113,14 @@ def paired_difference(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Difference:
-    """How much better the first system is on the same N items (paired bootstrap, Koehn 2004; percentile interval).
+    """The difference of two systems on the same N items (paired bootstrap, Koehn 2004; percentile interval).
 
     Args:
         first: ``[N, ...]``, one value or row an item.
-        second: The same of the other system, in the same order.
-        statistic: The figure of an array of rows; by default the mean of values ``[N]``.
+        second: Of the second system, in the same order.
+        statistic: From an array of rows to a number; by default the mean of values ``[N]``.
         level: Confidence, 0..1.
-        resamples: How many times the same N items are drawn for both.
+        resamples: Number of draws of N items, the same for both.
         seed: Of the draws.
 
     Raises:
@@ -142,13 +142,13 @@ def paired_difference(
 
 
 def interval_of(value: float, drawn: Floats, left_out: Floats | None = None, level: float = 0.95) -> Interval:
-    """The interval of a figure that was computed on resamples of its items.
+    """The interval of a statistic from its values on resamples.
 
     Args:
-        value: The figure on the items themselves.
-        drawn: ``[B]``, the figure on each of B resamples.
-        left_out: ``[N]``, the figure with each of N items left out, for a BCa interval (Efron 1987); without them it is
-            the percentile interval.
+        value: On the items themselves.
+        drawn: ``[B]``, on each of B resamples.
+        left_out: ``[N]``, with each of N items left out, for a BCa interval (Efron 1987); None gives the percentile
+            interval.
         level: Confidence, 0..1.
 
     Raises:
@@ -163,23 +163,23 @@ def interval_of(value: float, drawn: Floats, left_out: Floats | None = None, lev
 
 
 def difference_of(value: float, drawn: Floats, level: float = 0.95) -> Difference:
-    """The percentile interval and the p-value of a difference that was computed on resamples of the items.
+    """The percentile interval and the p-value of a difference from its values on resamples.
 
     Args:
-        value: The difference on the items themselves.
-        drawn: ``[B]``, the difference on each of B resamples.
+        value: On the items themselves.
+        drawn: ``[B]``, on each of B resamples.
         level: Confidence, 0..1.
 
     Raises:
         UsageError: A level outside of 0..1.
     """
-    # One more draw on either side keeps p above 0, which no finite number of draws can show.
+    # One more draw on either side keeps p above 0.
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return Difference(interval_of(value, drawn, None, level), min(1.0, 2 * (1 + int(tail)) / (1 + len(drawn))))
 
 
 def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval:
-    """Interval of a proportion, sound near 0 and 1 as well (Wilson 1927).
+    """Interval of a proportion, also valid near 0 and 1 (Wilson 1927).
 
     Raises:
         UsageError: No trials, more successes than trials, or a level outside of 0..1.
@@ -190,7 +190,7 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
     share, z = successes / trials, NormalDist().inv_cdf((1 + level) / 2)
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z * sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
-    # Rounding must not put a bound of 0 or 1 on the wrong side of the share itself.
+    # Rounding must not put a bound on the wrong side of the share.
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)), level)
 
 
@@ -202,7 +202,7 @@ def _check(rows: AnyArray, level: float) -> None:
 
 
 def _draws(items: int, resamples: int, seed: int) -> Iterator[Ints]:
-    """Indices ``[some, N]`` of items drawn with replacement, until there were as many rows as resamples."""
+    """Indices ``[some, N]`` of items drawn with replacement, in blocks of ``resamples`` rows in total."""
     random = np.random.default_rng(seed)
     at_once = max(1, _DRAWN_AT_ONCE // items)
     for start in range(0, resamples, at_once):
@@ -210,7 +210,7 @@ def _draws(items: int, resamples: int, seed: int) -> Iterator[Ints]:
 
 
 def _corrected(shares: Floats, value: float, drawn: Floats, left_out: Floats) -> Floats:
-    """The quantiles that BCa takes instead of those asked for (Efron and Tibshirani 1993, section 14.3)."""
+    """The quantiles of BCa in place of ``shares`` (Efron and Tibshirani 1993, section 14.3)."""
     normal = NormalDist()
     below = ((drawn < value).sum() + (drawn <= value).sum()) / (2 * len(drawn))
     edge = 0.5 / len(drawn)

@@ -1,10 +1,9 @@
 """SPICE (Anderson et al. 2016), by its authors' Java program as pycocoevalcap runs it.
 
-The program parses sentences with Stanford CoreNLP 3.6.0, half a gigabyte that no Python package carries; pycocoevalcap
-fetches it from Stanford's site. Parsed references are not kept between calls: the cache of the program works with Java
-8 only.
+The program parses sentences with Stanford CoreNLP 3.6.0 (half a gigabyte), which pycocoevalcap downloads from
+Stanford's site. Parsed references are not cached between calls, because the program's cache needs Java 8.
 
-Shapes: N items, each a hypothesis and one or more references. Sentences are of tokens parted by single spaces.
+Shapes: N items, each a hypothesis and one or more references. Sentences are tokens separated by single spaces.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def spice(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tup
         raise UsageError(f"{len(hypotheses)} hypotheses for {len(references)} items", remedy="give one for each")
     command = [java("SPICE"), f"-Xmx{_HEAP}", "-Dfile.encoding=UTF-8", "-jar", str(_program())]
     pairs = zip(hypotheses, references, strict=True)
-    asked = [{"image_id": n, "test": said, "refs": list(others)} for n, (said, others) in enumerate(pairs)]
+    items = [{"image_id": n, "test": caption, "refs": list(others)} for n, (caption, others) in enumerate(pairs)]
     with tempfile.TemporaryDirectory() as folder:
         questions, answers = Path(folder, "in.json"), Path(folder, "out.json")
-        questions.write_text(json.dumps(asked), "utf-8")
-        each = _run([*command, str(questions), "-out", str(answers), "-subset", "-silent"], answers, len(asked))
+        questions.write_text(json.dumps(items), "utf-8")
+        each = _run([*command, str(questions), "-out", str(answers), "-subset", "-silent"], answers, len(items))
     return float(each.mean()), each
 
 
@@ -53,13 +52,13 @@ def _program() -> Path:
     if missing:
         raise MissingExtra(
             f"SPICE needs Stanford CoreNLP 3.6.0: {' and '.join(missing)} in {program.parent / 'lib'}",
-            remedy=f"on a machine with internet: python -c '{_FETCH}' (400 MB), or go without it (--no-java)",
+            remedy=f"on a machine with internet: python -c '{_FETCH}' (400 MB), or leave it out (--no-java)",
         )
     return program
 
 
 def _run(command: list[str], answers: Path, items: int) -> Floats:
-    """F of all tuples of each item, in the order of the questions."""
+    """F over all tuples of each item, in order."""
     try:
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if ended.returncode or not answers.is_file():
@@ -69,4 +68,4 @@ def _run(command: list[str], answers: Path, items: int) -> Floats:
         }
         return np.array([scores[n] for n in range(items)])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise broken("SPICE", f"{type(error).__name__} in what it answered: {error}") from error
+        raise broken("SPICE", f"{type(error).__name__} in its output: {error}") from error

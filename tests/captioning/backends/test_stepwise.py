@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.bundle import open_bundle
+from imagist.bundle import open_part, write_part
 from imagist.captioning.backends.stepwise import BEGUN, _Beams, from_model
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import UsageError
-from imagist.images.encoder import Encoder
+from imagist.images.encoder import Encoders
 from imagist.records import Photo
 
 DEFAULT = Decoding()
 
 
 def make(decoding=DEFAULT, views="square", model="embedded", **options):
-    return from_model(str(model), CaptionOptions(decoding, views, **options))
+    return from_model(str(model), CaptionOptions(decoding, views=views, **options))
 
 
 def said_one_by_one(captioner, grid, ids):
@@ -37,7 +38,7 @@ def said_one_by_one(captioner, grid, ids):
 
 
 def test_the_id_names_the_model_and_every_setting():
-    bundle = open_bundle("embedded")
+    version = open_part("embedded", "captioner").version
     captioners = [
         make(),
         make(Decoding(beam=2)),
@@ -50,31 +51,31 @@ def test_the_id_names_the_model_and_every_setting():
         make(views="letterbox"),
     ]
     assert len({captioner.id for captioner in captioners}) == len(captioners)
-    assert all(captioner.id.startswith(f"embedded-{bundle.version}/attention(") for captioner in captioners)
+    assert all(captioner.id.startswith(f"attention-{version}(") for captioner in captioners)
     assert make().id == make().id == make(language="en").id == make(threads=2).id
 
 
 def test_it_can_share_an_encoder(photos):
-    encoder = Encoder(open_bundle("embedded"), views="crops")
-    shared = from_model("embedded", CaptionOptions(views="crops"), encoder)
+    options = CaptionOptions(views="crops", encoders=Encoders())
+    first, second = (from_model("embedded", options) for _ in range(2))
     own = make(views="crops")
-    assert shared.id == own.id
-    assert shared.caption(photos[:2])[1].text == own.caption(photos[:2])[1].text
-    assert photos[0] in encoder._known
+    assert first.encoder is second.encoder is not own.encoder
+    assert first.id == own.id
+    assert first.caption(photos[:2])[1].text == own.caption(photos[:2])[1].text
 
 
 def test_maps_cover_the_square_grid_of_the_encoder(photos):
     captioner = make()
     (caption,) = captioner.caption(photos[:1])
-    cells = captioner._encoder.grids(photos[:1])[0].shape[1]
+    cells = captioner.encoder.grids(photos[:1])[0].shape[1]
     side = round(cells**0.5)
     assert caption.attention.shape == (len(caption.tokens), side, side)
 
 
 def test_the_log_probability_is_that_of_the_words_said_one_by_one(photos):
-    captioner, words = make(Decoding(beam=3, nbest=3)), open_bundle("embedded").lines("vocabulary.txt")
+    captioner, words = make(Decoding(beam=3, nbest=3)), open_part("embedded", "captioner").lines("vocabulary.txt")
     for photo, caption in zip(photos, captioner.caption(photos), strict=True):
-        grid = captioner._encoder.grids([photo])[0][0]
+        grid = captioner.encoder.grids([photo])[0][0]
         for hypothesis in caption.nbest:
             ids = [*map(words.index, hypothesis.text.split())]
             ids += [captioner.end] * (len(ids) < DEFAULT.max_length)
@@ -100,35 +101,35 @@ def test_a_wider_beam_finds_sentences_at_least_as_likely(photos):
     assert wide >= greedy - 1e-4
 
 
-def test_a_card_that_says_nothing_of_words_and_languages_means_english_words(tmp_path):
-    """As the cards of bundles do that were written before there were others."""
+def test_a_card_without_tokens_and_languages_means_english_words(tmp_path):
     folder = copied(tmp_path, without=("languages", "tokens", "end"))
-    assert "languages" not in open_bundle(folder).card["captioner"]
+    assert "languages" not in open_part(folder, "captioner").card
     captioner = make(model=folder)
     assert (captioner.start, captioner.end) == (1, 0)
     with pytest.raises(UsageError, match="does not write 'de'"):
         make(model=folder, language="de")
 
 
-def test_starts_and_the_end_are_those_of_the_card(tmp_path):
-    folder = copied(tmp_path, without=("languages", "end"), more=("end = 7", 'languages = { "fr" = 5, "cs" = 6 }'))
+def test_starts_and_the_end_come_from_the_card(tmp_path):
+    folder = copied(tmp_path, end=7, languages={"fr": 5, "cs": 6})
     assert (make(model=folder).start, make(model=folder).end) == (5, 7)
     assert make(model=folder, language="cs").start == 6
     with pytest.raises(UsageError, match=r"does not write 'en'.*one of fr, cs"):
         make(model=folder, language="en")
 
 
-def copied(folder, without=(), more=()):
-    """The shipped model with another captioner's table on its card."""
-    bundle = open_bundle("embedded")
-    for name in bundle.card["files"]:
-        (folder / name).symlink_to(bundle.folder / name)
-    lines = (bundle.folder / "card.toml").read_text("utf-8").splitlines()
-    place = lines.index("[captioner]") + 1
-    end = next(i for i in range(place, len(lines)) if lines[i].startswith("["))
-    kept = [line for line in lines[place:end] if line.split(" ")[0] not in without]
-    (folder / "card.toml").write_text("\n".join([*lines[:place], *more, *kept, *lines[end:]]), "utf-8")
-    return folder
+def copied(folder, without=(), **more):
+    """The shipped captioner, next to its encoder, with other settings on its card."""
+    shipped = open_part("embedded", "captioner")
+    (folder / "encoder").symlink_to(shipped.path.parent / "encoder")
+    card = {key: value for key, value in shipped.card.items() if key not in {"kind", "files", *without}}
+
+    def fill(path):
+        for name in shipped.files:
+            shutil.copy(shipped.path / name, path / name)
+
+    write_part(folder / "captioner", shipped.kind, card | more, fill)
+    return folder / "captioner"
 
 
 @pytest.fixture(scope="module", params=["lstm-inject", "transformer", "prefix-gpt2-bpe"])
@@ -157,7 +158,7 @@ def test_it_finds_the_sentences_that_the_modules_find(made, language):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8)
     with torch.no_grad():
         grid = parts.encoder(torch.from_numpy(pixels))
-    grids = captioner._encoder.encode(pixels)
+    grids = captioner.encoder.encode(pixels)
     np.testing.assert_allclose(grids, grid, atol=1e-5)
     expected = generate(TorchBeams(parts.decoder, grid, 3, parts.vocabulary, language), 4, settings)
     for ours, theirs in zip(captioner.sentences(grids), expected, strict=True):
@@ -207,7 +208,7 @@ def test_concepts_rerank_hypotheses(advised):
         )
         return [[s.words.tolist() for s in of] for of in found]
 
-    found = [[s.words.tolist() for s in of] for of in captioner.sentences(captioner._encoder.encode(pixels))]
+    found = [[s.words.tolist() for s in of] for of in captioner.sentences(captioner.encoder.encode(pixels))]
     assert found == expected(parts.reranker.reranker_score(grid, parts.vocabulary)) != expected(None)
     assert "concepts=50^0.5" in captioner.id
 
@@ -275,7 +276,7 @@ def test_photos_that_leave_and_beams_that_change_places_take_their_own_along(ord
 
 def test_a_batch_is_begun_in_parts(photos):
     captioner = make()
-    grids = np.random.default_rng(0).normal(size=(BEGUN + 3, *captioner._encoder.grids(photos[:1])[0].shape[1:]))
+    grids = np.random.default_rng(0).normal(size=(BEGUN + 3, *captioner.encoder.grids(photos[:1])[0].shape[1:]))
     grids = grids.astype(np.float32)
     whole = captioner.first(grids)
     for i in (0, BEGUN - 1, BEGUN, BEGUN + 2):

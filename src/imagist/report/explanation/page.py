@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from imagist.explanation import Explanation, Faithfulness, Region, Word
-from imagist.explanation.words import spoken
+from imagist.explanation.words import words_of
 from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_values
@@ -95,7 +95,7 @@ def _marked(explanation: Explanation) -> list[tuple[str, str]]:
     for word, drop in zip(explanation.words, drops.tolist(), strict=True):
         (red, green, blue), share = tint(drop, largest)
         styles |= dict.fromkeys(word.positions, f"background:rgba({red},{green},{blue},{0.7 * share:.2f})")
-    return [(word, styles.get(place, "")) for place, word in enumerate(spoken(explanation.prediction.caption))]
+    return [(word, styles.get(place, "")) for place, word in enumerate(words_of(explanation.prediction.caption))]
 
 
 def _words(image: Image.Image, explanation: Explanation) -> dict[str, object]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagist.explanation import Explanation, Region
-from imagist.explanation.record import Opinion
+from imagist.explanation.record import ScoreSource
 
 SLIGHT = 0.02  # smaller drops are coloured faintly, even if they are the largest of the image
-SOURCES: tuple[tuple[Opinion, str], ...] = (("image", "image"), ("text", "text"), ("joint", "fused"))
+SOURCES: tuple[tuple[ScoreSource, str], ...] = (("image", "image"), ("text", "text"), ("joint", "fused"))
 
 
 def explanation_lines(explanation: Explanation) -> Iterator[str]:
@@ -91,7 +91,7 @@ def extent(region: Region) -> str:
     return f"{int(region.cells.sum())} of {region.cells.size} cells"
 
 
-def region_changes(explanation: Explanation, region: Region) -> list[tuple[Opinion, str, str, str]]:
+def region_changes(explanation: Explanation, region: Region) -> list[tuple[ScoreSource, str, str, str]]:
     """For each source: key, name, change with the region hidden, and with a region of the same size elsewhere."""
     prediction, category = explanation.prediction, explanation.category
     return [

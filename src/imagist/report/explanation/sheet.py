@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from imagist.arrays import Array, Bools, Floats
 from imagist.explanation import Explanation, Region, Word
 from imagist.explanation.record import probability
-from imagist.explanation.words import spoken
+from imagist.explanation.words import words_of
 from imagist.records import Photo
 from imagist.report.attention import FAINT, INK, MARGIN, PAPER, TEXT, fit, overlaid, wrapped
 from imagist.report.explanation import sentences
@@ -117,7 +117,7 @@ def _words(explanation: Explanation, width: int) -> Image.Image:
         for word, drop in zip(explanation.words, drops.tolist(), strict=True)
         for place in word.positions
     }
-    parts = [_marked(spoken(explanation.prediction.caption), colours, width)]
+    parts = [_marked(words_of(explanation.prediction.caption), colours, width)]
     own = explanation.prediction.text_label
     category = explanation.category
     parts.append(_text([(f"without a word, the text classifier's {category} changes by", SMALL, FAINT)], width))

@@ -1,4 +1,4 @@
-"""What the parts of a pipeline say, in batches of bounded size.
+"""Runs the parts of a pipeline in batches of bounded size.
 
 Shapes: N items; F fine classes of the classifiers; C categories.
 """
@@ -22,20 +22,20 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Attributing(Protocol):
-    """A text classifier that gives its own account of what each word did."""
+    """A text classifier that attributes its scores to words."""
 
     def attributions(self, texts: Sequence[str], targets: Ints) -> Sequence[Sequence[tuple[str, float]]]:
-        """For each of N texts its words in order, with how much each speaks for the fine class in ``[N]``."""
+        """For each of N texts its words in order, with the attribution of each to the class ``targets[n]``."""
         ...
 
 
 @dataclass(frozen=True)
-class Opinions:
-    """A pipeline, asked for one opinion at a time.
+class Batches:
+    """Runs a pipeline, or one of its parts, over any number of items.
 
     Attributes:
-        pipeline: Whose.
-        batch_size: Items that it is given at a time; no more images than these are held.
+        pipeline: The pipeline.
+        batch_size: Items a batch; no more images than these are in memory.
     """
 
     pipeline: Pipeline
@@ -43,12 +43,12 @@ class Opinions:
 
     @property
     def weight(self) -> float | None:
-        """What the words weigh; None where the fusion is no weighted mean."""
+        """The weight of the text scores; None if the fusion is not a weighted mean."""
         fusion = self.pipeline.fusion
         return fusion.weight if isinstance(fusion, ScoreFusion) else None
 
     def predictions(self, photos: Iterable[Photo]) -> Iterator[Prediction]:
-        """One a photo, in order, while they come."""
+        """One prediction a photo, in order, as photos arrive."""
         for batch in _batches(photos, self.batch_size):
             yield from self.pipeline.predict(batch)
 
@@ -71,10 +71,10 @@ class Opinions:
         return self.pipeline.of_text(self.text_rows(texts))
 
     def attributions(self, texts: Sequence[str], categories: Sequence[str]) -> list[dict[str, float]] | None:
-        """For each text its words in lower case, with how much each speaks for the text's category.
+        """The attribution of each word, in lower case, to a category, for each text.
 
-        A category of several fine classes is spoken for by what speaks for the likeliest of them. A word that comes
-        twice has the sum. None where the text classifier gives no account.
+        For a category of several classes it is the attribution to the most probable of them. A repeated word has the
+        sum. None if the text classifier does not attribute.
         """
         classifier, taxonomy = self.pipeline.text_classifier, self.pipeline.taxonomy
         if not isinstance(classifier, Attributing):
