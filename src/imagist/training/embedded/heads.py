@@ -48,7 +48,7 @@ def fit_linear(x: Array, targets: Ints, weights: Array, classes: int, penalty: f
         targets: ``[N]``.
         weights: ``[N]``.
         classes: C.
-        penalty: Of the mean squared weight, relative to the mean loss.
+        penalty: Factor of the sum of squared weights, which is added to the mean loss.
     """
     features, goal, importance = torch.from_numpy(x), torch.from_numpy(targets), torch.from_numpy(weights)
     matrix = torch.zeros(x.shape[1], classes, requires_grad=True)
@@ -67,7 +67,7 @@ def fit_linear(x: Array, targets: Ints, weights: Array, classes: int, penalty: f
 
 
 def best_linear(name: str, train: tuple[Array, Ints, Array], dev: tuple[Array, Ints], classes: int) -> Linear:
-    """The penalty and the temperature that dev's likelihood likes best."""
+    """Fits a layer and its temperature for each of eight penalties; returns the one with the lowest loss on dev."""
     fits = []
     for penalty in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6):
         matrix, bias = fit_linear(*train, classes, penalty)
@@ -95,13 +95,13 @@ def best_terms(captions: Sequence[str], least: int = 3) -> tuple[str, ...]:
 
 
 def inverse_frequency(table: Array) -> Array:
-    """Smoothed inverse document frequency of each term ``[W]`` from counts ``[N, W]`` (as scikit-learn's)."""
+    """Smoothed inverse document frequency of each n-gram ``[W]`` from counts ``[N, W]`` (as scikit-learn's)."""
     documents = (table > 0).sum(0)
     return (np.log((1 + len(table)) / (1 + documents)) + 1).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def weighed(table: Array, idf: Array) -> Array:
-    """TF-IDF of counts ``[N, W]``, rows of length 1 (or 0 where no term is known)."""
+    """TF-IDF of counts ``[N, W]``, rows of length 1 (or 0 where no n-gram is known)."""
     rows = table * idf
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)  # type: ignore[no-any-return]
 
@@ -112,14 +112,14 @@ WEIGHT_GRID = 11
 def fit_fusion(
     taxonomy: Taxonomy, fine: LabelSet, image: Array, text: Array, names: Sequence[str]
 ) -> dict[str, object]:
-    """Weight, its interval and the temperature after fusion at 11 weights, for one taxonomy, all on dev.
+    """Fits the fusion of one taxonomy on dev: the weight, its interval, and a temperature for each of 11 weights.
 
     Args:
-        taxonomy: Over ``fine``.
-        fine: The C fine classes.
-        image: What the image says of dev, ``[N, C]``.
-        text: What the words say of dev, ``[N, C]``.
-        names: The fine class of each image.
+        taxonomy: Categories of the classes.
+        fine: The C classes.
+        image: Probabilities of the image classifier on dev, ``[N, C]``.
+        text: Probabilities of the text classifier on dev, ``[N, C]``.
+        names: The class of each image.
     """
     rows = [i for i, name in enumerate(names) if taxonomy.target(name) is not None]
     targets = np.array([taxonomy.labels.index(taxonomy.target(names[i]) or "") for i in rows])

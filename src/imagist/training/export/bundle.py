@@ -41,14 +41,14 @@ class Parts:
     """A trained captioner with its encoder.
 
     Attributes:
-        name: Of the bundle.
-        description: One line on what it is.
+        name: Name of the bundle.
+        description: One line about it.
         kind: The captioner's name in the registry.
         encoder: uint8 ``[N, S, S, 3]`` to grids ``[N, L, D]``.
         side: S.
-        decoder: Grid to words.
-        vocabulary: The words.
-        search: How to caption.
+        decoder: From grids to captions.
+        vocabulary: Of the decoder.
+        search: How captions are decoded.
         reranker: Reranks hypotheses by their concepts; None where there is none.
     """
 

@@ -40,20 +40,20 @@ def folded(module: Module) -> Module:
 
 
 class BeginGraph(nn.Module):
-    """`CaptionDecoder.begin`, as a row of tensors: memory, then state."""
+    """`CaptionDecoder.begin` with a flat output: the tensors of the memory, then of the state."""
 
     def __init__(self, decoder: CaptionDecoder) -> None:
         super().__init__()
         self.decoder = decoder
 
     def forward(self, grid: Tensor) -> tuple[Tensor, ...]:
-        """As the class says."""
+        """Encodes a grid ``[N, L, D]``."""
         memory, state = self.decoder.begin(grid)
         return (*memory.values(), *state.values())
 
 
 class StepGraph(nn.Module):
-    """`imagist.training.captioners.evaluator.next_words`, over rows of tensors; the number of candidates is an input.
+    """`imagist.training.captioners.evaluator.next_words` with flat inputs and outputs.
 
     Args:
         decoder: The module.
@@ -70,26 +70,26 @@ class StepGraph(nn.Module):
         self.suppressed_tokens = tuple(suppressed_tokens)
 
     def forward(self, word: Tensor, candidates: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """As the class says; ``candidates`` int64 ``[1]``, 1 to V."""
+        """Returns log-probabilities and ids ``[N, B, K]``, attention if any, and the new state; K is ``candidates``."""
         best = int(candidates.item())
         torch._check(best >= 1)
         torch._check(best <= self.decoder.words)
         memory = dict(zip(self.memory, given, strict=False))
         state = dict(zip(self.state, given[len(self.memory) :], strict=True))
         logprobs, ids, attention, new = next_words(self.decoder, word, memory, state, best, self.suppressed_tokens)
-        looked = () if attention is None else (attention,)
-        return (logprobs, ids, *looked, *(new[name] for name in self.state))
+        attended = () if attention is None else (attention,)
+        return (logprobs, ids, *attended, *(new[name] for name in self.state))
 
 
 @dataclass(frozen=True)
 class Graph:
-    """How a module becomes a file.
+    """What the exporter needs to know about a module.
 
     Attributes:
         module: In eval mode.
         inputs: Name, example and dynamic axes (axis number to name) of each input, in order.
         outputs: Names of what it returns.
-        plain: So many inputs are arguments of their own, the others go together as a tuple; None makes all plain.
+        plain: The number of inputs that are separate arguments; the others form one tuple. None: all are separate.
     """
 
     module: nn.Module
@@ -110,7 +110,7 @@ def decoder_graphs(
     """``begin.onnx`` and ``step.onnx``.
 
     A step's outputs are ``logprobs``, ``ids``, maybe ``attention``, and the state, each part named ``new_`` and its
-    name as an input. What the beginning gives and no step renews is the memory.
+    name as an input. Outputs of ``begin.onnx`` that no step returns are the memory.
 
     Args:
         decoder: The module.
@@ -131,8 +131,8 @@ def decoder_graphs(
         *((name, x.contiguous(), {0: "n"}) for name, x in memory.items()),
         *((name, x.contiguous(), growing.get(name, beams)) for name, x in state.items()),
     ]
-    looked = [] if attention is None else ["attention"]
-    outputs = ["logprobs", "ids", *looked, *(f"new_{name}" for name in state)]
+    attended = [] if attention is None else ["attention"]
+    outputs = ["logprobs", "ids", *attended, *(f"new_{name}" for name in state)]
     return {
         "begin.onnx": Graph(BeginGraph(decoder), [("grid", grid, {0: "n"})], [*memory, *state]),
         "step.onnx": Graph(StepGraph(decoder, [*memory], [*state], suppressed_tokens), inputs, outputs, plain=2),
