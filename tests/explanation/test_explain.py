@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import quadrants
-from imagist.classifiers.calibration import Temperature
+from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.taxonomy import Taxonomy, identity
 from imagist.explanation import ExplainOptions, explain
 from imagist.explanation.batches import Batches
@@ -42,7 +42,9 @@ def test_without_a_word_both_together_say_what_the_weight_lets_them(weight, join
 def test_the_temperature_is_applied_to_what_is_left():
     part = quadrants.Quadrants()
     fusion = quadrants.pipeline().fusion
-    sharp = Pipeline(part, part, part, identity(quadrants.LABELS), fusion, Temperature(0.5))
+    sharp = Pipeline(
+        part, part, part, identity(quadrants.LABELS), fusion, TemperatureCalibration(of_fused=Temperature(0.5))
+    )
     (word, *_) = explain(sharp, [quadrants.image()], WHOLE)[0].words
     p = np.array([0.7875, 0.2125])
     np.testing.assert_allclose(word.probabilities, p**2 / (p**2).sum(), atol=1e-6)
@@ -165,7 +167,7 @@ def test_everything_goes_in_batches():
     part = quadrants.Quadrants()
     photos = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)]
     explain(quadrants.pipeline(part=part), photos, ExplainOptions(grid=4, batch_size=10))
-    images = 4 + 4 * 16 + 4 * 4 * (1 + 4)
+    images = 4 + 4 + 4 * 16 + 4 * 4 * (1 + 4)  # the whole images once more, for rows of the image classifier
     sentences = 4 + 4 * 4 + 4 * 4 * (1 + 4)
     assert max(part.batches) == 10
     assert sum(part.batches) == images + sentences
