@@ -251,7 +251,7 @@ def test_grids_are_computed_once_for_weights_photos_and_views(data, tmp_path, mo
     np.testing.assert_allclose(made[2, 1], mirrored[0], atol=2e-3)
     assert not np.allclose(made[2, 2], whole[0], atol=2e-3)
     monkeypatch.setattr(
-        "imagist.training.encoders.backbone.on_cpu", lambda *_: lambda pixels: pytest.fail("encoded again")
+        "imagist.training.encoders.runtimes.on_cpu", lambda *_: lambda pixels: pytest.fail("encoded again")
     )
     assert np.array_equal(cached_grids(encoder, records, Views(64, 3), tmp_path, torch.device("cpu")), made)
     with pytest.raises(pytest.fail.Exception, match="encoded again"):
