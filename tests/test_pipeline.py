@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 from dataclasses import replace
 
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image
 
 import imagist
-from imagist.bundle import open_bundle
-from imagist.classifiers.calibration import Temperature
+from imagist.bundle import SHIPPED
+from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.fusion import ScoreFusion
 from imagist.classifiers.taxonomy import Taxonomy, built_in, identity
 from imagist.errors import BundleError, BundleNotFound, ImagistError, UnknownName, UsageError
@@ -29,6 +30,7 @@ class Recites:
 
     id = "recites"
     labels = FINE
+    concurrent = True
 
     def caption(self, photos):
         return [Caption(" ".join(map(str, photo.pixels[0, 0])), -1.0) for photo in photos]
@@ -44,6 +46,10 @@ class Recites:
 def made(**changes):
     part = Recites()
     return replace(Pipeline(part, part, part, identity(FINE), ScoreFusion(0.25)), **changes)
+
+
+def fused_at(temperature):
+    return TemperatureCalibration(of_fused=Temperature(temperature))
 
 
 def coloured(*color):
@@ -68,7 +74,7 @@ def test_fine_classes_become_categories_before_they_are_joined():
 
 
 def test_the_temperature_sharpens_the_joint_opinion_only():
-    (plain,), (sharp,) = (made(temperature=Temperature(t)).predict([coloured(60, 30, 10)]) for t in (1.0, 0.5))
+    (plain,), (sharp,) = (made(calibration=fused_at(t)).predict([coloured(60, 30, 10)]) for t in (1.0, 0.5))
     np.testing.assert_allclose(sharp.probabilities, plain.probabilities**2 / (plain.probabilities**2).sum(), atol=1e-6)
     np.testing.assert_array_equal(sharp.image_probabilities, plain.image_probabilities)
 
@@ -88,8 +94,8 @@ def test_no_photos_give_no_predictions():
 def test_classifiers_of_different_classes_do_not_go_together():
     other = Recites()
     other.labels = LabelSet(("cat", "dog", "bus"))
-    with pytest.raises(UsageError, match="different classes"):
-        made(text_classifier=other)
+    with pytest.raises(UsageError, match="different labels: cat, dog, car; cat, dog, bus"):
+        made(image_classifier=other)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
@@ -105,16 +111,18 @@ def test_a_taxonomy_over_other_classes_stops_the_run_and_names_them():
 
 
 def test_the_id_changes_with_every_setting():
-    captioner = Recites()
-    captioner.id = "other"
+    other = Recites()
+    other.id = "other"
     moved = Taxonomy("pets", PETS.labels, {"pet": ("cat",), "machine": ("dog", "car")})
     changes = [
         {},
-        {"captioner": captioner},
+        {"captioner": other},
+        {"text_classifier": other},
+        {"image_classifier": other},
         {"taxonomy": PETS},
         {"taxonomy": moved},
         {"fusion": ScoreFusion(0.5)},
-        {"temperature": Temperature(2.0)},
+        {"calibration": fused_at(2.0)},
         {"abstain_below": 0.5},
     ]
     assert len({made(**change).id for change in changes}) == len(changes)
@@ -156,7 +164,7 @@ def test_images_are_taken_one_batch_after_another():
 def test_at_either_end_of_the_weight_one_opinion_rules(photos, weight, single):
     alone = load(threads=1, weight=weight)
     for prediction in alone.predict(photos[:4]):
-        expected = alone.temperature.apply(getattr(prediction, single)[None])[0]
+        expected = alone.calibration.fused(getattr(prediction, single)[None])[0]
         np.testing.assert_array_equal(prediction.probabilities, expected)
         assert prediction.label == prediction.labels.names[int(getattr(prediction, single).argmax())]
 
@@ -219,15 +227,21 @@ def test_settings_that_cannot_be(settings, expected):
     assert str(caught.value)
 
 
-@pytest.mark.parametrize("section", ["captioner", "text_classifier", "image_classifier", "fusion", "labels"])
-def test_a_card_that_lacks_a_part_is_a_broken_model(tmp_path, section):
-    bundle = open_bundle("embedded")
-    for name in bundle.card["files"]:
-        (tmp_path / name).symlink_to(bundle.folder / name)
-    text = (bundle.folder / "card.toml").read_text("utf-8")
-    (tmp_path / "card.toml").write_text(text.replace(f"[{section}", f"[no{section}").replace(f"{section} =", "no ="))
-    with pytest.raises(BundleError):
-        load(tmp_path, threads=1)
+PARTS = ["captioner", "text_classifier", "image_classifier", "fusion", "calibration", "encoder"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("on_card", [True, False])
+def test_a_model_that_lacks_a_part_is_refused(tmp_path, part, on_card):
+    copy = tmp_path / "copy"
+    shutil.copytree(SHIPPED / "embedded", copy)
+    shutil.rmtree(copy / part)
+    if not on_card:
+        text = (copy / "card.toml").read_text("utf-8")
+        (copy / "card.toml").write_text(text.replace(f"{part} =", "other ="))
+    with pytest.raises(BundleError, match=part.replace("_", "[ _]")) as caught:
+        load(copy, threads=1)
+    assert caught.value.remedy
 
 
 def test_every_setting_makes_an_id_of_its_own(tmp_path):

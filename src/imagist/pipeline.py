@@ -17,7 +17,7 @@ from imagist import registry
 from imagist.arrays import Array
 from imagist.bundle import Bundle, open_bundle, open_part, write_bundle
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import card_decoding, open_captioner
+from imagist.captioning.loading import card_decoding, card_threads, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy
@@ -317,4 +317,4 @@ def _captioner(
     if isinstance(swap, tuple):
         return open_captioner(swap[1], asked(Decoding(), threads), kind=swap[0])
     folder = bundle.part("captioner") if swap is None else open_part(swap, "captioner")
-    return open_captioner(folder.path, asked(card_decoding(folder), 1))
+    return open_captioner(folder.path, asked(card_decoding(folder), card_threads(folder, threads)))

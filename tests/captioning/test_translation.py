@@ -48,6 +48,7 @@ class Recorded:
     """Returns given captions."""
 
     id = "recorded"
+    concurrent = True
 
     def __init__(self, captions):
         self.captions = captions

@@ -8,15 +8,17 @@ import threading
 import numpy as np
 import pytest
 
-from imagist.bundle import open_bundle
+from imagist.bundle import ENCODER, SHIPPED, open_folder
 from imagist.errors import UnknownName
 from imagist.images.encoder import Encoder
 from imagist.records import Photo
 
+SHIPPED_ENCODER = open_folder(SHIPPED / "embedded" / ENCODER)
+
 
 @pytest.fixture
 def encoder():
-    return Encoder(open_bundle("embedded"))
+    return Encoder(SHIPPED_ENCODER)
 
 
 @pytest.fixture
@@ -69,27 +71,25 @@ def test_nothing_gives_nothing(encoder, encoded):
 
 
 def test_the_first_of_the_crops_is_the_whole():
-    bundle = open_bundle("embedded")
     wide = noise(1, 40, 200)
-    (whole,), (crops,) = Encoder(bundle).grids([wide]), Encoder(bundle, views="crops").grids([wide])
+    (whole,), (crops,) = Encoder(SHIPPED_ENCODER).grids([wide]), Encoder(SHIPPED_ENCODER, views="crops").grids([wide])
     assert len(whole) == 1 < len(crops)
     np.testing.assert_allclose(crops[0], whole[0], atol=1e-4)
     assert whole.dtype == np.float32
 
 
 def test_views_of_different_photos_are_kept_apart():
-    bundle = open_bundle("embedded")
     photos = [noise(1, 40, 200), noise(2), noise(3, 300, 50)]
-    together = Encoder(bundle, views="crops").grids(photos)
+    together = Encoder(SHIPPED_ENCODER, views="crops").grids(photos)
     for photo, grid in zip(photos, together, strict=True):
-        (alone,) = Encoder(bundle, views="crops").grids([photo])
+        (alone,) = Encoder(SHIPPED_ENCODER, views="crops").grids([photo])
         assert alone.shape == grid.shape
         np.testing.assert_allclose(alone, grid, atol=1e-4)
 
 
 def test_threads_may_share_it(encoder):
     photos = [noise(i) for i in range(12)]
-    expected = [Encoder(open_bundle("embedded")).grids([photo])[0] for photo in photos]
+    expected = [Encoder(SHIPPED_ENCODER).grids([photo])[0] for photo in photos]
     found = {}
 
     def work(start):
@@ -107,4 +107,4 @@ def test_threads_may_share_it(encoder):
 
 def test_an_unknown_way_of_looking_is_refused():
     with pytest.raises(UnknownName, match="sideways"):
-        Encoder(open_bundle("embedded"), views="sideways")
+        Encoder(SHIPPED_ENCODER, views="sideways")

@@ -6,9 +6,9 @@ Shapes: N images, of which n are still open; B beams; K candidates a beam; L cel
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -114,6 +114,17 @@ class Decoding:
         """The same settings with ``nbest`` hypotheses and this beam, by default one that is wide enough."""
         return replace(self, nbest=nbest, beam=max(self.beam, nbest) if beam is None else beam)
 
+    def on_card(self) -> dict[str, Any]:
+        """The settings as a captioner's card holds them; `from_card` makes equal ones, which return one hypothesis."""
+        own = {name: getattr(self, name) for name in FIELDS}
+        always = ("beam", "max_length", "length_penalty", "mbr")
+        return {name: value for name, value in own.items() if name in always or value != getattr(Decoding, name)}
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Decoding:
+        """The settings on a captioner's card, which may hold other entries, too."""
+        return cls(**{name: card[name] for name in FIELDS if name in card})
+
     def __str__(self) -> str:
         """The part of a captioner's id: the settings that have an effect."""
         text = f"beam={self.beam},nbest={self.nbest},max_length={self.max_length},length_penalty={self.length_penalty}"
@@ -129,6 +140,10 @@ class Decoding:
         forbidden = self.max_length if self.no_repeat_ngram_size else 1
         wanted = self.beam if self.mbr else self.nbest
         return BeamSearch(self.beam, wanted, self.max_length, self.length_penalty, forbidden)
+
+
+FIELDS = tuple(field.name for field in fields(Decoding) if field.name != "nbest")
+"""The settings that belong on a captioner's card: how many hypotheses are returned is asked for at each opening."""
 
 
 @dataclass(frozen=True, eq=False)

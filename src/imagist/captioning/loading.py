@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagist import registry
-from imagist.bundle import Folder, open_part
+from imagist.bundle import ENCODER, Folder, open_part
 from imagist.captioning.cache import CachedCaptioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
@@ -58,6 +58,13 @@ def with_card_lengths(folder: Folder, decoding: Decoding) -> Decoding:
 
 
 def card_decoding(folder: Folder) -> Decoding:
-    """The decoding by which a captioner was evaluated: its card's."""
-    card = folder.card
-    return with_card_lengths(folder, Decoding(card.get("beam", Decoding.beam), mbr=card.get("mbr", False)))
+    """The decoding by which a captioner was evaluated or saved: its card's."""
+    return Decoding.from_card(folder.card)
+
+
+def card_threads(folder: Folder, cores: int) -> int:
+    """Threads within one run of a saved captioner.
+
+    Several runs of a captioner that shares an encoder go side by side, each on one thread; any other gets all cores.
+    """
+    return 1 if ENCODER in folder.card else cores

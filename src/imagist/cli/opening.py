@@ -58,23 +58,24 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     """
     from imagist.bundle import open_part
     from imagist.captioning.decoding import Decoding
-    from imagist.captioning.loading import card_decoding, open_captioner
+    from imagist.captioning.loading import card_decoding, card_threads, open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
     swap = captioner_swap(args)
-    foreign = isinstance(swap, tuple)  # runs one batch on all threads; ours one thread a batch, on several batches
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
-    search = Decoding() if foreign else card_decoding(open_part(model, "captioner"))
+    folder = None if kind else open_part(model, "captioner")
+    search = card_decoding(folder) if folder else Decoding()
     decoding = replace(
         search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
         mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
         temperature=args.temperature, seed=args.seed,
     )  # fmt: skip
-    threads = args.threads or cores()
-    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads if foreign else 1)
+    used = args.threads or cores()
+    threads = card_threads(folder, used) if folder else used
+    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads)
     captioner = open_captioner(model, options, kind=kind, cache=args.cache)
-    return captioner, threads if captioner.concurrent and not foreign else 1
+    return captioner, used if captioner.concurrent and folder else 1
 
 
 def captioner_swap(args: argparse.Namespace) -> Swap | None:

@@ -17,6 +17,8 @@ CATEGORIES = Taxonomy("small", LabelSet(("a", "b", "none")), {"a": ("1", "2"), "
 class Colours:
     """A network whose hidden states are the mean colours; classes 1, 2 and 5 have their shares."""
 
+    id = "colours"
+    concurrent = True
     labels = LabelSet(tuple(map(str, range(6))))
 
     def hidden(self, photos):

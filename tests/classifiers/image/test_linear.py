@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from imagist.bundle import open_bundle
-from imagist.classifiers.image.linear import from_bundle
+from imagist.captioning.backends.stepwise import from_model
+from imagist.captioning.options import CaptionOptions
+from imagist.classifiers.image.linear import load
 from imagist.images import crops
-from imagist.images.encoder import Encoder
+from imagist.images.encoder import Encoders
+from imagist.protocols import PartOptions
 from imagist.records import Photo
 
 
 def make(views):
-    bundle = open_bundle("embedded")
-    return from_bundle(bundle, Encoder(bundle, views=views))
+    return load("embedded", PartOptions(views=views))
 
 
 def test_several_views_are_averaged():
@@ -31,10 +32,17 @@ def test_photos_with_different_numbers_of_views_go_together(photos):
 
 
 def test_captioner_and_classifier_share_one_encoding(photos, monkeypatch):
-    bundle = open_bundle("embedded")
-    encoder = Encoder(bundle)
-    runs, encode = [], encoder.encode
-    monkeypatch.setattr(encoder, "encode", lambda pixels: runs.append(len(pixels)) or encode(pixels))
-    from_bundle(bundle, encoder).scores(photos[:3])
-    from_bundle(bundle, encoder).scores(photos[:3])
+    options = CaptionOptions(encoders=Encoders())
+    captioner, classifier = from_model("embedded", options), load("embedded", options)
+    assert captioner.encoder is classifier.encoder
+    runs, encode = [], classifier.encoder.encode
+    monkeypatch.setattr(classifier.encoder, "encode", lambda pixels: runs.append(len(pixels)) or encode(pixels))
+    captioner.caption(photos[:3])
+    classifier.scores(photos[:3])
     assert runs == [3]
+
+
+def test_features_have_the_width_of_the_layer_also_where_there_are_none(photos):
+    classifier = make("square")
+    assert classifier.hidden(photos[:2]).shape == (2, len(classifier.matrix))
+    assert classifier.hidden([]).shape == (0, len(classifier.matrix))

@@ -41,16 +41,16 @@ def test_the_student_takes_over_what_the_teacher_thinks_at_any_temperature(tempe
     features, teacher, _ = truth(300, 0)
     student = distil(features, teacher, [None] * 300, temperature=temperature).classifier
     others, thought, _ = truth(200, 1)
-    assert student.labels == LABELS
-    assert student.scores_of(others).dtype == np.float32
-    assert student.scores_of(others) == pytest.approx(thought, abs=0.03)
+    assert student.classes == len(LABELS)
+    assert student.scores(others).dtype == np.float32
+    assert student.scores(others) == pytest.approx(thought, abs=0.03)
 
 
 def test_a_good_teacher_teaches_more_than_the_truth_of_few_examples() -> None:
     features, teacher, targets = truth(60, 0)
     others, _, wanted = truth(2000, 1)
     taught, told = (distil(features, teacher, targets, teacher=share).classifier for share in (0.9, 0.0))
-    losses = [negative_log_likelihood(each.scores_of(others), wanted) for each in (taught, told)]
+    losses = [negative_log_likelihood(each.scores(others), wanted) for each in (taught, told)]
     assert losses[0] < losses[1] - 0.02
 
 
@@ -58,7 +58,7 @@ def test_without_the_teacher_it_is_logistic_regression() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     features, teacher, targets = truth(200, 0)
     network = Network(hidden=0, dropout=0, decay=0, epochs=200, batch=200, rate=5e-2)
-    ours = distil(features, teacher, targets, teacher=0.0, network=network).classifier.scores_of(features)
+    ours = distil(features, teacher, targets, teacher=0.0, network=network).classifier.scores(features)
     theirs = linear_model.LogisticRegression(C=np.inf, max_iter=2000).fit(features, targets)
     assert ours == pytest.approx(theirs.predict_proba(features), abs=0.02)
 
@@ -71,7 +71,7 @@ def test_images_without_a_label_help() -> None:
     alone = distil(features[few], teacher[few], targets[few], **settings).classifier
     more = distil(features, teacher, [*targets[few], *[None] * 570], **settings).classifier
     others, _, wanted = truth(2000, 1)
-    assert accuracy(more.scores_of(others), wanted) > accuracy(alone.scores_of(others), wanted) + 0.01
+    assert accuracy(more.scores(others), wanted) > accuracy(alone.scores(others), wanted) + 0.01
 
 
 def test_the_loss_is_hintons() -> None:
@@ -80,7 +80,7 @@ def test_the_loss_is_hintons() -> None:
     targets = [None if n % 3 == 0 else n % 3 for n in range(50)]
     network = Network(hidden=0, dropout=0, decay=0, epochs=1, batch=50, rate=1e-12)
     fitted = distil(features, teacher, targets, temperature=3.0, teacher=0.6, network=network)
-    start = fitted.classifier.scores_of(features).astype(np.float64)
+    start = fitted.classifier.scores(features).astype(np.float64)
     expected = []
     for row, (thought, target) in enumerate(zip(teacher.astype(np.float64), targets, strict=True)):
         soft, student = (values ** (1 / 3) / (values ** (1 / 3)).sum() for values in (thought, start[row]))
@@ -104,13 +104,13 @@ def test_dev_chooses_the_epoch() -> None:
     fitted = distil(features, teacher, targets, dev, network=network)
     best = min(epoch.dev_loss for epoch in fitted.history)
     assert len(fitted.history) < 80
-    assert negative_log_likelihood(fitted.classifier.scores_of(dev[0]), dev[1]) == pytest.approx(best, abs=1e-4)
+    assert negative_log_likelihood(fitted.classifier.scores(dev[0]), dev[1]) == pytest.approx(best, abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_student() -> None:
     case = truth(80, 0)
     network = Network(hidden=8, epochs=3)
-    one, same, other = (distil(*case, seed=seed, network=network).classifier.scores_of(case[0]) for seed in (1, 1, 2))
+    one, same, other = (distil(*case, seed=seed, network=network).classifier.scores(case[0]) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 

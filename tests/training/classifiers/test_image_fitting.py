@@ -16,12 +16,14 @@ pytest.importorskip("onnxscript")
 
 from labelled_colours import LABELS, examples, tiny_network
 
+from imagist import registry
 from imagist import settings as toml
+from imagist.bundle import open_folder
 from imagist.errors import BundleError, DataError, UsageError
 from imagist.images.photo import photo_of
-from imagist.protocols import ImageClassifier
+from imagist.protocols import ImageClassifier, PartOptions
 from imagist.training.classifiers import image_features
-from imagist.training.classifiers.image import fit_images, open_images, save_images
+from imagist.training.classifiers.image import fit_images
 from imagist.training.classifiers.image_features import cached_features, open_network
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
 from imagist.training.encoders.runtimes import on_device
@@ -75,12 +77,16 @@ def test_it_is_a_classifier_over_the_labels_in_their_order(fitted):
 
 def test_what_is_saved_is_opened_again(fitted, tmp_path):
     photos = [*map(photo_of, DEV[0][:3])]
-    save_images(fitted.classifier, tmp_path)
-    again = open_images(tmp_path)
+    fitted.classifier.save(tmp_path / "kept")
+    again = opened(tmp_path / "kept")
     assert type(again) is type(fitted.classifier)
-    assert again.labels == LABELS
+    assert (again.labels, again.id) == (LABELS, fitted.classifier.id)
     np.testing.assert_array_equal(again.scores(photos), fitted.classifier.scores(photos))
-    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".toml", ".safetensors"}
+
+
+def opened(folder):
+    return registry.find("image_classifiers", open_folder(folder).kind)(str(folder), PartOptions())
 
 
 @pytest.mark.parametrize("kind", ["adam", "lbfgs"])
@@ -142,10 +148,13 @@ def test_all_that_does_not_fit_is_told_together(weights):
 
 
 def test_a_card_of_a_label_map_that_makes_no_sense_is_refused(weights, tmp_path):
-    save_images(fit("labelmap", weights).classifier, tmp_path)
-    (tmp_path / "card.json").write_text('{"kind": "labelmap", "labels": ["a"]}')
-    with pytest.raises(BundleError, match="cannot be understood"):
-        open_images(tmp_path)
+    fit("labelmap", weights).classifier.save(tmp_path / "kept")
+    card = (tmp_path / "kept" / "card.toml").read_text("utf-8")
+    for wrong in (card.replace("members", "others"), card.replace('"green", ', "", 1)):
+        assert wrong != card
+        (tmp_path / "kept" / "card.toml").write_text(wrong, "utf-8")
+        with pytest.raises(BundleError):
+            opened(tmp_path / "kept")
 
 
 def test_settings_are_read_from_toml():

@@ -19,7 +19,7 @@ from imagist import settings
 from imagist.classifiers.text.tfidf import TfidfClassifier, leave_one_out
 from imagist.classifiers.text.transformer import Reading, load
 from imagist.errors import BundleNotFound, DataError, UsageError
-from imagist.protocols import TextClassifier
+from imagist.protocols import PartOptions, TextClassifier
 from imagist.records import LabelSet
 from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
 
@@ -143,9 +143,11 @@ def test_a_description_decides(zeroshot):
 
 @needs_minilm
 def test_a_saved_zero_shot_classifier_says_the_same(zeroshot, tmp_path):
-    zeroshot.save(tmp_path)
+    zeroshot.save(tmp_path / "kept")
     texts = list(MATCHING)
-    np.testing.assert_array_equal(load(tmp_path).scores(texts), zeroshot.scores(texts))
+    again = load(str(tmp_path / "kept"), PartOptions())
+    assert again.id == zeroshot.id
+    np.testing.assert_array_equal(again.scores(texts), zeroshot.scores(texts))
 
 
 @needs_minilm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from imagist.bundle import npz, write_part
 from imagist.classifiers.text import tfidf
-from imagist.errors import BundleError, BundleNotFound, DataError, OutputError
+from imagist.errors import BundleError, BundleNotFound, BundleTampered, DataError, OutputError
 from imagist.metrics.classes import negative_log_likelihood
-from imagist.protocols import TextClassifier
+from imagist.protocols import PartOptions, TextClassifier
 from imagist.records import LabelSet
 from imagist.training.classifiers import text_tfidf as words_bag
 from imagist.training.classifiers.text_tfidf import PENALTIES, Bag, fit_bag
@@ -58,8 +58,8 @@ def test_scores_are_those_of_scikit_learn(penalty):
     theirs = linear_model.LogisticRegression(C=1 / (2 * penalty * len(texts)), max_iter=5000, tol=1e-8)
     theirs.fit(vectors.fit_transform(texts), targets)
     held = [*captions(40, 1)[0], *TEXTS]
-    assert set(ours.terms) == set(vectors.vocabulary_)
-    order = [vectors.vocabulary_[term] for term in ours.terms]
+    assert set(ours.ngrams) == set(vectors.vocabulary_)
+    order = [vectors.vocabulary_[ngram] for ngram in ours.ngrams]
     np.testing.assert_allclose(ours.hidden(held), vectors.transform(held).toarray()[:, order], atol=1e-6)
     np.testing.assert_allclose(ours.scores(held), theirs.predict_proba(vectors.transform(held)), atol=2e-3)
 
@@ -68,7 +68,7 @@ def test_scores_follow_from_hidden_states(classifier):
     logits = classifier.hidden(TEXTS) @ classifier.matrix + classifier.bias
     powers = np.exp(logits - logits.max(1, keepdims=True))
     np.testing.assert_allclose(classifier.scores(TEXTS), powers / powers.sum(1, keepdims=True), atol=1e-6)
-    assert classifier.hidden(TEXTS).shape == (len(TEXTS), len(classifier.terms))
+    assert classifier.hidden(TEXTS).shape == (len(TEXTS), len(classifier.ngrams))
     np.testing.assert_array_equal(classifier.hidden(["", "xyzzy"]), 0)
 
 
@@ -89,9 +89,9 @@ def test_more_texts_than_are_held_at_a_time(classifier, monkeypatch):
     np.testing.assert_allclose(classifier.scores(texts), expected, atol=1e-6)
 
 
-def test_only_frequent_terms_are_known():
+def test_only_frequent_ngrams_are_in_the_vocabulary():
     train = (["a dog", "a dog", "a cat", "a dog runs"], np.array([0, 0, 1, 0]))
-    known = lambda **given: fit_bag(Bag(penalty=1e-2, **given), train, LABELS, None, 0).terms  # noqa: E731
+    known = lambda **given: fit_bag(Bag(penalty=1e-2, **given), train, LABELS, None, 0).ngrams  # noqa: E731
     assert known() == ("a", "a dog", "dog")
     assert known(least=1) == ("a", "a dog", "dog", "a cat", "cat", "dog runs", "runs")
     assert known(least=1, most=2) == ("a", "a dog")
@@ -143,33 +143,37 @@ def test_one_text_is_too_few_to_choose_on():
 
 def test_a_saved_classifier_says_the_same(classifier, tmp_path):
     classifier.save(tmp_path / "kept")
-    again = tfidf.load(tmp_path / "kept")
-    assert (again.labels, again.terms) == (LABELS, classifier.terms)
+    again = tfidf.load(str(tmp_path / "kept"), PartOptions())
+    assert (again.labels, again.ngrams, again.id) == (LABELS, classifier.ngrams, classifier.id)
     np.testing.assert_array_equal(again.scores(TEXTS), classifier.scores(TEXTS))
-    assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == [
-        "classifier.json",
-        "numbers.npz",
-        "ngrams.txt",
-    ]
+    assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == ["card.toml", "ngrams.txt", "weights.npz"]
 
 
 @pytest.mark.parametrize(
     ("spoil", "error"),
     [
-        (lambda folder: (folder / "classifier.json").unlink(), BundleNotFound),
-        (lambda folder: (folder / "classifier.json").write_text("[]", "utf-8"), BundleError),
-        (lambda folder: (folder / "classifier.json").write_text(json.dumps({"labels": ["a"]}), "utf-8"), BundleError),
-        (lambda folder: (folder / "ngrams.txt").write_text("dog\n", "utf-8"), BundleError),
-        (lambda folder: (folder / "numbers.npz").write_bytes(b"PK torn"), BundleError),
-        (lambda folder: np.savez(folder / "numbers.npz", idf=np.array([{}], object)), BundleError),
+        (lambda folder: (folder / "card.toml").unlink(), BundleNotFound),
+        (lambda folder: (folder / "card.toml").write_text('kind = "tfidf"\n', "utf-8"), BundleError),
+        (lambda folder: (folder / "ngrams.txt").write_text("dog\n", "utf-8"), BundleTampered),
+        (lambda folder: (folder / "weights.npz").write_bytes(b"PK torn"), BundleTampered),
+        (lambda folder: (folder / "weights.npz").unlink(), BundleError),
+        (lambda folder: written(folder, labels=["a"]), BundleError),
+        (lambda folder: written(folder, weights__npz=b"PK torn"), BundleError),
+        (lambda folder: written(folder, weights__npz=npz(idf=np.array([{}], object))), BundleError),
     ],
 )
 def test_a_damaged_folder_is_refused(classifier, tmp_path, spoil, error):
-    classifier.save(tmp_path)
-    spoil(tmp_path)
+    classifier.save(tmp_path / "kept")
+    spoil(tmp_path / "kept")
     with pytest.raises(error) as caught:
-        tfidf.load(tmp_path)
-    assert caught.value.item == str(tmp_path)
+        tfidf.load(str(tmp_path / "kept"), PartOptions())
+    assert str(tmp_path / "kept") in caught.value.item
+
+
+def written(folder, labels=("dog", "street", "water"), **files):
+    """Writes the folder anew, with a card that fits its files."""
+    ngrams, weights = ((folder / name).read_bytes() for name in ("ngrams.txt", "weights.npz"))
+    write_part(folder, "tfidf", {"labels": list(labels)}, **{"ngrams__txt": ngrams, "weights__npz": weights} | files)
 
 
 def test_a_folder_that_cannot_be_written_is_told(classifier, tmp_path):

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import AnyArray, Array, Floats, Ints
-from imagist.bundle import Folder, copy_part, open_part
+from imagist.bundle import Folder, open_part, write_part
 from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
+from imagist.captioning.decoding import FIELDS as DECODING
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
 from imagist.captioning.vocabulary import vocabulary_of
@@ -70,11 +71,15 @@ class StepwiseCaptioner:
             self._concepts = concepts.from_lines(folder.lines("concepts.txt"), card["concepts"])
             self._detector = folder.session("concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
-        self.id = f"{folder.kind}-{folder.version}({settings})"
+        undecided = {key: value for key, value in card.items() if key not in DECODING}
+        self.id = f"{folder.kind}-{Folder(folder.path, undecided).version}({settings})"
 
     def save(self, folder: Path) -> None:
-        """Copies the captioner into a folder; its encoder is a part of the model for itself."""
-        copy_part(self._folder)(folder)
+        """Writes graphs, words and a card with the decoding; the encoder is a part of the model for itself."""
+        part = self._folder
+        card = {key: value for key, value in part.card.items() if key not in ("kind", "files")}
+        files = {name.replace(".", "__"): part.read(name) for name in part.files}
+        write_part(folder, part.kind, card | self._decoding.on_card(), None, **files)
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order, with attention maps over the image without padding."""

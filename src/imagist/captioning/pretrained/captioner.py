@@ -106,10 +106,8 @@ class PretrainedCaptioner:
         Raises:
             OutputError: The folder cannot be written to.
         """
-        asked = self._asked
-        search = {"beam": asked.beam, "mbr": asked.mbr, "max_length": asked.max_length}
-        card = {"model": self.model, "length_penalty": asked.length_penalty, **search}
-        write_part(folder, self._kind, card | ({} if self._prompt is None else {"prompt": self._prompt}))
+        prompt = {} if self._prompt is None else {"prompt": self._prompt}
+        write_part(folder, self._kind, {"model": self.model, **prompt, **self._asked.on_card()})
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order.

@@ -19,7 +19,7 @@ from imagist.protocols import Fusion
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Two opinions, each at its temperature, fused, at a temperature again; follows `imagist.protocols.Fusion`.
+    """Two opinions, each at its temperature, fused, at a temperature again.
 
     Attributes:
         image: Of the image's opinion.

@@ -58,8 +58,8 @@ class StackedFusion:
 
     @property
     def id(self) -> str:
-        """Changes with the numbers."""
-        return f"{KIND}-{fingerprint(self.matrix, self.bias)}"
+        """Changes with the numbers and the labels."""
+        return f"{KIND}-{fingerprint(self.labels and self.labels.names, self.matrix, self.bias)}"
 
     def save(self, folder: Path) -> None:
         """Writes numbers and card."""

@@ -76,8 +76,11 @@ class DistilledClassifier:
 
     def save(self, folder: Path) -> None:
         """Writes the base, the network and the card."""
+        weights = npz(**self.network.tensors())
+        write_part(folder, KIND, {"labels": list(self.labels)}, self._save_base, weights__npz=weights)
+
+    def _save_base(self, folder: Path) -> None:
         self.base.save(folder / BASE)
-        write_part(folder, KIND, {"labels": list(self.labels)}, weights__npz=npz(**self.network.tensors()))
 
 
 def load(model: str, options: PartOptions) -> DistilledClassifier:

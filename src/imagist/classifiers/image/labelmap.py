@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from imagist import registry
 from imagist.arrays import Array
 from imagist.bundle import fingerprint, open_folder, open_part, write_part
 from imagist.classifiers.taxonomy import Taxonomy
+from imagist.errors import BundleError, UsageError
 from imagist.protocols import ImageClassifier, ImageFeatures, PartOptions
 from imagist.records import LabelSet, Photo
 
@@ -55,11 +56,16 @@ class LabelMapClassifier:
         """As its network."""
         return self.network.concurrent
 
+    @property
+    def encoder(self) -> Any:
+        """Of its network; None where that has none."""
+        return getattr(self.network, "encoder", None)
+
     def save(self, folder: Path) -> None:
         """Writes the network, and the taxonomy on the card."""
-        self.network.save(folder / NETWORK)
         members = [list(self.taxonomy.members[label]) for label in self.labels]
-        write_part(folder, KIND, {"name": self.taxonomy.name, "labels": list(self.labels), "members": members})
+        card = {"name": self.taxonomy.name, "labels": list(self.labels), "members": members}
+        write_part(folder, KIND, card, lambda path: self.network.save(path / NETWORK))
 
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, rows sum to 1."""
@@ -84,5 +90,8 @@ def load(model: str, options: PartOptions) -> LabelMapClassifier:
     path = folder.checked() / NETWORK
     network = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
     labels = LabelSet(tuple(folder.card["labels"]))
-    members = dict(zip(labels, map(tuple, folder.card["members"]), strict=True))
-    return LabelMapClassifier(network, Taxonomy(folder.card["name"], labels, members))
+    try:
+        members = dict(zip(labels, map(tuple, folder.card["members"]), strict=True))
+        return LabelMapClassifier(network, Taxonomy(folder.card["name"], labels, members))
+    except (ValueError, UsageError) as error:
+        raise BundleError(f"the labels do not fit: {error}", item=str(folder.path), remedy="save it again") from error

@@ -55,6 +55,8 @@ class LinearClassifier:
 
     def hidden(self, photos: Sequence[Photo]) -> Array:
         """The features that the layer takes, float32 ``[N, D]``; the mean over each photo's views."""
+        if not photos:
+            return np.zeros((0, len(self.matrix)), np.float32)
         return pooled(self.encoder, photos, normalised=self.normalised)
 
     def save(self, folder: Path) -> None:
