@@ -39,7 +39,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imagist.arrays import Array
-from imagist.errors import BundleError, BundleNotFound, BundleTampered
+from imagist.errors import BundleError, BundleNotFound, BundleTampered, UsageError
+from imagist.records import LabelSet
 from imagist.storage import atomic_folder
 
 if TYPE_CHECKING:
@@ -82,6 +83,18 @@ class Folder:
     def version(self) -> str:
         """Eight hexadecimal digits that change with any setting on the card and any of its files."""
         return hashlib.sha256(json.dumps(self.card, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+    @property
+    def labels(self) -> LabelSet:
+        """The labels on the card of a classifier.
+
+        Raises:
+            BundleError: There are none, or they cannot be labels.
+        """
+        try:
+            return LabelSet(tuple(self.card["labels"]))
+        except (TypeError, UsageError) as error:
+            raise BundleError(f"the card has no usable labels: {error}", item=str(self.path), remedy=_AGAIN) from error
 
     @property
     def files(self) -> Mapping[str, str]:

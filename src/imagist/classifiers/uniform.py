@@ -48,9 +48,9 @@ class Uniform(Generic[T]):
 
 def load_text(model: str, options: PartOptions) -> Uniform[str]:
     """Loads one that stands in for a text classifier."""
-    return Uniform(LabelSet(tuple(open_part(model, "text_classifier").card["labels"])))
+    return Uniform(open_part(model, "text_classifier").labels)
 
 
 def load_image(model: str, options: PartOptions) -> Uniform[Photo]:
     """Loads one that stands in for an image classifier."""
-    return Uniform(LabelSet(tuple(open_part(model, "image_classifier").card["labels"])))
+    return Uniform(open_part(model, "image_classifier").labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import numpy as np
@@ -13,12 +12,14 @@ timm = pytest.importorskip("timm")
 
 from torch import nn
 
+from imagist import settings
+from imagist.bundle import open_folder
 from imagist.classifiers.image.network import (
     Architecture,
     Network,
     NetworkClassifier,
+    load,
     looks,
-    open_network_classifier,
     untrained,
 )
 from imagist.errors import (
@@ -30,7 +31,7 @@ from imagist.errors import (
     UsageError,
 )
 from imagist.images.views import crops, square
-from imagist.protocols import ImageClassifier
+from imagist.protocols import ImageClassifier, PartOptions
 from imagist.records import LabelSet, Photo
 
 pytestmark = pytest.mark.torch
@@ -47,6 +48,10 @@ def classifier(request):
     network = untrained(architecture, len(LABELS))
     nn.init.normal_(network.last.weight)
     return NetworkClassifier(network, LABELS, views=views, mirror=mirror)
+
+
+def opened(folder):
+    return load(str(folder), PartOptions())
 
 
 def pixels(number, side=48):
@@ -198,9 +203,9 @@ def test_a_network_without_one_linear_last_layer_is_refused():
 
 def test_what_is_saved_is_opened_again(classifier, photos, tmp_path):
     classifier.save(tmp_path / "a")
-    again = open_network_classifier(tmp_path / "a")
-    assert {file.name for file in (tmp_path / "a").iterdir()} == {"card.json", "weights.safetensors"}
-    assert again.labels == LABELS
+    again = opened(tmp_path / "a")
+    assert {file.name for file in (tmp_path / "a").iterdir()} == {"card.toml", "weights.safetensors"}
+    assert (again.labels, again.id) == (LABELS, classifier.id)
     np.testing.assert_array_equal(again.scores(photos[:4]), classifier.scores(photos[:4]))
     classifier.save(tmp_path / "a")  # over what is there
 
@@ -210,27 +215,27 @@ def test_a_saved_classifier_that_was_changed_is_refused(classifier, tmp_path):
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(BundleTampered, match="sha256"):
-        open_network_classifier(tmp_path)
+        opened(tmp_path)
     weights.unlink()
     with pytest.raises(BundleError):
-        open_network_classifier(tmp_path)
+        opened(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"kind": "other"}, "other"), ({"labels": ["a"]}, "RuntimeError"), ({"architecture": {"name": "none"}}, "none")],
+    [({"labels": ["a"]}, "RuntimeError"), ({"labels": ["a", "a"]}, "labels"), ({"architecture": {"name": "n"}}, "n")],
 )
 def test_a_card_that_makes_no_sense_is_refused(classifier, tmp_path, change, told):
     classifier.save(tmp_path)
-    card = tmp_path / "card.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    card = tmp_path / "card.toml"
+    card.write_text(settings.to_toml({**open_folder(tmp_path).card, **change}))
     with pytest.raises(BundleError, match=told):
-        open_network_classifier(tmp_path)
+        opened(tmp_path)
     card.write_text("{")
     with pytest.raises(BundleError, match="cannot be understood"):
-        open_network_classifier(tmp_path)
+        opened(tmp_path)
     with pytest.raises(BundleNotFound):
-        open_network_classifier(tmp_path / "none")
+        opened(tmp_path / "none")
 
 
 WIDTHS = [

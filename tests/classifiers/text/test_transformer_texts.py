@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import sys
 
 import numpy as np
@@ -17,9 +16,12 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import tiny_checkpoints
-from imagist.classifiers.text.transformer import CARD, HEAD, Reading, begin, load
-from imagist.errors import BundleError, BundleNotFound, OutputError, UsageError
-from imagist.protocols import TextClassifier
+from imagist import settings
+from imagist.bundle import CARD, open_folder
+from imagist.classifiers.text import transformer
+from imagist.classifiers.text.transformer import HEAD, Reading, begin
+from imagist.errors import BundleError, BundleNotFound, BundleTampered, OutputError, UsageError
+from imagist.protocols import PartOptions, TextClassifier
 from imagist.records import LabelSet
 
 pytestmark = pytest.mark.torch
@@ -70,6 +72,10 @@ def folders(tmp_path_factory):
             model.save_pretrained(made[kind])
             tokenizer.save_pretrained(made[kind])
     return made
+
+
+def load(folder):
+    return transformer.load(str(folder), PartOptions())
 
 
 def opened(folder, reading=None):
@@ -218,7 +224,7 @@ def test_attributions_leave_no_gradients_behind(bert):
 def test_a_saved_classifier_says_the_same(classifier, tmp_path):
     classifier.save(tmp_path / "kept")
     again = load(tmp_path / "kept")
-    assert again.labels == LABELS
+    assert (again.labels, again.id) == (LABELS, classifier.id)
     assert again.network.reading == classifier.network.reading
     np.testing.assert_array_equal(again.scores(TEXTS), classifier.scores(TEXTS))
 
@@ -238,7 +244,7 @@ def test_a_saved_classifier_is_a_plain_folder_of_transformers(bert, tmp_path):
     assert theirs.keys() == ours.keys()
     assert all(torch.equal(value, ours[name]) for name, value in theirs.items())
     assert transformers.AutoTokenizer.from_pretrained(tmp_path)("a dog")["input_ids"] == [2, 5, 8, 3]
-    assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt"}
+    assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt", ".toml"}
 
 
 def test_a_folder_that_cannot_be_written_is_told(bert, tmp_path):
@@ -249,8 +255,7 @@ def test_a_folder_that_cannot_be_written_is_told(bert, tmp_path):
 
 def another_card(**changes):
     def spoil(folder):
-        card = json.loads((folder / CARD).read_text("utf-8"))
-        (folder / CARD).write_text(json.dumps(card | changes), "utf-8")
+        (folder / CARD).write_text(settings.to_toml({**open_folder(folder).card, **changes}), "utf-8")
 
     return spoil
 
@@ -260,19 +265,19 @@ def another_card(**changes):
     [
         (lambda folder: (folder / CARD).unlink(), BundleNotFound),
         (lambda folder: (folder / CARD).write_text("{", "utf-8"), BundleError),
-        (lambda folder: (folder / CARD).write_text("{}", "utf-8"), BundleError),
-        (lambda folder: (folder / HEAD).write_bytes(b"torn"), BundleError),
+        (lambda folder: (folder / CARD).write_text('kind = "transformer"\n', "utf-8"), BundleError),
+        (lambda folder: (folder / HEAD).write_bytes(b"torn"), BundleTampered),
         (lambda folder: (folder / "model.safetensors").unlink(), BundleError),
         (another_card(labels=["dog", "dog"]), BundleError),
         (another_card(labels=["dog", "cat"]), BundleError),
     ],
 )
 def test_a_damaged_folder_is_refused(bert, tmp_path, spoil, error):
-    bert.save(tmp_path)
-    spoil(tmp_path)
+    bert.save(tmp_path / "kept")
+    spoil(tmp_path / "kept")
     with pytest.raises(error) as caught:
-        load(tmp_path)
-    assert caught.value.item == str(tmp_path)
+        load(tmp_path / "kept")
+    assert caught.value.item.startswith(str(tmp_path / "kept"))
 
 
 def test_a_folder_inside_an_installed_package(folders, tmp_path, monkeypatch):

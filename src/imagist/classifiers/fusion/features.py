@@ -153,6 +153,6 @@ def load(model: str, options: PartOptions) -> FeatureFusion:
     folder = open_part(model, "fusion")
     try:
         network = FeedForward.from_tensors(folder.arrays("weights.npz"))
-        return FeatureFusion(network, int(folder.card["image_width"]), LabelSet(tuple(folder.card["labels"])))
+        return FeatureFusion(network, int(folder.card["image_width"]), folder.labels)
     except UsageError as error:
         raise BundleError(f"the numbers do not fit: {error}", item=str(folder.path), remedy="save it again") from error

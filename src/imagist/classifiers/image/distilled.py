@@ -94,6 +94,6 @@ def load(model: str, options: PartOptions) -> DistilledClassifier:
     base = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
     try:
         network = FeedForward.from_tensors(folder.arrays("weights.npz"))
-        return DistilledClassifier(LabelSet(tuple(folder.card["labels"])), base, network)
+        return DistilledClassifier(folder.labels, base, network)
     except UsageError as error:
         raise BundleError(f"the numbers do not fit: {error}", item=str(folder.path), remedy="save it again") from error

@@ -17,7 +17,7 @@ from imagist.bundle import fingerprint, open_folder, open_part, write_part
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError, UsageError
 from imagist.protocols import ImageClassifier, ImageFeatures, PartOptions
-from imagist.records import LabelSet, Photo
+from imagist.records import Photo
 
 KIND = "labelmap"
 NETWORK = "network"
@@ -89,7 +89,7 @@ def load(model: str, options: PartOptions) -> LabelMapClassifier:
     folder = open_part(model, "image_classifier")
     path = folder.checked() / NETWORK
     network = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
-    labels = LabelSet(tuple(folder.card["labels"]))
+    labels = folder.labels
     try:
         members = dict(zip(labels, map(tuple, folder.card["members"]), strict=True))
         return LabelMapClassifier(network, Taxonomy(folder.card["name"], labels, members))

@@ -89,7 +89,7 @@ def load(model: str, options: PartOptions) -> LinearClassifier:
         BundleError: A part of it is missing or damaged, or its encoder is not there.
     """
     folder = open_part(model, "image_classifier")
-    labels, arrays = LabelSet(tuple(folder.card["labels"])), folder.arrays(WEIGHTS)
+    labels, arrays = folder.labels, folder.arrays(WEIGHTS)
     matrix, bias = arrays.get("matrix"), arrays.get("bias")
     if matrix is None or bias is None or matrix.shape[1:] != bias.shape or bias.shape != (len(labels),):
         raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")

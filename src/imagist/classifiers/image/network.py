@@ -287,7 +287,7 @@ def load(model: str, options: PartOptions) -> NetworkClassifier:
     """
     folder = open_part(model, "image_classifier")
     try:
-        labels = LabelSet(tuple(folder.card["labels"]))
+        labels = folder.labels
         network = untrained(_architecture(folder.card["architecture"]), len(labels))
         network.load_state_dict(load_tensors(folder.read(WEIGHTS)))
         views, mirror = folder.card["views"], folder.card["mirror"]

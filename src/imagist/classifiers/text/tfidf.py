@@ -80,7 +80,7 @@ def load(model: str, options: PartOptions) -> TfidfClassifier:
         BundleError: A part of it is missing or damaged.
     """
     folder = open_part(model, "text_classifier")
-    labels, ngrams, arrays = LabelSet(tuple(folder.card["labels"])), folder.lines(NGRAMS), folder.arrays(WEIGHTS)
+    labels, ngrams, arrays = folder.labels, folder.lines(NGRAMS), folder.arrays(WEIGHTS)
     shapes = {"idf": (len(ngrams),), "matrix": (len(ngrams), len(labels)), "bias": (len(labels),)}
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise BundleError("vocabulary, labels and weights do not fit", item=str(folder.path), remedy="save it again")

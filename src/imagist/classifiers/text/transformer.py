@@ -261,7 +261,7 @@ def load(model: str, options: PartOptions) -> TransformerClassifier:
     """
     folder = open_part(model, "text_classifier")
     path, card = folder.checked(), folder.card
-    labels = LabelSet(tuple(card["labels"]))
+    labels = folder.labels
     reading = Reading(card["pooling"], card["normalise"], card["max_length"])
     checkpoint = load_checkpoint(str(path), str(card["model_type"]), "AutoModel", device=options.device, images=False)
     network = Network(checkpoint.model, len(labels), reading)
