@@ -1,0 +1,225 @@
+"""Small parts of every kind that imagist brings; those of a name differ in a weight or a setting.
+
+Each function takes a folder that it may write to. The parts fit together: classifiers have the labels `LABELS`, and
+the image classifier that others need is over the encoder that ships.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+
+from imagist.bundle import ENCODER, SHIPPED, open_folder
+from imagist.captioning.decoding import Decoding
+from imagist.captioning.loading import open_captioner
+from imagist.captioning.options import CaptionOptions
+from imagist.classifiers.calibration import Temperature, TemperatureCalibration
+from imagist.classifiers.fusion import FeatureFusion, FeedForward, LogitFusion, ScoreFusion, StackedFusion
+from imagist.classifiers.image.distilled import DistilledClassifier
+from imagist.classifiers.image.labelmap import LabelMapClassifier
+from imagist.classifiers.image.linear import LinearClassifier
+from imagist.classifiers.taxonomy import Taxonomy, identity
+from imagist.classifiers.text.tfidf import TfidfClassifier
+from imagist.classifiers.uniform import Uniform
+from imagist.images.encoder import Encoder
+from imagist.pipeline import Pipeline, load
+from imagist.records import LabelSet
+
+LABELS = LabelSet(("cat", "dog", "car"))
+OTHER = LabelSet(("cat", "dog", "bus"))
+FINE = LabelSet(("tabby", "lynx", "beagle", "truck"))
+NGRAMS = ("a", "a man", "dog", "in", "is", "man", "of", "on", "the", "white", "woman")
+DECODING = Decoding(2, max_length=6)
+
+
+def pipeline():
+    """One of the captioner that ships and small parts, into which others are put."""
+    captioner = load(threads=1).captioner
+    image = linear_over(captioner.encoder, 1)
+    return Pipeline(captioner, text_classifier(1), image, identity(LABELS), ScoreFusion(0.25))
+
+
+def captioners(folder):
+    """``{name: several captioners}``."""
+    trained = {"attention": "attention-sat", "lstm": "lstm-merge", "transformer": "transformer"}
+    made = {name: (lambda name=name, tiny=tiny: _trained(folder / name, tiny)) for name, tiny in trained.items()}
+    made["prefix-gpt2"] = lambda: _trained(folder / "prefix-gpt2", "prefix-gpt2-bpe")
+    for name in ("blip", "git"):
+        made[name] = lambda name=name: _published(folder / name, name, name)
+    made["blip2"] = lambda: _published(folder / "blip2", "blip2", "blip2", "opt")
+    made["recorded"] = lambda: [
+        open_captioner(_table(folder / f"{n}.csv", n), CaptionOptions(), kind="recorded") for n in (1, 2)
+    ]
+    return made
+
+
+def _trained(folder, tiny):
+    import tiny_bundles
+
+    tiny_bundles.write(folder, tiny)
+    settings = [{}, {"beam": 1}, {"no_repeat_ngram_size": 2}, {"top_p": 0.9}, {"top_p": 0.9, "seed": 1}]
+    opened = [open_captioner(folder, CaptionOptions(replace(Decoding(), **each))) for each in settings]
+    return [*opened, open_captioner(folder, CaptionOptions(views="letterbox"))]
+
+
+def _published(folder, kind, writer, *language):
+    import tiny_checkpoints
+
+    models = [getattr(tiny_checkpoints, writer)(folder / str(seed), *language, seed=seed) for seed in (0, 1)]
+    opened = [open_captioner(model, CaptionOptions(DECODING), kind=kind) for model in models]
+    others = [replace(DECODING, length_penalty=0.0), replace(DECODING, no_repeat_ngram_size=2)]
+    return opened + [open_captioner(models[0], CaptionOptions(each), kind=kind) for each in others]
+
+
+def _table(file, number):
+    """Captions of all images of the fixture ``photos``."""
+    names = ["noise", "gradient", "disc", "stripes", "panorama", "tower", "black", "dot"]
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["source", "caption"])
+        writer.writerows([name, f"a white {name} in a street of {number}"] for name in names)
+    return file
+
+
+def text_classifier(seed, labels=LABELS):
+    rng = np.random.default_rng(seed)
+    idf = np.linspace(1, 2, len(NGRAMS), dtype=np.float32)
+    return TfidfClassifier(labels, NGRAMS, idf, *_layer(rng, len(NGRAMS), len(labels)))
+
+
+def text_classifiers(folder):
+    """``{name: several text classifiers}``."""
+    return {
+        "tfidf": lambda: [text_classifier(1), text_classifier(2), text_classifier(1, OTHER)],
+        "transformer": lambda: _transformers(folder),
+        "uniform": lambda: [Uniform(LABELS), Uniform(OTHER)],
+    }
+
+
+def _transformers(folder):
+    import torch
+    import transformers
+
+    import tiny_checkpoints
+    from imagist.classifiers.text.transformer import Reading, begin
+
+    tokenizer = tiny_checkpoints.bert_tokenizer()
+    torch.manual_seed(1)
+    config = transformers.BertConfig(**tiny_checkpoints.SMALL, vocab_size=len(tokenizer), max_position_embeddings=40)
+    transformers.BertModel(config).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    made = []
+    for seed, labels, reading in (
+        (1, LABELS, Reading()),
+        (2, LABELS, Reading()),
+        (1, OTHER, Reading()),
+        (1, LABELS, Reading("cls")),
+    ):
+        classifier = begin(str(folder / "bert"), labels, reading)
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(classifier.network.layer.weight)
+        made.append(classifier)
+    return made
+
+
+def linear_over(encoder, seed, labels=LABELS, normalised=False):
+    return LinearClassifier(labels, encoder, *_layer(np.random.default_rng(seed), 1280, len(labels)), normalised)
+
+
+def image_classifiers(folder):
+    """``{name: several image classifiers}``."""
+
+    def linear():
+        encoder = Encoder(open_folder(SHIPPED / "embedded" / ENCODER))
+        changes = [(1,), (2,), (1, OTHER), (1, LABELS, True)]
+        return [linear_over(encoder, *change) for change in changes]
+
+    def distilled():
+        one, other, *_ = linear()
+        students = [_network(seed, 1280, 3) for seed in (1, 2)]
+        changes = [(LABELS, one, students[0]), (LABELS, one, students[1]), (LABELS, other, students[0])]
+        return [DistilledClassifier(*change) for change in [*changes, (OTHER, one, students[0])]]
+
+    def labelmap():
+        taxonomies = [
+            Taxonomy("pets", LABELS, {"cat": cats, "dog": ("beagle",), "car": ("truck",)})
+            for cats in (("tabby", "lynx"), ("tabby",))
+        ]
+        one, other = (_networks(FINE, seed) for seed in (1, 2))
+        return [LabelMapClassifier(network, each) for network in (one, other) for each in taxonomies]
+
+    def network():
+        changes = [(LABELS, 1), (LABELS, 2), (OTHER, 1), (LABELS, 1, "crops"), (LABELS, 1, "square", True)]
+        return [_networks(*change) for change in changes]
+
+    return {
+        "distilled": distilled,
+        "labelmap": labelmap,
+        "linear": linear,
+        "network": network,
+        "uniform": lambda: [Uniform(LABELS), Uniform(OTHER)],
+    }
+
+
+def _networks(labels, seed, views="square", mirror=False):
+    import torch
+
+    from imagist.classifiers.image.network import Architecture, NetworkClassifier, untrained
+
+    torch.manual_seed(seed)
+    network = untrained(Architecture("test_resnet", side=48), len(labels))
+    torch.nn.init.normal_(network.last.weight)
+    return NetworkClassifier(network, labels, views=views, mirror=mirror)
+
+
+def fusions(folder):
+    """``{name: several fusions}``."""
+
+    def stacking():
+        one, other = (_layer(np.random.default_rng(seed), 6, 3) for seed in (1, 2))
+        return [StackedFusion(*one), StackedFusion(*other), StackedFusion(*one, LABELS)]
+
+    def features():
+        return [FeatureFusion(_network(seed, 1280 + len(NGRAMS), 3), 1280, LABELS) for seed in (1, 2)]
+
+    return {
+        "features": features,
+        "logit": lambda: [LogitFusion(0.5, 1.25), LogitFusion(0.5, 0.25), LogitFusion(0.25, 1.25)],
+        "score": lambda: [ScoreFusion(0.3, (0.1, 0.5)), ScoreFusion(0.4)],
+        "stacking": stacking,
+    }
+
+
+def calibrations(folder):
+    """``{name: several calibrations}``."""
+    one, other = Temperature(0.7), Temperature(1.4)
+    return {
+        "temperature": lambda: [
+            TemperatureCalibration(one, other, one),
+            TemperatureCalibration(other, other, one),
+            TemperatureCalibration(one, one, one),
+            TemperatureCalibration(one, other, other),
+        ]
+    }
+
+
+KINDS = {
+    "captioners": captioners,
+    "text_classifiers": text_classifiers,
+    "image_classifiers": image_classifiers,
+    "fusions": fusions,
+    "calibrations": calibrations,
+}
+NEED_TORCH = {"blip", "blip2", "git", "lstm", "prefix-gpt2", "attention", "transformer", "network", "labelmap"}
+
+
+def _layer(rng, inputs, outputs):
+    matrix = rng.normal(size=(inputs, outputs)) / np.sqrt(inputs)
+    return matrix.astype(np.float32), rng.normal(size=outputs).astype(np.float32)
+
+
+def _network(seed, inputs, classes):
+    rng = np.random.default_rng(seed)
+    return FeedForward((_layer(rng, inputs, 4), _layer(rng, 4, classes)))
