@@ -10,17 +10,15 @@ from imagist.bundle import PARTS
 from part_checks import check_part
 
 NAMES = [
-    pytest.param(
-        kinds, name, marks=[pytest.mark.torch] if name in sample_parts.NEED_TORCH else [], id=f"{kinds} {name}"
-    )
+    pytest.param(kinds, name, id=f"{kinds} {name}", marks=[pytest.mark.torch] * (name in sample_parts.NEED_TORCH))
     for kinds in PARTS.values()
     for name in registry.BUILT_IN[kinds]
 ]
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
-    return sample_parts.pipeline(tmp_path_factory.mktemp("around"))
+def pipeline():
+    return sample_parts.pipeline()
 
 
 @pytest.fixture(scope="module")
