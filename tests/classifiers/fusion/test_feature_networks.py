@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from imagist.classifiers.fusion import Distilled, FeatureFusion, FeedForward
+from imagist.classifiers.fusion import FeatureFusion, FeedForward
+from imagist.classifiers.image.distilled import DistilledClassifier
 from imagist.errors import UsageError
 from imagist.records import LabelSet
 
@@ -83,7 +84,7 @@ def test_refuses_layers_that_do_not_fit(layers) -> None:
 
 def test_the_images_features_come_first() -> None:
     joint, image, text = network(5, 4, 3), features(6, 2), features(6, 3, seed=2)
-    fused = FeatureFusion(joint, 2).fuse_features(image, text)
+    fused = FeatureFusion(joint, 2, LABELS).fuse_features(image, text)
     assert fused.tolist() == joint.scores(np.concatenate([image, text], axis=1)).tolist()
     assert fused.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6)
 
@@ -91,19 +92,24 @@ def test_the_images_features_come_first() -> None:
 @pytest.mark.parametrize("shapes", [((6, 3), (6, 2)), ((6, 2), (5, 3)), ((6, 2), (6, 4)), ((2,), (6, 3))])
 def test_refuses_other_hidden_states(shapes) -> None:
     with pytest.raises(UsageError, match="hidden states"):
-        FeatureFusion(network(5, 3), 2).fuse_features(*(np.ones(shape, np.float32) for shape in shapes))
+        FeatureFusion(network(5, 3), 2, LABELS).fuse_features(*(np.ones(shape, np.float32) for shape in shapes))
 
 
 @pytest.mark.parametrize("width", [0, 5, 6, -1])
 def test_refuses_a_width_that_leaves_one_side_nothing(width: int) -> None:
     with pytest.raises(UsageError, match="width"):
-        FeatureFusion(network(5, 3), width)
+        FeatureFusion(network(5, 3), width, LABELS)
+
+
+def test_a_network_of_other_classes_than_labels_is_refused() -> None:
+    with pytest.raises(UsageError, match="4 classes for 3 labels"):
+        FeatureFusion(network(5, 4), 2, LABELS)
 
 
 def test_a_distilled_classifier_needs_the_image_alone() -> None:
-    student, x = Distilled(LABELS, network(5, 3)), features(4, 5)
+    student, x = DistilledClassifier(LABELS, None, network(5, 3)), features(4, 5)
     assert student.scores_of(x).tolist() == student.network.scores(x).tolist()
     with pytest.raises(UsageError, match="features"):
         student.scores_of(features(4, 6))
     with pytest.raises(UsageError, match="labels"):
-        Distilled(LABELS, network(5, 4))
+        DistilledClassifier(LABELS, None, network(5, 4))
