@@ -41,7 +41,7 @@ def mini(tmp_path, monkeypatch):
     """A study of eight images of two classes, in the working directory."""
     monkeypatch.delenv("IMAGIST_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("imagist.cli.train.logged", lambda path: None)
+    monkeypatch.setattr("imagist.training.logs.logged", lambda path: None)
     rows = ["source,caption"]
     for number, label in enumerate(("cat", "dog")):
         (tmp_path / "data" / "images" / label).mkdir(parents=True)

@@ -60,7 +60,7 @@ def killed(argv, store, cwd):
 
 
 def test_kill_9_between_fits_loses_nothing(colours, tmp_path, monkeypatch, undrawn):
-    monkeypatch.setattr("imagist.cli.train.logged", lambda path: None)
+    monkeypatch.setattr("imagist.training.logs.logged", lambda path: None)
     monkeypatch.chdir(tmp_path)
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     code, err = killed(arguments(colours, broken), broken / "store", tmp_path)

@@ -300,7 +300,7 @@ def fixed(root, twin=False):
 @pytest.mark.slow
 def test_the_command_goes_from_the_file_to_the_page(first, copied, colours, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("imagist.cli.train.logged", lambda path: None)
+    monkeypatch.setattr("imagist.training.logs.logged", lambda path: None)
     monkeypatch.chdir(colours.root)
     command = ["study", str(colours.config), "--data", str(colours.data), "--folder", str(copied)]
     assert main(command) == 0

@@ -37,7 +37,7 @@ def test_a_study_is_read_and_named_as_its_file(path):
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_whose_data_are_not_there_says_which(path, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("imagist.cli.train.logged", lambda path: None)  # its handlers would outlive the test
+    monkeypatch.setattr("imagist.training.logs.logged", lambda path: None)  # its handlers would outlive the test
     assert main(["study", str(path), "--data", str(tmp_path), "--folder", str(tmp_path / "made")]) != 0
     told = capsys.readouterr().err
     for source in settings.read(path, Study).data.sources:
