@@ -51,6 +51,8 @@ class Cifar100:
         column = source.columns.label or "fine_label"
         if column not in _LABELS:
             raise DataError(f"no column {column!r}; it has {', '.join(_LABELS)}", item=str(path))
+        if not path.exists():
+            raise DataError("does not exist", item=str(path), remedy=_REMEDY)
         files = [each for split in SPLITS if (each := path / f"{split}.bin").is_file()] if file.is_folder else [path]
         if not files:
             reason = "the Python release, which is pickled," if _is_pickled(path) else "neither train.bin nor test.bin"
