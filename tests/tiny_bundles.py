@@ -21,8 +21,14 @@ WORDS = (*SPECIAL, "<de>", *tiny_checkpoints.WORDS)
 _RECURRENT = {"hidden_size": 16, "embedding_size": 12}
 _SMALL_GPT2 = {"width": 24, "layers": 2, "heads": 3, "positions": 30}
 DECODERS = {
-    "attention-sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention": 8},
-    "attention-tutorial": {"kind": "attention", "preset": "tutorial", **_RECURRENT, "attention": 8, "values": 24},
+    "attention-sat": {"kind": "attention", "preset": "sat", **_RECURRENT, "attention_size": 8},
+    "attention-tutorial": {
+        "kind": "attention",
+        "preset": "tutorial",
+        **_RECURRENT,
+        "attention_size": 8,
+        "value_size": 24,
+    },
     "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
     "lstm-inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm-merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},

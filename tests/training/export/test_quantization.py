@@ -27,7 +27,7 @@ WIDE = {
     "lstm": {"kind": "lstm", "hidden_size": 96, "embedding_size": 96},
     "transformer": {"kind": "transformer", "width": 96, "heads": 3, "layers": 2},
 }
-LOOSE = {"attention_size": 0.1, "lstm": 0.1, "transformer": 0.3}  # of log-probabilities
+LOOSE = {"attention": 0.1, "lstm": 0.1, "transformer": 0.3}  # of log-probabilities
 
 
 @pytest.fixture(scope="module", params=WIDE)
