@@ -65,6 +65,7 @@ class CachedCaptioner:
     def __init__(self, captioner: Captioner, path: Path) -> None:
         self.id = captioner.id
         self.concurrent = captioner.concurrent
+        self.encoder = getattr(captioner, "encoder", None)
         self.hits = self.misses = 0
         self._captioner = captioner
         self._store = _Store(Path(path).absolute(), self.id)

@@ -62,11 +62,13 @@ class TemperatureCalibration:
         of_image: For the image classifier's probabilities.
         of_text: For the text classifier's.
         of_fused: For the fused.
+        by_weight: For the fused at fusion weights spread evenly over 0..1; empty where only the fitted weight is known.
     """
 
     of_image: Temperature = Temperature()
     of_text: Temperature = Temperature()
     of_fused: Temperature = Temperature()
+    by_weight: tuple[float, ...] = ()
     concurrent = True
 
     @property
@@ -88,7 +90,8 @@ class TemperatureCalibration:
 
     def save(self, folder: Path) -> None:
         """Writes the card."""
-        values = {"image": self.of_image.value, "text": self.of_text.value, "fused": [self.of_fused.value]}
+        fused = list(self.by_weight) or [self.of_fused.value]
+        values = {"image": self.of_image.value, "text": self.of_text.value, "fused": fused}
         write_part(folder, KIND, {"default": values})
 
 
@@ -105,7 +108,8 @@ def load(model: str, options: PartOptions) -> TemperatureCalibration:
     table = folder.card.get("taxonomies", {}).get(options.taxonomy) or folder.card["default"]
     weights = np.linspace(0, 1, len(table["fused"]))
     fused = float(np.interp(options.weight or 0.0, weights, table["fused"]))
-    return TemperatureCalibration(Temperature(table["image"]), Temperature(table["text"]), Temperature(fused))
+    image, text = Temperature(float(table["image"])), Temperature(float(table["text"]))
+    return TemperatureCalibration(image, text, Temperature(fused), tuple(map(float, table["fused"])))
 
 
 def fit_temperature(

@@ -22,6 +22,7 @@ COMMANDS = {
     "caption": ("imagist.cli.caption", "caption images, and draw the attention for each word"),
     "describe": ("imagist.cli.describe", "describe images, or a region, in a few words, a sentence or a paragraph"),
     "explain": ("imagist.cli.explain", "explain categories: the words and the parts of the image that decided"),
+    "fit": ("imagist.cli.fit", "fit a model to labelled images of your own"),
     "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
     "train": ("imagist.cli.train", "train a captioner or an encoder from a recipe"),

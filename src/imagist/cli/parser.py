@@ -177,7 +177,7 @@ def data_folder(args: argparse.Namespace) -> Path:
 def add_parts(parser: Parser) -> None:
     """Adds the options that replace parts of the model by others."""
     group = parser.add_argument_group("parts")
-    _add_captioner_choice(group)
+    add_captioner_choice(group)
     for part in ("text-classifier", "image-classifier", "fusion"):
         group.add_argument(
             f"--{part}",
@@ -187,7 +187,8 @@ def add_parts(parser: Parser) -> None:
     _add_device(group)
 
 
-def _add_captioner_choice(group: argparse._ArgumentGroup) -> None:
+def add_captioner_choice(group: argparse._ArgumentGroup) -> None:
+    """Adds the options that replace the captioner."""
     group.add_argument(
         "--captioner",
         metavar="KIND",
@@ -208,7 +209,7 @@ def _add_device(group: argparse._ArgumentGroup) -> None:
 def add_captioner(parser: Parser) -> None:
     """Adds the options of the captioner and its decoding."""
     group = parser.add_argument_group("captioner")
-    _add_captioner_choice(group)
+    add_captioner_choice(group)
     group.add_argument("--lang", metavar="CODE", help="language of the captions, such as de (default: the model's own)")
     group.add_argument(
         "--mbr",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from imagist.cli.parser import Parser, add_changes, add_data, data_folder
-from imagist.errors import MissingExtra
+from imagist.errors import MissingExtra, UsageError
 
 
 def configure(parser: Parser) -> None:
@@ -18,6 +18,10 @@ def configure(parser: Parser) -> None:
         "--folder", type=Path, metavar="DIR", help="receives all results (default: runs/studies/NAME of the study)"
     )
     add_changes(parser, "fusion.weights=41")
+    parser.add_argument(
+        "--save", type=Path, metavar="MODEL", help="write the most accurate system, or --system, as a model folder"
+    )
+    parser.add_argument("--system", metavar="NAME", help="the system to save, by its name in the report")
     parser.add_argument(
         "--allow-leakage",
         action="store_true",
@@ -32,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from imagist.training.logs import begin_log
 
     data = data_folder(args)
+    if args.system and not args.save:
+        raise UsageError("--system names what --save writes", remedy="name a folder with --save")
     try:
         from imagist.report.study.publish import publish
         from imagist.study.captions import Paths
@@ -44,4 +50,11 @@ def run(args: argparse.Namespace) -> int:
     begin_log(folder / "study.log")
     result = run_study(study, Paths(data, args.config, folder), allow_leakage=args.allow_leakage)
     sys.stdout.write(f"{publish(result, folder)}\n")
+    if args.save:
+        from imagist.study.parts import system_named
+        from imagist.study.saving import save_system
+
+        named = system_named(result, args.system) if args.system else result.best.system
+        chosen = next(each for each in result.systems if each.system == named)
+        sys.stdout.write(f"{save_system(result, chosen, args.save).path}\n")
     return 0

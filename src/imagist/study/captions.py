@@ -55,8 +55,7 @@ def captions_of(
         BundleError: The model cannot be downloaded or used.
         ItemError: An image cannot be decoded.
     """
-    model = choice.model if choice.recipe is None else str(_trained(choice.recipe, paths))
-    assert model is not None
+    model = captioner_model(choice, paths)
     named = (
         [each.image for each in data.examples] if choice.kind == "recorded" else []
     )  # it looks captions up by image name
@@ -74,6 +73,11 @@ def captions_of(
         key = key_of("captions", captioner, data.digest, named)
         kept = store.of(key, lambda: {"captions": np.array(_caption(opened(), choice.name, data), dtype=np.str_)})
     return tuple(kept["captions"].tolist())
+
+
+def captioner_model(choice: CaptionerChoice, paths: Paths) -> str:
+    """What a study's captioner is opened from: its model, or the bundle of its recipe, trained if it does not exist."""
+    return choice.model if choice.model is not None else str(_trained(str(choice.recipe), paths))
 
 
 def _caption(captioner: Captioner, name: str, data: Dataset) -> list[str]:

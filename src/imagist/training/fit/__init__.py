@@ -1,0 +1,1 @@
+"""``imagist fit``: labelled images to a model with every part. Only parts that are torch models need torch."""

@@ -1,0 +1,185 @@
+"""Recipe: labelled images to a model. Reads top to bottom: examples, folds, classifiers, fusion, figures, model.
+
+Shapes: N examples; C classes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from imagist import __version__
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.classifiers.taxonomy import identity
+from imagist.datasets.entries import Example
+from imagist.datasets.folds import Fold, grouped
+from imagist.datasets.groups import accounts, joined
+from imagist.datasets.labels import read_all
+from imagist.datasets.near_duplicates import close_pairs, clusters
+from imagist.errors import DataError, UsageError
+from imagist.images.encoder import Encoders
+from imagist.pipeline import Pipeline, cores
+from imagist.training.fit.captions import open_fit_captioner
+from imagist.training.fit.classifiers import encoder_for
+from imagist.training.fit.examples import Advance, Examples, check_classes, encode
+from imagist.training.fit.measuring import Measured, measure
+from imagist.training.fit.settings import FitSettings, classifier_settings
+from imagist.training.fit.system import fit_system
+
+log = logging.getLogger("imagist.training")
+
+TEST_SPLITS = ("test", "dev", "val", "validation")
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fitted model, with what is reported about it.
+
+    Attributes:
+        pipeline: The model.
+        examples: What it was fitted to.
+        measured: Its figures.
+        test: The split that they are of; None means cross-validation.
+        duplicates: Near-duplicates of test images that were left out of training.
+        seconds: How long it took.
+    """
+
+    pipeline: Pipeline
+    examples: Examples
+    measured: Measured
+    test: str | None
+    duplicates: int
+    seconds: float
+
+    @property
+    def weight(self) -> tuple[float, tuple[float, float]] | None:
+        """The text classifier's weight with its 95% interval, where it was chosen."""
+        fusion = self.pipeline.fusion
+        interval = getattr(fusion, "interval", None)
+        return (fusion.weight, interval) if isinstance(fusion, ScoreFusion) and interval else None
+
+    def card(self, settings: FitSettings) -> dict[str, Any]:
+        """What the model's card says beside its name and parts."""
+        names, numbers = np.unique(self.examples.targets, return_counts=True)
+        counts = {self.examples.labels.names[name]: int(number) for name, number in zip(names, numbers, strict=True)}
+        data = {"images": len(self.examples), "failed": len(self.examples.failed), "classes": counts}
+        made = {"imagist": __version__, "seed": settings.seed, "folds": settings.folds}
+        return {"fitted": made, "data": data, "measured": self.measured.as_table(self.test)}
+
+
+def fit(
+    settings: FitSettings,
+    folder: Path,
+    *,
+    items: Sequence[Example] | None = None,
+    cache: Path | None = None,
+    advance: Advance = lambda count: None,
+) -> FitResult:
+    """Fits every part of a model and writes the model; one that is there is replaced.
+
+    Args:
+        settings: What to fit.
+        folder: Of the model.
+        items: Labelled images, where they are read already; None reads ``settings.sources``.
+        cache: An SQLite file that keeps captions, so that a second fit writes none.
+        advance: Called with the number of images done since the last call.
+
+    Raises:
+        DataError: Data that cannot be used; images, splits and classes at fault are named.
+        UsageError: Settings that make no sense.
+        MissingExtra: A library is not installed.
+        OutputError: The folder cannot be written to.
+    """
+    started = time.monotonic()
+    items = read_all(settings.sources, check_images=False) if items is None else items
+    if not items:
+        raise DataError("there are no images", item="sources", remedy="name a folder or a table of labelled images")
+    encoders = Encoders()
+    with TemporaryDirectory() as scratch:
+        captioner = open_fit_captioner(settings.captioner, items, Path(scratch), cache, encoders)
+        reads = classifier_settings(settings.text_classifier, "text_classifier")
+        sees = classifier_settings(settings.image_classifier, "image_classifier")
+        encoder = encoder_for(sees, encoders)
+        at_once = cores() if captioner.concurrent else 1
+        examples = encode(items, captioner, encoder, concurrency=at_once, advance=advance)
+        split = _test_split(examples, settings)
+        train, test = _parts(examples, split, settings)
+        train, duplicates = _without_duplicates(train, test)
+        check_classes(train)
+        folds = _folds(train, settings)
+        chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed, "encoder": encoder}
+        system = fit_system(reads, sees, settings.fusion, train, folds, **chosen)
+        if test is not None:
+            measured = measure(*system.scores(test), test.targets, test.labels)
+        elif system.held_out is not None:
+            measured = measure(*system.held_out, train.targets, train.labels)
+        else:
+            raise UsageError("feature fusion needs a test split", item="fusion", remedy="give one, or choose another")
+        categories = identity(train.labels)
+        pipeline = Pipeline(
+            captioner, system.text_classifier, system.image_classifier, categories, system.fusion, system.calibration
+        )
+        result = FitResult(pipeline, train, measured, split, duplicates, time.monotonic() - started)
+        pipeline.save(folder, settings.name or folder.name, settings.description, **result.card(settings))
+        return result
+
+
+def _test_split(examples: Examples, settings: FitSettings) -> str | None:
+    """The split that the model is measured on; None without splits.
+
+    Raises:
+        DataError: The split asked for is not there.
+    """
+    there = {item.split for item in examples.items}
+    if settings.test is not None and settings.test not in there:
+        named = ", ".join(sorted(split for split in there if split)) or "no splits"
+        raise DataError(f"there is no split {settings.test!r}", item="test", remedy=f"the data have {named}")
+    return settings.test or next((split for split in TEST_SPLITS if split in there and split != settings.train), None)
+
+
+def _parts(examples: Examples, test: str | None, settings: FitSettings) -> tuple[Examples, Examples | None]:
+    """The examples to learn from, and those to measure on.
+
+    Raises:
+        DataError: There is a test split and no split to learn from, or a class that is only tested.
+    """
+    splits = np.array([item.split or "" for item in examples.items])
+    held_out = np.zeros(len(splits), bool) if test is None else splits == test
+    train = splits == settings.train if settings.train in splits else ~held_out
+    if test is None:
+        return examples.chosen(np.flatnonzero(train)), None
+    if not train.any():
+        raise DataError(f"every image is of split {test!r}", item="train", remedy="name another split to measure on")
+    unseen = sorted({examples.labels.names[i] for i in set(examples.targets[held_out]) - set(examples.targets[train])})
+    if unseen:
+        raise DataError(
+            f"labels of split {test!r} that no training image has: {', '.join(unseen)}",
+            item="labels",
+            remedy=f"give training images of them, or take them out of split {test!r}",
+        )
+    return examples.chosen(np.flatnonzero(train)), examples.chosen(np.flatnonzero(held_out))
+
+
+def _without_duplicates(train: Examples, test: Examples | None) -> tuple[Examples, int]:
+    """The training examples that have no near-duplicate among the test examples, and how many were left out."""
+    if test is None:
+        return train, 0
+    similar = {i for i, _, _ in close_pairs(train.hashes, test.hashes)}
+    if similar:
+        log.info("%d near-duplicates of test images are left out of training", len(similar))
+    return train.chosen(np.array([i for i in range(len(train)) if i not in similar], np.int64)), len(similar)
+
+
+def _folds(examples: Examples, settings: FitSettings) -> list[Fold]:
+    """Stratified folds that separate neither accounts nor near-duplicates."""
+    groups = joined(accounts(examples.items), clusters(examples.items, known=examples.hashes))
+    fewest = int(np.bincount(examples.targets).min())
+    number = max(2, min(settings.folds, fewest, len(np.unique(groups))))
+    return grouped(examples.targets, groups, number, settings.seed)

@@ -1,0 +1,115 @@
+"""What ``imagist fit`` is asked for: data, parts, and how they are fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from imagist import settings
+from imagist.datasets.source import Source
+from imagist.errors import MissingExtra
+
+FusionKind = Literal["score", "logit", "stacking", "features"]
+
+
+@dataclass(frozen=True)
+class CaptionerSettings:
+    """Which captioner the model gets.
+
+    Attributes:
+        model: A shipped model by name, a model folder, or what ``kind`` opens.
+        kind: As ``--captioner`` of ``imagist caption``; none reads it from the model's card. ``recorded`` takes the
+            captions of the labelled table where ``model`` is not a table itself.
+        beam: Hypotheses that it follows; none takes its card's.
+    """
+
+    model: str | None = None
+    kind: str | None = None
+    beam: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Tfidf:
+    """A linear layer over TF-IDF of words and pairs of words.
+
+    Attributes:
+        kind: Tells this table from those of other classifiers.
+        min_df: A word or pair belongs to the vocabulary if it is in at least so many captions.
+        max_features: So many of them at most, the most frequent.
+    """
+
+    kind: Literal["tfidf"] = "tfidf"
+    min_df: Annotated[int, Field(ge=1)] = 2
+    max_features: Annotated[int, Field(ge=1)] = 5000
+
+
+@dataclass(frozen=True)
+class EncoderHead:
+    """A linear layer over the features of a model's encoder.
+
+    Attributes:
+        kind: Tells this table from those of other classifiers.
+        model: The model that the encoder is taken from.
+    """
+
+    kind: Literal["linear"] = "linear"
+    model: str = "embedded"
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """All of a fit.
+
+    Attributes:
+        sources: Labelled files or folders (see `imagist.datasets.labels.read_all`).
+        name: Of the model; none takes the folder's.
+        description: One line about the model.
+        train: The split that is learnt from, where the data have splits.
+        test: The split that the model is measured on; none takes ``test``, ``dev``, ``val`` or ``validation``,
+            whichever there is, and cross-validation where there is none.
+        captioner: Of the model.
+        text_classifier: ``tfidf``, or settings of a classifier of a study, which needs torch.
+        image_classifier: ``linear``, or settings of a classifier of a study, which needs torch.
+        fusion: Its kind.
+        weight: Of the text classifier; none chooses it on held-out images.
+        folds: For calibration, the weight, and the figures where there is no test split.
+        seed: Of the folds and of all training.
+    """
+
+    sources: tuple[Source, ...] = ()
+    name: str | None = None
+    description: str = ""
+    train: str = "train"
+    test: str | None = None
+    captioner: CaptionerSettings = field(default_factory=CaptionerSettings)
+    text_classifier: Any = field(default_factory=Tfidf)
+    image_classifier: Any = field(default_factory=EncoderHead)
+    fusion: FusionKind = "score"
+    weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    folds: Annotated[int, Field(ge=2)] = 5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def classifier_settings(table: Any, part: Literal["text_classifier", "image_classifier"]) -> Any:
+    """The settings of a classifier from its TOML table; settings that are read already stay as they are.
+
+    Raises:
+        UsageError: No classifier of that kind, or settings at fault.
+        MissingExtra: The classifier needs torch, which is not installed.
+    """
+    if not isinstance(table, Mapping):
+        return table
+    own: type[Tfidf] | type[EncoderHead] = Tfidf if part == "text_classifier" else EncoderHead
+    if table.get("kind", own.kind) == own.kind:
+        return settings.from_table(table, own, part)
+    try:
+        from imagist.training.fit.torch_settings import ImageChoice, TextChoice
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"this {part} needs {error.name}", remedy="pip install 'imagist[torch]'") from error
+    given = {"settings": dict(table)}
+    if part == "text_classifier":
+        return settings.from_table(given, TextChoice, part).settings
+    return settings.from_table(given, ImageChoice, part).settings

@@ -1,0 +1,172 @@
+"""From labelled images to a model that `imagist.load` opens."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import coloured_examples as coloured
+import imagist
+from imagist.bundle import open_bundle
+from imagist.datasets.source import Source
+from imagist.errors import DataError, UsageError
+from imagist.training.fit.fitting import fit
+from imagist.training.fit.settings import CaptionerSettings, FitSettings
+
+
+def settings_of(path, **changes):
+    return replace(FitSettings(sources=(Source(str(path)),)), **changes)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A model of two colours, six images each, with what was reported."""
+    root = tmp_path_factory.mktemp("fitted")
+    coloured.write_folders(root / "images")
+    return root, fit(settings_of(root / "images", description="two colours"), root / "mine")
+
+
+def test_the_model_is_opened_as_an_equal_pipeline(fitted):
+    root, result = fitted
+    opened = imagist.load(root / "mine", threads=1)
+    assert opened.id == result.pipeline.id
+    images = sorted((root / "images").rglob("*.png"))
+    predictions = list(opened(images))
+    assert [p.label for p in predictions] == [path.parent.name for path in images]
+    for own, again in zip(result.pipeline(images), predictions, strict=True):
+        np.testing.assert_allclose(own.probabilities, again.probabilities, atol=1e-6)
+        assert own.caption.text == again.caption.text
+
+
+def test_the_card_says_what_was_measured_and_on_what(fitted):
+    root, _ = fitted
+    card = tomllib.loads((root / "mine" / "card.toml").read_text())
+    assert (card["name"], card["description"]) == ("mine", "two colours")
+    assert card["data"]["classes"] == {"blue": 6, "red": 6}
+    assert card["measured"]["on"] == "cross-validation"
+    assert card["measured"]["images"] == 12
+    accuracy = card["measured"]["accuracy"]["image"]
+    assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
+    assert accuracy["high"] - accuracy["low"] > 0.15  # twelve images say little, and the interval shows it
+    assert {*card["parts"]} == {
+        "encoder", "captioner", "text_classifier", "image_classifier", "fusion", "calibration"
+    }  # fmt: skip
+
+
+def test_a_fit_repeats_itself(fitted, tmp_path):
+    root, result = fitted
+    again = fit(settings_of(root / "images", description="two colours"), tmp_path / "mine")
+    assert again.pipeline.id == result.pipeline.id
+    assert open_bundle(tmp_path / "mine").version == open_bundle(root / "mine").version
+
+
+def test_another_weight_gets_the_temperature_fitted_to_it(fitted):
+    root, result = fitted
+    calibration = result.pipeline.calibration
+    assert len(calibration.by_weight) > 2
+    ends = [imagist.load(root / "mine", weight=w, threads=1).calibration.of_fused.value for w in (0.0, 1.0)]
+    assert ends == pytest.approx([calibration.by_weight[0], calibration.by_weight[-1]])
+
+
+@pytest.mark.parametrize("kind", ["logit", "stacking"])
+def test_other_fusions_are_saved_and_opened(fitted, tmp_path, kind):
+    root, _ = fitted
+    result = fit(settings_of(root / "images", fusion=kind), tmp_path / kind)
+    opened = imagist.load(tmp_path / kind, threads=1)
+    assert opened.id == result.pipeline.id
+    assert kind in opened.fusion.id
+
+
+def test_a_test_split_is_measured_and_its_copies_are_not_learnt_from(tmp_path):
+    path = coloured.write_table(tmp_path, 8, split=lambda label, number: "test" if number > 4 else "train")
+    (tmp_path / "red" / "red4.png").write_bytes((tmp_path / "red" / "red7.png").read_bytes())
+    lines = path.read_text().splitlines()
+    result = fit(settings_of(path), tmp_path / "mine")
+    assert (result.test, result.measured.images) == ("test", 6)
+    assert result.duplicates >= 1
+    assert len(result.examples) == len(lines) - 1 - 6 - result.duplicates
+
+
+def test_given_captions_are_read_and_kept(tmp_path):
+    path = coloured.write_table(tmp_path, caption=lambda label, number: f"a {label} thing, number {number}")
+    captioner = CaptionerSettings(kind="recorded")
+    result = fit(settings_of(path, captioner=captioner, weight=1.0), tmp_path / "mine")
+    assert result.examples.captions[0].startswith("a blue thing")
+    (prediction,) = imagist.load(tmp_path / "mine", threads=1)([str(tmp_path / "red" / "red0.png")])
+    assert (prediction.caption.text, prediction.label) == ("a red thing, number 0", "red")
+
+
+def test_an_image_that_cannot_be_read_costs_itself_alone(tmp_path):
+    coloured.write_folders(tmp_path / "images")
+    (tmp_path / "images" / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    result = fit(settings_of(tmp_path / "images"), tmp_path / "mine")
+    assert len(result.examples) == 12
+    ((name, error),) = result.examples.failed.items()
+    assert name.endswith("broken.png")
+    assert error.kind == "corrupt_image"
+
+
+def test_a_cache_saves_the_captions(fitted, tmp_path, monkeypatch):
+    root, result = fitted
+    fit(settings_of(root / "images"), tmp_path / "a", cache=tmp_path / "captions.db")
+    from imagist.captioning.backends.stepwise import StepwiseCaptioner
+
+    monkeypatch.setattr(StepwiseCaptioner, "caption", lambda *_: pytest.fail("captioned again"))
+    again = fit(settings_of(root / "images"), tmp_path / "b", cache=tmp_path / "captions.db")
+    assert again.examples.captions == result.examples.captions
+
+
+@pytest.mark.parametrize(
+    ("each", "labels", "message"),
+    [({"blue": 6, "red": 1}, None, "fewer than 2 usable images .*: red"), ({"blue": 6}, None, "every image has")],
+)
+def test_too_little_to_learn_from_is_named(tmp_path, each, labels, message):
+    for label, number in each.items():
+        coloured.write_folders(tmp_path / "images", number, (label,))
+    with pytest.raises(DataError, match=message) as caught:
+        fit(settings_of(tmp_path / "images"), tmp_path / "mine")
+    assert caught.value.remedy
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_class_that_is_only_tested_is_named(tmp_path):
+    path = coloured.write_table(
+        tmp_path,
+        labels=("blue", "green", "red"),
+        split=lambda label, n: "test" if label == "green" or n > 4 else "train",
+    )
+    with pytest.raises(DataError, match="no training image has: green"):
+        fit(settings_of(path), tmp_path / "mine")
+
+
+def test_a_split_that_is_not_there_is_named(tmp_path):
+    coloured.write_folders(tmp_path / "images")
+    with pytest.raises(DataError, match="no split 'dev'"):
+        fit(settings_of(tmp_path / "images", test="dev"), tmp_path / "mine")
+
+
+def test_a_table_without_captions_is_refused_where_they_are_wanted(tmp_path):
+    path = coloured.write_table(tmp_path)
+    with pytest.raises(DataError, match="12 images have no caption"):
+        fit(settings_of(path, captioner=CaptionerSettings(kind="recorded")), tmp_path / "mine")
+
+
+def test_settings_of_an_unknown_classifier_are_refused(tmp_path):
+    coloured.write_folders(tmp_path / "images")
+    with pytest.raises(UsageError, match="text_classifier"):
+        fit(settings_of(tmp_path / "images", text_classifier={"kind": "nothing"}), tmp_path / "mine")
+
+
+@pytest.mark.data
+def test_photos15_is_learnt(data, tmp_path):
+    """The bar: fused 95.5% on dev. Every third image of train keeps the test short; a fifth of dev judges."""
+    from imagist.datasets.labels import read_all
+
+    items = read_all([Source(str(data / "photos15.parquet"))])
+    train, dev = ([item for item in items if item.split == split] for split in ("train", "dev"))
+    result = fit(FitSettings(name="photos15"), tmp_path / "mine", items=[*train[::3], *dev[::3]])
+    assert result.measured.accuracy["fused"].value >= 0.94
+    assert result.measured.calibration_error <= 0.05
