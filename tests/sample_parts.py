@@ -44,11 +44,10 @@ def pipeline():
 def captioners(folder):
     """``{name: several captioners}``."""
     trained = {"attention": "attention-sat", "lstm": "lstm-merge", "transformer": "transformer"}
-    made = {name: (lambda name=name, tiny=tiny: _trained(folder / name, tiny)) for name, tiny in trained.items()}
-    made["prefix-gpt2"] = lambda: _trained(folder / "prefix-gpt2", "prefix-gpt2-bpe")
-    for name in ("blip", "git"):
-        made[name] = lambda name=name: _published(folder / name, name, name)
-    made["blip2"] = lambda: _published(folder / "blip2", "blip2", "blip2", "opt")
+    trained["prefix-gpt2"] = "prefix-gpt2-bpe"
+    made = {name: (lambda tiny=tiny: _trained(folder / tiny, tiny)) for name, tiny in trained.items()}
+    for name, language in (("blip", ()), ("git", ()), ("blip2", ("opt",))):
+        made[name] = lambda name=name, language=language: _published(folder / f"{name}-seeds", name, *language)
     made["recorded"] = lambda: [
         open_captioner(_table(folder / f"{n}.csv", n), CaptionOptions(), kind="recorded") for n in (1, 2)
     ]
@@ -58,16 +57,17 @@ def captioners(folder):
 def _trained(folder, tiny):
     import tiny_bundles
 
-    tiny_bundles.write(folder, tiny)
+    if not folder.exists():
+        tiny_bundles.write(folder, tiny)
     settings = [{}, {"beam": 1}, {"no_repeat_ngram_size": 2}, {"top_p": 0.9}, {"top_p": 0.9, "seed": 1}]
     opened = [open_captioner(folder, CaptionOptions(replace(Decoding(), **each))) for each in settings]
     return [*opened, open_captioner(folder, CaptionOptions(views="letterbox"))]
 
 
-def _published(folder, kind, writer, *language):
+def _published(folder, kind, *language):
     import tiny_checkpoints
 
-    models = [getattr(tiny_checkpoints, writer)(folder / str(seed), *language, seed=seed) for seed in (0, 1)]
+    models = [getattr(tiny_checkpoints, kind)(folder / str(seed), *language, seed=seed) for seed in (0, 1)]
     opened = [open_captioner(model, CaptionOptions(DECODING), kind=kind) for model in models]
     others = [replace(DECODING, length_penalty=0.0), replace(DECODING, no_repeat_ngram_size=2)]
     return opened + [open_captioner(models[0], CaptionOptions(each), kind=kind) for each in others]

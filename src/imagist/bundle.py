@@ -325,7 +325,9 @@ def write_part(
         _write_card(draft, {"kind": kind, **(card or {}), **({"files": hashes} if hashes else {})})
 
 
-def write_bundle(folder: Path, card: Mapping[str, Any], parts: Mapping[str, Callable[[Path], object]]) -> Bundle:
+def write_bundle(
+    folder: str | os.PathLike[str], card: Mapping[str, Any], parts: Mapping[str, Callable[[Path], object]]
+) -> Bundle:
     """Writes a model, whole or not at all; one that is there is replaced.
 
     Args:
@@ -336,7 +338,7 @@ def write_bundle(folder: Path, card: Mapping[str, Any], parts: Mapping[str, Call
     Raises:
         OutputError: The folder cannot be written to.
     """
-    with atomic_folder(folder) as draft:
+    with atomic_folder(Path(folder)) as draft:
         for name, write in parts.items():
             write(draft / name)
         versions = {name: open_folder(draft / name).version for name in parts}

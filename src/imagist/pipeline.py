@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,7 +175,7 @@ class Pipeline:
             for outcome in outcomes:
                 yield outcome.result
 
-    def save(self, folder: Path, name: str, description: str = "", **card: Any) -> Bundle:
+    def save(self, folder: str | os.PathLike[str], name: str, description: str = "", **card: Any) -> Bundle:
         """Writes a model that `load` opens as an equal pipeline, whole or not at all.
 
         Args:

@@ -32,7 +32,7 @@ def bundle(name, folder, photos):
     pytest.importorskip("transformers")
     import tiny_bundles
 
-    return tiny_bundles.write(folder / name, name)
+    return folder / name if (folder / name).exists() else tiny_bundles.write(folder / name, name)
 
 
 def checkpoint(name, folder, photos):
@@ -97,13 +97,13 @@ def test_every_captioner_that_imagist_brings_is_here():
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory, photos):
+def models(models_folder, photos):
     """The model of a kind, made when first asked for."""
     made = {}
 
     def of(name):
         if name not in made:
-            made[name] = str(KINDS[name].model(tmp_path_factory.mktemp("model"), photos))
+            made[name] = str(KINDS[name].model(models_folder, photos))
         return made[name]
 
     return of

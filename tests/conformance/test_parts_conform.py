@@ -22,16 +22,16 @@ def pipeline():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(models_folder):
     """The parts of a name, made when they are first asked for."""
-    folder, known = tmp_path_factory.mktemp("parts"), {}
+    known = {}
 
     def of(kinds, name):
         if name in sample_parts.NEED_TORCH:
             for module in ("torch", "transformers", "timm", "onnxscript"):
                 pytest.importorskip(module)
         if (kinds, name) not in known:
-            known[kinds, name] = sample_parts.KINDS[kinds](folder)[name]()
+            known[kinds, name] = sample_parts.KINDS[kinds](models_folder)[name]()
         return known[kinds, name]
 
     return of
