@@ -28,7 +28,7 @@ from part_checks import FOLDERS, check_part
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
 FILES = {text.splitlines()[0].removeprefix("# "): text for language, text in BLOCKS if language != "sh"}
-COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+CLASSIFY, FIT, STUDY = ([*map(shlex.split, text.splitlines())] for language, text in BLOCKS if language == "sh")
 GROUPS = tomllib.loads(FILES["pyproject.toml"])["project"]["entry-points"]
 PHOTOS = {"noon": (150, 170, 220), "dusk": (60, 40, 60), "midnight": (5, 5, 20)}
 
@@ -42,7 +42,14 @@ def installed(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     for name, color in PHOTOS.items():
         Image.new("RGB", (40, 30), color).save(tmp_path / "photos" / f"{name}.png")
-    (tmp_path / "photos" / "days.pairs").write_text("day: noon.png\nnight: midnight.png\n", "utf-8")
+    (tmp_path / "days").mkdir()
+    rng, lines = np.random.default_rng(0), []
+    for label, color in (("day", PHOTOS["noon"]), ("night", PHOTOS["midnight"])):
+        for number in range(12):
+            pixels = np.clip(rng.normal(color, 30, (24, 32, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "days" / f"{label}{number}.png")
+            lines.append(f"{label}: {label}{number}.png\n")
+    (tmp_path / "days" / "days.pairs").write_text("".join(lines), "utf-8")
     points = [EntryPoint(name, target, group) for group, of in GROUPS.items() for name, target in of.items()]
     monkeypatch.setattr(registry, "entry_points", lambda group: [each for each in points if each.group == group])
     monkeypatch.chdir(tmp_path)
@@ -83,18 +90,23 @@ def test_a_plugin_takes_the_place_of_a_part_that_ships(installed, part):
     assert prediction.label in swapped.labels.names
 
 
-def test_the_commands_of_the_page_run(installed, capsys):
-    pipeline = made("make_model.py", "pipeline")
-    assert imagist.load("daylight").id == pipeline.id
-    for command in COMMANDS:
-        program, *arguments = shlex.split(command)
+def executed(commands, capsys):
+    """Runs commands of the page."""
+    for program, *arguments in commands:
         assert program == "imagist"
         assert main(arguments) == 0, capsys.readouterr().err
-    predictions = {Path(row["source"]).stem: row for row in lines("predictions.jsonl")}
-    assert {name: row["label"] for name, row in predictions.items()} == {
-        "noon": "day", "dusk": "night", "midnight": "night"
-    }  # fmt: skip
-    assert predictions["noon"]["caption"] == "a bright image"
+
+
+def labels_in(file):
+    """The category of each photo of the working folder, as a command wrote it."""
+    return {Path(row["source"]).stem: row["label"] for row in lines(file)}
+
+
+def test_a_model_of_plugins_is_opened_by_every_command(installed, capsys):
+    pipeline = made("make_model.py", "pipeline")
+    assert imagist.load("daylight").id == pipeline.id
+    executed(CLASSIFY, capsys)
+    assert labels_in("predictions.jsonl") == {"noon": "day", "dusk": "night", "midnight": "night"}
     for file in ("captions.jsonl", "others.jsonl"):
         assert [row["caption"] for row in lines(file)] == ["a dark image", "a dark image", "a bright image"]
     assert len(lines("fused.jsonl")) == 3
@@ -102,7 +114,28 @@ def test_the_commands_of_the_page_run(installed, capsys):
 
 def test_a_format_is_recognised_and_read_with_all_faults(installed):
     examples = made("read_pairs.py", "examples")
-    assert {each.label: Path(each.image).name for each in examples} == {"day": "noon.png", "night": "midnight.png"}
-    Path("photos/days.pairs").write_text("day: noon.png\nday\n: dusk.png\n", "utf-8")
+    assert [(Path(each.image).name, each.label) for each in examples[::12]] == [
+        ("day0.png", "day"),
+        ("night0.png", "night"),
+    ]
+    Path("days/days.pairs").write_text("day: day0.png\nday\n: day1.png\n", "utf-8")
     with pytest.raises(DataError, match=r"(?s)line 2.*line 3"):
-        read(Source("photos/days.pairs"))
+        read(Source("days/days.pairs"))
+
+
+def test_a_captioner_and_a_format_are_used_in_a_fit(installed, capsys):
+    pytest.importorskip("sklearn")
+    made("make_model.py", "pipeline")
+    executed(FIT, capsys)
+    assert type(load("fitted", threads=1).captioner).__module__ == "my_parts.captioner"
+    assert labels_in("fitted.jsonl")["noon"] == "day"
+
+
+@pytest.mark.torch
+def test_a_captioner_and_a_format_are_used_in_a_study(installed, capsys):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    made("make_model.py", "pipeline")
+    executed(STUDY, capsys)
+    assert type(load("best", threads=1).captioner).__module__ == "my_parts.captioner"
+    assert labels_in("best.jsonl") == {"noon": "day", "dusk": "night", "midnight": "night"}
