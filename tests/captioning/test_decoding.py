@@ -281,3 +281,22 @@ def test_settings_out_of_their_range_are_refused_by_name(wrong):
     with pytest.raises(UsageError) as caught:
         Decoding(**wrong)
     assert caught.value.item == next(iter(wrong))
+
+
+@given(
+    st.builds(
+        Decoding,
+        beam=st.integers(1, 9),
+        max_length=st.integers(1, 30),
+        length_penalty=st.floats(0, 2),
+        mbr=st.booleans(),
+        no_repeat_ngram_size=st.integers(0, 4),
+        top_p=st.none() | st.floats(0.1, 1),
+        temperature=st.floats(0.1, 5),
+        seed=st.integers(0, 9),
+    )
+)
+def test_a_card_holds_the_settings(decoding):
+    assert Decoding.from_card({"kind": "other", **decoding.on_card()}) == decoding
+    assert {"beam", "max_length", "length_penalty", "mbr"} <= {*decoding.on_card()}
+    assert None not in decoding.on_card().values()

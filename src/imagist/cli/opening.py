@@ -66,11 +66,9 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
     folder = None if kind else open_part(model, "captioner")
     search = card_decoding(folder) if folder else Decoding()
-    decoding = replace(
-        search.returning(nbest, args.beam), no_repeat_ngram_size=args.no_repeat_ngram_size,
-        mbr=search.mbr if args.mbr is None else args.mbr, top_p=args.top_p,
-        temperature=args.temperature, seed=args.seed,
-    )  # fmt: skip
+    names = ("mbr", "no_repeat_ngram_size", "top_p", "temperature", "seed")
+    asked = {name: value for name in names if (value := getattr(args, name)) is not None}
+    decoding = replace(search.returning(nbest, args.beam), **asked)
     used = args.threads or cores()
     threads = card_threads(folder, used) if folder else used
     options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads)

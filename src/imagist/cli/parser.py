@@ -218,18 +218,21 @@ def add_captioner(parser: Parser) -> None:
         "more (default: the model's own)",
     )
     group.add_argument(
-        "--no-repeat-ngram-size", type=positive, default=0, metavar="N", help="allow no n-gram of N words twice"
+        "--no-repeat-ngram-size",
+        type=positive,
+        metavar="N",
+        help="allow no n-gram of N words twice (default: the model's own)",
     )
     group.add_argument(
         "--top-p",
         type=fraction,
         metavar="P",
-        help="sample words from the nucleus of this probability, instead of searching",
+        help="sample words from the nucleus of this probability, instead of searching (default: the model's own)",
     )
     group.add_argument(
-        "--temperature", type=over_zero, default=1.0, metavar="T", help="temperature of sampling (default: 1)"
+        "--temperature", type=over_zero, metavar="T", help="temperature of sampling (default: the model's own)"
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling (default: 0)")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of sampling (default: the model's own)")
     _add_device(group)
     group.add_argument("--cache", type=Path, metavar="FILE", help="cache captions in an SQLite file")
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from imagist.bundle import open_part, write_part
 from imagist.captioning.backends.stepwise import BEGUN, _Beams, from_model
 from imagist.captioning.decoding import Decoding
+from imagist.captioning.loading import card_decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoders
+from imagist.pipeline import load
 from imagist.records import Photo
 
 DEFAULT = Decoding()
@@ -117,6 +119,16 @@ def test_starts_and_the_end_come_from_the_card(tmp_path):
     assert make(model=folder, language="cs").start == 6
     with pytest.raises(UsageError, match=r"does not write 'en'.*one of fr, cs"):
         make(model=folder, language="en")
+
+
+def test_it_is_saved_with_its_decoding(pipeline, tmp_path):
+    drawn = make(Decoding(2, max_length=7, no_repeat_ngram_size=2, top_p=0.9, seed=3))
+    replace(pipeline, captioner=drawn).save(tmp_path / "drawn", "drawn")
+    assert load(tmp_path / "drawn", threads=1).captioner.id == drawn.id
+    plain = make(DEFAULT, model=tmp_path / "drawn")
+    plain.save(tmp_path / "plain")
+    assert card_decoding(open_part(tmp_path / "plain", "captioner")) == DEFAULT
+    assert plain.id == make().id
 
 
 def copied(folder, without=(), **more):

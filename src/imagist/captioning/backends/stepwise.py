@@ -77,7 +77,7 @@ class StepwiseCaptioner:
     def save(self, folder: Path) -> None:
         """Writes graphs, words and a card with the decoding; the encoder is a part of the model for itself."""
         part = self._folder
-        card = {key: value for key, value in part.card.items() if key not in ("kind", "files")}
+        card = {key: value for key, value in part.card.items() if key not in ("kind", "files", *DECODING)}
         files = {name.replace(".", "__"): part.read(name) for name in part.files}
         write_part(folder, part.kind, card | self._decoding.on_card(), None, **files)
 

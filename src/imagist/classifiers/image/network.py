@@ -299,4 +299,4 @@ def load(model: str, options: PartOptions) -> NetworkClassifier:
 
 def _architecture(table: Mapping[str, Any]) -> Architecture:
     known: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in table.items()}
-    return Architecture(**known | {"options": dict(known["options"])})
+    return Architecture(**known | {"options": dict(known.get("options", {}))})

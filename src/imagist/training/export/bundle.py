@@ -108,10 +108,7 @@ def _graphs(parts: Parts) -> dict[str, Graph]:
 def card(parts: Parts) -> dict[str, Any]:
     """The settings on the captioner's card."""
     table: dict[str, Any] = {
-        "max_length": parts.search.max_length,
-        "length_penalty": parts.search.length_penalty,
-        "beam": parts.search.beam,
-        "mbr": parts.search.mbr,
+        **parts.search.on_card(),
         "tokens": parts.vocabulary.tokens,
         "end": parts.vocabulary.end,
         "languages": dict(parts.vocabulary.starts),
