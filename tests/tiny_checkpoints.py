@@ -17,7 +17,7 @@ from imagist.captioning.vocabulary import symbols
 CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
 WORDS = [
     "a",
-    "image",
+    "picture",
     "of",
     "dog",
     "cat",

@@ -21,11 +21,11 @@ def folder(tmp_path_factory):
 
 
 def test_it_starts_and_ends_as_blip_does(folder):
-    captioner = blip.from_model(folder, CaptionOptions(), prompt="an image of")
+    captioner = blip.from_model(folder, CaptionOptions(), prompt="a picture of")
     checkpoint, start = captioner._checkpoint, captioner._generator._start
     text = checkpoint.model.config.text_config
     assert start.input_ids[0] == text.bos_token_id >= len(checkpoint.tokenizer)  # [DEC], which no tokenizer has
-    assert checkpoint.tokenizer.decode(start.input_ids[1:]) == "[UNK] image of [SEP]"
+    assert checkpoint.tokenizer.decode(start.input_ids[1:]) == "a picture of [SEP]"
     assert start.ends == [text.sep_token_id]
     assert start.returned == start.length == 4
 
@@ -33,7 +33,7 @@ def test_it_starts_and_ends_as_blip_does(folder):
 def test_the_standalone_demo_has_its_lengths(folder, photos):
     captioner = blip.from_model(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, max_length=99)))
     assert (captioner.decoding.beam, captioner.decoding.max_length) == (3, 16)
-    assert captioner.id.endswith("early_stopping=False,prompt='an image of')")
+    assert captioner.id.endswith("early_stopping=False,prompt='a picture of')")
     for caption in captioner.caption(photos):
         assert 1 <= len(caption.tokens) <= 16
 

@@ -39,10 +39,10 @@ def test_opt_continues_the_prompt_and_ends_with_a_new_line(opened):
 
 
 def test_t5_reads_the_prompt_and_begins_to_write_anew(opened):
-    captioner = opened("t5", prompt="the image of")
+    captioner = opened("t5", prompt="the picture of")
     start, tokenizer = captioner._generator._start, captioner._checkpoint.tokenizer
     assert (
-        tokenizer.decode(start.input_ids[captioner._checkpoint.model.config.num_query_tokens :]) == "the image of</s>"
+        tokenizer.decode(start.input_ids[captioner._checkpoint.model.config.num_query_tokens :]) == "the picture of</s>"
     )
     assert start.ends == [tokenizer.eos_token_id]
     assert (start.returned, start.length, start.positions) == (1, 1, None)

@@ -65,7 +65,7 @@ def as_the_model_card(captioner, photos, prompt, **settings):
 def test_the_standalone_demo_is_the_call_of_the_standalone_demo(make, some):
     """``max_length`` and ``min_length`` count the start and the prompt."""
     captioner = make("blip", suffix="#standalone")
-    expected = as_the_model_card(captioner, some, "an image of", num_beams=3, max_length=20, min_length=5)
+    expected = as_the_model_card(captioner, some, "a picture of", num_beams=3, max_length=20, min_length=5)
     assert [caption.text for caption in captioner.caption(some)] == expected
 
 
@@ -76,9 +76,9 @@ def test_clip_interrogator_is_the_call_of_clip_interrogator(make, name, some):
 
 
 def test_a_prompt_is_continued_as_the_model_card_says(make, name, some):
-    captioner = make(name, Decoding(beam=3, max_length=10, length_penalty=0.4), prompt="an image of")
+    captioner = make(name, Decoding(beam=3, max_length=10, length_penalty=0.4), prompt="a picture of")
     settings = {"num_beams": 3, "length_penalty": 0.4, "early_stopping": True, "min_new_tokens": 1}
-    expected = as_the_model_card(captioner, some, "an image of", max_new_tokens=10, **settings)
+    expected = as_the_model_card(captioner, some, "a picture of", max_new_tokens=10, **settings)
     found = [caption.text for caption in captioner.caption(some)]
     assert found == expected
     assert found != [caption.text for caption in make(name).caption(some)]

@@ -35,7 +35,7 @@ def test_an_unknown_preset_lists_the_known_ones():
 
 
 def test_the_standalone_demo_counts_its_start_and_its_prompt():
-    """``[DEC] an image of`` are four tokens of max_length=20 and min_length=5."""
+    """``[DEC] a picture of`` are four tokens of max_length=20 and min_length=5."""
     preset = PRESETS["standalone"]
     decoding = preset.decoding(Decoding(beam=7, nbest=2, max_length=50, no_repeat_ngram_size=3), 4)
     assert (decoding.beam, decoding.nbest, decoding.max_length, decoding.length_penalty) == (3, 2, 16, 1.0)

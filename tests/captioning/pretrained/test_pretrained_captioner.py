@@ -139,11 +139,11 @@ def test_the_id_names_the_weights_and_every_setting(make, name, folders):
         make(name, Decoding(beam=2)),
         make(name, Decoding(top_p=0.5)),
         make(name, Decoding(no_repeat_ngram_size=2)),
-        make(name, prompt="an image of"),
+        make(name, prompt="a picture of"),
         make(name, suffix="#standalone"),
         make(name, suffix="#clip-interrogator"),
         make(name, suffix="#clip-interrogator-0.5"),
-        make(name, Decoding(beam=8, max_length=28, length_penalty=1.0), prompt="an image of"),  # stops early
+        make(name, Decoding(beam=8, max_length=28, length_penalty=1.0), prompt="a picture of"),  # stops early
     ]
     assert len({captioner.id for captioner in made}) == len(made)
     assert all(captioner.id.startswith(f"{folders(name).name}-") for captioner in made)

@@ -52,11 +52,11 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     # demo.ipynb and predict.py of salesforce/BLIP; the prompt is that of its models/blip.py
-    "standalone": Preset(beam=3, max_length=20, min_length=5, prompt="an image of", counts_start=True),
+    "standalone": Preset(beam=3, max_length=20, min_length=5, prompt="a picture of", counts_start=True),
     # clip-interrogator 0.6.0: generate(max_new_tokens=caption_max_length), all else as transformers has it
     "clip-interrogator": Preset(beam=1, max_length=32),
     # clip-interrogator 0.5.4, still over salesforce/BLIP: blip_num_beams, blip_max_length
-    "clip-interrogator-0.5": Preset(beam=8, max_length=32, min_length=5, prompt="an image of", counts_start=True),
+    "clip-interrogator-0.5": Preset(beam=8, max_length=32, min_length=5, prompt="a picture of", counts_start=True),
 }
 
 
