@@ -100,7 +100,7 @@ kind = "recorded"
 model = "CAPTIONS"
 [[text_classifiers]]
 name = "bag"
-settings = { kind = "bag", least = 1, penalty = 1e-3 }
+settings = { kind = "tfidf", min_df = 1, penalty = 1e-3 }
 [[image_classifiers]]
 name = "linear"
 [image_classifiers.settings]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.classifiers.ngrams import counts, terms
+from imagist.classifiers.ngrams import counts, ngrams_of
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from imagist.classifiers.ngrams import counts, terms
         ("Straße, CAFÉ", ["straße", "café", "straße café"]),
     ],
 )
-def test_terms(text, expected):
-    assert list(terms(text)) == expected
+def test_ngrams_of_a_text(text, expected):
+    assert list(ngrams_of(text)) == expected
 
 
 @given(st.text())
 def test_any_text_has_one_pair_fewer_than_words(text):
-    found = list(terms(text))
+    found = list(ngrams_of(text))
     pairs = [term for term in found if " " in term]
     assert len(pairs) == max(0, len(found) - len(pairs) - 1)
 

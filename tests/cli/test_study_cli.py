@@ -32,7 +32,7 @@ kind = "recorded"
 model = "captions.csv"
 [[text_classifiers]]
 name = "bag"
-settings = { kind = "bag", least = 1, penalty = 1e-3 }
+settings = { kind = "tfidf", min_df = 1, penalty = 1e-3 }
 """
 
 
@@ -133,7 +133,7 @@ def test_every_fault_of_the_file_is_told(mini, capsys):
         ("folds.kind=fixed", "split"),
         ("folds.fits=3", "3 fits of 2 inner folds"),
         ("folds.seeds=[]", "folds.seeds has no entry"),
-        ("text_classifiers=[{name='bag', settings={kind='bag', least=9}}]", "no word is in enough texts"),
+        ("text_classifiers=[{name='bag', settings={kind='tfidf', min_df=9}}]", "no word is in enough texts"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(mini, capsys, change, told):

@@ -13,7 +13,7 @@ from imagist.errors import UsageError
 from imagist.study.config import CaptionerChoice, Data, Folds, Fusions, Study
 from imagist.study.run import run
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
-from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.text import Tfidf, Transformer, ZeroShot
 
 SOURCES = {"data": {"sources": [{"path": "x.parquet"}]}}
 
@@ -40,17 +40,17 @@ def test_a_study_needs_a_name_and_data_and_has_sound_defaults():
 
 
 def test_every_kind_of_classifier_is_read_as_its_own_settings():
-    texts = [{"name": kind, "settings": {"kind": kind}} for kind in ("bag", "transformer", "zeroshot")]
+    texts = [{"name": kind, "settings": {"kind": kind}} for kind in ("tfidf", "transformer", "zeroshot")]
     images = [{"name": kind, "settings": {"kind": kind}} for kind in ("linear", "finetuned")]
     images.append({"name": "map", "settings": {"kind": "labelmap", "taxonomy": "imagenet/sns4"}})
     study = read(text_classifiers=texts, image_classifiers=images)
-    assert [type(each.settings) for each in study.text_classifiers] == [Bag, Transformer, ZeroShot]
+    assert [type(each.settings) for each in study.text_classifiers] == [Tfidf, Transformer, ZeroShot]
     assert [type(each.settings) for each in study.image_classifiers] == [Linear, Finetuned, LabelMap]
 
 
 def test_what_is_read_can_be_written_and_read_again():
     table = {
-        "text_classifiers": [{"name": "b", "settings": {"kind": "bag", "penalty": 0.01}}],
+        "text_classifiers": [{"name": "b", "settings": {"kind": "tfidf", "penalty": 0.01}}],
         "folds": {"seeds": [3, 4]},
     }
     study = read(captioners=[{"name": "c", "model": "m", "trained_on": ["train"]}], **table)
@@ -62,11 +62,11 @@ def test_all_faults_are_reported_at_once():
         folds={"number": 1, "kind": "random"},
         fusion={"kinds": ["score", "sum"], "weights": 2},
         captioners=[{"model": "m", "beam": 0}],
-        text_classifiers=[{"name": "t", "settings": {"kind": "bag", "least": 0}}],
+        text_classifiers=[{"name": "t", "settings": {"kind": "tfidf", "min_df": 0}}],
     )
     wanted = (
         "folds.number", "folds.kind", "fusion.kinds[1]", "fusion.weights", "captioners[0].name", "captioners[0].beam",
-        "text_classifiers[0].settings.least",
+        "text_classifiers[0].settings.min_df",
     )  # fmt: skip
     assert "7 faults" in said
     for each in wanted:
@@ -93,7 +93,7 @@ def test_a_captioner_is_a_model_or_a_recipe(given, told):
     assert "folds.number" in said
 
 
-BAG = read(text_classifiers=[{"name": "bag", "settings": {"kind": "bag"}}]).text_classifiers[0]
+BAG = read(text_classifiers=[{"name": "bag", "settings": {"kind": "tfidf"}}]).text_classifiers[0]
 MAP = read(
     image_classifiers=[{"name": "map", "settings": {"kind": "labelmap", "taxonomy": "imagenet/sns4"}}]
 ).image_classifiers[0]

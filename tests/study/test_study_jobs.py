@@ -15,7 +15,7 @@ from imagist.study.dataset import assemble, trials
 from imagist.study.jobs import image_jobs, text_jobs
 from imagist.study.store import Store
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, Pretrained, cached_features, open_network
-from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.text import Tfidf, Transformer, ZeroShot
 
 pytestmark = pytest.mark.torch
 
@@ -90,7 +90,7 @@ def test_a_language_model_is_keyed_by_the_contents_of_its_folder(files, kind):
 
 
 def test_all_settings_make_another_fit(files):
-    found = [keys(files, texts=[each]) for each in (Bag(), Bag(penalty=0.5), Bag(least=5))]
+    found = [keys(files, texts=[each]) for each in (Tfidf(), Tfidf(penalty=0.5), Tfidf(min_df=5))]
     assert len({key for of in found for key in of}) == 6
 
 

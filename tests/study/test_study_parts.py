@@ -16,7 +16,7 @@ from imagist.study.parts import parts_of, system_named
 from imagist.study.results import System, SystemResult
 from imagist.study.run import StudyResult
 from imagist.training.classifiers.image import LabelMap, Linear, Pretrained
-from imagist.training.classifiers.text import Bag
+from imagist.training.classifiers.text import Tfidf
 
 NETWORK = Pretrained("test_resnet")
 SYSTEMS = {
@@ -33,7 +33,7 @@ def result(tmp_path):
     (tmp_path / "own.toml").write_text("")
     study = Study(
         "x", Data(()), captioners=(CaptionerChoice("sat", "m"), CaptionerChoice("other", "o", beam=5)),
-        text_classifiers=(TextChoice("bag", Bag()), TextChoice("bag2", Bag(penalty=0.5))),
+        text_classifiers=(TextChoice("bag", Tfidf()), TextChoice("bag2", Tfidf(penalty=0.5))),
         image_classifiers=(
             ImageChoice("net", Linear(NETWORK)), ImageChoice("map", LabelMap("own.toml", network=NETWORK)),
         ),

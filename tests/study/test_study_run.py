@@ -19,7 +19,7 @@ from imagist.report.study.publish import publish
 from imagist.study import analysis, fusing, jobs, results
 from imagist.study.config import Data, Folds, Study, TextChoice
 from imagist.study.run import run
-from imagist.training.classifiers.text import Bag
+from imagist.training.classifiers.text import Tfidf
 
 pytestmark = pytest.mark.torch
 
@@ -125,7 +125,7 @@ def test_what_is_added_costs_only_itself(copied, colours, override, new):
 
 def test_another_text_classifier_costs_only_itself_and_leaves_the_others(first, copied, colours):
     study = colours.study("fusion.distilled=false")
-    more = TextChoice("second", Bag(least=1, penalty=1e-2))
+    more = TextChoice("second", Tfidf(min_df=1, penalty=1e-2))
     found = run(replace(study, text_classifiers=(*study.text_classifiers, more)), colours.paths(copied))
     assert made(found) == dict.fromkeys(
         ("text", "score", "logit", "stacking"), 2
@@ -212,7 +212,7 @@ def test_what_is_there_costs_nothing_and_a_new_row_only_itself(colours, copied, 
     assert counted(study, paths) == {}
     assert counted(colours.study("fusion.weights=6"), paths) == {"sweep-1": 1}
     assert counted(study, paths) == {"sweep-1": 1}  # a figure is kept as it is, not as it once was
-    more = TextChoice("second", Bag(least=1, penalty=1e-2))
+    more = TextChoice("second", Tfidf(min_df=1, penalty=1e-2))
     cost = counted(replace(study, text_classifiers=(*study.text_classifiers, more)), paths)
     fits = {name: cost.pop(name, 0) for name in ("fit_words", "fit_images", "fit_feature_fusion", "compare_all")}
     assert fits == {"fit_words": 2, "fit_images": 0, "fit_feature_fusion": 0, "compare_all": gained}
@@ -292,7 +292,7 @@ def fixed(root, twin=False):
         {"name": "x", "data": {"sources": []}, "captioners": [
             {"name": "recorded", "kind": "recorded", "model": str(root / "c.csv")}]}, Study, "study",
     ).captioners  # fmt: skip
-    texts = (TextChoice("bag", Bag(least=1, penalty=1e-3)),)
+    texts = (TextChoice("bag", Tfidf(min_df=1, penalty=1e-3)),)
     study = Study("splits", sources, folds=Folds("fixed", inner=2), captioners=captioners, text_classifiers=texts)
     return study, cases.Colours(root).paths(root / "out")
 
@@ -307,7 +307,12 @@ def test_the_command_goes_from_the_file_to_the_page(first, copied, colours, tmp_
     page = copied / "report.html"
     assert capsys.readouterr().out.strip() == str(page)
     html = page.read_text("utf-8")
-    for said in ("<h1>colours</h1>", "Do captions name colours?", "recorded &gt; bag + linear (features)", "least = 1"):
+    for said in (
+        "<h1>colours</h1>",
+        "Do captions name colours?",
+        "recorded &gt; bag + linear (features)",
+        "min_df = 1",
+    ):
         assert said in html
     rows = pq.read_table(copied / "results.parquet").num_rows, pq.read_table(copied / "predictions.parquet").num_rows
     assert rows == (7 * 2, 7 * 36)

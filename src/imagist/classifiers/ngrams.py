@@ -1,6 +1,6 @@
-"""The words of a text and their pairs, and how often they occur: what every bag of words is made of.
+"""The words of a text and their pairs, and how often they occur: the features of TF-IDF.
 
-Shapes: N texts; W terms.
+Shapes: N texts; W n-grams.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagist.arrays import Array
 _WORD = re.compile(r"[\w'-]+")
 
 
-def terms(text: str) -> Iterator[str]:
+def ngrams_of(text: str) -> Iterator[str]:
     """The words of a text in lower case, then each pair of neighbours, joined by a space."""
     words = _WORD.findall(text.lower())
     yield from words
@@ -25,10 +25,10 @@ def terms(text: str) -> Iterator[str]:
 
 
 def counts(texts: Sequence[str], places: Mapping[str, int]) -> Array:
-    """How often each known term occurs: float32 ``[N, W]``; ``places`` has the column of each."""
+    """Counts n-grams: float32 ``[N, W]``; ``places`` has the column of each, others are ignored."""
     table = np.zeros((len(texts), len(places)), np.float32)
     for row, text in zip(table, texts, strict=True):
-        for term, number in Counter(terms(text)).items():
-            if (place := places.get(term)) is not None:
+        for ngram, number in Counter(ngrams_of(text)).items():
+            if (place := places.get(ngram)) is not None:
                 row[place] = number
     return table

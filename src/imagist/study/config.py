@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from imagist.datasets.source import Source
 from imagist.errors import SettingError
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear
-from imagist.training.classifiers.text import Bag, Transformer, ZeroShot
+from imagist.training.classifiers.text import Tfidf, Transformer, ZeroShot
 
 FusionKind = Literal["score", "logit", "stacking", "features"]
 
@@ -103,7 +103,7 @@ class TextChoice:
     """
 
     name: str
-    settings: Annotated[Bag | Transformer | ZeroShot, Field(discriminator="kind")]
+    settings: Annotated[Tfidf | Transformer | ZeroShot, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)

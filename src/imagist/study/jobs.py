@@ -24,7 +24,7 @@ from imagist.study.results import System
 from imagist.study.scores import to_arrays
 from imagist.study.store import Arrays, key_of
 from imagist.training.classifiers.image import Finetuned, LabelMap, Linear, cached_features, fit_images
-from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
+from imagist.training.classifiers.text import Tfidf, Transformer, ZeroShot, fit_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +86,9 @@ def _keys(kind: str, common: str, trial: Trial) -> tuple[str, ...]:
     return tuple(key_of(kind, common, trial.seed, part.train, part.test, rows) for part in trial.inner)
 
 
-def _text_key(settings: Bag | Transformer | ZeroShot, contents: Contents) -> dict[str, Any]:
+def _text_key(settings: Tfidf | Transformer | ZeroShot, contents: Contents) -> dict[str, Any]:
     """The settings, with the contents of the model's folder instead of its name."""
-    if isinstance(settings, Bag):
+    if isinstance(settings, Tfidf):
         return asdict(settings)
     return asdict(settings) | {"model": contents.of(model_folder(settings.model))}
 

@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 scipy_optimize = pytest.importorskip("scipy.optimize")
 
 from imagist.arrays import log_probabilities, softmax
-from imagist.training.classifiers.linear import fit_linear, logits
+from imagist.training.classifiers.linear import LinearLayer, best_linear, fit_linear, logits
 
 
 def problem(classes, seed=0, items=60, width=5):
@@ -52,3 +52,28 @@ def test_one_class_alone_is_certain():
     x, _, weights = problem(2)
     matrix, bias = fit_linear(x, np.ones(len(x), np.int64), weights, 2, 1e-2)
     assert (softmax(logits(x, matrix, bias)).argmax(1) == 1).all()
+
+
+def test_a_weight_of_two_is_the_example_given_twice():
+    x, targets, _ = problem(3)
+    weights = np.ones(len(x), np.float32)
+    weights[:10] = 2
+    twice = np.concatenate([x, x[:10]]), np.concatenate([targets, targets[:10]]), np.ones(len(x) + 10, np.float32)
+    one, other = fit_linear(x, targets, weights, 3, 1e-2), fit_linear(*twice, 3, 1e-2)
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_the_best_of_the_penalties_is_no_worse_than_any():
+    x, targets, weights = problem(3, items=120)
+    dev = x[:40], targets[:40]
+    train = x[40:], targets[40:], weights[40:]
+    best = best_linear("test", train, dev, 3)
+
+    def loss(layer):
+        return -np.log(layer.scores(dev[0])[np.arange(40), dev[1]]).mean()
+
+    for penalty in (1e-2, 1e-4, 3e-6):
+        assert loss(best) <= loss(LinearLayer(*fit_linear(*train, 3, penalty))) + 1e-6
+    matrix, bias = best.calibrated
+    np.testing.assert_allclose(softmax(logits(x, matrix, bias)), best.scores(x), atol=1e-5)

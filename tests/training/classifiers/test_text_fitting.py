@@ -21,7 +21,7 @@ from imagist.classifiers.text.transformer import Reading, load
 from imagist.errors import BundleNotFound, DataError, UsageError
 from imagist.protocols import PartOptions, TextClassifier
 from imagist.records import LabelSet
-from imagist.training.classifiers.text import Bag, Transformer, ZeroShot, fit_words
+from imagist.training.classifiers.text import Tfidf, Transformer, ZeroShot, fit_words
 
 pytestmark = pytest.mark.torch
 
@@ -43,13 +43,13 @@ MATCHING = {
 
 @dataclass(frozen=True)
 class Config:
-    words: Annotated[Bag | Transformer | ZeroShot, Field(discriminator="kind")]
+    words: Annotated[Tfidf | Transformer | ZeroShot, Field(discriminator="kind")]
 
 
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ({"kind": "bag", "least": 3}, Bag(least=3)),
+        ({"kind": "tfidf", "min_df": 3}, Tfidf(min_df=3)),
         ({"kind": "transformer", "reading": {"pooling": "cls"}}, Transformer(reading=Reading("cls"))),
         ({"kind": "zeroshot", "descriptions": {"car": ["a car"]}}, ZeroShot(descriptions={"car": ("a car",)})),
     ],
@@ -84,7 +84,7 @@ def test_every_fault_of_a_table_is_told_at_once():
 )
 def test_texts_and_targets_that_do_not_fit_are_told(texts, targets, told):
     with pytest.raises(DataError, match=told):
-        fit_words(Bag(), texts, np.array(targets), LABELS)
+        fit_words(Tfidf(), texts, np.array(targets), LABELS)
 
 
 def test_faults_of_train_and_dev_are_told_together():
@@ -103,7 +103,7 @@ def test_a_hub_that_cannot_be_reached_is_told_with_the_remedy(kind, monkeypatch)
 
 def test_a_bag_is_fitted_without_reading_any_model():
     before = set(sys.modules)
-    fitted = fit_words(Bag(least=1, penalty=1e-3), ["a cake", "a car"], np.array([0, 1]), LABELS)
+    fitted = fit_words(Tfidf(min_df=1, penalty=1e-3), ["a cake", "a car"], np.array([0, 1]), LABELS)
     assert isinstance(fitted.classifier, TfidfClassifier)
     assert fitted.history == ()
     assert not {module for module in set(sys.modules) - before if module.startswith("transformers.models")}

@@ -18,7 +18,7 @@ from imagist.metrics.classes import negative_log_likelihood
 from imagist.protocols import PartOptions, TextClassifier
 from imagist.records import LabelSet
 from imagist.training.classifiers import text_tfidf as words_bag
-from imagist.training.classifiers.text_tfidf import PENALTIES, Bag, fit_bag
+from imagist.training.classifiers.text_tfidf import PENALTIES, Tfidf, fit_tfidf
 
 pytestmark = pytest.mark.torch
 
@@ -40,7 +40,7 @@ def captions(number, seed, mixed=0.25):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return fit_bag(Bag(penalty=1e-3), captions(150, 0), LABELS, None, 0)
+    return fit_tfidf(Tfidf(penalty=1e-3), captions(150, 0), LABELS, None, 0)
 
 
 def test_it_is_a_text_classifier(classifier):
@@ -53,7 +53,7 @@ def test_scores_are_those_of_scikit_learn(penalty):
     text = pytest.importorskip("sklearn.feature_extraction.text")
     linear_model = pytest.importorskip("sklearn.linear_model")
     texts, targets = captions(150, 0)
-    ours = fit_bag(Bag(penalty=penalty), (texts, targets), LABELS, None, 0)
+    ours = fit_tfidf(Tfidf(penalty=penalty), (texts, targets), LABELS, None, 0)
     vectors = text.TfidfVectorizer(token_pattern=r"[\w'-]+", ngram_range=(1, 2), min_df=2)
     theirs = linear_model.LogisticRegression(C=1 / (2 * penalty * len(texts)), max_iter=5000, tol=1e-8)
     theirs.fit(vectors.fit_transform(texts), targets)
@@ -91,32 +91,34 @@ def test_more_texts_than_are_held_at_a_time(classifier, monkeypatch):
 
 def test_only_frequent_ngrams_are_in_the_vocabulary():
     train = (["a dog", "a dog", "a cat", "a dog runs"], np.array([0, 0, 1, 0]))
-    known = lambda **given: fit_bag(Bag(penalty=1e-2, **given), train, LABELS, None, 0).ngrams  # noqa: E731
+    known = lambda **given: fit_tfidf(Tfidf(penalty=1e-2, **given), train, LABELS, None, 0).ngrams  # noqa: E731
     assert known() == ("a", "a dog", "dog")
-    assert known(least=1) == ("a", "a dog", "dog", "a cat", "cat", "dog runs", "runs")
-    assert known(least=1, most=2) == ("a", "a dog")
+    assert known(min_df=1) == ("a", "a dog", "dog", "a cat", "cat", "dog runs", "runs")
+    assert known(min_df=1, max_features=2) == ("a", "a dog")
     with pytest.raises(DataError, match="enough texts"):
-        known(least=9)
+        known(min_df=9)
 
 
 def test_dev_chooses_the_penalty_under_which_it_is_most_likely():
     train, dev = captions(90, 0), captions(60, 1)
-    fits = [fit_bag(Bag(penalty=penalty), train, LABELS, None, 0) for penalty in PENALTIES]
+    fits = [fit_tfidf(Tfidf(penalty=penalty), train, LABELS, None, 0) for penalty in PENALTIES]
     losses = [negative_log_likelihood(fit.scores(dev[0]), dev[1]) for fit in fits]
     best = int(np.argmin(losses))
     assert 0 < best < len(PENALTIES) - 1  # a choice between too stiff and too loose
-    chosen = fit_bag(Bag(), train, LABELS, dev, 0)
+    chosen = fit_tfidf(Tfidf(), train, LABELS, dev, 0)
     np.testing.assert_array_equal(chosen.matrix, fits[best].matrix)
 
 
 def test_without_dev_folds_choose_and_all_texts_are_learnt_from():
     train = captions(90, 0)
-    chosen = fit_bag(Bag(), train, LABELS, None, 0)
-    equal = [np.array_equal(chosen.matrix, fit_bag(Bag(penalty=p), train, LABELS, None, 0).matrix) for p in PENALTIES]
+    chosen = fit_tfidf(Tfidf(), train, LABELS, None, 0)
+    equal = [
+        np.array_equal(chosen.matrix, fit_tfidf(Tfidf(penalty=p), train, LABELS, None, 0).matrix) for p in PENALTIES
+    ]
     assert sum(equal) == 1
     assert not equal[0]
     assert not equal[-1]
-    again = fit_bag(Bag(), train, LABELS, None, 0)
+    again = fit_tfidf(Tfidf(), train, LABELS, None, 0)
     np.testing.assert_array_equal(chosen.matrix, again.matrix)
 
 
@@ -138,7 +140,7 @@ def test_each_text_is_held_out_once_and_folds_are_alike(targets, folds, seed):
 
 def test_one_text_is_too_few_to_choose_on():
     with pytest.raises(DataError, match="too few"):
-        fit_bag(Bag(least=1), (["a dog"], np.array([0])), LABELS, None, 0)
+        fit_tfidf(Tfidf(min_df=1), (["a dog"], np.array([0])), LABELS, None, 0)
 
 
 def test_a_saved_classifier_says_the_same(classifier, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from imagist.datasets.folds import stratified
 from imagist.errors import DataError
 from imagist.records import LabelSet
-from imagist.training.fit.heads import PENALTIES, cross_validated, fit_text_head, vocabulary
+from imagist.training.classifiers.text_tfidf import Tfidf, vocabulary
+from imagist.training.fit.heads import PENALTIES, cross_validated, fit_text_head
 
 LABELS = LabelSet(("cat", "dog"))
 TEXTS = ["a cat on a mat", "the cat sleeps", "a small cat", "a dog runs", "the dog barks", "a big dog"] * 3
@@ -51,14 +52,19 @@ def test_the_penalty_of_least_held_out_loss_is_chosen_and_the_search_ends_early(
 
 
 def test_captions_are_told_apart():
-    head = fit_text_head(TEXTS, TARGETS, LABELS, stratified(TARGETS, 3, 0), 1, 100)
+    head = fit_text_head(Tfidf(min_df=1), TEXTS, TARGETS, LABELS, stratified(TARGETS, 3, 0))
     assert (head.scores.argmax(1) == TARGETS).all()
     assert head.classifier.scores(["my cat", "my dog"]).argmax(1).tolist() == [0, 1]
 
 
-def test_a_vocabulary_holds_what_is_frequent_and_never_nothing():
+def test_a_penalty_that_is_given_is_not_chosen():
+    folds = stratified(TARGETS, 3, 0)
+    strong, weak = (fit_text_head(Tfidf(penalty=p), TEXTS, TARGETS, LABELS, folds).classifier for p in (1.0, 1e-5))
+    assert np.abs(strong.matrix).max() < np.abs(weak.matrix).max() / 10
+
+
+def test_a_vocabulary_holds_what_is_frequent():
     assert {"cat", "dog"} <= {*vocabulary(TEXTS, LABELS, 2, 100).ngrams}
     assert len(vocabulary(TEXTS, LABELS, 1, 3).ngrams) == 3
-    assert vocabulary(["one word"], LABELS, 5, 10).ngrams  # fewer captions than min_df: those there are
-    with pytest.raises(DataError, match="no caption has a word"):
+    with pytest.raises(DataError, match="no word is in enough texts"):
         vocabulary(["", "!"], LABELS, 1, 10)

@@ -8,7 +8,10 @@ from imagist.images.tables.table import plain
 
 # Names of columns as `plain` gives them, best first.
 _FILES = ("imagepath", "imgpath", "photopath", "imagefile", "imagename", "filename", "filepath", "file", "path")
-_ADDRESSES = ("medialink", "medialinks", "mediaurl", "media", "imageurl", "imgurl", "photourl", "pictureurl", "displayurl", "url")
+_ADDRESSES = (
+    *("medialink", "medialinks", "mediaurl", "media", "imageurl", "imgurl"),
+    *("photourl", "pictureurl", "displayurl", "url"),
+)
 _CONTENTS = ("image", "images", "img", "picture", "photo", "photograph", "imagebytes", "bytes")
 IMAGES = (*_CONTENTS, *_FILES, *_ADDRESSES, "link", "jpg", "jpeg", "png", "webp")
 IDS = ("imageid", "imgid", "cocoid", "id")

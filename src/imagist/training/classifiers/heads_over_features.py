@@ -21,7 +21,7 @@ from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.training import checkpoint
 from imagist.training.classifiers.history import Epoch
 from imagist.training.classifiers.image_settings import Linear
-from imagist.training.embedded.heads import best_linear, fit_linear
+from imagist.training.classifiers.linear import best_linear, fit_linear
 
 MOMENTUM = 0.9
 
@@ -75,7 +75,7 @@ def _optimum(settings: Linear, train: Labelled, dev: Labelled | None, classes: i
         raise UsageError("without dev there is nothing to choose it on", item="penalty", remedy="set it, or give dev")
     else:
         best = best_linear("image", weighted, dev, classes)
-        matrix, bias = best.matrix / best.temperature, best.bias / best.temperature
+        matrix, bias = best.calibrated
     loss, right = _figures(matrix, bias, train)
     return Head(matrix, bias, (_epoch(1, loss, right, matrix, bias, dev),))
 

@@ -20,11 +20,11 @@ from imagist.protocols import TextClassifier
 from imagist.records import LabelSet
 from imagist.training.classifiers.history import Fitted
 from imagist.training.classifiers.labelled import check_labelled
-from imagist.training.classifiers.text_tfidf import Bag, fit_bag
+from imagist.training.classifiers.text_tfidf import Tfidf, fit_tfidf
 from imagist.training.classifiers.text_transformer import Transformer, fit_transformer
 from imagist.training.devices import device_of
 
-__all__ = ["Bag", "Transformer", "ZeroShot", "fit_words"]
+__all__ = ["Tfidf", "Transformer", "ZeroShot", "fit_words"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ZeroShot:
 
 
 def fit_words(
-    settings: Bag | Transformer | ZeroShot,
+    settings: Tfidf | Transformer | ZeroShot,
     texts: Sequence[str],
     targets: AnyArray,
     labels: LabelSet,
@@ -77,8 +77,8 @@ def fit_words(
     if isinstance(settings, ZeroShot):
         return Fitted(_zeroshot(settings, labels))
     check_labelled({"train": (texts, targets)} | ({"dev": dev} if dev else {}), len(labels), "texts")
-    if isinstance(settings, Bag):
-        return Fitted(fit_bag(settings, (texts, targets), labels, dev, seed))
+    if isinstance(settings, Tfidf):
+        return Fitted(fit_tfidf(settings, (texts, targets), labels, dev, seed))
     return fit_transformer(settings, (texts, targets), labels, dev, seed, folder)
 
 

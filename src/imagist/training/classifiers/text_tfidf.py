@@ -6,48 +6,48 @@ Shapes: N texts; C classes.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from imagist.arrays import AnyArray, Bools
+from imagist.classifiers.ngrams import counts, ngrams_of
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.errors import DataError
 from imagist.metrics.classes import accuracy, negative_log_likelihood
 from imagist.records import LabelSet
-from imagist.training.embedded.heads import best_terms, fit_linear, inverse_frequency
+from imagist.training.classifiers.linear import PENALTIES, fit_linear
 
 log = logging.getLogger("imagist.training")
-
-PENALTIES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)
 
 Examples = tuple[Sequence[str], AnyArray]
 
 
 @dataclass(frozen=True)
-class Bag:
+class Tfidf:
     """TF-IDF over words and pairs of words, then a linear layer.
 
     Attributes:
         kind: Tells this table from those of other classifiers.
-        least: A word or pair is known from so many texts on.
-        most: So many of them at most, the most frequent.
+        min_df: An n-gram belongs to the vocabulary if it is in at least so many texts.
+        max_features: Largest vocabulary; the most frequent n-grams are kept.
         penalty: Of the sum of squared weights, relative to the mean loss; none chooses the one of
             `PENALTIES` under which held-out texts are most likely: dev, or without one those of each fold in turn.
         folds: Folds to choose on without dev.
     """
 
-    kind: Literal["bag"] = "bag"
-    least: PositiveInt = 2
-    most: PositiveInt = 5000
+    kind: Literal["tfidf"] = "tfidf"
+    min_df: PositiveInt = 2
+    max_features: PositiveInt = 5000
     penalty: PositiveFloat | None = None
     folds: Annotated[int, Field(ge=2)] = 3
 
 
-def fit_bag(settings: Bag, train: Examples, labels: LabelSet, dev: Examples | None, seed: int) -> TfidfClassifier:
+def fit_tfidf(settings: Tfidf, train: Examples, labels: LabelSet, dev: Examples | None, seed: int) -> TfidfClassifier:
     """Fits the classifier.
 
     Args:
@@ -68,25 +68,43 @@ def fit_bag(settings: Bag, train: Examples, labels: LabelSet, dev: Examples | No
             scores = classifier.scores(texts)
             losses[place] += negative_log_likelihood(scores, targets) * len(targets)
             log.info(
-                "bag  penalty %.0e  accuracy %.4f of %d", PENALTIES[place], accuracy(scores, targets), len(targets)
+                "tfidf  penalty %.0e  accuracy %.4f of %d", PENALTIES[place], accuracy(scores, targets), len(targets)
             )
     best = PENALTIES[int(losses.argmin())]
-    log.info("bag  penalty %.0e is chosen", best)
+    log.info("tfidf  penalty %.0e is chosen", best)
     return next(_fits(settings, train, labels, (best,)))
 
 
-def _fits(settings: Bag, train: Examples, labels: LabelSet, penalties: Sequence[float]) -> Iterator[TfidfClassifier]:
+def _fits(settings: Tfidf, train: Examples, labels: LabelSet, penalties: Sequence[float]) -> Iterator[TfidfClassifier]:
     """A classifier for each penalty."""
-    known = best_terms(train[0], settings.least)[: settings.most]
-    if not known:
-        raise DataError("no word is in enough texts", item=f"least = {settings.least}", remedy="ask for fewer")
-    nothing = np.zeros((len(known), len(labels)), np.float32)
-    plain = TfidfClassifier(labels, known, np.ones(len(known), np.float32), nothing, nothing[0])
-    idf = inverse_frequency(plain.hidden(train[0]))
-    seen = replace(plain, idf=idf).hidden(train[0])
-    goal, importance = train[1].astype(np.int64), np.ones(len(seen), np.float32)
+    plain = vocabulary(train[0], labels, settings.min_df, settings.max_features)
+    features = plain.hidden(train[0])
+    goal, weights = train[1].astype(np.int64), np.ones(len(features), np.float32)
     for penalty in penalties:
-        yield TfidfClassifier(labels, known, idf, *fit_linear(seen, goal, importance, len(labels), penalty))
+        layer = fit_linear(features, goal, weights, len(labels), penalty)
+        yield TfidfClassifier(labels, plain.ngrams, plain.idf, *layer)
+
+
+def vocabulary(texts: Sequence[str], labels: LabelSet, min_df: int, max_features: int) -> TfidfClassifier:
+    """A classifier with vocabulary and inverse document frequencies, and weights of 0.
+
+    Args:
+        texts: N of them.
+        labels: The C names.
+        min_df: An n-gram belongs to the vocabulary if it is in at least so many texts.
+        max_features: Largest vocabulary; the most frequent n-grams are kept, equal ones in alphabetical order.
+
+    Raises:
+        DataError: No n-gram is in enough texts.
+    """
+    number = Counter(ngram for text in texts for ngram in set(ngrams_of(text)))
+    known = sorted((g for g, n in number.items() if n >= min_df), key=lambda g: (-number[g], g))[:max_features]
+    if not known:
+        raise DataError("no word is in enough texts", item=f"min_df = {min_df}", remedy="lower it")
+    table = counts(texts, {ngram: place for place, ngram in enumerate(known)})
+    idf = (np.log((1 + len(table)) / (1 + (table > 0).sum(0))) + 1).astype(np.float32)  # as scikit-learn's
+    nothing = np.zeros((len(known), len(labels)), np.float32)
+    return TfidfClassifier(labels, tuple(known), idf, nothing, nothing[0])
 
 
 def _folds(train: Examples, folds: int, seed: int) -> list[tuple[Examples, Examples]]:

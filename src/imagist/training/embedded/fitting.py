@@ -18,17 +18,20 @@ from imagist.bundle import ENCODER, Bundle, copy_part, open_folder, write_bundle
 from imagist.classifiers.calibration import KIND as TEMPERATURE
 from imagist.classifiers.fusion.scores import KIND as SCORE
 from imagist.classifiers.image.linear import LinearClassifier
-from imagist.classifiers.ngrams import counts
 from imagist.classifiers.taxonomy import built_in
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.images import as_photo
 from imagist.images.encoder import Encoder
 from imagist.protocols import Captioner
 from imagist.records import LabelSet
-from imagist.training.embedded.heads import best_linear, best_terms, fit_fusion, inverse_frequency, weighed
+from imagist.training.classifiers.linear import best_linear
+from imagist.training.classifiers.text_tfidf import vocabulary
+from imagist.training.embedded.fusion import fit_fusion
 from imagist.training.image_rows import ImageSource, read_rows
 from imagist.training.parallel import parallel_map
 from imagist.training.progress import Progress
+
+MIN_DF = 3  # captions that an n-gram of the vocabulary is in, at least
 
 BATCH = 64  # images
 
@@ -114,13 +117,10 @@ def fit_classifiers(train: Examples, dev: Examples, taxonomies: Sequence[str]) -
     labels = LabelSet(tuple(sorted({*train.names})))
     targets, goal = (np.array([labels.index(name) for name in each.names]) for each in (train, dev))
     image = best_linear("image", (train.features, targets, train.weights), (dev.features, goal), len(labels))
-    ngrams = best_terms(train.captions)
-    places = {ngram: place for place, ngram in enumerate(ngrams)}
-    table = counts(train.captions, places)
-    idf = inverse_frequency(table)
-    text_dev = weighed(counts(dev.captions, places), idf)
-    text = best_linear("text", (weighed(table, idf), targets, train.weights), (text_dev, goal), len(labels))
+    plain = vocabulary(train.captions, labels, MIN_DF, len(train.captions))
+    text_dev = plain.hidden(dev.captions)
+    text = best_linear("text", (plain.hidden(train.captions), targets, train.weights), (text_dev, goal), len(labels))
     scores = image.scores(dev.features), text.scores(text_dev)
     fusion = {name: fit_fusion(built_in(name), labels, *scores, dev.names) for name in taxonomies}
-    matrices = [(each.matrix / each.temperature, each.bias / each.temperature) for each in (image, text)]
-    return Classifiers(labels, matrices[0], TfidfClassifier(labels, ngrams, idf, *matrices[1]), fusion)
+    reader = TfidfClassifier(labels, plain.ngrams, plain.idf, *text.calibrated)
+    return Classifiers(labels, image.calibrated, reader, fusion)

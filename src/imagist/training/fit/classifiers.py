@@ -20,9 +20,10 @@ from imagist.images.encoder import Encoder, Encoders
 from imagist.images.photo import photo_of
 from imagist.protocols import ImageClassifier, PartOptions, TextClassifier
 from imagist.records import Photo
+from imagist.training.classifiers.text_tfidf import Tfidf
 from imagist.training.fit.examples import Examples
 from imagist.training.fit.heads import CrossValidated, fit_image_head, fit_text_head
-from imagist.training.fit.settings import EncoderHead, Tfidf
+from imagist.training.fit.settings import EncoderHead
 
 AT_ONCE = 64  # photos decoded together
 
@@ -55,8 +56,7 @@ def fit_text_classifier(
         absent: Uniform[str] = Uniform(examples.labels)
         return CrossValidated(absent, absent.scores(examples.captions))
     if isinstance(settings, Tfidf):
-        shape = settings.min_df, settings.max_features
-        head = fit_text_head(examples.captions, examples.targets, examples.labels, folds, *shape)
+        head = fit_text_head(settings, examples.captions, examples.targets, examples.labels, folds)
         return CrossValidated(head.classifier, head.scores)
     try:
         from imagist.training.classifiers.text import fit_words

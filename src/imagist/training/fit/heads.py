@@ -6,7 +6,6 @@ Shapes: N examples; C classes; D features.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,18 +14,18 @@ import numpy as np
 
 from imagist.arrays import Array, Ints, softmax
 from imagist.classifiers.image.linear import LinearClassifier
-from imagist.classifiers.ngrams import counts, terms
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.datasets.folds import Fold
-from imagist.errors import DataError
 from imagist.images.encoder import Encoder
 from imagist.metrics.classes import negative_log_likelihood
 from imagist.records import LabelSet
 from imagist.training.classifiers.linear import fit_linear, logits
+from imagist.training.classifiers.text_tfidf import Tfidf, vocabulary
 
 log = logging.getLogger("imagist.training")
 
 PENALTIES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)  # for features of length 1
+TOLERANCE = 1e-4  # of the optimiser: some forty fits are made
 PATIENCE = 2  # weaker penalties that may be worse in a row before the search ends
 
 T = TypeVar("T")
@@ -50,7 +49,12 @@ Score = Callable[[T, Ints], Array]
 
 
 def cross_validated(
-    fit: Fit[T], score: Score[T], targets: Ints, classes: int, folds: Sequence[Fold]
+    fit: Fit[T],
+    score: Score[T],
+    targets: Ints,
+    classes: int,
+    folds: Sequence[Fold],
+    penalties: Sequence[float] = PENALTIES,
 ) -> CrossValidated[T]:
     """Chooses the penalty under which held-out examples are most likely, and fits all examples with it.
 
@@ -60,10 +64,11 @@ def cross_validated(
         targets: ``[N]``.
         classes: C.
         folds: Whose test rows together are all N rows.
+        penalties: To choose from, strongest first.
     """
     best: tuple[float, float, Array] | None = None
     worse = 0
-    for penalty in PENALTIES:
+    for penalty in penalties:
         scores = np.zeros((len(targets), classes), np.float32)
         for fold in folds:
             scores[fold.test] = score(fit(fold.train, penalty), fold.test)
@@ -92,7 +97,7 @@ def fit_image_head(
 
     def fit(rows: Ints, penalty: float) -> LinearClassifier:
         weights = np.ones(len(rows), np.float32)
-        matrix, bias = fit_linear(features[rows], targets[rows], weights, len(labels), penalty)
+        matrix, bias = fit_linear(features[rows], targets[rows], weights, len(labels), penalty, TOLERANCE)
         return LinearClassifier(labels, encoder, matrix, bias, normalised=True)
 
     def score(classifier: LinearClassifier, rows: Ints) -> Array:
@@ -102,47 +107,30 @@ def fit_image_head(
 
 
 def fit_text_head(
-    captions: Sequence[str], targets: Ints, labels: LabelSet, folds: Sequence[Fold], min_df: int, max_features: int
+    settings: Tfidf, captions: Sequence[str], targets: Ints, labels: LabelSet, folds: Sequence[Fold]
 ) -> CrossValidated[TfidfClassifier]:
     """A linear layer over TF-IDF of captions.
 
     Args:
+        settings: Of the vocabulary; its penalty, where it is not to be chosen.
         captions: N of them.
         targets: ``[N]``.
         labels: The C names.
         folds: Of the N rows.
-        min_df: An n-gram belongs to the vocabulary if it is in at least so many captions; with few captions, in one.
-        max_features: Largest vocabulary.
 
     Raises:
-        DataError: No caption has a word.
+        DataError: No n-gram is in enough captions.
     """
 
     def fit(rows: Ints, penalty: float) -> TfidfClassifier:
         texts = [captions[row] for row in rows]
-        plain = vocabulary(texts, labels, min_df, max_features)
+        plain = vocabulary(texts, labels, settings.min_df, settings.max_features)
         features, weights = plain.hidden(texts), np.ones(len(rows), np.float32)
-        matrix, bias = fit_linear(features, targets[rows], weights, len(labels), penalty)
+        matrix, bias = fit_linear(features, targets[rows], weights, len(labels), penalty, TOLERANCE)
         return TfidfClassifier(labels, plain.ngrams, plain.idf, matrix, bias)
 
     def score(classifier: TfidfClassifier, rows: Ints) -> Array:
         return classifier.scores([captions[row] for row in rows])
 
-    return cross_validated(fit, score, targets, len(labels), folds)
-
-
-def vocabulary(texts: Sequence[str], labels: LabelSet, min_df: int, max_features: int) -> TfidfClassifier:
-    """A classifier with vocabulary and IDF, whose weights are still 0.
-
-    Raises:
-        DataError: No caption has a word.
-    """
-    number = Counter(ngram for text in texts for ngram in set(terms(text)))
-    known = sorted((g for g, n in number.items() if n >= min_df), key=lambda g: (-number[g], g))[:max_features]
-    known = known or sorted(number, key=lambda g: (-number[g], g))[:max_features]
-    if not known:
-        raise DataError("no caption has a word", item="captions", remedy="choose another captioner")
-    table = counts(texts, {ngram: place for place, ngram in enumerate(known)})
-    idf = (np.log((1 + len(table)) / (1 + (table > 0).sum(0))) + 1).astype(np.float32)
-    nothing = np.zeros((len(known), len(labels)), np.float32)
-    return TfidfClassifier(labels, tuple(known), idf, nothing, nothing[0])
+    penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
+    return cross_validated(fit, score, targets, len(labels), folds, penalties)

@@ -11,6 +11,7 @@ from pydantic import Field
 from imagist import settings
 from imagist.datasets.source import Source
 from imagist.errors import MissingExtra
+from imagist.training.classifiers.text_tfidf import Tfidf
 
 FusionKind = Literal["score", "logit", "stacking", "features"]
 
@@ -29,21 +30,6 @@ class CaptionerSettings:
     model: str | None = None
     kind: str | None = None
     beam: Annotated[int, Field(ge=1)] | None = None
-
-
-@dataclass(frozen=True)
-class Tfidf:
-    """A linear layer over TF-IDF of words and pairs of words.
-
-    Attributes:
-        kind: Tells this table from those of other classifiers.
-        min_df: A word or pair belongs to the vocabulary if it is in at least so many captions.
-        max_features: So many of them at most, the most frequent.
-    """
-
-    kind: Literal["tfidf"] = "tfidf"
-    min_df: Annotated[int, Field(ge=1)] = 2
-    max_features: Annotated[int, Field(ge=1)] = 5000
 
 
 @dataclass(frozen=True)
