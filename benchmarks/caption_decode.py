@@ -53,12 +53,12 @@ ANEW = "straightforward search without a cache"
 OURS_WHOLE, PLAIN_WHOLE = "our encoder and search", "PyTorch encoder and straightforward search"
 
 T = TypeVar("T")
-Said = list[tuple[str, ...]]
+Captions = list[tuple[str, ...]]
 
 
 def rules_of(captioner: StepwiseCaptioner, bundle: Bundle, search: Decoding) -> Rules:
     """What the search of a captioner keeps to."""
-    starts = bundle.card["captioner"].get("languages", {"en": START}).values()
+    starts = bundle.part("captioner").card.get("languages", {"en": START}).values()
     suppressed = tuple({*starts, UNKNOWN})
     return Rules(captioner.start, captioner.end, suppressed, search.beam, search.max_length, search.length_penalty)
 
@@ -96,18 +96,20 @@ class Contest:
     def __init__(self, networks: Networks, photos: Sequence[Photo], beam: int, cores: int) -> None:
         self.networks, self.cores = networks, cores
         self.threads = {False: 1, True: 1}  # of PyTorch, from grids and from images
-        self.search = with_card_lengths(networks.bundle, Decoding(beam))
+        self.search = with_card_lengths(networks.bundle.part("captioner"), Decoding(beam))
         self.captioner = self._captioner(networks.bundle)
         self.shipped = networks.shipped and self._captioner(networks.shipped)
-        card = networks.bundle.card["captioner"]
-        self.vocabulary = vocabulary_of(networks.bundle.lines("vocabulary.txt"), card.get("tokens", "words"))
+        part = networks.bundle.part("captioner")
+        self.vocabulary = vocabulary_of(part.lines("vocabulary.txt"), part.card.get("tokens", "words"))
         self.rules = rules_of(self.captioner, networks.bundle, self.search)
         self.pixels = [photo.pixels for photo in photos]
-        side = Encoder(networks.bundle).side
+        side = Encoder(networks.bundle.encoder).side
         self.squares = torch.from_numpy(np.concatenate([square(pixels, side) for pixels in self.pixels]))
-        self.grids: Array = np.concatenate([*self._lanes(Encoder(networks.bundle).encode, self.squares.numpy())])
+        self.grids: Array = np.concatenate(
+            [*self._concurrently(Encoder(networks.bundle.encoder).encode, self.squares.numpy())]
+        )
 
-    def work(self) -> dict[str, tuple[Callable[[], Said], int]]:
+    def work(self) -> dict[str, tuple[Callable[[], Captions], int]]:
         """Each piece of work, which gives sentences, and how many photos it takes."""
         singly = min(SINGLY, len(self.pixels))
         found = {
@@ -123,17 +125,17 @@ class Contest:
             found[SHIPPED] = (lambda: self.ours(shipped), len(self.pixels))
         return found
 
-    def ours(self, captioner: StepwiseCaptioner) -> Said:
+    def ours(self, captioner: StepwiseCaptioner) -> Captions:
         """From grids."""
-        batches = self._lanes(captioner.sentences, self.grids)
+        batches = self._concurrently(captioner.sentences, self.grids)
         return [self.vocabulary.tokens(best.words) for found in batches for best, *_ in found]
 
-    def ours_whole(self) -> Said:
+    def ours_whole(self) -> Captions:
         """From images."""
         photos = [Photo(pixels) for pixels in self.pixels]  # new ones, of which nothing is remembered
-        return [c.tokens for found in self._lanes(self.captioner.caption, photos) for c in found]
+        return [c.tokens for found in self._concurrently(self.captioner.caption, photos) for c in found]
 
-    def plain(self, photos: int, *, together: bool = True, cached: bool = True, encode: bool = False) -> Said:
+    def plain(self, photos: int, *, together: bool = True, cached: bool = True, encode: bool = False) -> Captions:
         """The first so many photos, from grids or, to ``encode``, from images; a photo's cells are read once."""
         torch.set_num_threads(self.threads[encode])
         rules = replace(self.rules, together=together, cached=cached)
@@ -159,9 +161,9 @@ class Contest:
             self.threads[encode] = max(rates, key=rates.__getitem__)
 
     def _captioner(self, bundle: Bundle) -> StepwiseCaptioner:
-        return StepwiseCaptioner(bundle, CaptionOptions(self.search), Encoder(bundle))
+        return StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(self.search), Encoder(bundle.encoder))
 
-    def _lanes(self, work: Callable[..., T], items: Sequence[Photo] | Array) -> Iterator[T]:
+    def _concurrently(self, work: Callable[..., T], items: Sequence[Photo] | Array) -> Iterator[T]:
         """Batches at a time on single-threaded sessions, as the pipeline runs them."""
         with ThreadPoolExecutor(self.cores) as pool:
             yield from pool.map(work, [items[i : i + BATCH] for i in range(0, len(items), BATCH)])
@@ -181,7 +183,7 @@ class Outcome:
     bundle: Bundle
     threads: tuple[int, int]
     found: Mapping[str, Timed]
-    said: Mapping[str, Said]
+    said: Mapping[str, Captions]
 
 
 def main() -> None:
@@ -264,7 +266,7 @@ def details(outcome: Outcome) -> list[str]:
     lines = [
         f"## {bundle.name}",
         "",
-        f"`{bundle.name}` {bundle.version} ({bundle.card['captioner']['kind']}); PyTorch on {outcome.threads[0]}"
+        f"`{bundle.name}` {bundle.version} ({bundle.part('captioner').kind}); PyTorch on {outcome.threads[0]}"
         f" threads from grids, on {outcome.threads[1]} from images.",
         "",
         "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
@@ -281,7 +283,7 @@ def details(outcome: Outcome) -> list[str]:
     return lines
 
 
-def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Said]) -> str:
+def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Captions]) -> str:
     mine, its = found[ours], found[name]
     return (
         f"| {name} | {its.rate:.1f} | {mine.rate / its.rate:.1f} | {1000 * its.cpu:.2f} | {its.cpu / mine.cpu:.1f} |"
@@ -289,7 +291,7 @@ def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Sai
     )
 
 
-def same(ours: Said, other: Said) -> float:
+def same(ours: Captions, other: Captions) -> float:
     """The share of equal sentences among those that both have."""
     pairs = list(zip(ours, other, strict=False))
     return sum(a == b for a, b in pairs) / len(pairs)

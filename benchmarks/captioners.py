@@ -85,11 +85,11 @@ def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[st
     """Captions the photos by the bundle of a run and scores what it says; also by a plain search if its own is none."""
     measured = json.loads((run / "measured.json").read_text("utf-8"))
     recipe, bundle = measured["recipe"], open_bundle(run / "bundle")
-    encoder = sum(weight.numel() for weight in weights(bundle, "encoder.onnx").values())
+    encoder = sum(weight.numel() for weight in weights(bundle.encoder, "encoder.onnx").values())
     kind = " ".join(filter(None, (recipe["decoder"]["kind"], recipe["decoder"].get("preset"))))
     minutes, rows = training_minutes(run, measured), list[Row]()
     for name, search in searches(run.name, Decoding(**recipe["search"])):
-        said, rate = captioned(bundle.folder, search, photos, cores)
+        said, rate = captioned(bundle.path, search, photos, cores)
         ends = sum(is_dangling(text) for text in said)
         rows.append(Row(
             name, kind, scores(said, references), wilson_interval(ends, len(said)), rate,

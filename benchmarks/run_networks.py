@@ -66,10 +66,11 @@ def opened(model: str, data: Path, scratch: Path) -> Networks:
 
 def as_floats(networks: Networks, scratch: Path) -> Networks:
     """The same with a float32 bundle of its modules."""
-    bundle, card = networks.bundle, networks.bundle.card["captioner"]
+    bundle, part = networks.bundle, networks.bundle.part("captioner")
+    card = part.card
     parts = assemble.Parts(
-        bundle.name, bundle.description, card["kind"], networks.encoder, Encoder(bundle).side, networks.decoder,
-        WordVocabulary(bundle.lines("vocabulary.txt"), [*card.get("languages", {"en": START})]),
+        bundle.name, bundle.description, part.kind, networks.encoder, Encoder(bundle.encoder).side, networks.decoder,
+        WordVocabulary(part.lines("vocabulary.txt"), [*card.get("languages", {"en": START})]),
         Decoding(max_length=card["max_length"], length_penalty=card["length_penalty"]),
     )  # fmt: skip
     assemble.export_bundle(parts, scratch / "bundle")
@@ -80,16 +81,17 @@ def of_run(run: Path, data: Path) -> Networks:
     """The modules of a run's recipe, with the weights of the bundle's graphs."""
     recipe = json.loads((run / "measured.json").read_text("utf-8"))["recipe"]
     bundle = open_bundle(run / "bundle")
-    _, cells, channels = bundle.session("begin.onnx").get_inputs()[0].shape
+    part = bundle.part("captioner")
+    _, cells, channels = part.session("begin.onnx").get_inputs()[0].shape
     decoder = build(
-        recipe["decoder"], words=len(bundle.lines("vocabulary.txt")), channels=channels, cells=cells,
+        recipe["decoder"], words=len(part.lines("vocabulary.txt")), channels=channels, cells=cells,
         max_length=recipe["data"]["max_length"],
     )  # fmt: skip
-    found = weights(bundle, "begin.onnx") | weights(bundle, "step.onnx")
+    found = weights(part, "begin.onnx") | weights(part, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
     wanted = [name for name, _ in decoder.named_parameters()]  # those that are tied once
     if missing := sorted({*wanted} - found.keys()):
-        raise BundleError(f"no weights named {', '.join(missing)}", item=str(bundle.folder))
+        raise BundleError(f"no weights named {', '.join(missing)}", item=str(part.path))
     decoder.load_state_dict({name: found[name] for name in wanted}, strict=False)
     encoder = open_backbone(Backbone(**recipe["backbone"]), data)
     if recipe["backbone"]["finetune"]:
@@ -101,5 +103,5 @@ def of_run(run: Path, data: Path) -> Networks:
 
 def in_bytes(bundle: Bundle) -> bool:
     """Whether the captioner's products are of integers."""
-    graphs = (onnx.load_model_from_string(bundle.read(f"captioner-{part}.onnx")) for part in ("begin", "step"))
+    graphs = (onnx.load_model_from_string(bundle.part("captioner").read(f"{part}.onnx")) for part in ("begin", "step"))
     return any(node.op_type == "DequantizeLinear" for graph in graphs for node in graph.graph.node)

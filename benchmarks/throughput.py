@@ -24,11 +24,12 @@ import numpy as np
 import onnxruntime
 import pyarrow.parquet as pq
 import torch
-from imagist.classifiers.text.bag import BagClassifier
 from PIL import Image
 
+from imagist.arrays import softmax
 from imagist.bundle import open_bundle
 from imagist.captioning.decoding import END, START
+from imagist.classifiers.image.linear import LinearClassifier
 from imagist.images import load as load_photos
 from imagist.images import rows
 from imagist.pipeline import load
@@ -71,9 +72,10 @@ def classify(table: Path, out: Path, *extra: str) -> None:
 def plain_loop(table: Path, number: int) -> int:
     """What a tutorial does: read, decode, encode, classify, greedy words, classify them; one image at a time."""
     bundle = open_bundle("embedded")
-    networks, texts = restore(bundle), BagClassifier(bundle, threads=torch.get_num_threads())
-    words = bundle.lines("vocabulary.txt")
-    head = bundle.session("image-classifier.onnx", torch.get_num_threads())
+    pipeline = load()
+    networks, texts, image = restore(bundle), pipeline.text_classifier, pipeline.image_classifier
+    assert isinstance(image, LinearClassifier)
+    words = bundle.part("captioner").lines("vocabulary.txt")
     encoded = pq.read_table(table, columns=["image"]).slice(0, number)["image"].to_pylist()
 
     def loop() -> int:
@@ -81,7 +83,7 @@ def plain_loop(table: Path, number: int) -> int:
             with torch.no_grad():
                 image = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
                 grid = networks.encoder(torch.from_numpy(np.array(image))[None])
-                head.run(None, {"grid": grid.numpy()})
+                softmax(grid.numpy().mean(1) @ image.matrix + image.bias)
                 memory, first = networks.decoder.begin(grid)
                 state, word, said = beams_of(first, 1), START, []
                 for _ in range(20):
@@ -121,7 +123,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     pipeline = load()
     photos = [photo for _, photo in load_photos(rows([str(table)])) if isinstance(photo, Photo)]
-    encoder = open_bundle("embedded").session("encoder.onnx", 1)
+    encoder = open_bundle("embedded").encoder.session("encoder.onnx", 1)
 
     def encode(batch: list[Photo]) -> int:
         return len([encoder.run(None, {"pixels": photo.pixels[None]}) for photo in batch])

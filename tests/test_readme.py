@@ -27,11 +27,17 @@ def commands():
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A working folder with what the examples name: a folder of images and a table of their paths."""
+    """A working folder with what the examples name: images, a table of their paths, labelled images."""
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for name in ("cat.jpg", "dog.jpg"):
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / "images" / name)
+    for label in ("cat", "dog"):
+        (tmp_path / "labelled" / label).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
+            pixels[..., ("cat", "dog").index(label)] //= 4
+            Image.fromarray(pixels).save(tmp_path / "labelled" / label / f"{number}.png")
     (tmp_path / "posts.csv").write_text("image,likes\nimages/cat.jpg,3\nimages/dog.jpg,5\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -45,6 +51,9 @@ def test_there_is_something_to_check():
 @pytest.mark.parametrize("line", commands())
 def test_a_command_does_what_it_says(desk, line, capsys):
     words = shlex.split(line)[1:]
+    if "models/mine" in words and words[0] != "fit":
+        assert main(["fit", "labelled", "--out", "models/mine", "--quiet"]) == 0
+        capsys.readouterr()
     assert main(words) == 0, capsys.readouterr().err
     printed = capsys.readouterr()
     for option in ("--out", "--report", "--attention"):

@@ -191,6 +191,17 @@ class Bundle(Folder):
         """Bytes of the files of all its parts."""
         return sum((folder.path / name).stat().st_size for folder in self.folders() for name in folder.files)
 
+    @property
+    def encoder(self) -> Folder:
+        """The folder of its encoder.
+
+        Raises:
+            BundleError: It has none.
+        """
+        if not self.has(ENCODER):
+            raise BundleError("the model has no encoder", item=self.name, remedy="choose another with --model")
+        return open_folder(self.path / ENCODER)
+
     def folders(self) -> Iterator[Folder]:
         """Its encoders and parts."""
         yield from (open_folder(self.path / name) for name in self.card["parts"])

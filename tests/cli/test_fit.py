@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,25 @@ def test_an_unreadable_image_ends_with_its_own_code(tmp_path, capsys):
     (tmp_path / "images" / "red" / "empty.png").write_bytes(b"")
     assert main(["fit", str(tmp_path / "images"), "--out", str(tmp_path / "mine"), "--quiet"]) == 3
     assert "empty.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("absent", ["torch", "sklearn"])
+def test_it_needs_scikit_learn_and_no_torch(tmp_path, absent):
+    coloured.write_folders(tmp_path / "images", 3)
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {absent!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from imagist.cli.main import main\n"
+        f"sys.exit(main(['fit', {str(tmp_path / 'images')!r}, '--out', {str(tmp_path / 'mine')!r}, '--quiet']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if absent == "torch":
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 2
+        assert "pip install 'imagist[fit]'" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import Array
-from imagist.bundle import ENCODER, Bundle, copy_part, open_folder, write_bundle, write_part
+from imagist.bundle import ENCODER, Bundle, copy_part, write_bundle, write_part
 from imagist.classifiers.calibration import KIND as TEMPERATURE
 from imagist.classifiers.fusion.scores import KIND as SCORE
 from imagist.classifiers.image.linear import LinearClassifier
@@ -94,7 +94,7 @@ class Classifiers:
             name: Of the new one.
             description: One line about it.
         """
-        encoder = Encoder(open_folder(captioner.path / ENCODER))
+        encoder = Encoder(captioner.encoder)
         fusions, calibrations = {}, {}
         for taxonomy, fitted in self.fusion.items():
             fusions[taxonomy] = {"weight": fitted["weight"], "interval": fitted["interval"]}

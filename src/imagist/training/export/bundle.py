@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from imagist.arrays import Array, Pixels
-from imagist.bundle import ENCODER, Bundle, copy_part, open_bundle, open_folder, write_bundle, write_part
+from imagist.bundle import Bundle, copy_part, open_bundle, open_folder, write_bundle, write_part
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import Decoding, generate
 from imagist.captioning.options import CaptionOptions
@@ -137,7 +137,7 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
         log-probabilities.
     """
     bundle = open_bundle(folder)
-    encoder = GraphEncoder(open_folder(bundle.path / ENCODER))
+    encoder = GraphEncoder(bundle.encoder)
     settings = replace(parts.search, nbest=1)
     inputs = [Photo(pixels) for pixels in photos]
     captions = StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(settings), encoder).caption(inputs)

@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from imagist.bundle import ENCODER, Bundle, Folder, open_folder
+from imagist.bundle import Bundle, Folder
 from imagist.errors import BundleError
 from imagist.images.encoder import GRAPH
 from imagist.training.encoders.backbone import HALF
@@ -40,7 +40,7 @@ def restore(bundle: Bundle) -> Restored:
         BundleError: A file lacks weights that the modules have.
     """
     encoder = folded(GridEncoder(Encoder(), Encoder.channels, HALF, HALF))
-    grids, captioner = open_folder(bundle.path / ENCODER), bundle.part("captioner")
+    grids, captioner = bundle.encoder, bundle.part("captioner")
     _fill(encoder.network, {name.partition(".")[2]: weight for name, weight in weights(grids, GRAPH).items()}, grids)
     found = weights(captioner, "begin.onnx") | weights(captioner, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
