@@ -13,7 +13,7 @@ def shipped(tmp_path, monkeypatch):
     encoder = {"encoder": lambda path: bundle.write_part(path, "onnx", encoder__onnx=b"x" * 1_500_000)}
     bundle.write_bundle(folder, {"name": "tiny", "description": "for tests"}, encoder)
     (folder / "MODEL_CARD.md").write_text("# Tiny\n\nIs bad at everything.\n")
-    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle.models, "SHIPPED", tmp_path)
     return folder
 
 
