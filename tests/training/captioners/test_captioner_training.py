@@ -45,7 +45,7 @@ def table(path, number, first):
     rows = []
     for i in range(number):
         colour = [*COLOURS][i % 3]
-        said = [f"a {colour} square", f"the image shows a {colour} square", f"one square that is {colour}"]
+        said = [f"a {colour} square", f"the picture shows a {colour} square", f"one square that is {colour}"]
         rows.append({
             "image": {"bytes": image(colour, first + i), "path": f"{first + i}.png"}, "captions": said,
             "de": f"ein {GERMAN[colour]} Quadrat",
@@ -71,7 +71,7 @@ def recipe(*changes, **more):
                  "max_length": 8},
         "backbone": {"name": "test_efficientnet", "weights": "weights.safetensors", "image_size": 64, "views": 2},
         "decoder": {"kind": "attention", "hidden_size": 24, "embedding_size": 16, "attention_size": 16, "dropout": 0.0},
-        "cross_entropy": {"epochs": 60, "batch_size": 12, "captions_per_image": 3, "learning_rate": 2e-2,
+        "cross_entropy": {"epochs": 40, "batch_size": 12, "captions_per_image": 3, "learning_rate": 2e-2,
                           "warmup_steps": 5, "ema_decay": 0.9, "patience": 0,
                   "first_eval": 0.99},
         "search": {"beam": 2, "max_length": 8},
