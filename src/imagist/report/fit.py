@@ -1,4 +1,4 @@
-"""What a fit is worth, for people: lines for a terminal, a page and a model card in the model's folder."""
+"""The results of a fit: lines for a terminal, a page and a model card in the model's folder."""
 
 from __future__ import annotations
 

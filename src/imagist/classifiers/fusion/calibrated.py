@@ -1,4 +1,4 @@
-"""Honest from end to end: a temperature for each opinion, the weight between them, a temperature for the result.
+"""Calibration and fusion together: a temperature for each classifier, the weight, and a temperature for the fused.
 
 Shapes: N items; C classes.
 """
@@ -19,14 +19,14 @@ from imagist.protocols import Fusion
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Two opinions, each at its temperature, fused, at a temperature again.
+    """Fuses calibrated probabilities of both classifiers and calibrates the result.
 
     Attributes:
-        image: Of the image's opinion.
-        text: Of the words'.
-        fusion: Joins the calibrated opinions.
-        fused: Of the result.
-        weight: How the fusion's weight was chosen: the curve of w, and the interval of the choice.
+        image: Temperature of the image classifier.
+        text: Temperature of the text classifier.
+        fusion: Fuses the calibrated probabilities.
+        fused: Temperature of the fused.
+        weight: The choice of the weight: its curve and its interval.
     """
 
     image: Temperature
@@ -36,7 +36,7 @@ class Calibrated:
     weight: FittedWeight
 
     def fuse(self, image: Array, text: Array) -> Array:
-        """float32 ``[N, C]`` from two of the same shape, as the classifiers gave them; rows sum to 1.
+        """float32 ``[N, C]`` from the classifiers' own probabilities, of the same shape; rows sum to 1.
 
         Raises:
             UsageError: Different shapes, or rows that are no distributions.
@@ -58,17 +58,17 @@ def calibrate(
 ) -> Calibrated:
     """Fits temperatures, weight, and the temperature of the fused, in this order, on the same held-out items.
 
-    A weighted mean of two calibrated opinions is less sure than it is right (Ranjan and Gneiting 2010), so that the
-    last temperature is mostly below 1. Each is fitted as if there were one more item, on which the classifier errs, so
-    that a classifier which makes no mistake on few items does not come out as certain.
+    A weighted mean of calibrated probabilities is underconfident (Ranjan and Gneiting 2010), so the last temperature is
+    mostly below 1. Each temperature is fitted as if there were one more item, misclassified: a classifier without an
+    error on few items then does not become certain.
 
     Args:
-        image: ``[N, C]``, what the image says, not yet calibrated.
-        text: ``[N, C]``, what the words say, not yet calibrated.
+        image: ``[N, C]``, probabilities of the image classifier, not calibrated.
+        text: ``[N, C]``, probabilities of the text classifier, not calibrated.
         targets: Integers ``[N]``, 0..C-1.
         family: The fusion of a weight, as in `fit_weight`.
-        weight: w, where it is given and not to be chosen; the curve is computed all the same.
-        objective: Of the choice of the weight.
+        weight: w, if it is given instead of chosen; the curve is computed as well.
+        objective: By which the weight is chosen.
         grid: Weights tried.
         resamples: For the interval of the weight.
         seed: Of the resamples.

@@ -1,4 +1,4 @@
-"""What every fusion needs of the two opinions: one shape, their logarithms, and the way back to probabilities.
+"""What fusions share: the check of shapes, and the likelihood that their parameters are fitted by.
 
 Shapes: N items; C classes.
 """
@@ -12,7 +12,7 @@ from imagist.errors import UsageError
 
 
 def check_shapes(image: AnyArray, text: AnyArray) -> None:
-    """Makes sure that the two opinions are over the same items and classes.
+    """Makes sure that the probabilities of both classifiers are of the same items and classes.
 
     Raises:
         UsageError: They have different shapes.

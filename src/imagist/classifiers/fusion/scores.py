@@ -123,7 +123,7 @@ def fit_weight(
     resamples: int = 1000,
     seed: int = 0,
 ) -> FittedWeight:
-    """Chooses w on held-out items, which neither classifier was trained on and which will not judge the result.
+    """Chooses w on held-out items, on which neither classifier was trained and nothing will be measured.
 
     Negative log-likelihood is the default: it is convex in w, so it has one minimum, and it changes smoothly with every
     item, while the maximum of accuracy, a step function, is partly luck. It assumes calibrated probabilities. The
