@@ -8,6 +8,8 @@ LATEST ?= .venv-latest
 BIN := $(VENV)/bin
 IMAGES ?=
 STUDY ?= best
+# The tests keep every core busy with a process of its own; more threads in each would only wait for each other.
+test test-latest: export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 SOURCES := src tests benchmarks
 PIP := -m pip install --quiet --disable-pip-version-check

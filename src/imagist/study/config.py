@@ -99,7 +99,7 @@ class TextChoice:
 
     Attributes:
         name: Its name in tables and figures.
-        settings: ``kind`` (``bag``, ``transformer`` or ``zeroshot``) and the settings of that kind.
+        settings: ``kind`` (``tfidf``, ``transformer`` or ``zeroshot``) and the settings of that kind.
     """
 
     name: str
