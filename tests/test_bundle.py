@@ -228,3 +228,17 @@ class TestShipped:
         assert words[:3] == ("<end>", "<start>", "<unknown>")
         assert len({*words}) == len(words)
         assert all(words)
+
+
+@pytest.mark.parametrize("write", ["part", "model"])
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, write):
+    from imagist.bundle import write_bundle, write_part
+    from imagist.errors import OutputError
+
+    (tmp_path / "photo.jpg").write_bytes(b"kept")
+    with pytest.raises(OutputError, match="is a folder of something else"):
+        write_part(tmp_path, "uniform") if write == "part" else write_bundle(tmp_path, {"name": "x"}, {})
+    with pytest.raises(OutputError, match="is a file"):
+        write_part(tmp_path / "photo.jpg", "uniform")
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+    assert (tmp_path / "photo.jpg").read_bytes() == b"kept"

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from imagist.bundle.folders import CARD, Folder, open_folder
 from imagist.bundle.models import ENCODER, PARTS, SHIPPED, Bundle, is_bundle, list_bundles, open_bundle, open_part
-from imagist.bundle.writing import copy_part, fingerprint, npz, write_bundle, write_part
+from imagist.bundle.writing import check_target, copy_part, fingerprint, npz, write_bundle, write_part
 
 MODEL_CARD = "MODEL_CARD.md"
 """The file of a model that people read about it."""
@@ -38,6 +38,7 @@ __all__ = [
     "SHIPPED",
     "Bundle",
     "Folder",
+    "check_target",
     "copy_part",
     "fingerprint",
     "is_bundle",

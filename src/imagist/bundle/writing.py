@@ -15,7 +15,30 @@ import numpy as np
 from imagist.arrays import Array
 from imagist.bundle.folders import CARD, Folder, open_folder
 from imagist.bundle.models import Bundle, open_bundle
-from imagist.storage import atomic_folder
+from imagist.errors import OutputError
+from imagist.storage import atomic_folder, sha256_of
+
+
+def check_target(folder: Path, *, overwrite: bool = True) -> None:
+    """Makes sure that a model or a part may be written to a folder, which replaces what is there.
+
+    Args:
+        folder: Missing, empty, or a model or a part.
+        overwrite: Whether a model or a part may be replaced.
+
+    Raises:
+        OutputError: It is a file, it holds something else, or it is not to be replaced.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError("is a file", item=str(folder), remedy="name a folder")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / CARD).is_file():
+        raise OutputError("is a folder of something else", item=str(folder), remedy="name another folder")
+    if not overwrite:
+        raise OutputError("holds a model", item=str(folder), remedy="name another folder, or --overwrite")
 
 
 def write_part(
@@ -35,15 +58,16 @@ def write_part(
         files: Files by name, ``__`` in place of the dot, such as ``weights__npz``.
 
     Raises:
-        OutputError: The folder cannot be written to.
+        OutputError: The folder holds something else, or it cannot be written to.
     """
+    check_target(path)
     with atomic_folder(path) as draft:
         if fill:
             fill(draft)
         for name, content in files.items():
             (draft / name.replace("__", ".")).write_bytes(content)
         written = sorted(file for file in draft.rglob("*") if file.is_file())
-        hashes = {file.relative_to(draft).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in written}
+        hashes = {file.relative_to(draft).as_posix(): sha256_of(file) for file in written}
         _write_card(draft, {"kind": kind, **(card or {}), **({"files": hashes} if hashes else {})})
 
 
@@ -58,8 +82,9 @@ def write_bundle(
         parts: Writes each part into the folder that it is given; a key of `PARTS`, or ``encoder``.
 
     Raises:
-        OutputError: The folder cannot be written to.
+        OutputError: The folder holds something else, or it cannot be written to.
     """
+    check_target(Path(folder))
     with atomic_folder(Path(folder)) as draft:
         for name, write in parts.items():
             write(draft / name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagist.cli.parser import Parser, add_captioner_choice, add_changes, fraction, positive
-from imagist.errors import MissingExtra, OutputError, UsageError
+from imagist.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from imagist.training.fit.settings import CaptionerSettings, FitSettings
@@ -56,8 +56,10 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
+    from imagist.bundle import check_target
+
     settings = _settings(args)
-    _check_out(args)
+    check_target(args.out, overwrite=args.overwrite)
     try:
         from imagist.training.fit.fitting import fit
     except ModuleNotFoundError as error:
@@ -107,14 +109,3 @@ def _captioner(args: argparse.Namespace, found: CaptionerSettings) -> CaptionerS
     elif choice is not None:
         found = replace(found, kind=None, model=str(choice))
     return found if args.beam is None else replace(found, beam=args.beam)
-
-
-def _check_out(args: argparse.Namespace) -> None:
-    from imagist.bundle import CARD
-
-    if not args.out.exists() or not any(args.out.iterdir()):
-        return
-    if not (args.out / CARD).is_file():
-        raise OutputError("is a folder of something else", item=str(args.out), remedy="name another folder")
-    if not args.overwrite:
-        raise OutputError("holds a model", item=str(args.out), remedy="name another folder, or --overwrite")

@@ -38,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
     data = data_folder(args)
     if args.system and not args.save:
         raise UsageError("--system names what --save writes", remedy="name a folder with --save")
+    if args.save:
+        from imagist.bundle import check_target
+
+        check_target(args.save)
     try:
         from imagist.report.study.publish import publish
         from imagist.study.captions import Paths

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ class TfidfClassifier:
         """Changes with weights, vocabulary and labels."""
         return f"{KIND}-{fingerprint(self.labels.names, self.ngrams, self.idf, self.matrix, self.bias)}"
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The column of each n-gram."""
+        return {ngram: place for place, ngram in enumerate(self.ngrams)}
+
     def scores(self, texts: Sequence[str]) -> Array:
         """float32 ``[N, C]``, rows sum to 1. A text without a word of the vocabulary gets the softmax of the bias."""
         scores = np.zeros((len(texts), len(self.labels)), np.float32)
@@ -57,7 +63,7 @@ class TfidfClassifier:
 
     def hidden(self, texts: Sequence[str]) -> Array:
         """TF-IDF of the n-grams, float32 ``[N, W]``, rows of length 1 (or 0 where the text has none of them)."""
-        table = counts(texts, {ngram: place for place, ngram in enumerate(self.ngrams)})
+        table = counts(texts, self._places)
         table *= self.idf
         table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
         return table
