@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from imagist.bundle.checkpoints import load, quiet
 from imagist.captioning.options import CaptionOptions
-from imagist.captioning.pretrained.loading import load, quiet
 from imagist.errors import ModelFailed, UnknownName, UsageError
 from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
@@ -30,7 +30,7 @@ class Translator:
         batch_size: Most sentences at a time, >= 1.
 
     Raises:
-        ImagistError: As `imagist.captioning.pretrained.loading.load` raises; the tokenizer needs sentencepiece.
+        ImagistError: As `imagist.bundle.checkpoints.load` raises; the tokenizer needs sentencepiece.
     """
 
     def __init__(self, model: str, device: str = "cpu", *, batch_size: int = 32) -> None:

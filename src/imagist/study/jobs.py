@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import Array
+from imagist.bundle.checkpoints import model_folder
 from imagist.classifiers.image.labelmap import LabelMapClassifier
-from imagist.classifiers.text.transformer import model_folder
 from imagist.storage import digest_of
 from imagist.study.captions import Paths
 from imagist.study.config import ImageChoice, Study, TextChoice

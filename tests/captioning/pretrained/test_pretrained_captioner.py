@@ -187,10 +187,10 @@ def test_t5_has_no_bound(make):
 
 @pytest.mark.parametrize("name", ["blip2-opt", "blip2-t5"])
 def test_half_precision_writes_much_the_same(folders, make, name, some):
+    from imagist.bundle.checkpoints import load
     from imagist.captioning.backends.blip2 import _start
     from imagist.captioning.options import CaptionOptions
     from imagist.captioning.pretrained.captioner import PretrainedCaptioner
-    from imagist.captioning.pretrained.loading import load
 
     halved = load(str(folders(name)), "blip-2", "Blip2ForConditionalGeneration", dtype="bfloat16")
     options = CaptionOptions(decoding=Decoding(beam=1, max_length=1))

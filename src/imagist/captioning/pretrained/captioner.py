@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from imagist.bundle import CARD, open_part, write_part
+from imagist.bundle.checkpoints import Checkpoint, load, quiet, torch_threads
 from imagist.captioning.decoding import Decoding, seeds_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.generation import Generated, Generator, Start
-from imagist.captioning.pretrained.loading import Checkpoint, load, quiet
 from imagist.captioning.pretrained.presets import Preset, parse_model
 from imagist.captioning.reranking.mbr import expected_similarity
 from imagist.captioning.translation import TranslatedCaptioner, translator_into
@@ -117,7 +116,7 @@ class PretrainedCaptioner:
         """
         if not photos:
             return []
-        with _threads(self._threads), quiet():
+        with torch_threads(self._threads), quiet():
             found = self._generator.generate(self._pixels(photos), seeds_of(photos))
         return [self._caption(photo, hypotheses) for photo, hypotheses in zip(photos, found, strict=True)]
 
@@ -170,7 +169,7 @@ def load_captioner(
     Raises:
         UnknownName: No such preset, or no translator into the language.
         UsageError: Captions may become longer than the model can write.
-        ImagistError: Else as `imagist.captioning.pretrained.loading.load` raises.
+        ImagistError: Else as `imagist.bundle.checkpoints.load` raises.
     """
     into = translator_into(options, translator)
     if model and (Path(model) / CARD).is_file():
@@ -187,14 +186,3 @@ def _absolute(model: str) -> str:
     """The model with the path of its folder from the root, where it is a folder."""
     path, mark, preset = model.partition("#")
     return f"{Path(path).resolve()}{mark}{preset}" if Path(path).is_dir() else model
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Sets the number of threads within an operator, for as long as this lasts."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

