@@ -56,7 +56,7 @@ def test_all_well_is_zero_and_says_what_was_written(fake, photos, tmp_path, caps
 def test_quiet_says_only_what_went_wrong(fake, photos, tmp_path, capsys):
     assert fake(["classify", str(photos), "--out", str(tmp_path / "x.csv"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert fake(["classify", str(photos), "missing.jpg", "--out", str(tmp_path / "x.csv"), "--quiet"]) == 3
+    assert fake(["classify", str(photos), "missing.jpg", "--out", str(tmp_path / "y.csv"), "--quiet"]) == 3
     assert capsys.readouterr().err == "imagist: 1 of 8 inputs failed:\n  missing.jpg: no such file\n"
 
 
@@ -136,6 +136,42 @@ def test_its_own_output_can_be_its_input(fake, photos, tmp_path):
     assert fake(["classify", str(first), "--column", "source", "--out", str(second)]) == 0
     for before, after in zip(rows_of(first), rows_of(second), strict=True):
         assert after["input.probabilities"] == before["probabilities"] == after["probabilities"]
+
+
+@pytest.mark.parametrize("how", ["glob", "stdin", "symlink"])
+def test_a_table_that_is_read_is_never_replaced(fake, photos, tmp_path, monkeypatch, capsys, how):
+    table = tmp_path / "in.csv"
+    table.write_text("image,secret\nphotos/0.png,42\n")
+    before = table.read_bytes()
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "list.txt").write_text("photos/1.png\nin.csv\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos / '1.png'}\n{table}\n"))
+    sources = {"glob": f"{tmp_path}/in*.csv", "stdin": "-", "symlink": f"{tmp_path}/link.csv"}
+    source = sources.get(how, str(tmp_path / "list.txt"))
+    assert fake(["classify", source, "--out", str(table), "--overwrite"]) == 2
+    assert "in.csv: is an input, too (write to another file)" in capsys.readouterr().err
+    assert table.read_bytes() == before
+
+
+def test_a_table_of_captions_that_is_read_is_never_replaced(fake, photos, tmp_path, capsys):
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\n0.png,a cat\n")
+    captioner = ["--captioner", "recorded", "--captioner-model", str(table)]
+    assert fake(["classify", str(photos), *captioner, "--out", str(table), "--overwrite"]) == 2
+    assert "captions.csv: is an input, too" in capsys.readouterr().err
+
+
+def test_a_finished_table_is_replaced_only_if_asked(fake, photos, tmp_path, capsys):
+    out = tmp_path / "x.csv"
+    assert fake(["classify", str(photos / "0.png"), "--out", str(out)]) == 0
+    before = out.read_bytes()
+    for more in ([], ["--resume"]):
+        capsys.readouterr()
+        assert fake(["classify", str(photos), "--out", str(out), *more]) == 2
+        assert "x.csv: exists already (name another file, or replace it" in capsys.readouterr().err
+        assert out.read_bytes() == before
+    assert fake(["classify", str(photos), "--out", str(out), "--overwrite"]) == 0
+    assert len(rows_of(out)) == 7
 
 
 def test_a_list_on_stdin(fake, photos, tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import io
 import json
 import tarfile
+import zipfile
 
 import pytest
 
-from imagist.errors import ImageTooLarge, ManifestError
+from imagist.errors import ImageTooLarge, ManifestError, SourceNotFound
 from imagist.images import DecodeLimits
 from imagist.images.shards import check_shard, is_shard, shard_rows
 
@@ -20,7 +21,8 @@ def shard(path, members, mode="w"):
 
 def test_suffixes(tmp_path):
     assert all(is_shard(tmp_path / name) for name in ("a.tar", "a.b.TAR", "a.tar.gz", "a.tgz"))
-    assert not any(is_shard(tmp_path / name) for name in ("a.zip", "tar", "a.gz"))
+    assert is_shard(tmp_path / "a.zip")
+    assert not any(is_shard(tmp_path / name) for name in ("a.7z", "tar", "a.gz"))
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".tar", "w:gz")])
@@ -76,14 +78,106 @@ def test_members_over_the_limit_are_not_read(tmp_path):
     assert second.content == b"2"
 
 
-def test_links_and_folders_are_no_images(tmp_path):
-    path = tmp_path / "a.tar"
-    with tarfile.open(path, "w") as tar:
-        for name, kind in (("d.jpg", tarfile.DIRTYPE), ("l.jpg", tarfile.SYMTYPE), ("f.jpg", tarfile.FIFOTYPE)):
+def linked(path, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for name, kind, target in (
+            ("d.jpg", tarfile.DIRTYPE, ""),
+            ("a/l.jpg", tarfile.SYMTYPE, "../b/x.jpg"),
+            ("b/x.jpg", tarfile.REGTYPE, ""),
+            ("h.jpg", tarfile.LNKTYPE, "b/x.jpg"),
+            ("out.jpg", tarfile.SYMTYPE, "/etc/hostname"),
+            ("self.jpg", tarfile.SYMTYPE, "self.jpg"),
+            ("f.jpg", tarfile.FIFOTYPE, ""),
+        ):
             info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/hostname"
-            tar.addfile(info)
-    assert list(shard_rows(path)) == []
+            info.type, info.linkname, info.size = kind, target, 2 if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(b"ab"))
+    return path
+
+
+def test_links_are_followed_within_a_tar_file(tmp_path):
+    path = linked(tmp_path / "a.tar")
+    rows = {row.source.partition("#")[2]: row for row in shard_rows(path)}
+    assert list(rows) == ["a/l.jpg", "b/x.jpg", "h.jpg", "out.jpg", "self.jpg"]
+    assert [rows[name].content for name in ("a/l.jpg", "b/x.jpg", "h.jpg")] == [b"ab"] * 3
+    assert str(rows["out.jpg"].error) == "out.jpg: a link to /etc/hostname, which is not in the archive"
+    assert isinstance(rows["self.jpg"].error, SourceNotFound)
+
+
+def test_links_in_a_packed_tar_file_are_named(tmp_path):
+    errors = [row.error for row in shard_rows(linked(tmp_path / "a.tgz", "w:gz"))]
+    assert [error is None for error in errors] == [False, True, False, False, False]
+    assert "a link to ../b/x.jpg in a packed archive, which is not followed (unpack the archive)" in str(errors[0])
+
+
+def zipped(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+APPLE = [
+    ("__MACOSX/._000.jpg", b"junk"),
+    ("._000.jpg", b"junk"),
+    ("000.jpg", b"one"),
+    ("._000.txt", b"junk"),
+    ("000.txt", b"cap"),
+    (".DS_Store", b"junk"),
+]
+
+
+@pytest.mark.parametrize("make", [shard, zipped])
+def test_what_macos_adds_is_left_out(tmp_path, make):
+    (row,) = shard_rows(make(tmp_path / ("a.tar" if make is shard else "a.zip"), APPLE))
+    assert (row.source[-7:], row.content, row.columns) == ("000.jpg", b"one", {"txt": "cap"})
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [(".tar", "w"), (".tgz", "w:gz")])
+def test_sidecars_apart_from_their_images_are_found(tmp_path, suffix, mode):
+    members = [("./a.txt", b"A"), ("./b.txt", b"B"), ("./a.jpg", b"1"), ("./b.jpg", b"2"), ("./a.json", b'{"n": 1}')]
+    rows = list(shard_rows(shard(tmp_path / f"a{suffix}", members, mode)))
+    assert [(row.content, row.columns) for row in rows] == [(b"1", {"txt": "A", "n": 1}), (b"2", {"txt": "B"})]
+
+
+def test_members_are_known_by_their_first_bytes_too(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n" + bytes(300)
+    members = [("a.jpg_large", png), ("b.mp4", b"BM no image"), ("c", b"P1 neither")]
+    for path in (shard(tmp_path / "a.tar", members), zipped(tmp_path / "a.zip", members)):
+        (row,) = shard_rows(path)
+        assert (row.source, row.content) == (f"{path}#a.jpg_large", png)
+
+
+def test_an_archive_without_images_is_one_row_with_an_error(tmp_path):
+    for path in (shard(tmp_path / "a.tar", [("a.md", b"#")]), zipped(tmp_path / "a.zip", [])):
+        (row,) = shard_rows(path)
+        assert str(row.error) == f"{path}: no images in this archive"
+
+
+def test_a_zip_archive_with_a_damaged_and_an_encrypted_member(tmp_path):
+    path = zipped(tmp_path / "a.zip", [(f"{name}.jpg", bytes(range(256)) * 9) for name in "abc"])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"a.jpg") + 8] ^= 0xFF  # its data
+    header = content.index(b"PK\1\2", content.index(b"PK\1\2") + 1)
+    content[header + 8] |= 1  # encrypted, it says
+    path.write_bytes(content)
+    rows = list(shard_rows(path))
+    assert [row.error is None for row in rows] == [False, False, True]
+    assert "encrypted" in rows[1].error.message
+    assert all("cannot be read from the archive" in row.error.message for row in rows[:2])
+
+
+def test_a_link_in_a_zip_archive_is_followed(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b/x.jpg", b"ab")
+        for name, target in (("a/l.jpg", "../b/x.jpg"), ("a/n.jpg", "nowhere")):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, target)
+    _, first, second = shard_rows(path)
+    assert first.content == b"ab"
+    assert "a link that leads to nothing" in second.error.message
 
 
 def test_one_key_for_all_does_not_hold_all(tmp_path):
@@ -110,3 +204,6 @@ def test_what_is_no_shard(tmp_path, content):
         check_shard(path)
     (row,) = shard_rows(path)
     assert isinstance(row.error, ManifestError)
+    path = path.rename(tmp_path / "a.zip")
+    with pytest.raises(ManifestError, match=r"a\.zip: not a readable zip file"):
+        check_shard(path)

@@ -67,6 +67,39 @@ def test_a_folder_without_images(folder):
     assert "no images in this folder" in str(error)
 
 
+def test_what_is_hidden_in_a_folder_is_left_out(folder):
+    for name in ("._a.png", ".thumbnails/t.jpg", "__MACOSX/._a.png", "@eaDir/a.png", "sub/.ipynb_checkpoints/c.jpg"):
+        (folder / "in" / name).parent.mkdir(exist_ok=True)
+        (folder / "in" / name).write_bytes(PNG)
+    assert names("in") == IMAGES
+    assert names("in/.thumbnails") == ["in/.thumbnails/t.jpg"]  # who names it wants it
+    (folder / "empty/.a.png").write_bytes(PNG)
+    assert "no images in this folder; hidden files are left out" in str(only_error("empty"))
+
+
+def test_a_file_with_another_suffix_is_known_by_its_first_bytes(folder):
+    found = ["a.jpg_large", "b.jpg?itok=3", "c.jpg.1", "d.bin"]
+    for name in found:
+        (folder / "empty" / name).write_bytes(PNG)
+    bitmap = b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(36)
+    for name, content in (("e.dat", bitmap), ("f.dat", b"P6\n# by hand\n4 4\n255\n")):
+        (folder / "empty" / name).write_bytes(content)
+    for name, content in (("g.dat", b"BMW and others"), ("h.dat", b"P1 was a car"), ("i.mp4", b"\0\0\0 ftypisom")):
+        (folder / "empty" / name).write_bytes(content)
+    assert names("empty") == [f"empty/{name}" for name in [*found, "e.dat", "f.dat"]]
+
+
+def test_linked_folders_are_read_and_loops_are_not(folder):
+    (folder / "real").mkdir()
+    (folder / "real/c.jpg").touch()
+    (folder / "empty/linked").symlink_to(folder / "real")
+    (folder / "real/back").symlink_to(folder / "empty")
+    (folder / "empty/mad").symlink_to("mad")
+    (folder / "empty/nowhere").symlink_to("gone")
+    assert names("empty") == ["empty/linked/c.jpg"]
+    assert count(["empty"]) == 1
+
+
 def test_a_folder_that_holds_itself(folder):
     (folder / "in/sub/loop").symlink_to(folder / "in")
     (folder / "in/gone.jpg").symlink_to(folder / "nowhere")

@@ -6,11 +6,13 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from imagist.cli.parser import limits
 from imagist.engine import Interrupted, RunSpec, Summary, Task, run
 from imagist.engine.run import Each
 from imagist.engine.tasks import T
+from imagist.errors import OutputError
 from imagist.records import Row
 from imagist.report.terminal import printable
 
@@ -20,18 +22,22 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
 
     Raises:
         UsageError: ``--resume`` without ``--out``.
-        OutputError: The output cannot be written, or is one of the inputs.
+        OutputError: The output cannot be written, is one of the inputs, or is there already.
     """
     spec = RunSpec(
         tuple(args.sources),
         column=args.column,
         limits=limits(args),
         out=args.out,
+        overwrite=args.overwrite,
         resume=args.resume,
         batch_size=args.batch_size,
         workers=args.workers,
     )
     spec.check()
+    read = (args.captioner_model, getattr(args, "taxonomy", None))
+    if spec.out and any(spec.out.resolve() == Path(path).resolve() for path in read if path):
+        raise OutputError("is an input, too", item=str(spec.out), remedy="write to another file")
     return spec
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 SOURCES = """\
-Sources are files, folders (with all below), globs, http(s) addresses, CSV, JSONL or Parquet tables with a column of
-paths, addresses or image bytes, WebDataset shards (.tar), or - for a list of any of these on stdin."""
+Sources are files, folders (with all below that is not hidden), globs, http(s) addresses, CSV, JSONL or Parquet tables
+with a column of paths, addresses or image bytes, archives (WebDataset shards in .tar, .zip), or - for a list of any of
+these on stdin."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +82,7 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_outputs(parser: Parser) -> None:
-    """Adds the options of writing: output, resume, quiet."""
+    """Adds the options of writing: output, overwrite, resume, quiet."""
     group = parser.add_argument_group("writing")
     group.add_argument(
         "--out",
@@ -90,6 +91,7 @@ def add_outputs(parser: Parser) -> None:
         help="write a .csv, .jsonl or .parquet table, one row an input, in order; finished rows are in FILE.partial "
         "until the table is complete (default: a table on stdout)",
     )
+    group.add_argument("--overwrite", action="store_true", help="replace FILE where it is already there")
     group.add_argument(
         "--resume",
         action="store_true",

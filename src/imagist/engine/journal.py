@@ -31,6 +31,11 @@ SYNC_EVERY = 1.0
 _MAGIC = b'{"imagist journal":1,'
 
 
+def journal_of(out: Path) -> Path:
+    """The path of the journal of an output."""
+    return out.with_name(out.name + ".partial")
+
+
 class Journal:
     """Appends rows to the journal of one output and reads them back.
 
@@ -47,7 +52,7 @@ class Journal:
     """
 
     def __init__(self, out: Path, settings: Mapping[str, object], *, resume: bool) -> None:
-        self.path = out.with_name(out.name + ".partial")
+        self.path = journal_of(out)
         self._synced = float("-inf")
         try:
             self._file: BinaryIO = self.path.open("ab+")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from imagist.engine.journal import journal_of
 from imagist.engine.writer import check_output
 from imagist.errors import OutputError, UsageError
 from imagist.images import DecodeLimits, rows
@@ -23,6 +24,7 @@ class RunSpec:
         column: The column of images in tables; None finds it by its name.
         limits: Bounds on the bytes and the pixels of one image.
         out: The table to write, in the format of its suffix; None writes no file.
+        overwrite: Whether to replace a finished table that is already there.
         resume: Whether to continue from the journal of a run that was stopped.
         batch_size: Images in a batch, >= 1.
         workers: Threads that read and decode, >= 1.
@@ -33,6 +35,7 @@ class RunSpec:
     column: str | None = None
     limits: DecodeLimits = DEFAULT_LIMITS
     out: Path | None = None
+    overwrite: bool = False
     resume: bool = False
     batch_size: int = 32
     workers: int = 2
@@ -43,7 +46,7 @@ class RunSpec:
 
         Raises:
             UsageError: ``resume`` without ``out``.
-            OutputError: The output cannot be written, or is one of the inputs.
+            OutputError: The output cannot be written, is one of the inputs, or is there already.
         """
         if self.out is None:
             if self.resume:
@@ -52,6 +55,13 @@ class RunSpec:
         check_output(self.out)
         if any(self.out.resolve() == Path(source).resolve() for source in self.sources):
             raise OutputError("is an input, too", item=str(self.out), remedy="write to another file")
+        resumed = self.resume and journal_of(self.out).exists()  # which began with leave to replace the table
+        if self.out.exists() and not (self.overwrite or resumed):
+            raise OutputError(
+                "exists already",
+                item=str(self.out),
+                remedy="name another file, or replace it with overwrite (--overwrite)",
+            )
 
     def rows(self) -> Iterator[Row]:
         """The rows of the sources, in order, in constant memory; reads until the first row that can be used.
@@ -59,8 +69,9 @@ class RunSpec:
         Raises:
             UsageError: There is none.
             ManifestError: A table or shard cannot be read.
+            OutputError: A table among the sources is the output; raised as soon as it is met, also by the iterator.
         """
-        found = rows(self.sources, column=self.column, limits=self.limits)
+        found = rows(self.sources, column=self.column, limits=self.limits, output=self.out)
         missing: list[Row] = []
         for row in found:
             if row.error is None or row.source not in self.sources:

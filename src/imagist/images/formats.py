@@ -7,6 +7,7 @@ reach. Recognition is by content; names and declared types are never trusted.
 from __future__ import annotations
 
 import importlib
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,6 +135,11 @@ _MAGIC = {
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
     **{b"P%d%c" % (kind, space): "PPM" for kind in range(1, 7) for space in b" \t\r\n"},
 }
+MAGIC_BYTES = 256
+"""First bytes of a file by which it is recognised."""
+
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # the sizes of the header that follows "BM" and 12 bytes more
+_PPM_HEADER = re.compile(rb"P[1-6]\s+(?:#[^\n]*\s+)*\d+\s+(?:#[^\n]*\s+)*\d+\s")
 _REFUSED = {
     b"8BPS": "PSD",
     b"icns": "ICNS",
@@ -189,6 +195,20 @@ def _iso_media(content: bytes) -> Format | None:
     if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}:
         return FORMATS["HEIC"]
     return None
+
+
+def begins_like_image(head: bytes) -> bool:
+    """Whether a file whose name tells nothing is an image: as `recognise`, where text may begin like BMP and PPM, too.
+
+    Args:
+        head: Its first `MAGIC_BYTES`.
+    """
+    kind = recognise(head)
+    if kind is None:
+        return False
+    if kind.name == "BMP":
+        return int.from_bytes(head[14:18], "little") in _BMP_HEADERS
+    return kind.name != "PPM" or _PPM_HEADER.match(head) is not None
 
 
 def unknown(content: bytes) -> UnknownFormat:

@@ -1,114 +1,147 @@
-"""WebDataset shards to rows: tar files in which the parts of one sample follow each other and share their key.
+"""Archives of images to rows: WebDataset shards (tar) and zip.
 
-A member's key is its path up to the first dot of its name. Members with the suffix of an image become rows; ``.json``
+The parts of one sample share their key: a member's path up to the first dot of its name. Images become rows; ``.json``
 objects of the same key become carried columns, and ``.txt``, ``.cls`` and other JSON one column each, named after the
-suffix.
+suffix. The parts of a sample follow each other in a shard; where they lie apart they are found, too. Hidden members,
+and those that macOS adds (``._a.jpg``, ``__MACOSX``), are left out.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import tarfile
+import lzma
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tarfile import TarError
+from zipfile import BadZipFile
 
-from imagist.errors import ImageTooLarge, ManifestError
+from imagist.errors import ItemError, ManifestError, SourceNotFound
+from imagist.images.archives import Member, is_zip, members
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
-from imagist.images.formats import has_image_suffix
+from imagist.images.folders import is_hidden
+from imagist.images.formats import MAGIC_BYTES, begins_like_image, has_image_suffix
 from imagist.records import Row
 
-_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _SIDECARS = ("json", "txt", "cls")
 _LARGEST_SIDECAR = 1 << 20
 _LARGEST_SAMPLE = 32
-_UNREADABLE = (tarfile.TarError, OSError, EOFError, zlib.error)
+_UNREADABLE = (TarError, BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError)
+
+_Columns = Mapping[str, object]
 
 
 def is_shard(path: Path) -> bool:
-    """Whether the suffix is that of a shard."""
+    """Whether the suffix is that of an archive of images."""
     return path.name.lower().endswith(_SUFFIXES)
 
 
 def check_shard(path: Path) -> None:
-    """Raises ManifestError where nothing can be read from the shard."""
+    """Raises ManifestError where nothing can be read from the archive."""
     try:
-        with _opened(path):
-            pass
+        next(members(path), None)
     except _UNREADABLE as error:
-        raise ManifestError(f"not a readable tar file: {error}", item=str(path)) from error
+        raise _unreadable(path, error) from error
 
 
 def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
-    """The images of a shard, in order, named ``shard.tar#member``, in constant memory.
+    """The images of an archive, in order, named ``shard.tar#member``, in constant memory.
 
-    A shard that is damaged on the way gives the rows before the damage, then one with its ``error`` set.
+    An archive that is damaged on the way gives the rows before the damage, then one with its ``error`` set; so does one
+    without images.
     """
-    sample = _Sample(path, "")
+    apart = _columns_apart(path)
+    sample, empty = _Sample(""), True
     try:
-        with _opened(path) as tar:
-            for member in tar:
-                if not member.isreg():
-                    continue
-                folder, slash, name = member.name.rpartition("/")
-                stem, _, suffix = name.partition(".")
-                key = folder + slash + stem
-                if key != sample.key or len(sample.images) == _LARGEST_SAMPLE:
-                    yield from sample.rows()
-                    sample = _Sample(path, key)
-                sample.add(tar, member, suffix.lower(), limits)
+        for member in _visible(path):
+            key, suffix = _split(member.name)
+            if key != sample.key or len(sample.images) == _LARGEST_SAMPLE:
+                yield from sample.rows(apart)
+                sample = _Sample(key)
+            if suffix in _SIDECARS:
+                sample.columns |= _columns(member, suffix)
+            elif (row := _image(member, f"{path}#{member.name}", limits)) is not None:
+                sample.images.append(row)
+                empty = False
     except _UNREADABLE as error:
-        yield from sample.rows()
-        yield Row(str(path), error=ManifestError(f"not a readable tar file: {error}", item=str(path)))
+        yield from sample.rows(apart)
+        yield Row(str(path), error=_unreadable(path, error))
         return
-    yield from sample.rows()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
-    # tarfile unpacks gzip streams, too, but takes a truncated one for a whole one
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with (
-        gzip.GzipFile(path) if packed else path.open("rb") as content,
-        tarfile.open(fileobj=content, mode="r|") as tar,
-    ):
-        yield tar
+    yield from sample.rows(apart)
+    if empty:
+        yield Row(str(path), error=SourceNotFound("no images in this archive", item=str(path)))
 
 
 class _Sample:
-    """The members of one key: images and their columns."""
+    """Members that follow each other and share their key: images and their columns."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        self.path, self.key = path, key
+    def __init__(self, key: str) -> None:
+        self.key = key
         self.images: list[Row] = []
         self.columns: dict[str, object] = {}
 
-    def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str, limits: DecodeLimits) -> None:
-        if has_image_suffix(member.name):
-            name = f"{self.path}#{member.name}"
-            try:
-                limits.check_bytes(member.size, name)
-            except ImageTooLarge as error:
-                self.images.append(Row(name, error=error))
-            else:
-                self.images.append(Row(name, _content(tar, member)))
-        elif suffix in _SIDECARS and member.size <= _LARGEST_SIDECAR:
-            self.columns |= _columns(suffix, _content(tar, member).decode("utf-8", "replace").strip())
-
-    def rows(self) -> Iterator[Row]:
+    def rows(self, apart: Mapping[str, _Columns]) -> Iterator[Row]:
+        columns = {**apart.get(self.key, {}), **self.columns}
         for row in self.images:
-            yield Row(row.source, row.content, self.columns, row.error)
+            yield Row(row.source, row.content, columns, row.error)
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    return file.read() if file else b""
+def _columns_apart(path: Path) -> dict[str, dict[str, object]]:
+    """By key, the columns of sidecars that do not follow or precede their image; up to the first damage."""
+    apart: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    last, with_image, columns = "", True, dict[str, object]()
+    try:
+        for member in _visible(path):
+            key, suffix = _split(member.name)
+            if key != last:
+                if columns and not with_image:
+                    apart[last] |= columns
+                last, with_image, columns = key, False, {}
+            if suffix in _SIDECARS:
+                columns |= _columns(member, suffix)
+            else:
+                with_image = True
+    except _UNREADABLE:
+        pass  # it is reported where the images are read
+    if columns and not with_image:
+        apart[last] |= columns
+    return dict(apart)
 
 
-def _columns(suffix: str, text: str) -> dict[str, object]:
+def _visible(path: Path) -> Iterator[Member]:
+    return (each for each in members(path) if not any(map(is_hidden, each.name.split("/"))))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The key and the suffix of a member."""
+    folder, slash, file = name.rpartition("/")
+    stem, _, suffix = file.partition(".")
+    return folder + slash + stem, suffix.lower()
+
+
+def _image(member: Member, name: str, limits: DecodeLimits) -> Row | None:
+    """The row of a member, with its error where it cannot be read; None where it is no image."""
+    known = has_image_suffix(member.name)
+    try:
+        if not known and (member.is_link or not begins_like_image(member.read(MAGIC_BYTES))):
+            return None
+        limits.check_bytes(member.size, name)
+        content = member.read(limits.max_bytes + 1)
+        limits.check_bytes(len(content), name)
+    except ItemError as error:
+        return Row(name, error=error) if known else None
+    return Row(name, content)
+
+
+def _columns(member: Member, suffix: str) -> dict[str, object]:
+    if member.size > _LARGEST_SIDECAR or member.is_link:
+        return {}
+    try:
+        text = member.read(_LARGEST_SIDECAR).decode("utf-8", "replace").strip()
+    except ItemError:
+        return {}
     if suffix == "json":
         try:
             value = json.loads(text)
@@ -117,3 +150,8 @@ def _columns(suffix: str, text: str) -> dict[str, object]:
         return value if isinstance(value, dict) else {suffix: value}
     is_class = suffix == "cls" and text.isdecimal()
     return {suffix: int(text) if is_class else text}
+
+
+def _unreadable(path: Path, error: BaseException) -> ManifestError:
+    kind = "zip" if is_zip(path) else "tar"
+    return ManifestError(f"not a readable {kind} file: {error}", item=str(path))

@@ -6,20 +6,20 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from imagist.errors import ManifestError, SourceNotFound, UnknownFormat
+from imagist.errors import ManifestError, OutputError, SourceNotFound, UnknownFormat
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.fetch import is_url
-from imagist.images.formats import has_image_suffix, recognise
+from imagist.images.folders import folder_images, is_image
 from imagist.images.manifests import check_manifest, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.tables import is_table, open_table
 from imagist.records import Row
 
 _STDIN = "-"
-_MAGIC_BYTES = 256
 _NO_IMAGES = {  # suffixes of files that users give in place of images or tables: what they are, and what to do
     ".txt": ("a text, not an image", "if it lists images, give it on stdin: - < {}"),
     ".gz": ("a packed file, not an image", "unpack it"),
@@ -35,14 +35,15 @@ def rows(
     column: str | None = None,
     stdin: TextIO | None = None,
     limits: DecodeLimits = DEFAULT_LIMITS,
+    output: Path | None = None,
 ) -> Iterator[Row]:
     """Every input that some sources name, in order, in constant memory; nothing is decoded yet.
 
     Each source is one of
 
     - a file: an image, whatever its name;
-    - a folder: the images in it and below, sorted by name, known by their suffix in any case, or by their first
-      bytes where they have no suffix;
+    - a folder: the images in it and below, also through links, sorted by name, known by their suffix in any case, or
+      by their first bytes; what is hidden is left out;
     - a glob, with ``**`` for any depth: the files it matches, sorted (and folders, where there is no ``**``);
     - ``-``: any of these, one a line, on stdin;
     - an http(s) address;
@@ -57,18 +58,17 @@ def rows(
         column: The column of images in tables; found by its name where it is None.
         stdin: Read for ``-``; the process's own where it is None.
         limits: Members of shards over ``max_bytes`` are not read.
+        output: A file that is about to be replaced, and so must not be a table among the sources.
 
     Raises:
+        OutputError: It is one; raised here for files and globs, and when it is met for names on stdin.
         ManifestError: A table or shard among the sources cannot be used; raised here, before anything is read. One
             that is met only later (in a glob, on stdin) becomes a row instead.
     """
+    reader = _Reader(column, limits, output)
     for source in sources:
-        path = Path(source)
-        if path.is_file() and is_table(path):
-            check_manifest(path, column)
-        elif path.is_file() and is_shard(path):
-            check_shard(path)
-    return (row for source in _listed(sources, stdin) for row in _rows(source, column, limits))
+        reader.check(source)
+    return (row for source in _listed(sources, stdin) for row in reader.rows(source))
 
 
 def count(sources: Sequence[str]) -> int | None:
@@ -101,25 +101,62 @@ def _listed(sources: Iterable[str], stdin: TextIO | None) -> Iterator[str]:
             yield source
 
 
-def _rows(source: str, column: str | None, limits: DecodeLimits) -> Iterator[Row]:
-    for found in _expand(source):
-        if isinstance(found, Row):
-            yield found
-        elif is_shard(Path(found)):
-            yield from shard_rows(Path(found), limits)
-        elif is_table(Path(found)):
-            try:
-                yield from manifest_rows(Path(found), column)
-            except ManifestError as error:
-                yield Row(found, error=error)
-        else:
-            yield Row(found, error=_unusable(found))
+@dataclass(frozen=True)
+class _Reader:
+    """Reads sources; see `rows` for the settings."""
+
+    column: str | None
+    limits: DecodeLimits
+    output: Path | None
+
+    def check(self, source: str) -> None:
+        """Raises the error of a table or shard that cannot be used, where it can be told before anything is read."""
+        path = Path(source)
+        if path.is_file() and is_table(path):
+            self._spare_output(source)
+            check_manifest(path, self.column)
+        elif path.is_file() and is_shard(path):
+            check_shard(path)
+        elif self.output and glob.has_magic(source) and not is_url(source) and not os.path.lexists(source):
+            for match in glob.iglob(source, recursive=True):  # noqa: PTH207
+                self._spare_output(match)
+
+    def rows(self, source: str) -> Iterator[Row]:
+        """The rows of one source."""
+        for found in _expand(source):
+            if isinstance(found, Row):
+                yield found
+            elif is_shard(Path(found)):
+                yield from shard_rows(Path(found), self.limits)
+            elif is_table(Path(found)):
+                yield from self._table(found)
+            else:
+                yield Row(found, error=_unusable(found))
+
+    def _table(self, path: str) -> Iterator[Row]:
+        self._spare_output(path)
+        try:
+            yield from manifest_rows(Path(path), self.column)
+        except ManifestError as error:
+            yield Row(path, error=error)
+
+    def _spare_output(self, path: str) -> None:
+        if self.output is not None and _is_same(path, self.output):
+            raise OutputError("is an input, too", item=str(self.output), remedy="write to another file")
+
+
+def _is_same(path: str, other: Path) -> bool:
+    """Whether two names are of one file; False where either does not exist."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121
+    except (OSError, ValueError):
+        return False
 
 
 def _unusable(path: str) -> UnknownFormat | None:
     """Why a file that a source names is no image, where its suffix and its first bytes tell."""
     problem, remedy = _NO_IMAGES.get(os.path.splitext(path)[1].lower(), ("", ""))  # noqa: PTH122
-    if not problem or not os.path.isfile(path) or _is_recognised(path):  # noqa: PTH113
+    if not problem or not os.path.isfile(path) or is_image(path):  # noqa: PTH113
         return None
     return UnknownFormat(problem, item=path, remedy=remedy.format(path))
 
@@ -129,7 +166,7 @@ def _expand(source: str) -> Iterator[str | Row]:
     if is_url(source):
         yield Row(source)
     elif os.path.isdir(source):  # noqa: PTH112  (strings throughout, so that rows are named as the user wrote them)
-        yield from _folder(source)
+        yield from folder_images(source)
     elif os.path.lexists(source):
         yield source
     elif glob.has_magic(source):
@@ -146,45 +183,6 @@ def _glob(pattern: str) -> Iterator[str | Row]:
         yield from _expand(match)
     if not matches:
         yield _missing(pattern, "matches no file")
-
-
-def _folder(folder: str) -> Iterator[str | Row]:
-    empty = True
-    waiting = [(folder, True)]
-    while waiting:
-        path, is_folder = waiting.pop()
-        if not is_folder:
-            empty = False
-            yield path
-            continue
-        try:
-            with os.scandir(path) as entries:
-                found = [(e.path, e.is_dir(follow_symlinks=False)) for e in entries]
-        except OSError as error:
-            empty = False
-            yield _missing(path, f"cannot be listed: {error.strerror}")
-            continue
-        waiting += sorted((each for each in found if each[1] or _is_image(each[0])), reverse=True)
-    if empty:
-        yield _missing(folder, "no images in this folder")
-
-
-def _is_image(path: str) -> bool:
-    """By its suffix, or, where it has none (as downloads often have), by its first bytes."""
-    if has_image_suffix(path):
-        return True
-    if os.path.splitext(path)[1] or not os.path.isfile(path):  # noqa: PTH113, PTH122
-        return False
-    return _is_recognised(path)
-
-
-def _is_recognised(path: str) -> bool:
-    """Whether a file begins like an image."""
-    try:
-        with Path(path).open("rb") as file:
-            return recognise(file.read(_MAGIC_BYTES)) is not None
-    except OSError:
-        return False
 
 
 def _missing(source: str, problem: str) -> Row:

@@ -1,0 +1,145 @@
+"""The files in tar and zip archives, one at a time."""
+
+from __future__ import annotations
+
+import gzip
+import posixpath
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from imagist.errors import CorruptImage, SourceNotFound
+
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive; it can be read until the next one is asked for.
+
+    Attributes:
+        name: Its path in the archive, with ``/``.
+        size: In bytes, as the archive states it; 0 for a link.
+        read: Its first bytes, as many as asked for at most. Raises an `ItemError` where this member alone cannot be
+            read; errors of the archive otherwise.
+        is_link: Whether it is a link; ``read`` gives the bytes of the file that it leads to.
+    """
+
+    name: str
+    size: int
+    read: Callable[[int], bytes]
+    is_link: bool = False
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the suffix is that of a zip archive."""
+    return path.suffix.lower() == ".zip"
+
+
+def members(path: Path) -> Iterator[Member]:
+    """The files and links of an archive, in order, in constant memory.
+
+    Raises:
+        OSError, EOFError, TarError, BadZipFile, zlib.error: It cannot be read from there on.
+    """
+    return _zip_members(path) if is_zip(path) else _tar_members(path)
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    # tarfile unpacks gzip streams, too, but takes a truncated one for a whole one
+    with (
+        closing(_TarLinks(path, packed=packed)) as links,
+        gzip.GzipFile(path) if packed else path.open("rb") as content,
+        tarfile.open(fileobj=content, mode="r|") as tar,
+    ):
+        for member in tar:
+            tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them
+            if member.isreg():
+                yield Member(member.name, member.size, _FromStart(tar, member).read)
+            elif member.issym() or member.islnk():
+                yield Member(member.name, 0, links.reader(member), is_link=True)
+
+
+class _FromStart:
+    """Reads a member of a stream several times from its start, though the stream goes forward only."""
+
+    def __init__(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        self._file = tar.extractfile(member)
+        self._begun = b""
+
+    def read(self, length: int) -> bytes:
+        if self._file and length > len(self._begun):
+            self._begun += self._file.read(length - len(self._begun))
+        return self._begun[:length]
+
+
+class _TarLinks:
+    """Reads the files that links of a tar file lead to.
+
+    Args:
+        path: The tar file.
+        packed: Whether it is compressed: there are no jumps in it then.
+    """
+
+    def __init__(self, path: Path, *, packed: bool) -> None:
+        self._path, self._packed = path, packed
+        self._tar: tarfile.TarFile | None = None
+
+    def reader(self, link: tarfile.TarInfo) -> Callable[[int], bytes]:
+        def read(length: int) -> bytes:
+            if self._packed:
+                problem, remedy = f"a link to {link.linkname} in a packed archive", "unpack the archive"
+                raise SourceNotFound(f"{problem}, which is not followed", item=link.name, remedy=remedy)
+            self._tar = self._tar or tarfile.open(self._path, "r:")  # noqa: SIM115
+            try:
+                file = self._tar.extractfile(link.name)
+            except (KeyError, RecursionError):
+                file = None
+            if file is None:
+                raise SourceNotFound(f"a link to {link.linkname}, which is not in the archive", item=link.name)
+            return file.read(length)
+
+        return read
+
+    def close(self) -> None:
+        if self._tar is not None:
+            self._tar.close()
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            is_link = stat.S_ISLNK(member.external_attr >> 16)
+            size = 0 if is_link else member.file_size
+            yield Member(member.filename, size, _zip_reader(archive, member, is_link=is_link), is_link=is_link)
+
+
+def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: bool) -> Callable[[int], bytes]:
+    def read(length: int) -> bytes:
+        try:
+            with _opened(archive, member, is_link=is_link) as file:
+                return file.read(length)
+        except KeyError as error:
+            raise SourceNotFound(f"a link that leads to nothing: {error.args[0]}", item=member.filename) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+            # damaged, compressed by an unknown method, or encrypted
+            raise CorruptImage(f"cannot be read from the archive: {error}", item=member.filename) from error
+
+    return read
+
+
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: bool) -> IO[bytes]:
+    if not is_link:
+        return archive.open(member)
+    target = archive.read(member).decode("utf-8", "replace")
+    return archive.open(posixpath.normpath(posixpath.join(posixpath.dirname(member.filename), target)))
