@@ -138,7 +138,7 @@ def test_its_own_output_can_be_its_input(fake, photos, tmp_path):
         assert after["input.probabilities"] == before["probabilities"] == after["probabilities"]
 
 
-@pytest.mark.parametrize("how", ["glob", "stdin", "symlink"])
+@pytest.mark.parametrize("how", ["glob", "stdin", "symlink", "list"])
 def test_a_table_that_is_read_is_never_replaced(fake, photos, tmp_path, monkeypatch, capsys, how):
     table = tmp_path / "in.csv"
     table.write_text("image,secret\nphotos/0.png,42\n")

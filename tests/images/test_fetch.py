@@ -9,7 +9,7 @@ import pytest
 from imagist import __version__
 from imagist.errors import FetchFailed, ImageTooLarge
 from imagist.images import DecodeLimits, fetch
-from imagist.images.fetch import is_url
+from imagist.images.addresses import is_url
 
 BODY = b"image " * 20_000
 

@@ -159,6 +159,43 @@ def test_a_list_of_json(tmp_path):
     assert (second.source, second.error.message) == (f"{path}#1", "row 1 is int, not a JSON object")
 
 
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        ("http://a/1.jpg;http://a/2.jpg", ["http://a/1.jpg", "http://a/2.jpg"]),
+        ("http://a/1 https://a/2?b=c,d", ["http://a/1", "https://a/2?b=c,d"]),
+        ("1.jpg|2.PNG", ["1.jpg", "2.PNG"]),
+        ("1.jpg 2.jpg", ["1.jpg", "2.jpg"]),
+        ("my cat.jpg, my dog.jpg", ["my cat.jpg", "my dog.jpg"]),
+        ("['1.jpg', '2.jpg']", ["1.jpg", "2.jpg"]),
+        ('["1.jpg"]', ["1.jpg"]),
+        ("my cat, my dog.jpg", ["my cat, my dog.jpg"]),
+        ("[old].jpg", ["[old].jpg"]),
+        ("really.jpg;here.jpg", ["really.jpg;here.jpg"]),
+    ],
+)
+def test_several_images_in_a_text(tmp_path, cell, named):
+    (tmp_path / "really.jpg;here.jpg").touch()
+    (tmp_path / "a.jsonl").write_text(json.dumps({"image": cell, "n": 1}))
+    rows = list(manifest_rows(tmp_path / "a.jsonl"))
+    assert [row.source.removeprefix(f"{tmp_path}/") for row in rows] == named
+    assert [row.columns for row in rows] == [{"n": 1}] * len(named)
+
+
+def test_several_images_in_a_list(tmp_path):
+    images = [[{"bytes": b"1", "path": None}, {"bytes": b"2", "path": "b"}], [], None]
+    path = parquet(tmp_path, images=images, n=[1, 2, 3])
+    rows = list(manifest_rows(path))
+    assert [(row.source, row.content) for row in rows] == [
+        (f"{path}#0.1", b"1"),
+        ("b", b"2"),
+        (f"{path}#1", None),
+        (f"{path}#2", None),
+    ]
+    assert ["is empty" in str(row.error) for row in rows[2:]] == [True, True]
+    assert [row.columns["n"] for row in rows] == [1, 1, 2, 3]
+
+
 def test_images_in_data_addresses(tmp_path):
     (row,) = manifest_rows(csv(tmp_path, "image", '"data:image/jpeg;base64,anBlZw=="'))
     assert (row.source, row.content) == (f"{tmp_path / 'posts.csv'}#2", b"jpeg")

@@ -1,12 +1,15 @@
+import base64
+import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
 
 import pytest
 
-from imagist.errors import ManifestError, SourceNotFound, UnknownFormat
+from imagist.errors import ManifestError, SettingError, SourceNotFound, UnknownFormat
 from imagist.images import count, rows
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(300)
@@ -40,16 +43,18 @@ def only_error(*sources, **options):
 
 
 def test_a_file_is_a_row_whatever_its_name(folder):
-    assert names("in/note.txt", "./in/a.png") == ["in/note.txt", "./in/a.png"]
-    assert count(["in/note.txt", "in/a.png"]) == 2
+    assert names("in/README", "./in/a.png") == ["in/README", "./in/a.png"]
+    assert count(["in/README", "in/a.png"]) == 2
 
 
 def test_files_that_are_no_images_have_a_remedy(folder):
-    for name, remedy in (("a.txt", "- < a.txt"), ("p.csv.gz", "unpack it"), ("p.xlsx", "save it as CSV")):
-        (folder / name).write_text("a.jpg\n")
+    for name, remedy in (("p.gz", "unpack it"), ("p.xlsx", "save it as CSV"), ("p.json", "one a line in .jsonl")):
+        (folder / name).write_text('{"a": 1}')
         (row,) = rows([name])
         assert isinstance(row.error, UnknownFormat)
         assert remedy in row.error.remedy
+    (row,) = rows(["in/n*"])
+    assert row.error.remedy == "if it lists images, name the file itself: in/note.txt"
     (folder / "really.txt").write_bytes(PNG)
     (row,) = rows(["really.txt"])
     assert row.error is None
@@ -150,6 +155,70 @@ def test_a_list_on_stdin(folder):
     (folder / "x.jpg").touch()
     assert names("x.jpg", "-", "in/b.JPG", stdin=listed) == expected
     assert count(["-"]) is None
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_list_in_a_file(folder, packed):
+    lines = ["a.png", "  sub/*.G*f ", "", "http://a/b.txt", "empty/../in/b.JPG", "nowhere.jpg", "other.txt"]
+    text = "\r\n".join(lines).encode()
+    path = folder / ("in/list.txt.gz" if packed else "in/list.txt")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    found = list(rows([f"in/{path.name}"]))
+    expected = ["in/a.png", "in/sub/c.Gif", "http://a/b.txt", "empty/../in/b.JPG", "nowhere.jpg", f"in/{path.name}#7"]
+    assert [row.source for row in found] == expected
+    assert [row.error is None for row in found] == [True] * 4 + [False] * 2
+    assert "other.txt is a list in a list" in str(found[-1].error)
+    assert count([f"in/{path.name}"]) is None
+
+
+def test_the_folder_of_a_list_and_of_a_table(folder):
+    (folder / "list.txt").write_text("a.png\n")
+    (folder / "posts.csv").write_text("path\na.png\n")
+    assert names("list.txt", "posts.csv", images=folder / "in") == [str(folder / "in/a.png")] * 2
+    with pytest.raises(SettingError, match="no such folder"):
+        rows(["list.txt"], images=folder / "gone")
+
+
+def test_lines_of_a_list_that_are_not_utf8(folder):
+    (folder / "list.txt").write_bytes(b"Andr\xe9.jpg\nin/a.png\n")
+    first, second = rows(["list.txt"])
+    assert (first.source, first.error.message) == ("list.txt#1", "line 1 has a byte 0xe9 that is not UTF-8")
+    assert second.source == "in/a.png"
+
+
+@pytest.mark.parametrize("name", ["p.csv.gz", "p.jsonl.gz", "p.json", "p.json.gz", "paths.json"])
+def test_packed_tables_and_lists_of_json(folder, name):
+    text = {"p.csv.gz": "image\na.png\nb.png\n", "p.jsonl.gz": '{"image": "a.png"}\n{"image": "b.png"}\n'}
+    listed = '["a.png", "b.png"]' if name == "paths.json" else '[{"image": "a.png"}, {"image": "b.png"}]'
+    content = text.get(name, listed).encode()
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert names(name) == ["a.png", "b.png"]
+
+
+def test_a_packed_table_that_is_cut_short_gives_what_it_has(folder):
+    lines = "".join(f"{n}.png,{os.urandom(8).hex()}\n" for n in range(5000))
+    content = gzip.compress(f"image,x\n{lines}".encode())
+    (folder / "p.csv.gz").write_bytes(content[: len(content) // 2])
+    *found, last = rows(["p.csv.gz"])
+    assert len(found) > 1000
+    assert all(row.error is None for row in found)
+    assert "cannot be read from line" in str(last.error)
+    (folder / "q.csv.gz").write_bytes(content[:4])
+    with pytest.raises(ManifestError, match=r"q\.csv\.gz"):
+        rows(["q.csv.gz"])
+
+
+def test_addresses_that_hold_the_image_or_name_a_file(folder):
+    address = "data:image/png;base64," + base64.b64encode(PNG).decode()
+    first, second, third = rows([address, f"file://{folder}/in/a.png", "file://localhost/a%20b.png"])
+    assert (first.source, first.content) == (f"{address[:32]}... ({len(address)} characters)", PNG)
+    assert second.source == f"{folder}/in/a.png"
+    assert third.source == "/a b.png"
+
+
+@pytest.mark.parametrize("source", ["ftp://a/x.jpg", "s3://bucket/x.jpg", "www.example.org/x.jpg", "//a/x.jpg"])
+def test_addresses_that_are_not_read_have_a_remedy(folder, source):
+    assert re.search(r"http\(s\) address|https://", only_error(source).remedy)
 
 
 def test_stdin_is_read_as_it_comes():

@@ -27,6 +27,7 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
     spec = RunSpec(
         tuple(args.sources),
         column=args.column,
+        images=args.images,
         limits=limits(args),
         out=args.out,
         overwrite=args.overwrite,

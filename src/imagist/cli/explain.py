@@ -85,7 +85,14 @@ def run(args: argparse.Namespace) -> int:
 
     options = _options(args)
     # One image a batch: its masked copies are the batch that the model computes.
-    spec = RunSpec(tuple(args.sources), args.column, limits(args), batch_size=1, workers=args.workers)
+    spec = RunSpec(
+        tuple(args.sources),
+        column=args.column,
+        images=args.images,
+        limits=limits(args),
+        batch_size=1,
+        workers=args.workers,
+    )
     rows = spec.rows()
     make_folder(args.out, args.sources)
     pipeline = pipeline_of(args)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 SOURCES = """\
-Sources are files, folders (with all below that is not hidden), globs, http(s) addresses, CSV, JSONL or Parquet tables
-with a column of paths, addresses or image bytes, archives (WebDataset shards in .tar, .zip), or - for a list of any of
-these on stdin."""
+Sources are files, folders (with all below that is not hidden), globs, http(s) addresses; CSV, TSV, JSONL, JSON or
+Parquet tables (texts also with .gz) with a column of paths, addresses, image bytes or lists of these; archives
+(WebDataset shards in .tar, .tgz, or .zip); and lists of any of these, one a line, in a .txt or, as -, on stdin."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,6 +75,12 @@ def add_inputs(parser: Parser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCES", help="images to read; see below")
     group = parser.add_argument_group("reading")
     group.add_argument("--column", metavar="NAME", help="the column of images in tables (default: found by its name)")
+    group.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="folder of relative paths in tables and lists (default: that of the table or list)",
+    )
     group.add_argument("--max-bytes", type=size, metavar="SIZE", help="refuse larger files, such as 20M (default: 64M)")
     group.add_argument(
         "--max-megapixels", type=over_zero, metavar="N", help="refuse larger images (default: 100 million pixels)"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagist.datasets.entries import Record
 from imagist.datasets.faults import Faults
-from imagist.images.fetch import is_url
+from imagist.images.addresses import is_url
 
 _REMEDY = "correct or leave out what is named; set images to the folder of the images"
 

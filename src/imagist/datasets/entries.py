@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagist.images.fetch import is_url
+from imagist.images.addresses import is_url
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from imagist.datasets.faults import Faults
 from imagist.datasets.opening import entries
 from imagist.datasets.source import Columns, Source, Wanted
 from imagist.errors import DataError
-from imagist.images.fetch import is_url
+from imagist.images.addresses import is_url
 
 __all__ = ["Columns", "Example", "Source", "read", "read_all"]
 

@@ -14,7 +14,7 @@ from imagist.datasets.faults import Faults
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import is_json, is_json_lines, is_parquet
 from imagist.images.tables.objects import read_document
-from imagist.images.tables.text import HEAD, lines
+from imagist.images.tables.text import head_of, lines
 
 ROW = "unreadable row"  # the kind of fault
 _REMEDY = "name a table, a folder of class folders, or a published data set such as COCO's or Flickr30k's"
@@ -110,8 +110,7 @@ class SourceFile:
         if self.is_folder:
             return b""
         try:
-            with self.path.open("rb") as file:
-                head = file.read(HEAD)
+            head = head_of(self.path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
             raise DataError(reason, item=str(self.path), remedy=_REMEDY) from error

@@ -22,6 +22,7 @@ class RunSpec:
     Attributes:
         sources: What to read, as `imagist.images.rows` takes it: files, folders, globs, addresses, tables, shards.
         column: The column of images in tables; None finds it by its name.
+        images: The folder of relative paths in tables and lists; None takes their own folder.
         limits: Bounds on the bytes and the pixels of one image.
         out: The table to write, in the format of its suffix; None writes no file.
         overwrite: Whether to replace a finished table that is already there.
@@ -33,6 +34,7 @@ class RunSpec:
 
     sources: tuple[str, ...]
     column: str | None = None
+    images: Path | None = None
     limits: DecodeLimits = DEFAULT_LIMITS
     out: Path | None = None
     overwrite: bool = False
@@ -67,11 +69,11 @@ class RunSpec:
         """The rows of the sources, in order, in constant memory; reads until the first row that can be used.
 
         Raises:
-            UsageError: There is none.
+            UsageError: There is none, or no folder ``images``.
             ManifestError: A table or shard cannot be read.
             OutputError: A table among the sources is the output; raised as soon as it is met, also by the iterator.
         """
-        found = rows(self.sources, column=self.column, limits=self.limits, output=self.out)
+        found = rows(self.sources, column=self.column, images=self.images, limits=self.limits, output=self.out)
         missing: list[Row] = []
         for row in found:
             if row.error is None or row.source not in self.sources:
@@ -86,6 +88,7 @@ class RunSpec:
         return {
             "sources": self.sources,
             "column": self.column,
+            "images": None if self.images is None else str(self.images),
             "max_bytes": self.limits.max_bytes,
             "max_megapixels": self.limits.max_megapixels,
         }

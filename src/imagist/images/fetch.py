@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from imagist import __version__
 from imagist.errors import FetchFailed
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 
 MAX_REDIRECTS = 10
 _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
-
-
-def is_url(source: str | os.PathLike[str]) -> TypeGuard[str]:
-    """Whether a source is an http(s) address."""
-    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
 
 
 def fetch(

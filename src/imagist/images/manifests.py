@@ -1,17 +1,17 @@
 """Tables of images to rows.
 
-One column names or holds the images: a path (relative to the table's folder), an http(s) or ``data:`` address, base64,
-encoded bytes, or the Hugging Face struct ``{bytes, path}``. All others are carried through.
+One column names or holds the images: a path (in the table's folder, or another), an http(s) or ``data:`` address,
+base64, encoded bytes, or the Hugging Face struct ``{bytes, path}``; or a list of these. All others are carried through.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imagist.errors import ManifestError, SourceNotFound
-from imagist.images.fetch import is_url
+from imagist.images.addresses import placed
 from imagist.images.tables import Table, TableRow, cells, columns, open_table
 from imagist.records import Row
 
@@ -21,8 +21,8 @@ def check_manifest(path: Path, column: str | None = None) -> None:
     _choose(open_table(path), column)
 
 
-def manifest_rows(path: Path, column: str | None = None) -> Iterator[Row]:
-    """The rows of a table, in order, in constant memory.
+def manifest_rows(path: Path, column: str | None = None, images: Path | None = None) -> Iterator[Row]:
+    """The rows of a table, in order, in constant memory; of a cell with several images a row for each.
 
     A row is named after its image: the address, the path, or the struct's path. Where there is none it is named
     ``table#n``, with ``n`` the line in text formats (a header is line 1) and the row from 0 in Parquet and lists of
@@ -31,33 +31,54 @@ def manifest_rows(path: Path, column: str | None = None) -> Iterator[Row]:
     Args:
         path: The table.
         column: The column of images; found by its name where it is None.
+        images: The folder of relative paths; the table's own where it is None.
 
     Raises:
         ManifestError: The table cannot be read, or has no such column; the message lists those it has.
     """
     table = open_table(path)
     chosen = _choose(table, column)
+    folder = os.path.dirname(str(path)) if images is None else str(images)  # noqa: PTH120  (a Path would add "./")
     for row in table.rows():
-        yield _row(path, row, chosen)
+        yield from _rows(row, chosen, path, folder)
 
 
-def _row(path: Path, row: TableRow, column: str) -> Row:
+def _rows(row: TableRow, column: str, path: Path, folder: str) -> Iterator[Row]:
     numbered = f"{path}#{row.number}"
     if row.problem is not None:
-        return Row(numbered, error=ManifestError(row.problem, item=str(path)))
+        yield Row(numbered, error=ManifestError(row.problem, item=str(path)))
+        return
     carried = {key: value for key, value in row.cells.items() if key != column}
-    name, content = cells.image(row.cells.get(column))
+    cell = row.cells.get(column)
+    several = cells.several(cell)
+    if several and isinstance(cell, str) and os.path.lexists(placed(cell.strip(), folder)):
+        several = None  # a file whose name looks like a list
+    if several is None:
+        yield _row(cell, carried, column, numbered, folder)
+        return
+    for number, each in enumerate(several, start=1):
+        yield _row(each, carried, column, f"{numbered}.{number}", folder)
+    if not several:
+        yield _row(None, carried, column, numbered, folder)
+
+
+def _row(cell: object, carried: Mapping[str, object], column: str, numbered: str, folder: str) -> Row:
+    """The row of one image.
+
+    Args:
+        cell: Names or holds it.
+        carried: The other cells.
+        column: Of the cell.
+        numbered: The name of the row where the cell has none.
+        folder: Of relative paths.
+    """
+    name, content = cells.image(cell)
     if content:
         return Row(str(name or numbered), content, carried)
     if isinstance(name, str) and name.strip():
-        source = name.strip()
-        return Row(source if is_url(source) else _beside(path, source), columns=carried)
+        return Row(placed(name.strip(), folder), columns=carried)
     problem = "is empty" if not name or cells.is_empty(name) else f"holds {type(name).__name__}, not an image"
     return Row(numbered, columns=carried, error=SourceNotFound(f"column {column!r} {problem}", item=numbered))
-
-
-def _beside(path: Path, source: str) -> str:
-    return os.path.join(os.path.dirname(str(path)), source)  # noqa: PTH118, PTH120  (a Path would add "./")
 
 
 def _choose(table: Table, wanted: str | None) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagist.errors import SourceNotFound, UnknownFormat
+from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits, decode, from_image
-from imagist.images.fetch import fetch, is_url
+from imagist.images.fetch import fetch
 from imagist.records import Photo, Row
 
 Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
@@ -63,7 +64,7 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
             content = item.content if item.content is not None else _read(item.source, limits)
             return decode(content, source=item.source, limits=limits)
         case str() | os.PathLike():
-            return decode(_read(item, limits), source=os.fspath(item), limits=limits)
+            return decode(_read(item, limits), source=name_of(item), limits=limits)
         case bytes() | bytearray() | memoryview():
             return decode(bytes(item), limits=limits)
         case Image.Image():
@@ -79,12 +80,17 @@ def name_of(item: Item) -> str:
         case Photo() | Row():
             return item.source
         case str() | os.PathLike():
-            return os.fspath(item)
+            return shown(os.fspath(item))
     return f"<{type(item).__name__}>"
 
 
 def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
-    return fetch(source, limits) if is_url(source) else read_file(source, limits)
+    """The bytes of an image at a path or an address."""
+    if is_url(source):
+        return fetch(source, limits)
+    if is_data(source):
+        return data_content(source)
+    return read_file(local_path(source) if isinstance(source, str) else source, limits)
 
 
 def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
@@ -103,8 +109,9 @@ def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMIT
         with Path(name).open("rb") as file:
             content = file.read(limits.max_bytes + 1)
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-        raise SourceNotFound(reason.lower(), item=name) from error
+        if isinstance(error, FileNotFoundError):
+            raise not_found(name) from error
+        raise SourceNotFound((error.strerror or str(error)).lower(), item=name) from error
     except ValueError as error:  # a NUL in the name
         raise SourceNotFound("not a file name", item=ascii(name)) from error
     limits.check_bytes(len(content), name)

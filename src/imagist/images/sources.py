@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from imagist.errors import ManifestError, OutputError, SourceNotFound, UnknownFormat
+from imagist.errors import ManifestError, OutputError, SettingError, SourceNotFound, UnknownFormat
+from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, placed, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
-from imagist.images.fetch import is_url
 from imagist.images.folders import folder_images, is_image
 from imagist.images.manifests import check_manifest, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.tables import is_table, open_table
+from imagist.images.tables.text import Line, lines
 from imagist.records import Row
 
 _STDIN = "-"
+_LISTS = (".txt", ".lst", ".list")
 _NO_IMAGES = {  # suffixes of files that users give in place of images or tables: what they are, and what to do
-    ".txt": ("a text, not an image", "if it lists images, give it on stdin: - < {}"),
-    ".gz": ("a packed file, not an image", "unpack it"),
-    ".zip": ("a packed file, not an image", "unpack it"),
-    ".xls": ("a spreadsheet, not an image", "save it as CSV"),
-    ".xlsx": ("a spreadsheet, not an image", "save it as CSV"),
+    ".json": ("a JSON object, not an image", "write a list of objects, or one a line in .jsonl"),
+    **dict.fromkeys(_LISTS, ("a text, not an image", "if it lists images, name the file itself: {}")),
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), ("a packed file, not an image", "unpack it")),
+    **dict.fromkeys((".xls", ".xlsx", ".ods", ".numbers"), ("a spreadsheet, not an image", "save it as CSV")),
 }
 
 
@@ -33,6 +34,7 @@ def rows(
     sources: Sequence[str],
     *,
     column: str | None = None,
+    images: Path | None = None,
     stdin: TextIO | None = None,
     limits: DecodeLimits = DEFAULT_LIMITS,
     output: Path | None = None,
@@ -46,26 +48,32 @@ def rows(
       by their first bytes; what is hidden is left out;
     - a glob, with ``**`` for any depth: the files it matches, sorted (and folders, where there is no ``**``);
     - ``-``: any of these, one a line, on stdin;
-    - an http(s) address;
-    - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table, or a ``.json`` list of objects (see ``manifests``);
-    - a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz`` (see ``shards``).
+    - a ``.txt`` list of any of these, one a line; relative paths are looked for in its folder first;
+    - an http(s), ``file:`` or ``data:`` address;
+    - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table, or a ``.json`` list of objects or of paths, texts also
+      with ``.gz`` after that (see ``manifests``);
+    - an archive: a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz``, or a ``.zip`` (see ``shards``).
 
-    What names nothing (no such file, a folder without images, a glob without matches), and a text, a spreadsheet or a
-    packed file, is one row with its ``error`` set, so that nothing is lost.
+    What names nothing (no such file, a folder without images, a glob without matches), and a spreadsheet or a packed
+    file, is one row with its ``error`` set, so that nothing is lost.
 
     Args:
         sources: What to read.
         column: The column of images in tables; found by its name where it is None.
+        images: The folder of relative paths in tables and lists; their own folder where it is None.
         stdin: Read for ``-``; the process's own where it is None.
         limits: Members of shards over ``max_bytes`` are not read.
         output: A file that is about to be replaced, and so must not be a table among the sources.
 
     Raises:
+        SettingError: There is no folder ``images``.
         OutputError: It is one; raised here for files and globs, and when it is met for names on stdin.
         ManifestError: A table or shard among the sources cannot be used; raised here, before anything is read. One
             that is met only later (in a glob, on stdin) becomes a row instead.
     """
-    reader = _Reader(column, limits, output)
+    if images is not None and not images.is_dir():
+        raise SettingError("no such folder", item=str(images), remedy="name the folder of the images")
+    reader = _Reader(column, images, limits, output)
     for source in sources:
         reader.check(source)
     return (row for source in _listed(sources, stdin) for row in reader.rows(source))
@@ -85,7 +93,7 @@ def count(sources: Sequence[str]) -> int | None:
 
 
 def _length(path: Path) -> int | None:
-    if is_shard(path):
+    if is_shard(path) or _is_list(str(path)):
         return None
     try:
         return open_table(path).length if is_table(path) else 1
@@ -106,26 +114,31 @@ class _Reader:
     """Reads sources; see `rows` for the settings."""
 
     column: str | None
+    images: Path | None
     limits: DecodeLimits
     output: Path | None
 
     def check(self, source: str) -> None:
         """Raises the error of a table or shard that cannot be used, where it can be told before anything is read."""
         path = Path(source)
-        if path.is_file() and is_table(path):
+        is_file = os.path.isfile(source)  # noqa: PTH113
+        if is_file and is_table(path):
             self._spare_output(source)
             check_manifest(path, self.column)
-        elif path.is_file() and is_shard(path):
+        elif is_file and is_shard(path):
             check_shard(path)
-        elif self.output and glob.has_magic(source) and not is_url(source) and not os.path.lexists(source):
+        elif self.output and glob.has_magic(source) and not (is_url(source) or is_data(source)):
             for match in glob.iglob(source, recursive=True):  # noqa: PTH207
                 self._spare_output(match)
 
     def rows(self, source: str) -> Iterator[Row]:
         """The rows of one source."""
+        lists = _has_list_suffix(source)  # what a glob such as data/* matches is no list but a caption, say
         for found in _expand(source):
             if isinstance(found, Row):
                 yield found
+            elif lists and _is_list(found):
+                yield from self._list(found)
             elif is_shard(Path(found)):
                 yield from shard_rows(Path(found), self.limits)
             elif is_table(Path(found)):
@@ -136,9 +149,23 @@ class _Reader:
     def _table(self, path: str) -> Iterator[Row]:
         self._spare_output(path)
         try:
-            yield from manifest_rows(Path(path), self.column)
+            yield from manifest_rows(Path(path), self.column, self.images)
         except ManifestError as error:
             yield Row(path, error=error)
+
+    def _list(self, path: str) -> Iterator[Row]:
+        self._spare_output(path)
+        folder = os.path.dirname(path) if self.images is None else str(self.images)  # noqa: PTH120
+        for number, line, problem in _lines_of(path):
+            numbered, name = f"{path}#{number}", line.strip()
+            if problem:
+                yield Row(numbered, error=ManifestError(problem, item=path))
+            elif _has_list_suffix(name):
+                yield Row(numbered, error=ManifestError(f"{name} is a list in a list", item=path))
+            elif name:
+                inside = placed(name, folder)
+                is_inside = self.images is not None or os.path.lexists(inside) or glob.has_magic(name)
+                yield from self.rows(inside if is_inside and not is_data(name) else name)
 
     def _spare_output(self, path: str) -> None:
         if self.output is not None and _is_same(path, self.output):
@@ -153,6 +180,24 @@ def _is_same(path: str, other: Path) -> bool:
         return False
 
 
+def _has_list_suffix(name: str) -> bool:
+    return not is_url(name) and name.lower().removesuffix(".gz").endswith(_LISTS)
+
+
+def _is_list(path: str) -> bool:
+    """Whether a file lists sources; it may be an image in spite of its suffix."""
+    return _has_list_suffix(path) and os.path.isfile(path) and not is_image(path)  # noqa: PTH113
+
+
+def _lines_of(path: str) -> Iterator[Line]:
+    try:
+        yield from lines(Path(path))
+    except ManifestError as error:
+        yield Line(1, "", error.message)
+    except OSError as error:
+        yield Line(1, "", f"cannot be read: {error.strerror or error}")
+
+
 def _unusable(path: str) -> UnknownFormat | None:
     """Why a file that a source names is no image, where its suffix and its first bytes tell."""
     problem, remedy = _NO_IMAGES.get(os.path.splitext(path)[1].lower(), ("", ""))  # noqa: PTH122
@@ -165,14 +210,19 @@ def _expand(source: str) -> Iterator[str | Row]:
     """The files of a source; Rows for what is an address, or missing."""
     if is_url(source):
         yield Row(source)
-    elif os.path.isdir(source):  # noqa: PTH112  (strings throughout, so that rows are named as the user wrote them)
+        return
+    if is_data(source):
+        yield Row(shown(source), data_content(source))
+        return
+    source = local_path(source)
+    if os.path.isdir(source):  # noqa: PTH112  (strings throughout, so that rows are named as the user wrote them)
         yield from folder_images(source)
     elif os.path.lexists(source):
         yield source
     elif glob.has_magic(source):
         yield from _glob(source)
     else:
-        yield _missing(source, "no such file")
+        yield Row(source, error=not_found(source))
 
 
 def _glob(pattern: str) -> Iterator[str | Row]:

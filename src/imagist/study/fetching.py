@@ -12,7 +12,8 @@ import numpy as np
 from imagist.datasets.entries import Example
 from imagist.datasets.faults import Faults
 from imagist.errors import ItemError
-from imagist.images.fetch import fetch, is_url
+from imagist.images.addresses import is_url
+from imagist.images.fetch import fetch
 from imagist.study.store import Arrays, Store, key_of
 
 AT_ONCE = 8  # downloads

@@ -183,7 +183,7 @@ def test_types_of_parquet_that_can_hold_images(tmp_path):
         "list": [["a"]],
     }
     table = open_table(parquet(tmp_path / "a.parquet", columns))
-    assert table.images == ["text", "bytes", "words", "view", "bytes view", "struct"]
+    assert table.images == ["text", "bytes", "words", "view", "bytes view", "struct", "list"]
     assert table.encoded == ["bytes", "bytes view"]
     assert table.columns == list(columns)
     assert next(table.rows()).cells["view"] == "a"

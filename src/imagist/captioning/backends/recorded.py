@@ -19,7 +19,7 @@ from imagist.bundle import CARD, open_part, write_part
 from imagist.captioning.options import CaptionOptions
 from imagist.datasets.faults import Faults
 from imagist.errors import ManifestError, ModelFailed, UsageError
-from imagist.images.fetch import is_url
+from imagist.images.addresses import is_url
 from imagist.images.formats import has_image_suffix
 from imagist.images.tables import Table, columns, is_table, open_table
 from imagist.records import Caption, Hypothesis, Photo

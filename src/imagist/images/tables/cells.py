@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import unquote_to_bytes
 
-from imagist.images.formats import recognise
+from imagist.images.addresses import data_content, is_data, is_url
+from imagist.images.formats import has_image_suffix, recognise
 
 _LONGEST_NAME = 255  # characters; a longer text may be an image in base64
 _MISSING = ("nan", "NaN")  # labels that pandas and numpy write for missing ones
@@ -57,11 +60,45 @@ def image(cell: object) -> tuple[object, bytes | None]:
         name, content = cell.get("path"), cell.get("bytes")
     if isinstance(name, bytes):
         content, name = name, None
-    if isinstance(name, str) and name.lstrip()[:5].lower() == "data:":
-        content, name = _data(name.strip()), None
+    if is_data(name):
+        content, name = data_content(name), None
     elif isinstance(name, str) and len(name) > _LONGEST_NAME and (decoded := _base64(name)):
         content, name = decoded, None
     return name, content if isinstance(content, bytes) and content else None
+
+
+def several(cell: object) -> list[object] | None:
+    """The cells of a cell that holds several images; None where it holds one.
+
+    Several are a list, the same as JSON or as Python prints it, addresses with white space, comma, semicolon or bar
+    between them, or names of images with one of these between them.
+    """
+    if isinstance(cell, list | tuple):
+        return [*cell]
+    if not isinstance(cell, str) or is_data(cell):
+        return None
+    text = cell.strip()
+    if text.startswith("[") and text.endswith("]") and (found := _list(text)) is not None:
+        return found
+    addresses = re.split(r"[;,|\s]+(?=https?://)", text, flags=re.IGNORECASE)
+    if len(addresses) > 1 and all(map(is_url, addresses)):
+        return [*addresses]
+    for separator in ("\n", ";", "|", ",", None):
+        names = [each.strip() for each in text.split(separator) if each.strip()]
+        if len(names) > 1 and all(map(has_image_suffix, names)):
+            return [*names]
+    return None
+
+
+def _list(text: str) -> list[object] | None:
+    """A list in JSON, or as Python prints it."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return found if isinstance(found, list) else None
+    return None
 
 
 def _base64(text: str) -> bytes | None:
@@ -71,13 +108,3 @@ def _base64(text: str) -> bytes | None:
     except ValueError:
         return None
     return content if recognise(content[:_LONGEST_NAME]) else None
-
-
-def _data(address: str) -> bytes:
-    """The bytes of a ``data:`` address (RFC 2397); empty where it is none."""
-    head, _, text = address.partition(",")
-    content = unquote_to_bytes(text)
-    try:
-        return base64.b64decode(content) if head.lower().endswith(";base64") else content
-    except ValueError:
-        return b""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from imagist.errors import ManifestError
 from imagist.images.tables.table import Table, TableRow
-from imagist.images.tables.text import lines
+from imagist.images.tables.text import lines, opened
 
 
 def open_json_lines(path: Path) -> Table:
@@ -57,10 +58,14 @@ def object_row(place: str, value: object) -> TableRow:
 def table_of_objects(path: Path, values: Sequence[object]) -> Table:
     """A table whose rows are the objects of a list; its columns are the keys of all of them.
 
+    A list of text alone is a column ``image``.
+
     Args:
         path: Their file.
         values: The list.
     """
+    if values and all(isinstance(value, str) for value in values):
+        values = [{"image": value} for value in values]
     found = [object_row(f"row {number}", value) for number, value in enumerate(values)]
     names = [*dict.fromkeys(name for row in found for name in row.cells)]
 
@@ -78,6 +83,7 @@ def read_document(path: Path, remedy: str | None = None) -> Any:
         OSError: It cannot be read.
     """
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        with opened(path) as file:
+            return json.loads(file.read().decode("utf-8-sig"))
+    except (ValueError, RecursionError, EOFError, zlib.error) as error:
         raise ManifestError(f"not JSON: {error}", item=str(path), remedy=remedy) from error

@@ -10,7 +10,7 @@ from imagist.images.tables.objects import open_json_lines, read_document, table_
 from imagist.images.tables.parquet import open_parquet
 from imagist.images.tables.separated import open_separated
 from imagist.images.tables.table import Table
-from imagist.images.tables.text import HEAD
+from imagist.images.tables.text import head_of
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet")
@@ -18,14 +18,17 @@ _PARQUET = b"PAR1"
 
 
 def is_table(path: Path) -> bool:
-    """Whether the suffix is that of a table; a ``.json`` is one where it holds a list, or an object on each line.
+    """Whether the suffix is that of a table, ``.gz`` after it aside.
+
+    A ``.json`` is one where it holds a list, or an object on each line.
 
     A ``.json`` of one object, as tools that download posts write next to each image, is none.
     """
-    if path.suffix.lower() != ".json":
-        return path.suffix.lower() in _SUFFIXES
+    suffix = _suffix(path)
+    if suffix != ".json":
+        return suffix in _SUFFIXES
     try:
-        head = _head(path)
+        head = head_of(path)
     except (OSError, ValueError):
         return False
     return _text(head).startswith("[") or is_json_lines(path, head)
@@ -41,7 +44,7 @@ def open_table(path: Path) -> Table:
         ManifestError: The table, or its header, cannot be read.
     """
     try:
-        head = _head(path)
+        head = head_of(path)
         if is_parquet(path, head):
             return open_parquet(path)
         if is_json_lines(path, head):
@@ -61,7 +64,7 @@ def is_parquet(path: Path, head: bytes) -> bool:
 
 def is_json_lines(path: Path, head: bytes) -> bool:
     """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object."""
-    if path.suffix.lower() in _JSON_LINES:
+    if _suffix(path) in _JSON_LINES:
         return True
     line, _, rest = _text(head).partition("\n")
     try:
@@ -75,9 +78,9 @@ def is_json(head: bytes) -> bool:
     return _text(head)[:1] in {"[", "{"}
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD)
+def _suffix(path: Path) -> str:
+    """The suffix in lower case, of ``posts.csv.gz`` the one of what is packed."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
 def _text(head: bytes) -> str:

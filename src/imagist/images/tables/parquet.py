@@ -41,7 +41,7 @@ def open_parquet(path: Path) -> Table:
         path,
         columns,
         rows,
-        images=[name for name, kind in kinds.items() if _holds_bytes(kind) or _holds_names(kind)],
+        images=[name for name, kind in kinds.items() if _holds_images(kind)],
         encoded=encoded,
         label_names=_label_names(schema),
         length=length,
@@ -111,6 +111,13 @@ def _selected(schema: Schema, columns: Sequence[str] | None, *, content: bool) -
         else:
             found += [f"{name}.{child}" for child in _children(kind) if child != "bytes"]
     return found
+
+
+def _holds_images(kind: DataType) -> bool:
+    """Whether a column can name or hold images, one a cell or several."""
+    if _is_one(kind, "list", "large_list", "list_view", "large_list_view", "fixed_size_list"):
+        return _holds_images(kind.value_type)
+    return _holds_bytes(kind) or _holds_names(kind)
 
 
 def _holds_bytes(kind: DataType) -> bool:

@@ -30,7 +30,7 @@ def open_separated(path: Path) -> Table:
     first = next(lines(path), Line(1, "", None))
     if first.problem:
         raise ManifestError(first.problem, item=str(path), remedy="save it as UTF-8")
-    likely = "\t,;" if path.suffix.lower() == ".tsv" else DELIMITERS
+    likely = "\t,;" if ".tsv" in path.name.lower() else DELIMITERS
     delimiter = max(likely, key=first.text.count)
     try:
         header = distinct(next(csv.reader([first.text], delimiter=delimiter), []))

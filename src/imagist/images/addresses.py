@@ -1,0 +1,65 @@
+"""What a name stands for: a path, an http(s), ``data:`` or ``file:`` address, or an address that is not read."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from typing import TypeGuard
+from urllib.parse import unquote, unquote_to_bytes
+
+from imagist.errors import SourceNotFound
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
+_SHOWN = 32  # characters of a data address in messages and tables
+
+
+def is_url(source: object) -> TypeGuard[str]:
+    """Whether a source is an http(s) address."""
+    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
+
+
+def is_data(source: object) -> TypeGuard[str]:
+    """Whether a source is a ``data:`` address, which holds the image itself."""
+    return isinstance(source, str) and source.lstrip()[:5].lower() == "data:"
+
+
+def data_content(address: str) -> bytes:
+    """The bytes of a ``data:`` address (RFC 2397); empty where it is none."""
+    head, _, text = address.strip().partition(",")
+    content = unquote_to_bytes(text)
+    try:
+        return base64.b64decode(content) if head.lower().endswith(";base64") else content
+    except ValueError:
+        return b""
+
+
+def shown(source: str) -> str:
+    """The source as tables and messages name it: a ``data:`` address is cut short."""
+    if not is_data(source):
+        return source
+    address = source.strip()
+    return f"{address[:_SHOWN]}... ({len(address):,} characters)" if len(address) > _SHOWN else address
+
+
+def local_path(source: str) -> str:
+    """The path of a ``file:`` address; anything else as it is."""
+    found = _FILE.match(source)
+    return unquote(source[found.end() :]) if found else source
+
+
+def placed(source: str, folder: str | os.PathLike[str]) -> str:
+    """A name in a table or a list as a source: an address as it is, a relative path in the folder."""
+    if is_url(source) or _SCHEME.match(source):
+        return local_path(source)
+    return os.path.join(folder, source)  # noqa: PTH118  (a Path would add or drop "./")
+
+
+def not_found(source: str) -> SourceNotFound:
+    """The error for a source that is no file, with what to do about it where its form tells."""
+    if scheme := _SCHEME.match(source):
+        remedy = "download it, or give an http(s) address"
+        return SourceNotFound(f"{scheme[0]} addresses are not read", item=source, remedy=remedy)
+    likely = source.startswith(("//", "www."))
+    return SourceNotFound("no such file", item=source, remedy="begin an address with https://" if likely else None)
