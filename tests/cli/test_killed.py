@@ -67,10 +67,11 @@ def test_kill_9_between_batches_loses_nothing(photos, tmp_path, suffix):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["photos", out.name, whole.name])
 
 
-def test_ctrl_c_ends_with_130_and_without_a_traceback(photos, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_with_130_and_without_a_traceback(photos, tmp_path, sent):
     journal = tmp_path / "x.csv.partial"
     argv = ["classify", photos, "--out", tmp_path / "x.csv", "--batch-size", "1"]
-    code, err = stopped(argv, journal, signal.SIGINT)
+    code, err = stopped(argv, journal, sent)
     assert code == 130
     assert "Traceback" not in err
     assert "--resume" in err

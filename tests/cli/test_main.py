@@ -107,6 +107,40 @@ def test_a_reader_that_goes_away_is_no_fault_to_speak_of():
         assert process.wait() == 1
 
 
+STREAMS = """
+import os, sys
+from imagist.cli import main, models
+from imagist.report.terminal import say
+def run(args):
+    taken = os.open(os.devnull, os.O_RDONLY)
+    say(f"message {taken > 2}\\n")
+    sys.stdout.write(f"{sys.stdin.read()} result {taken > 2}\\n")
+    return 0
+models.run = run
+raise SystemExit(main.main(["models", "list"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirections of a shell")
+@pytest.mark.parametrize(
+    ("redirection", "code", "out", "err"),
+    [
+        ("<&-", 0, " result True\n", "message True\n"),
+        (">&-", 2, "", "message True\nimagist: standard output cannot be written: Bad file descriptor"),
+        (">/dev/full", 2, "", "message True\nimagist: standard output cannot be written: No space left on device"),
+        ("2>&-", 0, "text result True\n", ""),
+        ("2>/dev/full", 0, "text result True\n", ""),
+        ("<&- >&- 2>&-", 2, "", ""),
+        (">/dev/full 2>/dev/full", 2, "", ""),
+    ],
+)
+def test_standard_streams_that_are_closed_or_full(redirection, code, out, err):
+    command = ["sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, STREAMS]
+    ended = subprocess.run(command, input="text", capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (code, out)
+    assert ended.stderr.removesuffix(" (write to a file with --out)\n") == err
+
+
 def test_python_m_imagist_is_the_same():
     ended = subprocess.run([sys.executable, "-m", "imagist", "--version"], capture_output=True, text=True, check=True)
     assert ended.stdout == f"imagist {imagist.__version__}\n"

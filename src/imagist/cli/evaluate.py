@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _captions(args: argparse.Namespace) -> int:
     from imagist.metrics.evaluation import CaptionEvaluation
     from imagist.report.metrics import Report, show_report, write_report
+    from imagist.report.terminal import say
 
     _check(args)
     paired, other = _inputs(args)
@@ -110,8 +110,8 @@ def _captions(args: argparse.Namespace) -> int:
     write_report(report, args.out)
     for key in ("meteor", "spice"):
         if not args.no_java and (reason := measured.unavailable.get(key)):
-            sys.stderr.write(f"imagist: no {key.upper()}: {reason}\n")
-    sys.stderr.write(f"imagist: {len(paired.images):,} images; wrote {args.out}\n")
+            say(f"imagist: no {key.upper()}: {reason}\n")
+    say(f"imagist: {len(paired.images):,} images; wrote {args.out}\n")
     return 0
 
 

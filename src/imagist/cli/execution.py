@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from imagist.engine.run import Each
 from imagist.engine.tasks import T
 from imagist.errors import OutputError
 from imagist.records import Row
-from imagist.report.terminal import printable
+from imagist.report.terminal import printable, say
 
 
 def spec_of(args: argparse.Namespace) -> RunSpec:
@@ -68,7 +67,7 @@ def execute(
         summary = run(spec, task, rows=rows, each=each, quiet=args.quiet)
     except Interrupted as stop:
         finish(stop.summary)
-        sys.stderr.write(f"imagist: {stop}{_how_to_resume(args, spec)}\n")
+        say(f"imagist: {stop}{_how_to_resume(args, spec)}\n")
         return 130
     finish(summary)
     _report(summary, spec, quiet=args.quiet)
@@ -85,11 +84,11 @@ def _how_to_resume(args: argparse.Namespace, spec: RunSpec) -> str:
 def _report(summary: Summary, spec: RunSpec, *, quiet: bool) -> None:
     if not quiet:
         written = f"; wrote {spec.out}" if spec.out else ""
-        sys.stderr.write(f"imagist: {summary.done:,} inputs, {summary.rate:,.1f} images/s{written}\n")
+        say(f"imagist: {summary.done:,} inputs, {summary.rate:,.1f} images/s{written}\n")
     if summary.failed:
         lines = [f"imagist: {summary.failed:,} of {summary.done:,} inputs failed:"]
         lines += [f"  {source}: {message}" for source, message in summary.failures]
         if summary.failed > len(summary.failures):
             where = f"; see error_message in {spec.out}" if spec.out else ""
             lines.append(f"  and {summary.failed - len(summary.failures):,} more{where}")
-        sys.stderr.writelines(printable(line) + "\n" for line in lines)
+        say("".join(printable(line) + "\n" for line in lines))

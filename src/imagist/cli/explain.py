@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from imagist.report.blocks import Blocks
     from imagist.report.explanation import ExplanationPage, explanation_lines, faithfulness_lines
     from imagist.report.sheets import make_folder
+    from imagist.report.terminal import say
 
     options = _options(args)
     # One image a batch: its masked copies are the batch that the model computes.
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     task = explanation(pipeline, options, deletion=args.deletion)
     code = execute(args, spec, task, rows, each=each, finish=finish)
     if not args.quiet:
-        sys.stderr.write(f"imagist: wrote {args.out / PAGE} and a PNG for each image next to it\n")
+        say(f"imagist: wrote {args.out / PAGE} and a PNG for each image next to it\n")
     return code
 
 

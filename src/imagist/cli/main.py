@@ -1,21 +1,23 @@
 """``imagist``: imports and runs one command, and turns errors into exit codes.
 
-0 success; 1 the reader of a pipe closed it; 2 the call is wrong, or a model or library is missing; 3 some images
-failed; 130 interrupted.
+0 success; 1 the reader of a pipe closed it; 2 the call is wrong, a model or library is missing, or the output cannot be
+written; 3 some images failed; 130 interrupted, by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
+import errno
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 
 from imagist import __version__
 from imagist.cli.parser import Parser
 from imagist.errors import ImagistError
-from imagist.report.terminal import printable
+from imagist.report.terminal import discard, open_closed_streams, printable, say
 
 COMMANDS = {
     "classify": ("imagist.cli.classify", "caption and classify images, into a table, a file or a page"),
@@ -30,6 +32,8 @@ COMMANDS = {
     "models": ("imagist.cli.models", "list installed models, and show their cards"),
 }
 """Each command: its module, with ``configure(parser)`` and ``run(args) -> int``, and a summary."""
+
+_STREAM_FAULTS = (errno.EBADF, errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 FAULT = "\n  "
 """Separates the faults where a message has several."""
@@ -56,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    open_closed_streams()
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to stop is one from the keyboard
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -63,11 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImagistError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("imagist: interrupted\n")
+        say("imagist: interrupted\n")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails again
+        discard(sys.stdout)
         return 1
+    except OSError as error:
+        if error.errno not in _STREAM_FAULTS or error.filename:
+            raise
+        discard(sys.stdout)
+        return _complain(f"standard output cannot be written: {error.strerror} (write to a file with --out)")
     except SystemExit as stop:  # argparse, for --help and for wrong arguments
         return stop.code if isinstance(stop.code, int) else 2
 
@@ -91,7 +103,7 @@ def _dispatch(argv: list[str]) -> int:
         sys.stdout.write(f"imagist {__version__}\n")
         return 0
     if name is None:
-        sys.stderr.write(HELP)
+        say(HELP)
         return 2
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -106,5 +118,5 @@ def _dispatch(argv: list[str]) -> int:
 
 def _complain(message: str) -> int:
     lines = f"imagist: {message}".split(FAULT)  # a list of faults keeps its lines, any other message is one line
-    sys.stderr.write(f"{FAULT.join(map(printable, lines))}\n")
+    say(f"{FAULT.join(map(printable, lines))}\n")
     return 2

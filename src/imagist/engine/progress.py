@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from imagist.report.terminal import say
 
 EVERY = 10.0
 """Seconds between lines where stderr is no terminal."""
@@ -29,7 +30,7 @@ class Meter:
         self._began = self._spoke = time.monotonic()
         if resumed and not quiet:
             state = f"resuming after {done:,} inputs" if done else "nothing to resume; beginning"
-            sys.stderr.write(f"imagist: {state}\n")
+            say(f"imagist: {state}\n")
         console = Console(stderr=True)
         self._bar: Progress | None = None
         if console.is_terminal and not quiet:
@@ -60,7 +61,7 @@ class Meter:
             self._bar.update(self._task, completed=self.done, description=self._state())
         elif not self._quiet and time.monotonic() - self._spoke >= EVERY:
             self._spoke = time.monotonic()
-            sys.stderr.write(f"imagist: {self._state()}{self._left()}\n")
+            say(f"imagist: {self._state()}{self._left()}\n")
 
     def _state(self) -> str:
         of = "" if self._total is None else f" of {self._total:,}"

@@ -29,7 +29,8 @@ def open_separated(path: Path) -> Table:
     """
     first = next(lines(path), Line(1, "", None))
     if first.problem:
-        raise ManifestError(first.problem, item=str(path), remedy="save it as UTF-8")
+        remedy = "save it as UTF-8" if "UTF-8" in first.problem else None
+        raise ManifestError(first.problem, item=str(path), remedy=remedy)
     likely = "\t,;" if ".tsv" in path.name.lower() else DELIMITERS
     delimiter = max(likely, key=first.text.count)
     try:
