@@ -266,12 +266,34 @@ def test_the_same_image_in_any_form_gets_the_same_answer(pipeline, photos, tmp_p
         photos[0],
         Row("t#1", file.getvalue()),
         Row(str(path)),
+        file,
+        path.open("rb"),
+        path.as_uri(),
     ]
     results = list(pipeline(forms))
+    results += [result for form in forms for result in pipeline(form)]
+    forms[9].close()
+    assert len(results) == 2 * len(forms)
     for result in results:
         assert result.caption.text == results[0].caption.text
         np.testing.assert_allclose(result.probabilities, results[0].probabilities, atol=1e-5)
     assert [results[i].source for i in (0, 1, 5, 6, 7)] == [str(path), str(path), "noise", "t#1", str(path)]
+    assert [results[i].source for i in (8, 9)] == ["<BytesIO>", str(path)]
+
+
+@pytest.mark.parametrize("images", [None, 3, object()])
+def test_neither_an_image_nor_several(pipeline, images):
+    with pytest.raises(UsageError, match="not an image, nor several"):
+        list(pipeline(images))
+
+
+def test_a_folder_is_no_image_and_says_what_lists_its_images(pipeline, tmp_path):
+    (failure,) = pipeline(tmp_path)
+    assert failure.to_dict() == {
+        "source": str(tmp_path),
+        "error_kind": "source_not_found",
+        "error_message": "a folder (imagist.images.rows([folder]) lists its images)",
+    }
 
 
 def test_more_threads_give_the_same_answers(pipeline, photos):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import weakref
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from imagist import records
 from imagist.errors import UsageError
-from imagist.records import Caption, LabelSet, Photo, Prediction, Row
+from imagist.records import Caption, LabelSet, Photo, Prediction, Row, flat
 
 LABELS = LabelSet(("cat", "dog", "food"))
 
@@ -96,6 +97,14 @@ def test_an_abstaining_prediction_names_nothing_but_keeps_its_probability():
     made = prediction(0.2, 0.7, 0.1, abstained=True)
     assert made.label is None
     assert made.probability == pytest.approx(0.7)
+
+
+def test_a_prediction_is_json_and_one_line():
+    made = prediction(0.2, 0.7, 0.1)
+    assert json.loads(json.dumps(made.to_dict()))["probabilities"] == {"cat": 0.2, "dog": 0.7, "food": 0.1}
+    assert list(made.to_dict()) == list(flat.columns(flat.PREDICTION_FIELDS))
+    assert repr(made) == "<Prediction 'a.jpg': 'dog' 0.70, 'a cat'>"
+    assert repr(prediction(0.2, 0.7, 0.1, abstained=True)) == "<Prediction 'a.jpg': None, 'a cat'>"
 
 
 def test_ties_go_to_the_first_label():

@@ -156,7 +156,7 @@ class Pipeline:
 
     def __call__(
         self,
-        images: Iterable[Item],
+        images: Iterable[Item] | Item,
         *,
         batch_size: int = 32,
         workers: int = 2,
@@ -164,8 +164,11 @@ class Pipeline:
     ) -> Iterator[Prediction | Failure]:
         """One result an image, in order, in constant memory.
 
+        ``next(pipeline("cat.jpg"))`` is the result of one image.
+
         Args:
-            images: Paths, bytes, PIL images, uint8 arrays ``[H, W, 3]``, photos or rows.
+            images: Paths, addresses, bytes, open files, Pillow images, arrays ``[H, W, 3]``, photos or rows; or one
+                of these alone.
             batch_size: Images processed together.
             workers: Threads that read and decode.
             limits: Bounds on what is decoded.

@@ -9,7 +9,7 @@ from imagist.datasets.captions import Record
 from imagist.datasets.labels import Example
 from imagist.errors import FetchFailed, ImageTooLarge, ItemError, SourceNotFound, UnknownFormat
 from imagist.images import DecodeLimits, as_photo, read_file
-from imagist.images.photo import photo_of
+from imagist.images.photo import items, photo_of
 from imagist.records import Photo, Row
 
 PIXELS = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
@@ -184,3 +184,25 @@ def test_a_name_that_is_too_long(tmp_path):
 def test_an_address_is_fetched():
     with pytest.raises(FetchFailed):
         as_photo("http://127.0.0.1:9/a.jpg")
+
+
+def test_several_images_and_one(png, tmp_path):
+    array = np.zeros((6, 8, 3), np.uint8)
+    path = tmp_path / "a.png"
+    for one in ("a.png", path, png, array, array[..., 0], Row("a"), io.BytesIO(png), Image.fromarray(array)):
+        (same,) = items(one)
+        assert same is one
+    many = np.zeros((5, 6, 8, 3), np.uint8)
+    assert len([*items(many)]) == len([*items(many[..., 0])]) == 5
+    assert [*items(name for name in ("a", "b"))] == ["a", "b"]
+
+
+def test_open_files_that_give_no_image(path, png):
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(SourceNotFound, match=r"a\.png: cannot be read: .*closed"):
+        as_photo(file)
+    with pytest.raises(UnknownFormat, match="mode 'rb'"):
+        as_photo(io.StringIO("text"))
+    with pytest.raises(ImageTooLarge):
+        as_photo(io.BytesIO(png), limits=DecodeLimits(max_bytes=20))

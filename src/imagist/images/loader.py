@@ -6,18 +6,15 @@ import copy
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 from imagist.errors import CorruptImage, ImageTooLarge, ImagistError
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
-from imagist.images.photo import Item, as_photo, name_of
+from imagist.images.photo import AnyItem, Item, as_photo, items, name_of
 from imagist.records import Failure, Photo
-
-AnyItem = TypeVar("AnyItem", bound=Item)
 
 
 def load(
-    rows: Iterable[AnyItem], *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
+    rows: Iterable[AnyItem] | AnyItem, *, limits: DecodeLimits = DEFAULT_LIMITS, workers: int = 2, ahead: int = 64
 ) -> Generator[tuple[AnyItem, Photo | Failure]]:
     """Reads and decodes images in any form of `Item`; yields each once, in order, with its Photo or Failure.
 
@@ -26,7 +23,7 @@ def load(
     rows before are yielded first.
 
     Args:
-        rows: What to read.
+        rows: What to read; one image alone is taken for a list of one.
         limits: Bounds on the bytes, pixels and time of one image.
         workers: Threads, at least 1.
         ahead: Rows held at once, at least 1.
@@ -35,7 +32,7 @@ def load(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="imagist-load")
     try:
         try:
-            for row in rows:
+            for row in items(rows):
                 pending.append((row, pool.submit(_photo, row, limits)))
                 while pending and (len(pending) >= ahead or pending[0][1].done()):
                     yield _next(pending)

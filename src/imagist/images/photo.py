@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagist.errors import SourceNotFound, UnknownFormat
+from imagist.errors import SourceNotFound, UnknownFormat, UsageError
 from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits, decode, from_image
 from imagist.images.fetch import fetch
 from imagist.records import Photo, Row
 
-Item = Row | Photo | str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
+Item = Row | Photo | str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[np.generic]
+"""One image in any form that `as_photo` reads."""
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+_CHANNELS = (1, 3, 4)
+_REMEDY = "pass a path, bytes, an open file, a Pillow image or an array, or several in a list"
 
 
 class ImageSource(Protocol):
@@ -47,8 +53,9 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
     """Reads and decodes one image.
 
     Args:
-        item: A row, a path, an http(s) address, encoded bytes, a Pillow image, an array (uint8 or floats in 0..1;
-            ``[H, W]`` or ``[H, W, 1|3|4]``), or a Photo, which is returned as it is.
+        item: A row, a path, an http(s), ``data:`` or ``file:`` address, encoded bytes, a file opened for reading bytes
+            (read from its start where it can be), a Pillow image, an array (uint8 or floats in 0..1; ``[H, W]`` or
+            ``[H, W, 1|3|4]``), or a Photo, which is returned as it is.
         limits: Bounds on bytes, pixels and time.
 
     Raises:
@@ -71,7 +78,27 @@ def as_photo(item: Item, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Photo:
             return from_image(item, source=str(getattr(item, "filename", "") or "<image>"), limits=limits)
         case np.ndarray():
             return from_image(_image(item), source="<array>", limits=limits)
-    raise UnknownFormat(f"not an image: {type(item).__name__}", remedy="pass a path, bytes, Pillow image or array")
+    if hasattr(item, "read"):
+        return decode(_read_open(item, limits), source=name_of(item), limits=limits)
+    raise UnknownFormat(f"not an image: {type(item).__name__}", remedy=_REMEDY)
+
+
+def items(images: object) -> Iterable[Any]:
+    """Images as they are, and one image alone as a list of one.
+
+    Raises:
+        UsageError: Neither an image nor several.
+    """
+    match images:
+        case Photo() | Row() | str() | os.PathLike() | bytes() | bytearray() | memoryview() | Image.Image():
+            return [images]
+        case np.ndarray() if images.ndim < 3 or (images.ndim == 3 and images.shape[2] in _CHANNELS):
+            return [images]
+    if hasattr(images, "read"):
+        return [images]
+    if not isinstance(images, Iterable):
+        raise UsageError(f"not an image, nor several: {type(images).__name__}", remedy=_REMEDY)
+    return images
 
 
 def name_of(item: Item) -> str:
@@ -81,7 +108,25 @@ def name_of(item: Item) -> str:
             return item.source
         case str() | os.PathLike():
             return shown(os.fspath(item))
+    name = getattr(item, "name", None)  # of an open file
+    if isinstance(name, str) and hasattr(item, "read"):
+        return name
     return f"<{type(item).__name__}>"
+
+
+def _read_open(file: IO[bytes], limits: DecodeLimits) -> bytes:
+    """The bytes of an open file, from its start where it can be read again."""
+    try:
+        if file.seekable():
+            file.seek(0)
+        content = file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: it is closed, or its text is not UTF-8
+        raise SourceNotFound(f"cannot be read: {error}", item=name_of(file)) from error
+    if not isinstance(content, bytes):
+        problem = f"a file of {type(content).__name__}, not of bytes"
+        raise UnknownFormat(problem, item=name_of(file), remedy="open it with mode 'rb'")
+    limits.check_bytes(len(content), name_of(file))
+    return content
 
 
 def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
@@ -104,7 +149,7 @@ def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMIT
     try:
         status = os.stat(name)  # noqa: PTH116  (a Path would be built for every image of a run)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceNotFound("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file", item=name)
+            raise _no_file(name, status.st_mode)
         limits.check_bytes(status.st_size, name)
         with Path(name).open("rb") as file:
             content = file.read(limits.max_bytes + 1)
@@ -118,9 +163,15 @@ def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMIT
     return content
 
 
+def _no_file(name: str, mode: int) -> SourceNotFound:
+    if stat.S_ISDIR(mode):
+        return SourceNotFound("a folder", item=name, remedy="imagist.images.rows([folder]) lists its images")
+    return SourceNotFound("not a regular file", item=name)
+
+
 def _image(array: NDArray[np.generic]) -> Image.Image:
     unit_floats = array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1
-    shaped = array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
+    shaped = array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS))
     if not shaped or not (unit_floats or array.dtype == np.uint8):
         raise UnknownFormat(
             f"an array of {array.dtype} {list(array.shape)} is not an image",

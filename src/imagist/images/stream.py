@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 
 from imagist.errors import ImagistError, ItemError, ModelFailed, UsageError
 from imagist.images import DecodeLimits
-from imagist.images.loader import AnyItem, load
+from imagist.images.loader import load
+from imagist.images.photo import AnyItem
 from imagist.records import Failure, Photo
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Outcome(Generic[AnyItem, T]):
 
 
 def run(
-    images: Iterable[AnyItem],
+    images: Iterable[AnyItem] | AnyItem,
     work: Work[T],
     *,
     batch_size: int = 32,
@@ -49,7 +50,7 @@ def run(
     """Decodes images in the background and runs the work on them batch by batch.
 
     Args:
-        images: The inputs; read a few batches ahead at most.
+        images: The inputs, or one alone; read a few batches ahead at most.
         work: N photos to N results, in order; called from ``concurrency`` threads.
         batch_size: Images in a batch, >= 1; the last batch may have fewer.
         workers: Decoding threads, >= 1.

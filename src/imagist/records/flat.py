@@ -72,9 +72,7 @@ def as_record(source: str, result: Result | Failure) -> dict[str, object]:
         result: What the parts returned for it; of a failure, only the error is written.
     """
     if isinstance(result, Failure):
-        error = result.error
-        message = f"{error.message} ({error.remedy})" if error.remedy else error.message
-        return {"source": source, "error_kind": error.kind, "error_message": message}
+        return result.to_dict() | {"source": source}
     return {"source": source, **result.fields(), "error_kind": None, "error_message": None}
 
 

@@ -69,3 +69,8 @@ class Failure:
 
     source: str
     error: ImagistError
+
+    def to_dict(self) -> dict[str, object]:
+        """The record of the failure: ``source``, ``error_kind`` and ``error_message``."""
+        message = f"{self.error.message} ({self.error.remedy})" if self.error.remedy else self.error.message
+        return {"source": self.source, "error_kind": self.error.kind, "error_message": message}

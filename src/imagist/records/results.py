@@ -12,7 +12,7 @@ import numpy as np
 
 from imagist.arrays import Array
 from imagist.errors import UsageError
-from imagist.records.flat import shortest
+from imagist.records.flat import as_record, shortest
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class LabelSet:
             raise UsageError(f"no label {name!r}", remedy=f"one of {', '.join(self.names)}") from None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """The pipeline's prediction for one image.
 
@@ -145,6 +145,14 @@ class Prediction:
             "image_probabilities": self._by_label(self.image_probabilities),
             "text_probabilities": self._by_label(self.text_probabilities),
         }
+
+    def to_dict(self) -> dict[str, object]:
+        """The record of the prediction: values that JSON can hold, by the names in `imagist.records.flat`."""
+        return as_record(self.source, self)
+
+    def __repr__(self) -> str:
+        label = self.label if self.label is None else f"{self.label!r} {self.probability:.2f}"
+        return f"<Prediction {self.source!r}: {label}, {self.caption.text!r}>"
 
     def _by_label(self, row: Array) -> dict[str, float]:
         return {name: shortest(p) for name, p in zip(self.labels, row, strict=True)}
