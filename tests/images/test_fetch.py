@@ -1,7 +1,10 @@
 import contextlib
+import gzip
 import socket
+import sys
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -27,6 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self):
+        self.server.tries += 1
         name = self.path.strip("/").split("?")[0]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             getattr(self, f"get_{name}", self.get_other)()
@@ -35,6 +39,49 @@ class Handler(BaseHTTPRequestHandler):
         self.server.seen.append(self)
         self._start(Content_Length=len(BODY))
         self.wfile.write(BODY)
+
+    def _busy_once(self, status=503, **headers):
+        if self.server.tries > 1:
+            self.get_other()
+        else:
+            self._start(status, Content_Length=0, **headers)
+
+    def get_busy(self):
+        self._busy_once()
+
+    def get_later(self):
+        self._busy_once(429, Retry_After="0")
+
+    def get_laterdate(self):
+        self._busy_once(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")
+
+    def get_notnow(self):
+        self._start(429, Content_Length=0, Retry_After="100")
+
+    def get_neverfree(self):
+        self._start(503, Content_Length=0)
+
+    def get_cut(self):
+        self.get_other() if self.server.tries > 1 else self.get_short()
+
+    def _packed(self, encoding, content):
+        self._start(Content_Length=len(content), Content_Encoding=encoding)
+        self.wfile.write(content)
+
+    def get_gzip(self):
+        self._packed("gzip", gzip.compress(BODY))
+
+    def get_deflate(self):
+        self._packed("deflate", zlib.compress(BODY))
+
+    def get_falselypacked(self):
+        self._packed("gzip", BODY)
+
+    def get_brotli(self):
+        self._packed("br", BODY)
+
+    def get_halfpacked(self):
+        self._packed("gzip", gzip.compress(BODY)[:-20])
 
     def get_chunked(self):
         self._start(Transfer_Encoding="chunked")
@@ -99,9 +146,10 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(sys.modules["imagist.images.fetch"], "FIRST_WAIT_S", 0.01)
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = False
-    httpd.seen, httpd.release = [], threading.Event()
+    httpd.seen, httpd.release, httpd.tries = [], threading.Event(), 0
     httpd.url = f"http://127.0.0.1:{httpd.server_port}"
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -115,6 +163,39 @@ def server(monkeypatch):
 @pytest.mark.parametrize("path", ["there", "chunked", "moved"])
 def test_what_is_delivered(server, path):
     assert fetch(f"{server.url}/{path}") == BODY
+
+
+@pytest.mark.parametrize("path", ["busy", "cut", "later", "laterdate"])
+def test_who_is_busy_is_asked_again(server, path):
+    assert fetch(f"{server.url}/{path}") == BODY
+    assert server.tries == 2
+
+
+def test_who_stays_busy_is_given_up(server):
+    with pytest.raises(FetchFailed, match="HTTP 503 Service Unavailable"):
+        fetch(f"{server.url}/neverfree")
+    assert server.tries == 3
+
+
+def test_what_fails_for_good_is_not_asked_again(server):
+    with pytest.raises(FetchFailed):
+        fetch(f"{server.url}/missing")
+    assert server.tries == 1
+
+
+@pytest.mark.parametrize("path", ["gzip", "deflate", "falselypacked"])
+def test_a_body_that_is_packed_unasked_is_unpacked(server, path):
+    assert fetch(f"{server.url}/{path}") == BODY
+
+
+def test_a_packed_body_that_is_vast_is_not_unpacked(server):
+    with pytest.raises(ImageTooLarge):
+        fetch(f"{server.url}/gzip", DecodeLimits(max_bytes=100_000))
+
+
+def test_ampersands_as_pages_write_them(server):
+    fetch(f"{server.url}/a?b=1&amp;c=2&#38;copy=3")
+    assert server.seen[0].path == "/a?b=1&c=2&copy=3"
 
 
 def test_who_asks(server):
@@ -132,11 +213,14 @@ def test_spaces_and_letters_of_other_alphabets_are_encoded(server):
     ("path", "message"),
     [
         ("missing", "HTTP 404 Not Found"),
-        ("short", "without sending complete message body"),
+        ("short", r"complete message body.*; 120,000 of 240,000 bytes came"),
         ("junk", "illegal status line"),
-        ("loop", "maximum allowed redirects"),
+        ("loop", "more than 10 redirects"),
         ("tofile", "protocol"),
         ("toftp", "protocol"),
+        ("brotli", "packed by br, which is not read"),
+        ("halfpacked", "cut short"),
+        ("notnow", "HTTP 429 Too Many Requests, to be asked again after 100 s"),
     ],
 )
 def test_what_is_not_delivered(server, path, message):

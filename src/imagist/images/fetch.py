@@ -1,12 +1,20 @@
-"""Images over http(s), bounded in bytes and in time."""
+"""Images over http(s), bounded in bytes and in time.
+
+A server that is busy (status 408, 429, 500, 502, 503 or 504) or cuts its answer short is asked again, when its
+``Retry-After`` says so or after a while that doubles, as long as the time for the download lasts.
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,49 +28,140 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_REDIRECTS = 10
+RETRIES = 2
+"""Tries after the first."""
+FIRST_WAIT_S = 0.5
+"""Seconds before the second try, where the server does not say; each further wait is twice as long."""
+
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_PACKED = ("gzip", "x-gzip", "deflate")
+_ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or of zlib
+_ESCAPED_AMPERSAND = re.compile("&(?:amp|#38);")
 _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
 def fetch(
     url: str, limits: DecodeLimits = DEFAULT_LIMITS, timeout_s: float = 10.0, *, deadline_s: float = 30.0
 ) -> bytes:
-    """Downloads one image, without retries.
+    """Downloads one image.
 
     Args:
-        url: An http or https address. It may redirect to such addresses only, `MAX_REDIRECTS` times at most.
-        limits: ``max_bytes`` holds while the body is read, whatever length the server announces.
+        url: An http or https address; ``&amp;`` in it, as pages write it, is taken for ``&``. It may redirect to such
+            addresses only, `MAX_REDIRECTS` times at most.
+        limits: ``max_bytes`` holds while the body is read and unpacked, whatever length the server announces.
         timeout_s: Longest wait for the connection and for each read, in seconds.
-        deadline_s: Longest time in all, redirects included, in seconds. Only the look-up of the host's name, which
-            cannot be interrupted, is not bounded by it.
+        deadline_s: Longest time in all, redirects and retries included, in seconds. Only the look-up of the host's
+            name, which cannot be interrupted, is not bounded by it.
 
     Raises:
         FetchFailed: No answer, a status other than 2xx, or an incomplete body; the message has status and reason.
         ImageTooLarge: Over ``limits.max_bytes``.
     """
-    import httpx2
-
     ends = time.monotonic() + deadline_s
     spent = f"timed out ({timeout_s:g} s a read, {deadline_s:g} s in all)"
-    if deadline_s <= 0:
-        raise FetchFailed(spent, item=url)
+    address = _ESCAPED_AMPERSAND.sub("&", url.strip())
+    for tries in itertools.count():
+        try:
+            return _download(address, url, limits, timeout_s, ends, spent)
+        except _Failed as failed:
+            wait = FIRST_WAIT_S * 2**tries if failed.after is None else failed.after
+            if not failed.passing or tries == RETRIES or time.monotonic() + wait >= ends:
+                raise FetchFailed(str(failed), item=url) from failed
+        time.sleep(wait)
+    raise FetchFailed(spent, item=url)
+
+
+class _Failed(Exception):
+    """One try failed.
+
+    Attributes:
+        passing: Whether another one may succeed.
+        after: Seconds to wait before that, as the server says; None where it does not.
+    """
+
+    def __init__(self, reason: str, *, passing: bool = False, after: float | None = None) -> None:
+        super().__init__(" ".join(reason.split()))
+        self.passing, self.after = passing, after
+
+
+def _download(address: str, url: str, limits: DecodeLimits, timeout_s: float, ends: float, spent: str) -> bytes:
+    """The body, unpacked, in one try.
+
+    Args:
+        address: Is fetched.
+        url: The same, for errors.
+        limits: As `fetch`.
+        timeout_s: As `fetch`.
+        ends: When the time is over, by the monotonic clock, in seconds.
+        spent: The message where it is.
+
+    Raises:
+        _Failed: It was not delivered.
+        ImageTooLarge: Over ``limits.max_bytes``.
+    """
+    import httpx2
+
+    left, body, length = ends - time.monotonic(), bytearray(), 0
+    if left <= 0:
+        raise _Failed(spent)
     try:
-        with _Deadline(deadline_s) as deadline, _get(url, min(timeout_s, deadline_s), deadline) as response:
-            limits.check_bytes(int(response.headers.get("Content-Length", 0)), url)
-            body = bytearray()
+        with _Deadline(left) as deadline, _get(address, min(timeout_s, left), deadline) as response:
+            length = int(response.headers.get("Content-Length", 0))
+            limits.check_bytes(length, url)
             for chunk in response.iter_raw():
                 body += chunk
                 limits.check_bytes(len(body), url)
             if deadline.over:  # a body without a length ends where its connection does
                 raise TimeoutError
-            return bytes(body)
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return _unpacked(bytes(body), response.headers.get("Content-Encoding", ""), url, limits)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, zlib.error) as error:
+        came = f"; {len(body):,} of {length:,} bytes came" if length > len(body) > 0 else ""
         if time.monotonic() >= ends or isinstance(error, httpx2.TimeoutException):
-            reason = spent
-        elif isinstance(error, httpx2.HTTPStatusError):
-            reason = f"HTTP {error.response.status_code} {error.response.reason_phrase}".rstrip()
-        else:
-            reason = str(error) or type(error).__name__
-        raise FetchFailed(reason, item=url) from error
+            raise _Failed(spent + came) from error
+        if isinstance(error, httpx2.HTTPStatusError):
+            raise _refused(error.response) from error
+        if isinstance(error, httpx2.TooManyRedirects):
+            raise _Failed(f"more than {MAX_REDIRECTS} redirects") from error
+        passing = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)
+        raise _Failed((str(error) or type(error).__name__) + came, passing=passing) from error
+
+
+def _refused(response: httpx2.Response) -> _Failed:
+    reason = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+    after = _seconds(response.headers.get("Retry-After", ""))
+    if after is not None:
+        reason += f", to be asked again after {after:,.0f} s"
+    return _Failed(reason, passing=response.status_code in _BUSY, after=after)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """The wait that a ``Retry-After`` header asks for, which has seconds or a date; None where it has neither."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _unpacked(body: bytes, encoding: str, url: str, limits: DecodeLimits) -> bytes:
+    """The body without the packing of a server that packs although it was not asked to.
+
+    Raises:
+        ValueError: Packed in another way than gzip or deflate.
+        zlib.error: Damaged.
+    """
+    kind = encoding.strip().lower()
+    if kind in ("", "identity") or (kind in _PACKED and body[:1] not in (b"\x1f", b"\x78")):
+        return body
+    if kind not in _PACKED:
+        raise ValueError(f"the body is packed by {kind}, which is not read")
+    unpacker = zlib.decompressobj(_ANY_HEADER)
+    content = unpacker.decompress(body, limits.max_bytes + 1)
+    limits.check_bytes(len(content), url)
+    if not unpacker.eof:
+        raise ValueError("the packed body is cut short")
+    return content
 
 
 @contextmanager
@@ -77,7 +176,7 @@ def _get(url: str, timeout_s: float, deadline: _Deadline) -> Iterator[httpx2.Res
         max_redirects=MAX_REDIRECTS,
         verify=_certificates(),
     )
-    with client, client.stream("GET", url.strip(), extensions={"trace": deadline.watch}) as response:
+    with client, client.stream("GET", url, extensions={"trace": deadline.watch}) as response:
         yield response.raise_for_status()
 
 
