@@ -168,7 +168,7 @@ def test_a_finished_table_is_replaced_only_if_asked(fake, photos, tmp_path, caps
     for more in ([], ["--resume"]):
         capsys.readouterr()
         assert fake(["classify", str(photos), "--out", str(out), *more]) == 2
-        assert "x.csv: exists already (name another file, or replace it" in capsys.readouterr().err
+        assert "x.csv: exists already (name another file, replace it" in capsys.readouterr().err
         assert out.read_bytes() == before
     assert fake(["classify", str(photos), "--out", str(out), "--overwrite"]) == 0
     assert len(rows_of(out)) == 7

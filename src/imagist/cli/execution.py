@@ -30,6 +30,7 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
         limits=limits(args),
         out=args.out,
         overwrite=args.overwrite,
+        update=args.update,
         resume=args.resume,
         batch_size=args.batch_size,
         workers=args.workers,

@@ -88,7 +88,7 @@ def add_inputs(parser: Parser) -> None:
 
 
 def add_outputs(parser: Parser) -> None:
-    """Adds the options of writing: output, overwrite, resume, quiet."""
+    """Adds the options of writing: output, overwrite, update, resume, quiet."""
     group = parser.add_argument_group("writing")
     group.add_argument(
         "--out",
@@ -98,6 +98,12 @@ def add_outputs(parser: Parser) -> None:
         "until the table is complete (default: a table on stdout)",
     )
     group.add_argument("--overwrite", action="store_true", help="replace FILE where it is already there")
+    group.add_argument(
+        "--update",
+        action="store_true",
+        help="keep the rows of FILE that have a result, and do only those that failed and those that are new, by the "
+        "same settings; rows that are no longer inputs follow at the end",
+    )
     group.add_argument(
         "--resume",
         action="store_true",

@@ -54,9 +54,10 @@ class Meter:
         """Images a second in this run."""
         return (self.done - self._before) / max(time.monotonic() - self._began, 1e-9)
 
-    def advance(self, count: int) -> None:
-        """Counts so many more images as done."""
+    def advance(self, count: int, kept: int = 0) -> None:
+        """Counts so many more images as done, some of them by an earlier run."""
         self.done += count
+        self._before += kept
         if self._bar:
             self._bar.update(self._task, completed=self.done, description=self._state())
         elif not self._quiet and time.monotonic() - self._spoke >= EVERY:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
+from imagist.engine.earlier import Earlier, KeptRow
 from imagist.engine.executors import executor
 from imagist.engine.journal import Journal, Record
 from imagist.engine.progress import Meter
@@ -18,6 +20,7 @@ from imagist.images.stream import Outcome
 from imagist.records import Row
 from imagist.records.flat import as_record
 
+KEPT_AT_ONCE = 1000  # rows kept from an earlier table that are in memory while no other is worked on
 LISTED = 10  # failures that a summary keeps
 
 Each = Callable[[int, Outcome[Row, T]], None]
@@ -30,7 +33,7 @@ class Summary:
 
     Attributes:
         done: Rows that are done, those of an earlier run included.
-        earlier: Rows of those that an earlier run did.
+        earlier: Rows of those that an earlier run did: before it was stopped, or in the table that is updated.
         failed: Rows of those that have an error.
         failures: Source and message of the first `LISTED` failures.
         rate: Images a second in this run.
@@ -80,19 +83,20 @@ def run(
     """
     spec.check()
     found = spec.rows() if rows is None else rows
-    journal = Journal(spec.out, {**task.settings, **spec.reading}, resume=spec.resume) if spec.out else None
-    with closing(journal) if journal else nullcontext():
+    with ExitStack() as stack:
+        earlier = stack.enter_context(closing(Earlier(spec.out, task.columns))) if _updates(spec) and spec.out else None
+        journal = Journal(spec.out, {**task.settings, **spec.reading}, resume=spec.resume) if spec.out else None
+        stack.enter_context(closing(journal) if journal else nullcontext())
         tally = _Tally(journal or ())
+        found = earlier.plan(found) if earlier else found
         found = journal.skip_done(found) if journal else found
         meter = Meter(None if quiet else count(spec.sources), done=tally.done, resumed=spec.resume, quiet=quiet)
+        book = _Book(journal, earlier, tally, meter, each)
         try:
             with meter:
-                for batch in executor(spec.executor)(found, task, spec):
-                    finished = [_finish(number, outcome, each) for number, outcome in enumerate(batch, tally.done)]
-                    if journal:
-                        journal.append(finished)
-                    tally.add(finished)
-                    meter.advance(len(batch))
+                for batch in executor(spec.executor)(book.to_do(found), task, spec):
+                    book.enter(batch)
+                book.enter_kept()
             if journal and spec.out:
                 write(spec.out, journal, task.columns)
                 journal.remove()
@@ -101,10 +105,68 @@ def run(
     return tally.summary(meter.rate)
 
 
-def _finish(number: int, outcome: Outcome[Row, Any], each: Each[Any] | None) -> Record:
-    if each:
-        each(number, outcome)
-    return as_record(outcome.source.source, outcome.result), dict(outcome.source.columns)
+def _updates(spec: RunSpec) -> bool:
+    return spec.update and spec.out is not None and spec.out.exists()
+
+
+@dataclass
+class _Book:
+    """Enters outcomes, and rows that are kept from an earlier table, in the order of the inputs."""
+
+    journal: Journal | None
+    earlier: Earlier | None
+    tally: _Tally
+    meter: Meter
+    each: Each[Any] | None
+    waiting: deque[Row] = field(default_factory=deque)  # read, in order, and not entered yet
+    asked: int = 0  # how many of those are worked on
+
+    def to_do(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows that are not kept."""
+        for row in rows:
+            if isinstance(row, KeptRow):
+                self.waiting.append(row)
+                if not self.asked and len(self.waiting) >= KEPT_AT_ONCE:
+                    self.enter_kept()
+            else:
+                self.asked += 1
+                self.waiting.append(row)
+                yield row
+
+    def enter(self, batch: Iterable[Outcome[Row, Any]]) -> None:
+        """Enters the outcomes of the next rows to do, and the kept rows before each."""
+        finished: list[Record] = []
+        kept = 0
+        for outcome in batch:
+            kept += self._take_kept(finished)
+            self.waiting.popleft()
+            self.asked -= 1
+            if self.each:
+                self.each(self.tally.done + len(finished), outcome)
+            own = as_record(outcome.source.source, outcome.result)
+            if self.earlier:
+                self.earlier.check(own)
+            finished.append((own, dict(outcome.source.columns)))
+        self._append(finished, kept)
+
+    def enter_kept(self) -> None:
+        """Enters the kept rows that are next."""
+        finished: list[Record] = []
+        self._append(finished, self._take_kept(finished))
+
+    def _take_kept(self, finished: list[Record]) -> int:
+        kept = 0
+        while self.earlier and self.waiting and isinstance(self.waiting[0], KeptRow):
+            finished.append(self.earlier.record(self.waiting[0]))
+            self.waiting.popleft()
+            kept += 1
+        return kept
+
+    def _append(self, finished: list[Record], kept: int) -> None:
+        if self.journal:
+            self.journal.append(finished)
+        self.tally.add(finished, kept)
+        self.meter.advance(len(finished), kept)
 
 
 class _Tally:
@@ -115,14 +177,16 @@ class _Tally:
     """
 
     def __init__(self, earlier: Iterable[list[Record]]) -> None:
-        self.done = self._failed = 0
+        self.done = self._failed = self._earlier = 0
         self._failures: list[tuple[str, str]] = []
         for chunk in earlier:
             self.add(chunk)
         self._earlier = self.done
 
-    def add(self, finished: list[Record]) -> None:
+    def add(self, finished: list[Record], kept: int = 0) -> None:
+        """Counts rows, of which so many are kept from an earlier table."""
         self.done += len(finished)
+        self._earlier += kept
         for own, _ in finished:
             if own["error_kind"]:
                 self._failed += 1

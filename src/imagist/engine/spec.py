@@ -26,6 +26,8 @@ class RunSpec:
         limits: Bounds on the bytes and the pixels of one image.
         out: The table to write, in the format of its suffix; None writes no file.
         overwrite: Whether to replace a finished table that is already there.
+        update: Whether to keep the rows of a finished table that have a result, and do only those that failed and those
+            that are new. The settings should be those of its run: they are not in the table.
         resume: Whether to continue from the journal of a run that was stopped.
         batch_size: Images in a batch, >= 1.
         workers: Threads that read and decode, >= 1.
@@ -38,6 +40,7 @@ class RunSpec:
     limits: DecodeLimits = DEFAULT_LIMITS
     out: Path | None = None
     overwrite: bool = False
+    update: bool = False
     resume: bool = False
     batch_size: int = 32
     workers: int = 2
@@ -47,22 +50,25 @@ class RunSpec:
         """Makes sure that the results can be written, before anything is read.
 
         Raises:
-            UsageError: ``resume`` without ``out``.
+            UsageError: ``resume`` or ``update`` without ``out``, or ``update`` with ``overwrite``.
             OutputError: The output cannot be written, is one of the inputs, or is there already.
         """
         if self.out is None:
-            if self.resume:
-                raise UsageError("there is no file to resume", item="resume", remedy="name it with --out")
+            if self.resume or self.update:
+                what = "resume" if self.resume else "update"
+                raise UsageError(f"there is no file to {what}", item=what, remedy="name it with --out")
             return
+        if self.update and self.overwrite:
+            raise UsageError("a table is either updated or replaced", item="update", remedy="leave out overwrite")
         check_output(self.out)
         if any(self.out.resolve() == Path(source).resolve() for source in self.sources):
             raise OutputError("is an input, too", item=str(self.out), remedy="write to another file")
         resumed = self.resume and journal_of(self.out).exists()  # which began with leave to replace the table
-        if self.out.exists() and not (self.overwrite or resumed):
+        if self.out.exists() and not (self.overwrite or self.update or resumed):
             raise OutputError(
                 "exists already",
                 item=str(self.out),
-                remedy="name another file, or replace it with overwrite (--overwrite)",
+                remedy="name another file, replace it with overwrite (--overwrite), or add rows with update (--update)",
             )
 
     def rows(self) -> Iterator[Row]:
@@ -85,10 +91,12 @@ class RunSpec:
     @property
     def reading(self) -> dict[str, object]:
         """The settings that decide which rows there are and which can be decoded, for the journal."""
+        update = {"update": True} if self.update else {}
         return {
             "sources": self.sources,
             "column": self.column,
             "images": None if self.images is None else str(self.images),
             "max_bytes": self.limits.max_bytes,
             "max_megapixels": self.limits.max_megapixels,
+            **update,
         }
