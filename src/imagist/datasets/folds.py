@@ -15,6 +15,8 @@ from imagist.arrays import Ints
 from imagist.datasets.entries import Example
 from imagist.errors import DataError, UsageError
 
+INNER = "inner fold (of the images that a fold trains on)"
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -73,7 +75,9 @@ def stratified(labels: ArrayLike, k: int, seed: int) -> list[Fold]:
     return _checked(_folds(part, k), codes, names)
 
 
-def grouped(labels: ArrayLike, groups: ArrayLike, k: int, seed: int) -> list[Fold]:
+def grouped(
+    labels: ArrayLike, groups: ArrayLike, k: int, seed: int, *, names: Sequence[str] | None = None, what: str = "fold"
+) -> list[Fold]:
     """Deals groups out to k folds that tear none apart, with classes as even as that allows.
 
     The weightiest group comes first, each to the fold where it adds least to the squared shares of its classes, which
@@ -85,22 +89,24 @@ def grouped(labels: ArrayLike, groups: ArrayLike, k: int, seed: int) -> list[Fol
         groups: ``[N]``, a value for each group: ``accounts``, ``clusters`` or both ``joined``.
         k: >= 2.
         seed: >= 0; the same gives the same folds.
+        names: Of labels that are numbers from 0, for errors; the labels themselves where it is None.
+        what: What errors call a fold.
 
     Raises:
         UsageError: Fewer than two folds, or more than groups.
         DataError: Classes whose examples all came into one fold, so that they cannot be both trained and tested.
     """
-    codes, names = _codes(labels)
+    codes, own = _codes(labels, names)
     members, found = _codes(groups)
     if len(members) != len(codes):
         raise UsageError(f"{len(members)} groups for {len(codes)} labels", item="groups")
     _check_k(k, len(found), "groups")
-    counts = np.zeros((len(found), len(names)))
+    counts = np.zeros((len(found), len(own)))
     np.add.at(counts, (members, codes), 1)
     weights = 1 / counts.sum(axis=0) ** 2
     order = np.random.default_rng(seed).permutation(len(found))
     order = order[np.argsort(-(counts[order] ** 2 @ weights).round(12), kind="stable")]
-    dealt = np.zeros((k, len(names)))
+    dealt = np.zeros((k, len(own)))
     fold_of = np.empty(len(found), np.int64)
     for left, group in zip(range(len(order), 0, -1), order, strict=True):
         sizes = dealt.sum(axis=1)
@@ -108,10 +114,18 @@ def grouped(labels: ArrayLike, groups: ArrayLike, k: int, seed: int) -> list[Fol
         added = np.where(must, (dealt @ (weights * counts[group])).round(12), np.inf)
         fold_of[group] = np.lexsort((sizes, added))[0]
         dealt[fold_of[group]] += counts[group]
-    return _checked(_folds(fold_of[members], k), codes, names)
+    return _checked(_folds(fold_of[members], k), codes, own, what)
 
 
-def inner(fold: Fold, labels: ArrayLike, k: int, seed: int, *, groups: ArrayLike | None = None) -> list[Fold]:
+def inner(
+    fold: Fold,
+    labels: ArrayLike,
+    k: int,
+    seed: int,
+    *,
+    groups: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Fold]:
     """Folds what a fold trains on once more, for whatever is chosen before the test part is looked at, such as w.
 
     Args:
@@ -120,6 +134,7 @@ def inner(fold: Fold, labels: ArrayLike, k: int, seed: int, *, groups: ArrayLike
         k: >= 2; where one inner split is enough, take the first fold.
         seed: >= 0.
         groups: ``[N]``, of all examples, where inner folds must tear none apart.
+        names: As ``grouped``.
 
     Returns:
         k folds over the same N examples, none of the outer test part.
@@ -128,19 +143,18 @@ def inner(fold: Fold, labels: ArrayLike, k: int, seed: int, *, groups: ArrayLike
         UsageError: As ``grouped``.
         DataError: As ``grouped``.
     """
-    of_train = None if groups is None else np.asarray(groups)[fold.train]
-    folds = _any(np.asarray(labels)[fold.train], of_train, k, seed)
+    of_train = np.asarray(labels)[fold.train]
+    if groups is None:
+        folds = stratified(of_train, k, seed)
+    else:
+        folds = grouped(of_train, np.asarray(groups)[fold.train], k, seed, names=names, what=INNER)
     return [Fold(fold.train[each.train], fold.train[each.test]) for each in folds]
 
 
-def _any(labels: ArrayLike, groups: ArrayLike | None, k: int, seed: int) -> list[Fold]:
-    return stratified(labels, k, seed) if groups is None else grouped(labels, groups, k, seed)
-
-
-def _codes(labels: ArrayLike) -> tuple[Ints, list[str]]:
-    """Places of labels among the distinct ones, and those."""
+def _codes(labels: ArrayLike, names: Sequence[str] | None = None) -> tuple[Ints, list[str]]:
+    """Places of labels among the distinct ones, and the names of those."""
     distinct, codes = np.unique(np.asarray(labels), return_inverse=True)
-    return codes.astype(np.int64), [str(name) for name in distinct]
+    return codes.astype(np.int64), [str(label) if names is None else names[label] for label in distinct]
 
 
 def _check_k(k: int, count: int, what: str) -> None:
@@ -152,11 +166,13 @@ def _folds(part: Ints, k: int) -> list[Fold]:
     return [Fold(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(k)]
 
 
-def _checked(folds: list[Fold], codes: Ints, names: Sequence[str]) -> list[Fold]:
-    untrained = {names[i] for fold in folds for i in np.setdiff1d(codes[fold.test], codes[fold.train])}
+def _checked(folds: list[Fold], codes: Ints, names: Sequence[str], what: str = "fold") -> list[Fold]:
+    untrained = sorted({i for fold in folds for i in np.setdiff1d(codes[fold.test], codes[fold.train])})
     if untrained:
+        counts = np.bincount(codes)
+        classes = ", ".join(f"{names[i]} ({counts[i]:,} example{'' if counts[i] == 1 else 's'})" for i in untrained)
         raise DataError(
-            f"some fold tests {', '.join(sorted(untrained))} and has none to train on",
+            f"some {what} tests {classes} and has none to train on",
             remedy="add examples (of other groups), leave these classes out, or take another seed",
         )
     return folds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,8 @@ def read_all(sources: Sequence[Source], *, content: bool = True, check_images: b
 
     Raises:
         DataError: Sources that cannot be read, unknown columns and splits, rows that cannot be understood, missing
-            images, empty labels, images twice in a split or in two splits: all of them at once.
+            images, empty labels, labels that differ by case or white space alone, images twice in a split or in two
+            splits: all of them at once.
     """
     faults = Faults()
     found: list[_Read] = []
@@ -106,6 +108,18 @@ def _rebased(image: str, folder: Path) -> str:
     return next((str(tail) for tail in tails if tail.is_file()), image)
 
 
+def _find_variants(examples: Sequence[Example], faults: Faults) -> None:
+    """Labels that differ by case, white space or the form of an accent alone are mistakes of one."""
+    counts = Counter(example.label for example in examples)
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        alike[" ".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            spelled = ", ".join(f"{label!r} ({counts[label]:,})" for label in sorted(labels))
+            faults.add("label spelled in several ways", spelled)
+
+
 def _check(examples: Sequence[Example], held: Sequence[bool], faults: Faults, *, check_images: bool) -> None:
     by_split: defaultdict[str, list[Record]] = defaultdict(list)
     outside: defaultdict[str, list[Record]] = defaultdict(list)
@@ -117,6 +131,7 @@ def _check(examples: Sequence[Example], held: Sequence[bool], faults: Faults, *,
             outside[split].append(record)
         if not example.label.strip():
             faults.add("empty label", f"{split}: {example.image}")
+    _find_variants(examples, faults)
     if check_images:
         for split, records in outside.items():
             find_missing(records, faults, split)

@@ -175,10 +175,11 @@ def trials(folds: Folds, data: Dataset) -> Iterator[Trial]:
     """
     if folds.fits > folds.inner:
         raise UsageError(f"{folds.fits} fits of {folds.inner} inner folds", item="folds.fits")
+    names = data.labels.names
     for seed in folds.seeds:
         for number, whole in enumerate(_outer(folds, data, seed)):
             fold = _few(whole, data.targets, folds.shots, (seed, number)) if folds.shots else whole
-            inner = splitting.inner(fold, data.targets, folds.inner, seed, groups=data.groups)
+            inner = splitting.inner(fold, data.targets, folds.inner, seed, groups=data.groups, names=names)
             unlabelled = np.setdiff1d(whole.train, fold.train)
             yield Trial(seed, number, fold, tuple(inner[: folds.fits]), unlabelled)
 
@@ -195,7 +196,7 @@ def _outer(folds: Folds, data: Dataset, seed: int) -> list[Fold]:
         others = sorted({str(each.split) for each in data.examples} - {*folds.test.split("+")})
         fold = splitting.fixed(data.examples, train="+".join(others), test=folds.test)
         return [replace(fold, train=_unlike(fold, data)) if folds.drop_leaks else fold]
-    return splitting.grouped(data.targets, data.groups, folds.number, seed)
+    return splitting.grouped(data.targets, data.groups, folds.number, seed, names=data.labels.names)
 
 
 def _few(fold: Fold, targets: Ints, shots: int, seed: tuple[int, int]) -> Fold:

@@ -47,7 +47,13 @@ def save_system(result: StudyResult, of: SystemResult, folder: Path) -> Bundle:
     examples = _examples(result, parts)
     groups = result.data.groups[_rows(result)]
     fewest = int(np.bincount(examples.targets).min())
-    folds = grouped(examples.targets, groups, max(2, min(study.folds.inner, fewest)), study.folds.seeds[0])
+    folds = grouped(
+        examples.targets,
+        groups,
+        max(2, min(study.folds.inner, fewest)),
+        study.folds.seeds[0],
+        names=examples.labels.names,
+    )
     seed = study.folds.seeds[0]
     fitted = systems.fit_system(
         parts.text.settings if parts.text else None,

@@ -216,9 +216,25 @@ def test_labels_that_are_booleans_or_whole_floats(tmp_path):
     assert [e.label for e in read(Source(tmp_path / "a.jsonl"), check_images=False)] == ["true", "false", "1"]
 
 
+def test_labels_of_a_table_without_types_are_the_same(tmp_path):
+    rows = [(f"{i}.jpg", label) for i, label in enumerate(["True", "FALSE", "1.0", " 2 ", "1.5", "v1.0"])]
+    path = write_csv(tmp_path / "a.csv", ("image", "label"), *rows)
+    labels = [e.label for e in read(Source(path), check_images=False)]
+    assert labels == ["true", "false", "1", "2", "1.5", "v1.0"]
+
+
+def test_labels_that_differ_by_case_or_blanks_alone(tmp_path):
+    labels = ["Cat", "cat", "cat", "hot dog", "hot  dog", "caf\u00e9", "cafe\u0301", "dog"]
+    path = write_csv(tmp_path / "a.csv", ("image", "label"), *((f"{i}.jpg", label) for i, label in enumerate(labels)))
+    with pytest.raises(DataError, match="label spelled in several ways: 3") as error:
+        read(Source(path), check_images=False)
+    assert "label spelled in several ways: 'Cat' (1), 'cat' (2)" in str(error.value)
+
+
 def test_labels_that_pandas_left_empty(tmp_path):
-    path = write_csv(tmp_path / "a.csv", ("image", "label"), ("a.jpg", "nan"), ("b.jpg", "NaN"))
-    with pytest.raises(DataError, match="empty label: 2"):
+    rows = [(f"{i}.jpg", label) for i, label in enumerate(["nan", "NaN", "<NA>", "NaT"])]
+    path = write_csv(tmp_path / "a.csv", ("image", "label"), *rows)
+    with pytest.raises(DataError, match="empty label: 4"):
         read(Source(path), check_images=False)
 
 

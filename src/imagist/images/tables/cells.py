@@ -13,7 +13,9 @@ from imagist.images.addresses import data_content, is_data, is_url
 from imagist.images.formats import has_image_suffix, recognise
 
 _LONGEST_NAME = 255  # characters; a longer text may be an image in base64
-_MISSING = ("nan", "NaN")  # labels that pandas and numpy write for missing ones
+_MISSING = ("nan", "NaN", "<NA>", "NaT")  # labels that pandas and numpy write for missing ones
+_TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
+_WHOLE = re.compile(r"(-?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers where some are missing
 
 
 def is_empty(cell: object) -> bool:
@@ -37,6 +39,8 @@ def name(cell: object, column: str | None) -> str | None:
 def label(cell: object, column: str) -> str:
     """The label that a cell holds: a name, ``true`` or ``false``, or a whole number; empty where there is none.
 
+    It is the same whether a table has types or text alone: True is ``true``, 1.0 is ``1``.
+
     Raises:
         ValueError: It holds something else, such as 1.5.
     """
@@ -45,7 +49,9 @@ def label(cell: object, column: str) -> str:
     if isinstance(cell, float | Decimal) and cell % 1 == 0:
         return str(int(cell))
     found = name(cell, column) or ""
-    return "" if found in _MISSING else found
+    if whole := _WHOLE.fullmatch(found):
+        return whole[1]
+    return "" if found in _MISSING else _TRUTH.get(found, found)
 
 
 def image(cell: object) -> tuple[object, bytes | None]:

@@ -182,4 +182,4 @@ def _folds(examples: Examples, settings: FitSettings) -> list[Fold]:
     groups = joined(accounts(examples.items), clusters(examples.items, known=examples.hashes))
     fewest = int(np.bincount(examples.targets).min())
     number = max(2, min(settings.folds, fewest, len(np.unique(groups))))
-    return grouped(examples.targets, groups, number, settings.seed)
+    return grouped(examples.targets, groups, number, settings.seed, names=examples.labels.names)
