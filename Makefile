@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 IMAGES ?=
 STUDY ?= best
 # The tests keep every core busy with a process of its own; more threads in each would only wait for each other.
+# A process takes tests in their order, and from another only when it has none left: what tests of a file share is made once.
 test test-latest: export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 SOURCES := src tests benchmarks
 PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
@@ -33,13 +35,13 @@ demo: $(VENV)/.demo.stamp ## classify sample images, or IMAGES=folder, and write
 	$(BIN)/imagist demo --out demo $(if $(IMAGES),--images '$(IMAGES)')
 
 test: $(DEV) ## run every test that this machine can run
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python $(PYTEST)
 
 # Deprecations in a new release of a dependency are reported, not raised: they break no user yet.
 test-latest: ## run the same tests on the newest versions of all dependencies, in .venv-latest
 	$(PYTHON) -m venv --clear $(LATEST)
 	$(LATEST)/bin/python $(PIP) --upgrade --upgrade-strategy eager --editable '.[all,dev,minilm]'
-	$(LATEST)/bin/python -m pytest -n $(WORKERS) \
+	$(LATEST)/bin/python $(PYTEST) \
 		-W default::DeprecationWarning -W default::PendingDeprecationWarning -W default::FutureWarning
 
 # The lock holds exactly the versions that test-latest passed on; uv adds what only other systems or Pythons need, and

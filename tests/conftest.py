@@ -17,6 +17,9 @@ from imagist.records import Photo
 settings.register_profile("imagist", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("imagist")
 
+# Tests export many small models to ONNX: the cache of torch costs more there than it saves.
+os.environ.setdefault("TORCH_FAKE_TENSOR_DISPATCH_CACHE", "0")
+
 SKIMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 

@@ -1,4 +1,4 @@
-"""Where a long run stands, on disk."""
+"""Where a long run stands, on disk; the key of weights."""
 
 from __future__ import annotations
 
@@ -62,3 +62,14 @@ def test_code_is_not_run(tmp_path, capsys):
     with pytest.raises(DataError):
         checkpoint.load(path)
     assert "run!" not in capsys.readouterr().out
+
+
+def test_a_key_changes_with_any_weight_or_buffer():
+    module = torch.nn.BatchNorm2d(3)
+    key = checkpoint.weights_key(module)
+    with torch.no_grad():
+        for tensor in (module.weight, module.running_mean):
+            tensor[0] += 1
+            assert checkpoint.weights_key(module) != key
+            tensor[0] -= 1
+    assert checkpoint.weights_key(module) == key

@@ -1,11 +1,14 @@
-"""Checkpoints: written atomically, read without unpickling code."""
+"""Checkpoints: written atomically, read without unpickling code; a hash of weights."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from imagist.errors import DataError
 from imagist.storage import atomic_write
@@ -33,3 +36,12 @@ def load(path: Path) -> dict[str, Any] | None:
             f"unreadable checkpoint ({type(error).__name__})", item=str(path), remedy="delete it to start again"
         ) from error
     return state
+
+
+def weights_key(module: nn.Module) -> str:
+    """A sha256 over all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    return digest.hexdigest()

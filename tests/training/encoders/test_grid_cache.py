@@ -13,13 +13,12 @@ pytest.importorskip("onnxscript")
 
 from safetensors.torch import save_file
 from tiny_images import record
-from torch import nn
 
 from imagist.datasets.entries import Record
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.encoders import grid_cache
 from imagist.training.encoders.backbone import open_backbone
-from imagist.training.encoders.grid_cache import cached_grids, images_key, weights_key
+from imagist.training.encoders.grid_cache import cached_grids, images_key
 from imagist.training.encoders.runtimes import on_device
 from imagist.training.encoders.views import Views
 
@@ -75,14 +74,7 @@ def test_networks_of_the_same_weights_that_compute_otherwise_keep_grids_of_their
     assert len([*tmp_path.glob("*.npy")]) == 3
 
 
-def test_keys_change_with_what_they_stand_for(encoder, tmp_path):
-    key = weights_key(encoder)
-    with torch.no_grad():
-        bias = next(m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)).running_mean
-        bias[0] += 1
-        assert weights_key(encoder) != key
-        bias[0] -= 1
-    assert weights_key(encoder) == key
+def test_keys_of_images_change_with_what_they_stand_for(tmp_path):
     one, two = record(1), record(2)
     assert images_key([one, two]) != images_key([two, one])
     assert images_key([one]) == images_key([replace(one, image="renamed.png")])  # what it holds tells, not its name

@@ -14,6 +14,7 @@ pytest.importorskip("onnxscript")
 
 import onnxruntime
 
+import tiny_bundles
 from imagist.bundle import open_bundle, open_folder
 from imagist.captioning.decoding import Decoding, generate
 from imagist.captioning.options import CaptionOptions
@@ -56,12 +57,18 @@ def parts():
 
 
 @pytest.fixture(scope="module")
-def models(parts):
-    """The graphs in float32."""
-    graphs = {"encoder.onnx": export.encoder_graph(parts.encoder, 224)}
-    graphs |= export.decoder_graphs(parts.decoder, 49, 1280, parts.vocabulary.suppressed_tokens)
-    assert len(graphs) == 3
-    return {name: export.to_onnx(graph) for name, graph in graphs.items()}
+def bundle(parts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "embedded"
+    assemble.export_bundle(parts, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(bundle):
+    """The graphs in float32, as the bundle holds them."""
+    graphs = {path.name: onnx.load(path) for path in bundle.rglob("*.onnx")}
+    assert {*graphs} == {"encoder.onnx", "begin.onnx", "step.onnx"}
+    return graphs
 
 
 def run(model, **inputs):
@@ -138,11 +145,17 @@ def test_nothing_of_this_machine_is_in_a_graph(models):
         assert b"imagist/training" not in model.SerializeToString()
 
 
-@pytest.fixture(scope="module")
-def bundle(parts, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made") / "embedded"
-    assemble.export_bundle(parts, folder)
-    return folder
+def test_an_encoder_is_exported_once_until_its_weights_or_its_side_change():
+    encoder = tiny_bundles.Eye().eval()
+    model = export.encoder_onnx(encoder, 24)
+    assert export.encoder_onnx(encoder, 24) is model
+    with torch.no_grad():
+        encoder.patches.bias[0] += 1
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    for side in (24, 32):
+        changed, shown = export.encoder_onnx(encoder, side), pixels[:, :side, :side].contiguous()
+        with torch.no_grad():
+            np.testing.assert_allclose(run(changed, pixels=shown)["grid"], encoder(shown), atol=1e-5)
 
 
 def test_a_written_bundle_agrees_with_the_modules(parts, bundle):

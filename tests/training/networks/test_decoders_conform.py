@@ -36,7 +36,7 @@ DECODERS = {
     "lstm inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
     "prefix queries": {**_PREFIX, "mapping": "queries"},
-    "prefix mlp": {**_PREFIX, "mapping": "mlp"},
+    "prefix mlp": {**_PREFIX, "mapping": "mlp", "language_model": {**_PREFIX["language_model"], "layers": 1}},
 }
 BLIND = ("lstm", "prefix")  # pay no attention that could be shown
 

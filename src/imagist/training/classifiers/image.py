@@ -23,6 +23,7 @@ from imagist.classifiers.image.network import Network, NetworkClassifier
 from imagist.classifiers.taxonomy import open_taxonomy
 from imagist.images.photo import ImageSource
 from imagist.records import LabelSet
+from imagist.training.checkpoint import weights_key
 from imagist.training.classifiers.finetuning import finetune
 from imagist.training.classifiers.heads_over_features import fit_head
 from imagist.training.classifiers.history import Fitted
@@ -30,7 +31,7 @@ from imagist.training.classifiers.image_features import cached_features, open_ne
 from imagist.training.classifiers.image_settings import Finetuned, LabelMap, Linear, Pretrained
 from imagist.training.classifiers.labelled import check_labelled
 from imagist.training.devices import device_of
-from imagist.training.encoders.grid_cache import images_key, weights_key
+from imagist.training.encoders.grid_cache import images_key
 
 __all__ = [
     "Finetuned",

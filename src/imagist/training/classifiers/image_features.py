@@ -26,10 +26,11 @@ from imagist.errors import UsageError
 from imagist.images.photo import ImageSource, photo_of
 from imagist.records import Photo
 from imagist.training.captioners.recipe import Backbone
+from imagist.training.checkpoint import weights_key
 from imagist.training.classifiers.image_settings import Pretrained
 from imagist.training.devices import device_of
 from imagist.training.encoders.backbone import fill_weights, timm_network, torchvision_network
-from imagist.training.encoders.grid_cache import images_key, weights_key
+from imagist.training.encoders.grid_cache import images_key
 from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.encoders.runtimes import runner
 

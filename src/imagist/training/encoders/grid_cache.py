@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from imagist.arrays import Array, Halves
 from imagist.images.photo import ImageSource
+from imagist.training.checkpoint import weights_key
 from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.encoders.runtimes import Encode, runner
@@ -52,15 +52,6 @@ def cached_grids(
         return encode()(np.concatenate(pixels))
 
     return fill(rows, compute, f"grids of {len(images)} images")
-
-
-def weights_key(module: nn.Module) -> str:
-    """A sha256 over all weights and buffers."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.hexdigest()
 
 
 def images_key(images: Sequence[ImageSource]) -> str:

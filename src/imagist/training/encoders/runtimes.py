@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from imagist.arrays import Array, Pixels
-from imagist.training.export.graphs import encoder_graph, to_onnx
+from imagist.training.export.graphs import encoder_onnx
 from imagist.training.parallel import parallel_map
 
 Encode = Callable[[Pixels], Array]
@@ -35,7 +35,7 @@ def on_cpu(encoder: nn.Module, side: int) -> Encode:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    model = to_onnx(encoder_graph(encoder, side)).SerializeToString()
+    model = encoder_onnx(encoder, side).SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def encode(pixels: Pixels) -> Array:

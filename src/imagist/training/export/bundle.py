@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -74,20 +73,19 @@ def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) 
     """
     feeds = {} if calibration is None else captioner_feeds(parts.decoder, calibration, parts.vocabulary, parts.search)
 
-    def write(graphs: Mapping[str, Graph], path: Path) -> None:
-        for name, graph in graphs.items():
-            model = export.to_onnx(graph)
-            if name in feeds:
-                model = quantize(model, feeds[name])
-            (path / name).write_bytes((model if calibration is None else export.halved(model)).SerializeToString())
+    def write(model: onnx.ModelProto, file: Path) -> None:
+        file.write_bytes((model if calibration is None else export.halved(model)).SerializeToString())
 
     with TemporaryDirectory() as scratch:
         encoder, captioner = Path(scratch, "encoder"), Path(scratch, "captioner")
-        write_part(encoder, ENCODER_KIND, fill=partial(write, {GRAPH: export.encoder_graph(parts.encoder, parts.side)}))
+        eye = export.encoder_onnx(parts.encoder, parts.side)
+        write_part(encoder, ENCODER_KIND, fill=lambda path: write(eye, path / GRAPH))
         version = open_folder(encoder).version
 
         def fill(path: Path) -> None:
-            write(_graphs(parts), path)
+            for name, graph in _graphs(parts).items():
+                model = export.to_onnx(graph)
+                write(quantize(model, feeds[name]) if name in feeds else model, path / name)
             (path / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
             if parts.reranker:
                 (path / "concepts.txt").write_text(concepts.to_lines(parts.reranker.concepts), "utf-8")

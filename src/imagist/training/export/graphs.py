@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imagist.training.captioners.evaluator import next_words
+from imagist.training.checkpoint import weights_key
 from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
 from imagist.training.networks.mobilenet import ConvUnit
@@ -71,7 +73,7 @@ class StepGraph(nn.Module):
 
     def forward(self, word: Tensor, candidates: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Returns log-probabilities and ids ``[N, B, K]``, attention if any, and the new state; K is ``candidates``."""
-        best = int(candidates.item())
+        best = cast(int, candidates.item())  # an int() would keep the exporter from tracing it as a symbol
         torch._check(best >= 1)
         torch._check(best <= self.decoder.words)
         memory = dict(zip(self.memory, given, strict=False))
@@ -102,6 +104,21 @@ def encoder_graph(encoder: nn.Module, side: int) -> Graph:
     """``encoder.onnx`` of a module from uint8 ``[N, S, S, 3]`` to ``[N, L, D]``."""
     pixels = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     return Graph(folded(encoder), [("pixels", pixels, {0: "n"})], ["grid"])
+
+
+_encoders: WeakKeyDictionary[nn.Module, tuple[int, str, onnx.ModelProto]] = WeakKeyDictionary()
+
+
+def encoder_onnx(encoder: nn.Module, side: int) -> onnx.ModelProto:
+    """`encoder_graph` as an ONNX model in float32, exported once for a module until its weights or S change.
+
+    The caller does not change the model in place.
+    """
+    key = weights_key(encoder)
+    known = _encoders.get(encoder)
+    if known is None or known[:2] != (side, key):
+        known = _encoders[encoder] = side, key, to_onnx(encoder_graph(encoder, side))
+    return known[2]
 
 
 def decoder_graphs(
@@ -147,11 +164,8 @@ def detector_graph(detector: ConceptDetector, cells: int, channels: int) -> dict
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
     """The module as an ONNX model in float32."""
-    axes = {
-        name: torch.export.Dim(name, min=1, max=65536) for _, _, dynamic in graph.inputs for name in dynamic.values()
-    }
     examples = [example for _, example, _ in graph.inputs]
-    shapes = [{axis: axes[name] for axis, name in dynamic.items()} for _, _, dynamic in graph.inputs]
+    shapes = [dict(dynamic) for _, _, dynamic in graph.inputs]
     plain = len(examples) if graph.plain is None else graph.plain
     packed = plain < len(examples)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -207,7 +221,7 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         name, values = weight.name, numpy_helper.to_array(weight).astype(np.float16)
         weight.CopyFrom(numpy_helper.from_array(values, name + HALVED))
         casts.append(helper.make_node("Cast", [name + HALVED], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        halves.graph.node.insert(0, cast)
+    for node in reversed(casts):
+        halves.graph.node.insert(0, node)
     onnx.checker.check_model(halves)
     return halves
