@@ -13,7 +13,15 @@ from imagist.bundle import PARTS
 from imagist.captioning.loading import card_decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.images.encoder import Encoders
-from imagist.protocols import Calibration, Captioner, FeatureLevelFusion, Fusion, ImageClassifier, TextClassifier
+from imagist.protocols import (
+    Calibration,
+    Captioner,
+    FeatureLevelFusion,
+    Fusion,
+    ImageClassifier,
+    Matcher,
+    TextClassifier,
+)
 
 PROTOCOLS = {
     "captioners": Captioner,
@@ -21,6 +29,7 @@ PROTOCOLS = {
     "image_classifiers": ImageClassifier,
     "fusions": (Fusion, FeatureLevelFusion),
     "calibrations": Calibration,
+    "matchers": Matcher,
 }
 FOLDERS = {kinds: folder for folder, kinds in PARTS.items()}
 """For each kind of part its folder in a model, which is also its name in a pipeline."""

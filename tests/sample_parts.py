@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from imagist import registry
 from imagist.bundle import ENCODER, SHIPPED, open_folder
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import open_captioner
@@ -20,11 +21,14 @@ from imagist.classifiers.fusion import FeatureFusion, FeedForward, LogitFusion, 
 from imagist.classifiers.image.distilled import DistilledClassifier
 from imagist.classifiers.image.labelmap import LabelMapClassifier
 from imagist.classifiers.image.linear import LinearClassifier
+from imagist.classifiers.matched import zero_shot
 from imagist.classifiers.taxonomy import Taxonomy, identity
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.classifiers.uniform import Uniform
 from imagist.images.encoder import Encoder
+from imagist.matching.prompts import Descriptions
 from imagist.pipeline import Pipeline, load
+from imagist.protocols import PartOptions
 from imagist.records import LabelSet
 
 LABELS = LabelSet(("cat", "dog", "car"))
@@ -92,6 +96,7 @@ def text_classifier(seed, labels=LABELS):
 def text_classifiers(folder):
     """``{name: several text classifiers}``."""
     return {
+        "matched": lambda: [text for text, _ in _matched(folder)],
         "tfidf": lambda: [text_classifier(1), text_classifier(2), text_classifier(1, OTHER)],
         "transformer": lambda: _transformers(folder),
         "uniform": lambda: [Uniform(LABELS), Uniform(OTHER)],
@@ -158,6 +163,7 @@ def image_classifiers(folder):
         "distilled": distilled,
         "labelmap": labelmap,
         "linear": linear,
+        "matched": lambda: [image for _, image in _matched(folder)],
         "network": network,
         "uniform": lambda: [Uniform(LABELS), Uniform(OTHER)],
     }
@@ -205,14 +211,57 @@ def calibrations(folder):
     }
 
 
+def matchers(folder):
+    """``{name: several matchers}``."""
+
+    def published(kind):
+        import tiny_matchers
+
+        models = [getattr(tiny_matchers, kind)(folder / f"matcher-{kind}{seed}", seed=seed) for seed in (0, 1)]
+        return [registry.find("matchers", kind)(str(model), PartOptions()) for model in models]
+
+    return {
+        "clip": lambda: published("clip"),
+        "embedded": lambda: [embedded_matcher(folder / f"matcher{seed}", seed) for seed in (0, 1)],
+        "open_clip": lambda: published("open_clip"),
+    }
+
+
+def embedded_matcher(folder, seed=0, *, views="square", long_texts="window", **card):
+    """A small one over the encoder that ships."""
+    import tiny_matchers
+    from imagist.matching.backends.embedded import EmbeddedMatcher
+
+    part = open_folder(tiny_matchers.embedded(folder, seed, **card))
+    return EmbeddedMatcher(
+        part, Encoder(open_folder(SHIPPED / "embedded" / ENCODER), views=views), long_texts=long_texts
+    )
+
+
+def matched_pipeline(matcher, labels=LABELS):
+    """One of the captioner that ships and classifiers of categories by name."""
+    text, image = zero_shot(matcher, Descriptions(labels))
+    captioner = load(threads=1).captioner
+    return Pipeline(captioner, text, image, identity(text.labels), ScoreFusion(0.25), matcher=matcher)
+
+
+def _matched(folder):
+    changes = [(0, LABELS, {}), (1, LABELS, {}), (0, OTHER, {}), (0, LABELS, {"dog": ("a big white dog",)})]
+    for number, (seed, labels, told) in enumerate(changes):
+        matcher = embedded_matcher(folder / f"matched{number}", seed)
+        yield zero_shot(matcher, Descriptions(labels, told))
+
+
 KINDS = {
     "captioners": captioners,
     "text_classifiers": text_classifiers,
     "image_classifiers": image_classifiers,
     "fusions": fusions,
     "calibrations": calibrations,
+    "matchers": matchers,
 }
-NEED_TORCH = {"blip", "blip2", "git", "lstm", "prefix-gpt2", "attention", "transformer", "network", "labelmap"}
+NEED_TORCH = {"attention", "blip", "blip2", "clip", "embedded", "git", "labelmap", "lstm", "matched", "network"}
+NEED_TORCH |= {"open_clip", "prefix-gpt2", "transformer"}
 
 
 def _layer(rng, inputs, outputs):

@@ -38,7 +38,7 @@ FLOORS = [
     "cli",
     "__main__",
 ]
-BACKENDS = ("captioning.backends", "classifiers.text", "classifiers.image")
+BACKENDS = ("captioning.backends", "matching.backends", "classifiers.text", "classifiers.image")
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
 MAX_ENTRIES = 26
 MAX_MODULE_LINES = 400

@@ -110,6 +110,7 @@ def test_a_model_of_plugins_is_opened_by_every_command(installed, capsys):
     for file in ("captions.jsonl", "others.jsonl"):
         assert [row["caption"] for row in lines(file)] == ["a dark image", "a dark image", "a bright image"]
     assert len(lines("fused.jsonl")) == 3
+    assert labels_in("named.jsonl")["noon"] == "blue sky"
 
 
 def test_a_format_is_recognised_and_read_with_all_faults(installed):

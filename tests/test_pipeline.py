@@ -317,3 +317,66 @@ def test_the_door_of_the_package(photos):
     (prediction,) = imagist.load(threads=1)([photos[0]])
     assert isinstance(prediction, imagist.Prediction)
     assert prediction.label in built_in("photos15").labels.names
+
+
+@pytest.fixture(scope="module")
+def with_matcher(tmp_path_factory):
+    """A folder of a model with a matcher, which has a threshold of "none of these"."""
+    pytest.importorskip("onnx")
+    import sample_parts
+
+    folder = tmp_path_factory.mktemp("matching")
+    card = {"zero_shot": {"weight": 0.3, "image_threshold": 0.1, "templates": ["{label}"]}}
+    matcher = sample_parts.embedded_matcher(folder / "part", **card)
+    return replace(load(threads=1), matcher=matcher).save(folder / "model", "model").path
+
+
+@pytest.mark.torch
+def test_categories_by_name_go_through_the_pipeline_like_any_other(with_matcher, photos, tmp_path):
+    named = load(with_matcher, labels="cat, red dog", threads=1)
+    assert named.labels.names == ("cat", "red dog", "none of these")
+    assert named.fusion.weight == 0.3
+    predictions = named.predict(photos)
+    for prediction in predictions:
+        expected = 0.7 * prediction.image_probabilities + 0.3 * prediction.text_probabilities
+        np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-6)
+        assert prediction.text_probabilities[2] == 0
+    assert {prediction.image_label for prediction in predictions} <= {*named.labels}
+    saved = named.save(tmp_path / "named", "named").path
+    again = load(saved, threads=2)
+    assert again.id == named.id
+    assert again.image_classifier.matcher is again.text_classifier.matcher is again.matcher
+    np.testing.assert_array_equal(again.predict(photos)[0].probabilities, predictions[0].probabilities)
+
+
+@pytest.mark.torch
+def test_what_categories_by_name_depend_on_is_in_the_id(with_matcher, tmp_path):
+    (tmp_path / "told.toml").write_text('[labels]\ncat = "a white cat"\ndog = []\n', "utf-8")
+    changes = [{"labels": "cat, dog"}, {"labels": "cat, car"}, {"labels": tmp_path / "told.toml"}, {}]
+    changes += [{"labels": ["cat", "dog"], "weight": 0.5}, {"labels": "cat, dog", "views": "crops"}]
+    assert len({load(with_matcher, threads=1, **change).id for change in changes}) == len(changes)
+    assert load(with_matcher, labels={"cat": (), "dog": "a dog"}, threads=1).labels.names[:2] == ("cat", "dog")
+
+
+@pytest.mark.torch
+def test_a_matcher_of_another_model_takes_its_place(with_matcher, photos):
+    with pytest.raises(BundleError, match=r"the model has no matcher.*--matcher"):
+        load(labels="cat, dog", threads=1)
+    for matcher in (with_matcher, with_matcher / "matcher", ("embedded", with_matcher)):
+        swapped = load(labels="cat, dog", matcher=matcher, threads=1)
+        assert swapped.id == load(with_matcher, labels="cat, dog", threads=1).id
+    assert load(threads=1).matcher is None
+    assert load(with_matcher, threads=1).id == load(threads=1).id
+
+
+@pytest.mark.torch
+def test_a_model_has_one_matcher(with_matcher, tmp_path):
+    import sample_parts
+
+    other = sample_parts.matched_pipeline(
+        sample_parts.embedded_matcher(tmp_path / "other", 5), LabelSet(("cat", "dog"))
+    )
+    named = load(with_matcher, labels="cat, dog", threads=1)
+    mixed = replace(other, image_classifier=replace(named.image_classifier, layer=other.image_classifier.layer))
+    with pytest.raises(UsageError, match="different matchers"):
+        mixed.save(tmp_path / "mixed", "mixed")

@@ -1,6 +1,6 @@
-"""Names for the arrays that the parts exchange, and the two ways between scores and probabilities.
+"""Names for the arrays that the parts exchange, the two ways between scores and probabilities, and unit vectors.
 
-Shapes: ``...`` any leading axes; C classes, always the last axis.
+Shapes: ``...`` any leading axes; C classes, D channels, always the last axis.
 """
 
 from __future__ import annotations
@@ -34,3 +34,8 @@ def softmax(logits: AnyArray) -> Floats:
     scores = np.asarray(logits, np.float64)
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def unit(vectors: AnyArray) -> Array:
+    """Scales vectors ``[..., D]`` to length 1: float32 of the same shape; zeros stay zeros."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)

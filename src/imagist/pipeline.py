@@ -19,12 +19,17 @@ from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import card_decoding, card_threads, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
+from imagist.classifiers.fusion.scores import ScoreFusion
+from imagist.classifiers.matched import zero_shot
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits
 from imagist.images.encoder import Encoders
 from imagist.images.photo import Item
 from imagist.images.stream import run
+from imagist.matching.opening import MATCHER, Matchers, open_matcher
+from imagist.matching.prompts import Labels, read_labels
+from imagist.matching.zero_shot import settings_of
 from imagist.protocols import (
     Calibration,
     Captioner,
@@ -32,6 +37,8 @@ from imagist.protocols import (
     Fusion,
     ImageClassifier,
     ImageFeatures,
+    Matcher,
+    Part,
     PartOptions,
     TextClassifier,
     TextFeatures,
@@ -52,6 +59,7 @@ class Pipeline:
         calibration: Of each classifier's probabilities and of the fused.
         abstain_below: Below this top probability no category is named, 0 to 1.
         concurrency: Batches processed at a time.
+        matcher: Embeds images and texts; saved with the pipeline. None where it has none.
 
     Raises:
         UsageError: Parts that do not fit together.
@@ -65,6 +73,7 @@ class Pipeline:
     calibration: Calibration = field(default_factory=TemperatureCalibration)
     abstain_below: float = 0.0
     concurrency: int = 1
+    matcher: Matcher | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.abstain_below <= 1:
@@ -189,15 +198,17 @@ class Pipeline:
 
         Raises:
             OutputError: The folder cannot be written to.
-            UsageError: Captioner and image classifier have different encoders.
+            UsageError: The classifiers are over different matchers.
         """
-        parts = {
+        parts: dict[str, Part] = {
             "captioner": self.captioner,
             "text_classifier": self.text_classifier,
             "image_classifier": self.image_classifier,
             "fusion": self.fusion,
             "calibration": self.calibration,
         }
+        if matcher := self._matcher():
+            parts[MATCHER] = matcher
         encoders = {each.version: each for part in parts.values() if (each := getattr(part, "encoder", None))}
         writers = {"encoder" if n == 0 else f"encoder-{v}": each.save for n, (v, each) in enumerate(encoders.items())}
         writers |= {part: each.save for part, each in parts.items()}
@@ -205,6 +216,17 @@ class Pipeline:
         if self.taxonomy.labels != self.text_classifier.labels:
             described["taxonomy"] = {label: list(self.taxonomy.members[label]) for label in self.labels}
         return write_bundle(folder, described, writers)
+
+    def _matcher(self) -> Matcher | None:
+        """The matcher to save: that of the classifiers, else its own."""
+        parts = (self.text_classifier, self.image_classifier)
+        used = [each for part in parts if isinstance(each := getattr(part, MATCHER, None), Matcher)]
+        if len({each.id for each in used}) > 1:
+            raise UsageError(
+                "the text classifier and the image classifier are over different matchers, and a model has one",
+                remedy="choose two over the same matcher",
+            )
+        return used[0] if used else self.matcher
 
     @property
     def _width(self) -> int:
@@ -226,6 +248,8 @@ def load(
     text_classifier: Swap | None = None,
     image_classifier: Swap | None = None,
     fusion: Swap | None = None,
+    matcher: Swap | None = None,
+    labels: Labels | None = None,
     views: str = "square",
     weight: float | None = None,
     beam: int | None = None,
@@ -244,6 +268,10 @@ def load(
         text_classifier: The same.
         image_classifier: The same.
         fusion: The same. With another classifier than the model's own, its fitted fusion may no longer be the best.
+        matcher: The same; needed for ``labels`` where the model has none.
+        labels: Categories that the model need not have been fitted to, by their names, with descriptions if any: see
+            `imagist.matching.prompts.read_labels`. The matcher classifies image and caption in place of the model's
+            classifiers.
         views: ``square``, ``letterbox`` or ``crops``.
         weight: Of the text classifier in the fusion, 0 to 1; by default the fitted one.
         beam: Hypotheses that the captioner follows; by default as many as its card says.
@@ -261,17 +289,17 @@ def load(
     if cores_used < 1:
         raise UsageError(f"at least one thread is needed, not {cores_used}", item="threads")
     name = None if taxonomy is None else os.fspath(taxonomy)
-    options = PartOptions(views=views, device=device, taxonomy=name, weight=weight, encoders=Encoders())
-    texts: TextClassifier = _open(bundle, "text_classifier", text_classifier, options)
-    images: ImageClassifier = _open(bundle, "image_classifier", image_classifier, options)
-    fused: Fusion | FeatureLevelFusion = _open(bundle, "fusion", fusion, options)
-    at = replace(options, weight=getattr(fused, "weight", weight))
-    calibration: Calibration = _open(bundle, "calibration", None, at)
+    options = PartOptions(
+        views=views, device=device, taxonomy=name, weight=weight, encoders=Encoders(), matchers=Matchers()
+    )
+    matching = _matcher(bundle, matcher, options, cores_used, required=labels is not None)
+    swaps = {"text_classifier": text_classifier, "image_classifier": image_classifier, "fusion": fusion}
+    texts, images, fused, calibration = _opinions(bundle, swaps, options, matching, labels)
     words = _captioner(bundle, captioner, options, nbest, beam, cores_used)
     shared = all(part.concurrent for part in (words, texts, images, fused, calibration))
-    categories = _taxonomy(bundle, taxonomy, texts.labels)
+    categories = _taxonomy(bundle if labels is None else None, taxonomy, texts.labels)
     concurrency = cores_used if shared else 1
-    return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, concurrency)
+    return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, concurrency, matching)
 
 
 def cores() -> int:
@@ -281,11 +309,47 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _taxonomy(bundle: Bundle, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
+def _matcher(
+    bundle: Bundle, swap: Swap | None, options: PartOptions, threads: int, *, required: bool
+) -> Matcher | None:
+    """The matcher asked for, else the model's own, if any; a checkpoint gets all the threads."""
+    if isinstance(swap, tuple):
+        return open_matcher(swap[1], replace(options, threads=threads), kind=swap[0])
+    if swap is None and not required and not bundle.has(MATCHER):
+        return None
+    folder = bundle.part(MATCHER) if swap is None else open_part(swap, MATCHER)
+    return (options.matchers or Matchers()).open(folder.path, replace(options, threads=card_threads(folder, threads)))
+
+
+def _opinions(
+    bundle: Bundle,
+    swaps: Mapping[str, Swap | None],
+    options: PartOptions,
+    matcher: Matcher | None,
+    labels: Labels | None,
+) -> tuple[TextClassifier, ImageClassifier, Fusion | FeatureLevelFusion, Calibration]:
+    """Classifiers, fusion, calibration: as asked for, else the matcher's where there are labels, else the model's."""
+    own: dict[str, Any] = {}
+    if labels is not None and matcher is not None:
+        text, image = zero_shot(matcher, read_labels(labels))
+        weight = settings_of(matcher).weight if options.weight is None else options.weight
+        own = {"text_classifier": text, "image_classifier": image, "fusion": ScoreFusion(weight)}
+        own["calibration"] = TemperatureCalibration()
+    made = {
+        part: own[part] if swap is None and part in own else _open(bundle, part, swap, options)
+        for part, swap in swaps.items()
+    }
+    at = replace(options, weight=getattr(made["fusion"], "weight", options.weight))
+    calibration: Calibration = own.get("calibration") or _open(bundle, "calibration", None, at)
+    return made["text_classifier"], made["image_classifier"], made["fusion"], calibration
+
+
+def _taxonomy(bundle: Bundle | None, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
+    """The taxonomy asked for, else that of a model's own labels."""
     if asked is not None:
         return open_taxonomy(asked).resolve(labels)
-    own: Mapping[str, Sequence[str]] | None = bundle.card.get("taxonomy")
-    if own is None:
+    own: Mapping[str, Sequence[str]] | None = bundle.card.get("taxonomy") if bundle else None
+    if bundle is None or own is None:
         return identity(labels)
     return Taxonomy(bundle.name, LabelSet(tuple(own)), {label: tuple(members) for label, members in own.items()})
 

@@ -8,7 +8,7 @@ Every part has
 - ``save(folder)``, which writes a folder that its kind's loader in `imagist.registry` opens again as an equal part;
 - ``concurrent``: whether several threads may call it at once.
 
-Shapes: N items; C classes; D features.
+Shapes: N items; M texts; C classes; D features.
 """
 
 from __future__ import annotations
@@ -134,6 +134,28 @@ class Calibration(Part, Protocol):
         ...
 
 
+@runtime_checkable
+class Matcher(Part, Protocol):
+    """Embeds photos and texts into one space, in which a photo lies near the texts that fit it."""
+
+    @property
+    def scale(self) -> float:
+        """What cosines are multiplied by before a softmax over texts, > 0: the inverse of the temperature."""
+        ...
+
+    def images(self, photos: Sequence[Photo]) -> Array:
+        """float32 ``[N, D]``, rows of length 1."""
+        ...
+
+    def texts(self, texts: Sequence[str]) -> Array:
+        """float32 ``[M, D]``, rows of length 1; no text is cut off.
+
+        Raises:
+            UsageError: A text has more tokens than the matcher reads, and `PartOptions.long_texts` is ``refuse``.
+        """
+        ...
+
+
 class GridEncoder(Protocol):
     """Encodes photos; captioner and image classifier share what it computes."""
 
@@ -150,6 +172,14 @@ class EncoderPool(Protocol):
         ...
 
 
+class MatcherPool(Protocol):
+    """Opens each matcher once, for all parts that use it."""
+
+    def open(self, folder: Path, options: PartOptions) -> Matcher:
+        """The matcher that lies in a folder."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class PartOptions:
     """Settings that a loader takes beside a folder; a part ignores those it has no use for.
@@ -161,6 +191,9 @@ class PartOptions:
         taxonomy: The categories asked for, by name or path: fusions and calibrations may differ between taxonomies.
         weight: Fusion weight of the text classifier, 0 to 1; None is the fitted one.
         encoders: Shares encoders between parts; None opens them for this part alone.
+        matchers: Shares matchers between parts; None opens them for this part alone.
+        long_texts: What a matcher does with a text of more tokens than it reads: ``window`` embeds the text in windows
+            and takes their mean, ``refuse`` raises an error.
     """
 
     views: str = "square"
@@ -169,3 +202,5 @@ class PartOptions:
     taxonomy: str | None = None
     weight: float | None = None
     encoders: EncoderPool | None = None
+    matchers: MatcherPool | None = None
+    long_texts: str = "window"

@@ -34,6 +34,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "transformer": _STEPWISE,
     },
     "text_classifiers": {
+        "matched": "imagist.classifiers.matched:load_text",
         "tfidf": "imagist.classifiers.text.tfidf:load",
         "transformer": "imagist.classifiers.text.transformer:load",
         "uniform": "imagist.classifiers.uniform:load_text",
@@ -42,6 +43,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "distilled": "imagist.classifiers.image.distilled:load",
         "labelmap": "imagist.classifiers.image.labelmap:load",
         "linear": "imagist.classifiers.image.linear:load",
+        "matched": "imagist.classifiers.matched:load_image",
         "network": "imagist.classifiers.image.network:load",
         "uniform": "imagist.classifiers.uniform:load_image",
     },
@@ -50,6 +52,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "logit": "imagist.classifiers.fusion.logits:load",
         "score": "imagist.classifiers.fusion.scores:load",
         "stacking": "imagist.classifiers.fusion.stacking:load",
+    },
+    "matchers": {
+        "clip": "imagist.matching.backends.clip:load",
+        "embedded": "imagist.matching.backends.embedded:load",
+        "open_clip": "imagist.matching.backends.open_clip:load",
     },
     "calibrations": {"temperature": "imagist.classifiers.calibration:load"},
     "datasets": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagist.cli.main import command_parser
-from imagist.cli.opening import captioner_of, captioner_swap, part_swap, pipeline_of
+from imagist.cli.opening import captioner_of, captioner_swap, matcher_swap, part_swap, pipeline_of
 from imagist.errors import UnknownName, UsageError
 
 SHIPPED = "embedded"
@@ -37,6 +37,21 @@ def test_half_a_captioner_is_refused(argv, error, message):
         captioner_swap(parsed("classify", *argv))
 
 
+@pytest.mark.parametrize("command", ["classify", "explain"])
+def test_the_matcher_is_a_kind_and_its_model_or_a_model(command, tmp_path):
+    assert matcher_swap(parsed(command)) is None
+    assert matcher_swap(parsed(command, "--matcher", "clip", "--matcher-model", "a/b")) == ("clip", "a/b")
+    for name in (SHIPPED, str(tmp_path)):  # a model goes before the kind of its name
+        assert matcher_swap(parsed(command, "--matcher", name)) == name
+    for argv, message in (
+        (["--matcher", "clip"], "--matcher clip: .*needs a model .*--matcher-model"),
+        (["--matcher-model", "x"], "needs a kind .*--matcher"),
+        (["--matcher", "clop"], "clop: no matcher.*clip, embedded, open_clip"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            matcher_swap(parsed(command, *argv))
+
+
 @pytest.mark.parametrize(
     ("text", "swap"),
     [
@@ -54,7 +69,10 @@ def test_options_reach_the_parts_of_the_pipeline(monkeypatch):
     asked = {}
     monkeypatch.setattr("imagist.pipeline.load", lambda model, **settings: asked.update(settings, model=model))
     argv = "--model mine --captioner git --captioner-model c --text-classifier t --image-classifier linear:i --fusion f"
-    pipeline_of(parsed("classify", *argv.split(), "--device", "cuda"), abstain_below=0.5)
+    pipeline_of(
+        parsed("classify", *argv.split(), "--device", "cuda", "--labels", "a,b", "--matcher", SHIPPED),
+        abstain_below=0.5,
+    )
     expected = {
         "model": "mine",
         "captioner": ("git", "c"),
@@ -63,6 +81,8 @@ def test_options_reach_the_parts_of_the_pipeline(monkeypatch):
         "fusion": "f",
         "device": "cuda",
         "abstain_below": 0.5,
+        "labels": "a,b",
+        "matcher": SHIPPED,
         "taxonomy": None,
     }
     assert {name: asked[name] for name in expected} == expected

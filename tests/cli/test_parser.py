@@ -89,7 +89,7 @@ def test_commands_ask_for_categories_alike():
     bare = Parser(prog="bare")
     add_categories(bare)
     asked = {a.dest: (a.default, a.choices, a.type) for a in bare._actions if a.dest != "help"}
-    assert {*asked} == {"taxonomy", "views", "weight"}
+    assert {*asked} == {"taxonomy", "labels", "views", "weight"}
     for name in ("classify", "explain"):
         own = {a.dest: (a.default, a.choices, a.type) for a in command_parser(name)._actions}
         assert asked.items() <= own.items()

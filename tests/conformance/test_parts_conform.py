@@ -30,6 +30,8 @@ def made(models_folder):
         if name in sample_parts.NEED_TORCH:
             for module in ("torch", "transformers", "timm", "onnxscript"):
                 pytest.importorskip(module)
+            if name == "open_clip":
+                pytest.importorskip("open_clip")
         if (kinds, name) not in known:
             known[kinds, name] = sample_parts.KINDS[kinds](models_folder)[name]()
         return known[kinds, name]

@@ -7,7 +7,8 @@ models/mine/
 ├── text_classifier/
 ├── image_classifier/
 ├── fusion/
-└── calibration/
+├── calibration/
+└── matcher/              where the model has one
 
 A part's ``card.toml`` names its kind, by which `imagist.registry` finds its loader, its settings, and the sha256 of
 each of its files::

@@ -77,7 +77,7 @@ def load(
         BundleError: The folder lacks a file, the weights do not fit the class or are not safetensors.
         UsageError: The model is of another kind, or there is no such device.
     """
-    target = _device(device)
+    target = device_of(device)
     folder = Path(model)
     local = bool(model) and folder.is_dir()
     if not local and not _ON_THE_HUB.fullmatch(model):
@@ -122,7 +122,12 @@ def model_folder(model: str) -> str:
     return str(found)
 
 
-def _device(device: str) -> torch.device:
+def device_of(device: str) -> torch.device:
+    """The device of a name such as ``cuda``, if it is there.
+
+    Raises:
+        UsageError: It is not, or models do not run on it.
+    """
     try:
         target = torch.device(device)
         torch.empty(0, device=target)

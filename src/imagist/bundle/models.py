@@ -18,6 +18,7 @@ PARTS = {
     "image_classifier": "image_classifiers",
     "fusion": "fusions",
     "calibration": "calibrations",
+    "matcher": "matchers",
 }
 """The folders of a model, and the registry's name for what each holds."""
 

@@ -36,6 +36,8 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
         text_classifier=part_swap("text_classifiers", args.text_classifier),
         image_classifier=part_swap("image_classifiers", args.image_classifier),
         fusion=part_swap("fusions", args.fusion),
+        matcher=matcher_swap(args),
+        labels=args.labels,
         views=args.views,
         weight=args.weight,
         beam=args.beam,
@@ -77,27 +79,41 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
 
 
 def captioner_swap(args: argparse.Namespace) -> Swap | None:
-    """The captioner that replaces the model's own: a kind and its model, or a folder; None where none is asked for.
+    """The captioner that replaces the model's own, as `kind_swap` finds it."""
+    return kind_swap("captioner", args.captioner, args.captioner_model, "blip")
+
+
+def matcher_swap(args: argparse.Namespace) -> Swap | None:
+    """The matcher that replaces the model's own, as `kind_swap` finds it."""
+    return kind_swap("matcher", args.matcher, args.matcher_model, "clip")
+
+
+def kind_swap(part: str, asked: str | None, model: str | None, example: str) -> Swap | None:
+    """The part that replaces the model's own: a kind and its model, or a folder; None where none is asked for.
+
+    Args:
+        part: ``captioner`` or ``matcher``.
+        asked: The value of the option of this name.
+        model: The value of that option with ``-model``.
+        example: A kind of such a part.
 
     Raises:
         UsageError: A kind without a model, a model without a kind, or neither a kind nor a folder.
     """
-    if args.captioner is None:
-        if args.captioner_model is not None:
-            raise UsageError("--captioner-model needs a kind", remedy="name it with --captioner, such as blip")
+    kinds = registry.names(f"{part}s")
+    if asked is None:
+        if model is not None:
+            raise UsageError(f"--{part}-model needs a kind", remedy=f"name it with --{part}, such as {example}")
         return None
-    if args.captioner_model is not None:
-        return args.captioner, args.captioner_model
-    if args.captioner in registry.names("captioners"):
+    if model is not None:
+        return asked, model
+    if asked in kinds and not (Path(asked).is_dir() or is_bundle(asked)):
         raise UsageError(
-            "is a kind of captioner and needs a model",
-            item=f"--captioner {args.captioner}",
-            remedy="name it with --captioner-model",
+            f"is a kind of {part} and needs a model", item=f"--{part} {asked}", remedy=f"name it with --{part}-model"
         )
-    if not is_bundle(args.captioner) and not Path(args.captioner).is_dir():
-        known = ", ".join(registry.names("captioners"))
-        raise UnknownName("no captioner of that name", item=args.captioner, remedy=f"a folder, or one of {known}")
-    return str(args.captioner)
+    if not is_bundle(asked) and not Path(asked).is_dir():
+        raise UnknownName(f"no {part} of that name", item=asked, remedy=f"a folder, or one of {', '.join(kinds)}")
+    return asked
 
 
 def part_swap(kinds: str, text: str | None) -> Swap | None:

@@ -145,6 +145,12 @@ def add_categories(parser: Parser, *, crops: str = "the mean of several crops") 
         help="photos15, sns4, social12, or a TOML file (default: the model's own categories)",
     )
     group.add_argument(
+        "--labels",
+        metavar="NAMES",
+        help="categories of your own, without training: names parted by commas, or a TOML file that describes each; "
+        "needs a matcher",
+    )
+    group.add_argument(
         "--views",
         choices=["square", "letterbox", "crops"],
         default="square",
@@ -198,6 +204,15 @@ def add_parts(parser: Parser) -> None:
             metavar="PART",
             help=f"{part.replace('-', ' ')}: a model or a folder that has one, or KIND:NAME (default: the model's own)",
         )
+    group.add_argument(
+        "--matcher",
+        metavar="KIND",
+        help="what compares images with --labels: clip or open_clip (checkpoints), with --matcher-model; or a "
+        "model or a folder that has a matcher (default: the model's own)",
+    )
+    group.add_argument(
+        "--matcher-model", metavar="NAME", help="what --matcher opens: the name or folder of a checkpoint"
+    )
     _add_device(group)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist.arrays import Array, softmax
+from imagist.arrays import Array, softmax, unit
 from imagist.bundle import fingerprint, npz, open_part, write_part
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
@@ -65,7 +65,7 @@ class LinearClassifier:
         write_part(folder, KIND, card, weights__npz=npz(matrix=self.matrix, bias=self.bias))
 
     def _features(self, grid: Array) -> Array:
-        return _unit(grid.mean(1)) if self.normalised else grid.mean(1)
+        return unit(grid.mean(1)) if self.normalised else grid.mean(1)
 
 
 def pooled(encoder: Encoder, photos: Sequence[Photo], *, normalised: bool) -> Array:
@@ -79,7 +79,7 @@ def pooled(encoder: Encoder, photos: Sequence[Photo], *, normalised: bool) -> Ar
     rows = [grid.mean(1) for grid in encoder.grids(photos)]
     if not rows:
         return np.zeros((0, 0), np.float32)
-    return np.stack([(_unit(views) if normalised else views).mean(0) for views in rows])
+    return np.stack([(unit(views) if normalised else views).mean(0) for views in rows])
 
 
 def load(model: str, options: PartOptions) -> LinearClassifier:
@@ -94,7 +94,3 @@ def load(model: str, options: PartOptions) -> LinearClassifier:
     if matrix is None or bias is None or matrix.shape[1:] != bias.shape or bias.shape != (len(labels),):
         raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
     return LinearClassifier(labels, encoder_of(folder, options), matrix, bias, bool(folder.card["normalised"]))
-
-
-def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat
 
 from imagist.arrays import AnyArray
 from imagist.classifiers.text.transformer import Reading, TransformerClassifier, begin
-from imagist.classifiers.text.zeroshot import TEMPLATE, label_vectors, sentences
+from imagist.matching.prompts import TEMPLATE, label_vectors, sentences
 from imagist.protocols import TextClassifier
 from imagist.records import LabelSet
 from imagist.training.classifiers.history import Fitted
@@ -83,7 +83,7 @@ def fit_words(
 
 
 def _zeroshot(settings: ZeroShot, labels: LabelSet) -> TransformerClassifier:
-    described = sentences(labels, settings.descriptions, settings.template)
+    described = sentences(labels, settings.descriptions, (settings.template,))
     reading = Reading(normalise=True, max_length=settings.max_length)
     classifier = begin(settings.model, labels, reading, device=str(device_of(settings.device)))
     vectors, layer = label_vectors(classifier.hidden, described), classifier.network.layer

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.classifiers.text.zeroshot import label_vectors, sentences
 from imagist.errors import UsageError
+from imagist.matching.prompts import Descriptions, label_vectors, read_labels, sentences
 from imagist.records import LabelSet
 
 LABELS = LabelSet(("dog", "sports car", "{odd}"))
@@ -22,11 +22,11 @@ def embed(texts):
 
 def test_a_label_without_a_description_is_named_in_the_template():
     assert sentences(LABELS, {}) == [("a photo of dog",), ("a photo of sports car",), ("a photo of {odd}",)]
-    assert sentences(LABELS, {}, "{label}, {label}!")[0] == ("dog, dog!",)
+    assert sentences(LABELS, {}, ["{label}, {label}!"])[0] == ("dog, dog!",)
 
 
 def test_descriptions_go_before_the_template():
-    found = sentences(LABELS, {"dog": ("a puppy", "a hound")}, "this is {label}")
+    found = sentences(LABELS, {"dog": ("a puppy", "a hound")}, ["this is {label}"])
     assert found == [("a puppy", "a hound"), ("this is sports car",), ("this is {odd}",)]
 
 
@@ -41,7 +41,45 @@ def test_descriptions_go_before_the_template():
 )
 def test_descriptions_that_make_no_sense_are_refused(descriptions, template, told):
     with pytest.raises(UsageError, match=told):
-        sentences(LABELS, descriptions, template)
+        sentences(LABELS, descriptions, [template])
+
+
+def test_several_templates_name_a_label_several_times():
+    assert sentences(LABELS, {}, ["{label}", "my {label}"])[0] == ("dog", "my dog")
+    with pytest.raises(UsageError, match="no place"):
+        sentences(LABELS, {}, [])
+
+
+FILE = """
+[labels]
+temple = ["a Buddhist temple", "a shrine"]
+beach = "a sandy beach"
+coffee = []
+"""
+TOLD = {"temple": ("a Buddhist temple", "a shrine"), "beach": ("a sandy beach",)}
+
+
+def test_labels_are_named_in_many_ways(tmp_path):
+    (tmp_path / "labels.toml").write_text(FILE, "utf-8")
+    names = LabelSet(("temple", "beach", "coffee"))
+    for named in ("temple, beach,coffee", ["temple", "beach", "coffee"]):
+        assert read_labels(named) == Descriptions(names)
+    for named in (tmp_path / "labels.toml", str(tmp_path / "labels.toml"), {**TOLD, "coffee": ()}):
+        assert read_labels(named) == Descriptions(names, TOLD)
+
+
+@pytest.mark.parametrize("given", ["", "a,,b", "a,a", [], {}, "missing.toml", ["a", " "]])
+def test_labels_that_make_no_sense_are_refused(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError):
+        read_labels(given)
+
+
+@pytest.mark.parametrize("text", ["[labels]\n", "labels = 1", "[labels]\na = 1", "[labels]\na = 'x'\n[other]\n"])
+def test_a_file_of_another_form_is_refused(text, tmp_path):
+    (tmp_path / "labels.toml").write_text(text, "utf-8")
+    with pytest.raises(UsageError):
+        read_labels(tmp_path / "labels.toml")
 
 
 def test_a_label_s_vector_is_the_mean_of_its_sentences_at_length_one():

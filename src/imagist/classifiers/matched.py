@@ -1,0 +1,124 @@
+"""`matched`: a linear layer over a matcher's embeddings, of images or of texts.
+
+Its rows are the embeddings of the categories' names, and nothing is trained (`imagist.matching.zero_shot`); or it was
+fitted to a few images, starting from those.
+
+Shapes: N items; C classes; D width of the embeddings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from imagist.arrays import Array, softmax
+from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.errors import BundleError
+from imagist.matching.opening import matcher_of
+from imagist.matching.prompts import Descriptions
+from imagist.matching.zero_shot import Layer, layers
+from imagist.protocols import Matcher, PartOptions
+from imagist.records import LabelSet, Photo
+
+KIND = "matched"
+WEIGHTS = "weights.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """What classifiers of images and of texts share.
+
+    Attributes:
+        matcher: Embeds; a part of the model for itself.
+        layer: From embeddings to logits.
+    """
+
+    matcher: Matcher
+    layer: Layer
+
+    @property
+    def labels(self) -> LabelSet:
+        """The C names."""
+        return self.layer.labels
+
+    @property
+    def concurrent(self) -> bool:
+        """As its matcher."""
+        return self.matcher.concurrent
+
+    @cached_property
+    def id(self) -> str:
+        """Changes with weights, labels and matcher."""
+        own = fingerprint(self.labels.names, self.layer.weights, self.layer.bias)
+        return f"{KIND}-{own}({self.matcher.id})"
+
+    def scores_of(self, embeddings: Array) -> Array:
+        """float32 ``[N, C]`` of embeddings ``[N, D]``, rows sum to 1."""
+        weights = self.layer.weights.astype(np.float64)
+        return softmax(embeddings @ weights.T + self.layer.bias).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Writes weights and card; the matcher is a part of the model for itself."""
+        content = npz(weights=self.layer.weights, bias=self.layer.bias)
+        write_part(folder, KIND, {"labels": list(self.labels)}, weights__npz=content)
+
+
+class MatchedImages(Matched):
+    """Implements `imagist.protocols.ImageClassifier`."""
+
+    def scores(self, photos: Sequence[Photo]) -> Array:
+        """float32 ``[N, C]``, rows sum to 1."""
+        return self.scores_of(self.hidden(photos))
+
+    def hidden(self, photos: Sequence[Photo]) -> Array:
+        """The embeddings, float32 ``[N, D]``."""
+        return self.matcher.images(photos)
+
+
+class MatchedTexts(Matched):
+    """Implements `imagist.protocols.TextClassifier`."""
+
+    def scores(self, texts: Sequence[str]) -> Array:
+        """float32 ``[N, C]``, rows sum to 1."""
+        return self.scores_of(self.hidden(texts))
+
+    def hidden(self, texts: Sequence[str]) -> Array:
+        """The embeddings, float32 ``[N, D]``."""
+        return self.matcher.texts(texts)
+
+
+def zero_shot(matcher: Matcher, categories: Descriptions) -> tuple[MatchedTexts, MatchedImages]:
+    """Both classifiers of categories by name, without training.
+
+    Raises:
+        UsageError: As `imagist.matching.zero_shot.layers` raises.
+    """
+    image, text = layers(matcher, categories)
+    return MatchedTexts(matcher, text), MatchedImages(matcher, image)
+
+
+def load_text(model: str, options: PartOptions) -> MatchedTexts:
+    """Loads a saved classifier of texts, from its folder or a model.
+
+    Raises:
+        BundleError: A part of it is missing or damaged, or its matcher is not there.
+    """
+    return MatchedTexts(*_opened(model, "text_classifier", options))
+
+
+def load_image(model: str, options: PartOptions) -> MatchedImages:
+    """Loads a saved classifier of images, as `load_text` does."""
+    return MatchedImages(*_opened(model, "image_classifier", options))
+
+
+def _opened(model: str, part: str, options: PartOptions) -> tuple[Matcher, Layer]:
+    folder = open_part(model, part)
+    arrays = folder.arrays(WEIGHTS)
+    weights, bias = arrays.get("weights"), arrays.get("bias")
+    if weights is None or bias is None or weights.shape[:1] != bias.shape or bias.shape != (len(folder.labels),):
+        raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
+    return matcher_of(folder, options), Layer(folder.labels, weights, bias)

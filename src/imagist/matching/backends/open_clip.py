@@ -1,0 +1,186 @@
+"""`open_clip`: models of the library open_clip: OpenAI's CLIP, LAION's, DataComp's, SigLIP, CoCa and others.
+
+Shapes: N photos; P texts; D width of the embeddings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imagist.arrays import Array, unit
+from imagist.bundle import fingerprint
+from imagist.errors import BundleError, BundleNotFound, MissingExtra
+from imagist.matching.background import Background
+from imagist.matching.long_texts import check_long_texts, embed_texts
+from imagist.matching.published import read_matcher, write_matcher
+from imagist.matching.zero_shot import ZeroShot
+from imagist.protocols import PartOptions
+from imagist.records import Photo
+
+try:
+    import torch
+
+    from imagist.bundle.checkpoints import device_of, torch_threads
+
+    library: Any = import_module("open_clip")
+except ImportError as _error:
+    raise MissingExtra(
+        "models of open_clip need a library that is not installed",
+        item=_error.name,
+        remedy="pip install 'imagist[torch,open_clip]'",
+    ) from _error
+
+KIND = "open_clip"
+_AT_ONCE = 32  # texts, or photos, in one run of a network
+
+
+class OpenClipMatcher:
+    """Implements `imagist.protocols.Matcher`.
+
+    Args:
+        network: A model of open_clip in eval mode, on its device.
+        transform: From a PIL image to the network's pixels, float ``[3, S, S]``.
+        tokenizer: Of the model.
+        model: How the model was asked for, for the card.
+        options: Device, threads, and how long texts are read.
+        zero_shot: Settings for categories by name.
+        background: Mean and covariance of its embeddings, if they are known.
+
+    Raises:
+        BundleError: The tokenizer does not tell how many tokens a text has.
+        SettingError: No such way to read long texts.
+    """
+
+    concurrent = False  # torch already uses every core
+
+    def __init__(
+        self,
+        network: Any,
+        transform: Any,
+        tokenizer: Any,
+        *,
+        model: str,
+        options: PartOptions,
+        zero_shot: ZeroShot | None = None,
+        background: Background | None = None,
+    ) -> None:
+        self.model, self.zero_shot, self.background = model, zero_shot or ZeroShot(), background
+        self.scale = float(network.logit_scale.detach().exp())
+        self._network, self._transform, self._tokenizer = network, transform, tokenizer
+        self._device, self._threads = next(network.parameters()).device, options.threads
+        self._long_texts = check_long_texts(options.long_texts)
+        self.max_tokens = int(tokenizer.context_length or network.context_length)
+        if not (hasattr(tokenizer, "tokenizer") or hasattr(tokenizer, "encode")):
+            raise BundleError("its tokenizer does not tell how many tokens a text has", item=model)
+
+    @cached_property
+    def id(self) -> str:
+        """Changes with the weights."""
+        weights = (weight.float().cpu().numpy() for weight in self._network.state_dict().values())
+        return f"{Path(self.model).name}-{fingerprint(*weights)}/{KIND}"
+
+    def images(self, photos: Sequence[Photo]) -> Array:
+        """float32 ``[N, D]``, rows of length 1."""
+        rows = [np.zeros((0, self._width), np.float32)]
+        with torch_threads(self._threads), torch.inference_mode():
+            for start in range(0, len(photos), _AT_ONCE):
+                some = [self._transform(Image.fromarray(each.pixels)) for each in photos[start : start + _AT_ONCE]]
+                rows.append(_unit(self._network.encode_image(torch.stack(some).to(self._device))))
+        return np.concatenate(rows)
+
+    def texts(self, texts: Sequence[str]) -> Array:
+        """float32 ``[M, D]``, rows of length 1.
+
+        Raises:
+            UsageError: A text has more tokens than the model reads, and long texts are to be refused.
+        """
+        if not texts:
+            return np.zeros((0, self._width), np.float32)
+        with torch_threads(self._threads), torch.inference_mode():
+            return embed_texts(texts, self._read, self.token_count, self.max_tokens, self._long_texts)
+
+    def save(self, folder: Path) -> None:
+        """Writes a card that names the model, which is not copied.
+
+        Raises:
+            OutputError: The folder cannot be written to.
+        """
+        write_matcher(folder, KIND, self.model, self.zero_shot, self.background)
+
+    @cached_property
+    def _width(self) -> int:
+        return int(self.texts([""]).shape[1])
+
+    def token_count(self, text: str) -> int:
+        """The number of tokens of a text, those that it begins and ends with included."""
+        tokenizer = self._tokenizer
+        if hasattr(tokenizer, "tokenizer"):  # one of transformers, within
+            return len(tokenizer.tokenizer(tokenizer.clean_fn(text))["input_ids"])
+        return len(tokenizer.encode(text)) + 2  # the first and the last token of every text
+
+    def _read(self, texts: Sequence[str]) -> Array:
+        """Texts within the limit to ``[P, D]``."""
+        batches = [list(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
+        return np.concatenate(
+            [_unit(self._network.encode_text(self._tokenizer(some).to(self._device))) for some in batches]
+        )
+
+
+def _unit(features: Any) -> Array:
+    return unit(features.float().cpu().numpy())
+
+
+def load(model: str, options: PartOptions) -> OpenClipMatcher:
+    """Opens a matcher; the registry calls this.
+
+    Args:
+        model: An architecture and its weights such as ``ViT-B-32/laion2b_s34b_b79k``, ``hf-hub:ORGANISATION/NAME``, a
+            folder with ``open_clip_config.json`` and safetensors weights, or the folder of a saved matcher, or a model
+            that has one.
+        options: Device, threads, and how long texts are read.
+
+    Raises:
+        BundleNotFound: There is no such model, or it cannot be downloaded.
+        BundleError: The folder has no safetensors weights, or they do not fit.
+        UsageError: There is no such device.
+    """
+    name, zero_shot, background = read_matcher(model)
+    device = device_of(options.device)
+    folder = Path(name)
+    if folder.is_dir() and not [*folder.glob("*.safetensors")]:
+        raise BundleError(
+            "the folder holds no safetensors weights, and no others are read",
+            item=name,
+            remedy="save the model with open_clip as safetensors",
+        )
+    known, tag = name, None
+    if folder.is_dir():
+        known = f"local-dir:{folder}"
+    elif not name.startswith("hf-hub:"):
+        known, _, tag = name.partition("/")
+    try:
+        network, transform = library.create_model_from_pretrained(known, tag, device=device)
+        tokenizer = library.get_tokenizer(known)
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        wrong = BundleError if folder.is_dir() else BundleNotFound
+        raise wrong(
+            f"open_clip cannot open it: {(str(error).strip() or type(error).__name__).splitlines()[0][:300]}",
+            item=name,
+            remedy="a name such as ViT-B-32/laion2b_s34b_b79k or hf-hub:ORGANISATION/NAME, or a folder",
+        ) from error
+    return OpenClipMatcher(
+        network.eval(),
+        transform,
+        tokenizer,
+        model=name,
+        options=options,
+        zero_shot=zero_shot,
+        background=background,
+    )

@@ -1,0 +1,111 @@
+"""Categories as sentences, and those as vectors of a matcher or a sentence encoder.
+
+A classifier without training is a linear layer whose rows are those vectors (Radford et al. 2021, section 3.1.2).
+
+Shapes: C labels; M sentences; D width of embeddings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from imagist import settings
+from imagist.arrays import Array, unit
+from imagist.errors import UsageError
+from imagist.records import LabelSet
+
+TEMPLATE = "a photo of {label}"
+PLACE = "{label}"
+
+Labels = str | os.PathLike[str] | Sequence[str] | Mapping[str, str | Sequence[str]]
+"""Categories: names parted by commas, the path of a ``.toml`` file, a list of names, or names with descriptions."""
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """Categories, each with sentences about it.
+
+    Attributes:
+        labels: The C names, in order.
+        told: Sentences about some of them.
+    """
+
+    labels: LabelSet
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _File:
+    labels: Mapping[str, str | tuple[str, ...]]
+
+
+def read_labels(given: Labels) -> Descriptions:
+    """The categories that a user names.
+
+    Such a file as::
+
+        [labels]
+        temple = ["a Buddhist temple", "a shrine in a garden"]
+        beach = "a sandy beach by the sea"
+        coffee = []                             # described by its name alone
+
+    Args:
+        given: See `Labels`. A string is a file where it ends in ``.toml``, else names parted by commas.
+
+    Raises:
+        UsageError: The file cannot be read, a name is empty or there twice, or there is none.
+    """
+    if isinstance(given, str | os.PathLike):
+        text = os.fspath(given)
+        if Path(text).suffix.lower() != ".toml":
+            return Descriptions(LabelSet(tuple(name.strip() for name in text.split(","))))
+        given = settings.read(Path(text), _File).labels
+    if not isinstance(given, Mapping):
+        return Descriptions(LabelSet(tuple(given)))
+    told = {name: (each,) if isinstance(each, str) else tuple(each) for name, each in given.items()}
+    return Descriptions(LabelSet(tuple(told)), {name: each for name, each in told.items() if each})
+
+
+def sentences(
+    labels: LabelSet, descriptions: Mapping[str, Sequence[str]], templates: Sequence[str] = (TEMPLATE,)
+) -> list[tuple[str, ...]]:
+    """What describes each of the C labels.
+
+    Args:
+        labels: The C names.
+        descriptions: Sentences about some of them.
+        templates: The sentences about any other, each with ``{label}`` in the place of its name.
+
+    Raises:
+        UsageError: Descriptions of what is no label, a label with none, or a template without a place for the name.
+    """
+    unknown = sorted(set(descriptions) - set(labels))
+    if unknown:
+        raise UsageError(
+            f"descriptions of what is no label: {', '.join(unknown)}", remedy=f"the labels are {', '.join(labels)}"
+        )
+    empty = sorted(label for label, told in descriptions.items() if not any(each.strip() for each in told))
+    if empty:
+        raise UsageError(f"no sentence describes {', '.join(empty)}", remedy="give one, or leave the label out")
+    if not templates or any(PLACE not in template for template in templates):
+        raise UsageError("names no place for the label", item="template", remedy=f"such as {TEMPLATE!r}")
+    named = (tuple(template.replace(PLACE, label) for template in templates) for label in labels)
+    return [tuple(descriptions.get(label, ())) or told for label, told in zip(labels, named, strict=True)]
+
+
+def label_vectors(embed: Callable[[Sequence[str]], Array], described: Sequence[Sequence[str]]) -> Array:
+    """The mean of the embeddings of each label's sentences, 1 long again: float32 ``[C, D]``.
+
+    Args:
+        embed: Sentences to float32 ``[M, D]``, each 1 long.
+        described: The sentences about each of the C labels, as `sentences` gives them.
+    """
+    found = embed([sentence for told in described for sentence in told])
+    starts = np.cumsum([0, *(len(told) for told in described)])[:-1]
+    counts = np.array([[len(told)] for told in described])
+    return unit(np.add.reduceat(found, starts, axis=0) / counts)

@@ -1,0 +1,147 @@
+"""A linear layer over a matcher's embeddings, from the names of categories alone.
+
+How cosines become probabilities is on the matcher's card, in the table ``[zero_shot]``: whoever trains the matcher fits
+it there.
+
+Shapes: C categories, `NONE` included where there is one; D width of the embeddings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import PositiveFloat
+
+from imagist import settings
+from imagist.arrays import Array
+from imagist.bundle import Folder
+from imagist.errors import BundleError, UsageError
+from imagist.matching.background import Background
+from imagist.matching.prompts import PLACE, Descriptions, label_vectors, sentences
+from imagist.protocols import Matcher
+from imagist.records import LabelSet
+from imagist.settings import Share
+
+NONE = "none of these"
+"""The label of what resembles none of the categories enough."""
+
+TABLE = "zero_shot"
+TEMPLATES = (
+    "a photo of a {label}",
+    "a photo of {label}",
+    "a picture of the {label}",
+    "a close-up photo of {label}",
+    "{label}",
+)
+STANDARD_SCALE = 2.0  # of cosines in units of their spread
+Side = Literal["image", "text"]
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Settings of a matcher for categories by their names.
+
+    A *score* is the cosine between an image, or a caption, and a category. Where the matcher has a background
+    (`imagist.matching.background`), it is that cosine less its mean over unlabelled images, divided by its spread.
+
+    Attributes:
+        templates: The sentences about a category, each with ``{label}``; their embeddings are averaged.
+        image_scale: What the scores of an image are multiplied by before the softmax, > 0; None is the matcher's scale,
+            or `STANDARD_SCALE` where it has a background.
+        text_scale: The same for the scores of a caption.
+        weight: Of the caption's opinion in the fusion, 0 to 1.
+        image_threshold: The score that an image has at least with one of the categories; with a lower one it is
+            `NONE`. None never says so.
+        text_threshold: The same for captions.
+
+    Raises:
+        UsageError: A template without a place for the label, or no template.
+    """
+
+    templates: tuple[str, ...] = TEMPLATES
+    image_scale: PositiveFloat | None = None
+    text_scale: PositiveFloat | None = None
+    weight: Share = 0.2
+    image_threshold: float | None = None
+    text_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.templates or any(PLACE not in template for template in self.templates):
+            raise UsageError("each template names a place for the label", item="templates", remedy=f"such as {PLACE}")
+
+    def on_card(self) -> dict[str, Any]:
+        """The table for a card; empty where all settings are the default ones."""
+        default = asdict(ZeroShot())
+        own = {name: value for name, value in asdict(self).items() if value != default[name]}
+        return {TABLE: own} if own else {}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A linear layer over embeddings, whose softmax are probabilities.
+
+    Attributes:
+        labels: The C names.
+        weights: float32 ``[C, D]``.
+        bias: float32 ``[C]``; minus infinity for a category that is never named.
+    """
+
+    labels: LabelSet
+    weights: Array
+    bias: Array
+
+
+def zero_shot_of(folder: Folder) -> ZeroShot:
+    """The settings on a matcher's card; the default ones where it has none.
+
+    Raises:
+        BundleError: They cannot be understood.
+    """
+    try:
+        return settings.from_table(folder.card.get(TABLE, {}), ZeroShot, TABLE)
+    except UsageError as error:
+        raise BundleError(f"the card cannot be understood: {error}", item=str(folder.path)) from error
+
+
+def settings_of(matcher: Matcher) -> ZeroShot:
+    """A matcher's own settings, its attribute ``zero_shot``; the default ones where it has none."""
+    own = getattr(matcher, "zero_shot", None)
+    return own if isinstance(own, ZeroShot) else ZeroShot()
+
+
+def layers(matcher: Matcher, categories: Descriptions) -> tuple[Layer, Layer]:
+    """The layers over the embeddings of images and over those of captions, for categories by name.
+
+    Both have the same labels: the categories, and `NONE` where a threshold is set and the categories do not name it.
+
+    Raises:
+        UsageError: A description of what is no category, or one that is empty or too long for the matcher.
+    """
+    chosen = settings_of(matcher)
+    vectors = label_vectors(matcher.texts, sentences(categories.labels, categories.told, chosen.templates))
+    rejects = (chosen.image_threshold, chosen.text_threshold) != (None, None) and NONE not in categories.labels.names
+    labels = LabelSet((*categories.labels, NONE)) if rejects else categories.labels
+    sides: tuple[Side, Side] = ("image", "text")
+    image, text = (Layer(labels, *_rows(matcher, chosen, vectors, side, rejects)) for side in sides)
+    return image, text
+
+
+def _rows(matcher: Matcher, chosen: ZeroShot, vectors: Array, side: Side, rejects: bool) -> tuple[Array, Array]:
+    """Weights and bias of a layer: scores times the scale; `NONE`, the last row, always has the threshold's score."""
+    background = getattr(matcher, "background", None)
+    of_image = side == "image"
+    scale = chosen.image_scale if of_image else chosen.text_scale
+    if isinstance(background, Background):
+        means, spreads = background.of_images(vectors) if of_image else background.of_texts(vectors)
+        scale = scale or STANDARD_SCALE
+    else:
+        means, spreads = np.zeros(len(vectors)), np.ones(len(vectors))
+        scale = scale or matcher.scale
+    weights, bias = scale * vectors / spreads[:, None], -scale * means / spreads
+    if rejects:
+        threshold = chosen.image_threshold if of_image else chosen.text_threshold
+        weights = np.vstack([weights, np.zeros_like(weights[:1])])
+        bias = np.append(bias, -np.inf if threshold is None else scale * threshold)
+    return weights.astype(np.float32), bias.astype(np.float32)
