@@ -94,7 +94,10 @@ def test_a_card_holds_what_is_not_the_default(tmp_path):
     assert ZeroShot().on_card() == {}
 
 
-@pytest.mark.parametrize("table", [{"weight": 2.0}, {"templates": ["x"]}, {"templates": []}, {"other": 1}])
+@pytest.mark.parametrize(
+    "table",
+    [{"weight": 2.0}, {"templates": ["x"]}, {"templates": []}, {"other": 1}, {"image_scale": 0}, {"weight": "a"}],
+)
 def test_other_settings_are_refused(table, tmp_path):
     write_part(tmp_path / "part", "clip", {"zero_shot": table})
     with pytest.raises(BundleError, match="card"):

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist import settings
 from imagist.arrays import Array, unit
 from imagist.errors import UsageError
 from imagist.records import LabelSet
@@ -64,6 +63,8 @@ def read_labels(given: Labels) -> Descriptions:
         text = os.fspath(given)
         if Path(text).suffix.lower() != ".toml":
             return Descriptions(LabelSet(tuple(name.strip() for name in text.split(","))))
+        from imagist import settings  # pydantic takes as long to import as all else that predicting needs
+
         given = settings.read(Path(text), _File).labels
     if not isinstance(given, Mapping):
         return Descriptions(LabelSet(tuple(given)))

@@ -8,21 +8,19 @@ Shapes: C categories, `NONE` included where there is one; D width of the embeddi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveFloat
 
-from imagist import settings
 from imagist.arrays import Array
 from imagist.bundle import Folder
-from imagist.errors import BundleError, UsageError
+from imagist.errors import BundleError, SettingError
 from imagist.matching.background import Background
 from imagist.matching.prompts import PLACE, Descriptions, label_vectors, sentences
 from imagist.protocols import Matcher
 from imagist.records import LabelSet
-from imagist.settings import Share
 
 NONE = "none of these"
 """The label of what resembles none of the categories enough."""
@@ -57,19 +55,25 @@ class ZeroShot:
         text_threshold: The same for captions.
 
     Raises:
-        UsageError: A template without a place for the label, or no template.
+        SettingError: A template without a place for the label, or no template; or a number out of its range.
     """
 
     templates: tuple[str, ...] = TEMPLATES
-    image_scale: PositiveFloat | None = None
-    text_scale: PositiveFloat | None = None
-    weight: Share = 0.2
+    image_scale: float | None = None
+    text_scale: float | None = None
+    weight: float = 0.2
     image_threshold: float | None = None
     text_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if not self.templates or any(PLACE not in template for template in self.templates):
-            raise UsageError("each template names a place for the label", item="templates", remedy=f"such as {PLACE}")
+            raise SettingError("each template names a place for the label", item="templates", remedy=f"such as {PLACE}")
+        if not 0 <= self.weight <= 1:
+            raise SettingError(f"a weight lies in 0..1, not {self.weight}", item="weight")
+        for name in ("image_scale", "text_scale", "image_threshold", "text_threshold"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and (value > 0 or name.endswith("threshold"))):
+                raise SettingError(f"a number out of its range: {value}", item=name)
 
     def on_card(self) -> dict[str, Any]:
         """The table for a card; empty where all settings are the default ones."""
@@ -99,9 +103,14 @@ def zero_shot_of(folder: Folder) -> ZeroShot:
     Raises:
         BundleError: They cannot be understood.
     """
+    table = dict(folder.card.get(TABLE, {}))
     try:
-        return settings.from_table(folder.card.get(TABLE, {}), ZeroShot, TABLE)
-    except UsageError as error:
+        unknown = sorted({*table} - {each.name for each in fields(ZeroShot)})
+        if unknown:
+            raise SettingError("no such setting", item=", ".join(unknown))
+        templates = tuple(map(str, table.pop("templates", TEMPLATES)))
+        return ZeroShot(templates, **{name: float(value) for name, value in table.items()})
+    except (TypeError, ValueError) as error:
         raise BundleError(f"the card cannot be understood: {error}", item=str(folder.path)) from error
 
 
