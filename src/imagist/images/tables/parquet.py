@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagist.errors import ManifestError
+from imagist.images.tables.arrow_values import python_values
 from imagist.images.tables.table import Table, TableRow, distinct
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def open_parquet(path: Path) -> Table:
 
 
 def _rows(path: Path, selected: list[str] | None) -> Iterator[TableRow]:
-    """The rows; one problem for all from the first on that cannot be read."""
+    """The rows: a problem for each with text that is not UTF-8, and one for all from the first that cannot be read."""
     from pyarrow import ArrowException
 
     number = 0
@@ -57,9 +58,12 @@ def _rows(path: Path, selected: list[str] | None) -> Iterator[TableRow]:
         with _opened(path) as file:
             for batch in file.iter_batches(_BATCH, columns=selected, use_threads=False):
                 for cells in _python(batch):
-                    yield TableRow(f"row {number}", cells)
+                    faulty = [name for name, value in cells.items() if isinstance(value, UnicodeDecodeError)]
+                    place = f"row {number}"
+                    problem = f"{place}: column {faulty[0]!r} is not UTF-8: {cells[faulty[0]]}" if faulty else None
+                    yield TableRow(place, problem=problem) if problem else TableRow(place, cells)
                     number += 1
-    except (ArrowException, OSError, ValueError, OverflowError) as error:  # text that is not UTF-8; years over 9999
+    except (ArrowException, OSError) as error:
         yield TableRow(f"row {number}", problem=f"cannot be read from row {number} on: {error}")
 
 
@@ -74,29 +78,12 @@ def _opened(path: Path) -> ParquetFile:
 
 
 def _python(batch: RecordBatch) -> list[dict[str, object]]:
-    """The cells of a few rows; nanoseconds, which Python has not, are cut off times."""
-    columns = [column.cast(_in_microseconds(column.type), safe=False).to_pylist() for column in batch.columns]
+    """The cells of a few rows, as `python_values` gives them."""
+    columns = [python_values(column) for column in batch.columns]
     names = distinct(batch.schema.names)
     return (
         [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)] if names else [{}] * len(batch)
     )
-
-
-def _in_microseconds(kind: DataType) -> DataType:
-    """A type with every unit of nanoseconds in it, at any depth of structs and lists, as one of microseconds."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(_in_microseconds(field.type)) for field in kind])
-    if types.is_list(kind) or types.is_large_list(kind):
-        inner = kind.value_field.with_type(_in_microseconds(kind.value_type))
-        return pa.large_list(inner) if types.is_large_list(kind) else pa.list_(inner)
-    if types.is_timestamp(kind) and kind.unit == "ns":
-        return pa.timestamp("us", kind.tz)
-    if types.is_time64(kind) and kind.unit == "ns":
-        return pa.time64("us")
-    return pa.duration("us") if types.is_duration(kind) and kind.unit == "ns" else kind
 
 
 def _selected(schema: Schema, columns: Sequence[str] | None, *, content: bool) -> list[str] | None:
