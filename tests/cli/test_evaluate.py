@@ -55,6 +55,32 @@ def files(tmp_path):
     return tmp_path
 
 
+def test_a_subset_is_measured_where_it_is_asked_for(evaluate, files):
+    rows = [("source", "caption", "error_kind", "error_message"), ("photos/a.jpg", GOOD[0], "", "")]
+    rows += [
+        ("photos/b.jpg", "", "corrupt_image", "x"),
+        ("photos/d.jpg", GOOD[3], "", ""),
+        ("photos/z.jpg", "z", "", ""),
+    ]
+    with (files / "some.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    argv = ["captions", files / "some.csv", files / "truth.jsonl", "--no-java", "--resamples", "9"]
+    code, _, err = evaluate(*argv)
+    assert code == 2
+    assert "--subset" in err
+    out = files / "r.json"
+    code, _, err = evaluate(*argv, "--subset", "--out", out)
+    assert code == 0
+    assert "imagist: 2 of 4 images are measured, those with both caption and references\n" in err
+    assert json.loads(out.read_text())["images"] == 2
+    code, _, err = evaluate(*argv, "--subset", "--compare", files / "poor.csv")
+    assert code == 0
+    assert "2 of 4 images" in err
+    (files / "some.csv").write_text("source,caption\nz.jpg,a\n")
+    code, _, err = evaluate(*argv, "--subset")
+    assert (code, "no image has a caption and references" in err) == (2, True)
+
+
 def test_a_table_by_default(evaluate, files):
     code, out, err = evaluate("captions", files / "good.csv", files / "truth.jsonl", "--no-java")
     assert (code, err) == (0, "")

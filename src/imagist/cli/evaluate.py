@@ -43,6 +43,11 @@ def configure(parser: Parser) -> None:
         metavar="FILE",
         help="other predictions: report differences, with intervals and p-values",
     )
+    captions.add_argument(
+        "--subset",
+        action="store_true",
+        help="measure the images that have both a caption and references, and leave the others out",
+    )
     captions.add_argument("--split", metavar="NAME", help="the split to evaluate, of files that have splits")
     captions.add_argument(
         "--language", default="en", metavar="CODE", help="language of the references, such as de (default: en)"
@@ -132,28 +137,36 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _inputs(args: argparse.Namespace) -> tuple[Paired, Paired | None]:
-    """The predictions, and those they are compared with, each paired with the references of its images."""
+    """The predictions, and those they are compared with, each paired with the references of the same images."""
     from imagist.metrics.pairing import pair
     from imagist.metrics.predictions import read_predictions
+    from imagist.report.terminal import say
 
     records = _read(args.references, args.split, args.language)
-    pairs = [
-        _wanted(pair(read_predictions(path, split=args.split), records, item=str(path)), records, args)
-        for path in (args.predictions, args.compare)
-        if path
-    ]
-    return pairs[0], pairs[1] if args.compare else None
+    pairs = []
+    for path in (args.predictions, args.compare) if args.compare else (args.predictions,):
+        predictions = read_predictions(path, split=args.split, subset=args.subset)
+        pairs.append(pair(predictions, records, item=str(path), subset=args.subset))
+    common = set[str].intersection(*({*paired.images} for paired in pairs))
+    if not common:
+        raise UsageError("the two files of predictions have no image in common", item=str(args.compare))
+    if len(common) < len(records):
+        measured = f"{len(common):,} of {len(records):,} images are measured"
+        say(f"imagist: {measured}, those with both caption and references\n")
+    wanted = [_wanted(paired, common, records, args) for paired in pairs]
+    return wanted[0], wanted[1] if args.compare else None
 
 
-def _wanted(paired: Paired, records: list[Record], args: argparse.Namespace) -> Paired:
-    """The images that have references in the language, with the first N of their references."""
+def _wanted(paired: Paired, common: set[str], records: list[Record], args: argparse.Namespace) -> Paired:
+    """Of some images those that have references in the language, with the first N of their references."""
     from imagist.metrics.pairing import Paired
 
-    references = [_sentences(record, args.language)[: args.first] for record in records]
-    kept = [n for n, sentences in enumerate(references) if sentences]
+    references = {record.image: _sentences(record, args.language)[: args.first] for record in records}
+    kept = [n for n, image in enumerate(paired.images) if image in common and references[image]]
     if not kept:
         raise UsageError(f"no references in {args.language!r}", item=str(args.references))
-    return Paired([paired.images[n] for n in kept], [paired.hypotheses[n] for n in kept], [references[n] for n in kept])
+    images = [paired.images[n] for n in kept]
+    return Paired(images, [paired.hypotheses[n] for n in kept], [references[image] for image in images])
 
 
 def _training(args: argparse.Namespace) -> list[str] | None:

@@ -13,7 +13,7 @@ from imagist.datasets.faults import Faults
 from imagist.errors import DataError
 from imagist.metrics.predictions import PredictedCaption
 
-_REMEDY = "give one caption of each image that has references"
+_REMEDY = "give one caption of each image that has references, or measure those that have both with --subset"
 
 
 class Paired(NamedTuple):
@@ -30,7 +30,9 @@ class Paired(NamedTuple):
     references: list[tuple[str, ...]]
 
 
-def pair(predictions: Sequence[PredictedCaption], records: Sequence[Record], *, item: str) -> Paired:
+def pair(
+    predictions: Sequence[PredictedCaption], records: Sequence[Record], *, item: str, subset: bool = False
+) -> Paired:
     """Brings captions and references of the same images together.
 
     Images are the same where their paths are; failing that their file names; these without suffix; or, where one side
@@ -42,13 +44,15 @@ def pair(predictions: Sequence[PredictedCaption], records: Sequence[Record], *, 
         predictions: One caption an image.
         records: With references.
         item: The file of predictions, for errors.
+        subset: Whether to leave out images without a caption and captions of images without references.
 
     Raises:
-        DataError: Images without a caption, with two, or without references; captions of other images; all at once.
+        DataError: Images without a caption, with two, or without references; captions of other images; all at once. Or
+            no image with both.
     """
     faults = Faults()
     for record in records:
-        if not record.captions:
+        if not record.captions and not subset:
             faults.add("image without references", record.image)
     if not any(predicted.image for predicted in predictions):
         _check_order(predictions, records, faults, item)
@@ -62,10 +66,14 @@ def pair(predictions: Sequence[PredictedCaption], records: Sequence[Record], *, 
     captions = {key: predicted.caption for key, predicted in zip(ours, named, strict=True)}
     _note(faults, "image twice among the references", records, theirs, _repeated(theirs))
     _note(faults, "image predicted twice", named, ours, _repeated(ours))
-    _note(faults, "image without a prediction", records, theirs, set(theirs) - set(ours))
-    _note(faults, "prediction of an image without references", named, ours, set(ours) - set(theirs))
+    if not subset:
+        _note(faults, "image without a prediction", records, theirs, set(theirs) - set(ours))
+        _note(faults, "prediction of an image without references", named, ours, set(ours) - set(theirs))
     faults.raise_any(item=item, remedy=_REMEDY)
-    return _paired([captions[key] for key in theirs], records)
+    both = [(key, record) for key, record in zip(theirs, records, strict=True) if key in captions and record.captions]
+    if not both:
+        raise DataError("no image has a caption and references", item=item, remedy="name the files of the same images")
+    return _paired([captions[key] for key, _ in both], [record for _, record in both])
 
 
 def _paired(captions: list[str], records: Sequence[Record]) -> Paired:

@@ -21,7 +21,7 @@ _IMAGES = ("source", *columns.IMAGES, *columns.IDS)
 _CAPTIONS = ("caption", "captions", "prediction", "hypothesis", "generated", "sentence", "text")
 _FAILED = ("error_kind", "error_message")
 _LISTS = ("annotations", "predictions", "results")
-_REMEDY = "give one caption of each image that has references"
+_REMEDY = "give one caption of each image that has references; --subset leaves out those that the captioner failed on"
 
 
 class PredictedCaption(NamedTuple):
@@ -36,12 +36,13 @@ class PredictedCaption(NamedTuple):
     caption: str
 
 
-def read_predictions(path: Path, *, split: str | None = None) -> list[PredictedCaption]:
+def read_predictions(path: Path, *, split: str | None = None, subset: bool = False) -> list[PredictedCaption]:
     """Reads a file of predictions, in its order.
 
     Args:
         path: A table, whatever its suffix, or a ``.txt`` of lines.
         split: Leave out rows whose ``split`` column names another.
+        subset: Leave out rows that have an error in place of a caption.
 
     Raises:
         DataError: The file cannot be read, has no captions, or has rows without one (all of them at once).
@@ -62,6 +63,8 @@ def read_predictions(path: Path, *, split: str | None = None) -> list[PredictedC
             continue
         name = _name(row.cells.get(image)) if image else ""
         if caption is None or (split is not None and row.cells.get("split", split) != split):
+            continue
+        if subset and row.cells.get("error_kind"):
             continue
         try:
             found.append(PredictedCaption(name, _caption(row.cells, caption)))
