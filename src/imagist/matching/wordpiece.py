@@ -15,6 +15,7 @@ PAD, UNKNOWN = 0, 1
 _CONTINUES = "##"
 _LONGEST_WORD = 100  # letters; a longer word is unknown
 _REPLACEMENT = "\ufffd"
+_CONTROLS = {"Cc", "Cf", "Co", "Cs"}
 _IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -89,7 +90,7 @@ def _cleaned(text: str) -> Iterator[str]:
     for letter in text:
         if letter in "\t\n\r" or (letter.isspace() and unicodedata.category(letter)[0] == "Z"):
             yield " "
-        elif letter != _REPLACEMENT and unicodedata.category(letter)[0] != "C":
+        elif letter != _REPLACEMENT and unicodedata.category(letter) not in _CONTROLS:
             yield letter
 
 
