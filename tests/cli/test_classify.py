@@ -91,6 +91,8 @@ def test_settings_reach_the_model(monkeypatch, fake, photos):
     assert fake(["classify", str(photos), *options, "--model", "m", "--threads", "1"]) == 0
     assert asked == {
         "a": ("m",),
+        "labels": None,
+        "matcher": None,
         "taxonomy": "sns4",
         "views": "crops",
         "weight": 0.25,
@@ -339,3 +341,28 @@ def test_a_full_disk_keeps_the_journal(monkeypatch, fake, photos, tmp_path, caps
     assert "No space left on device" in capsys.readouterr().err
     assert (tmp_path / "x.csv.partial").exists()
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.torch
+def test_categories_by_name_are_classified_and_explained_like_any_other(photos, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    from dataclasses import replace
+
+    import sample_parts
+    from imagist.cli.main import main
+    from imagist.pipeline import load
+
+    matcher = sample_parts.embedded_matcher(tmp_path / "part", zero_shot={"image_threshold": 0.1})
+    replace(load(threads=1), matcher=matcher).save(tmp_path / "model", "model")
+    (tmp_path / "labels.toml").write_text('[labels]\ncat = "a white cat"\n"red dog" = []\n', "utf-8")
+    named = [str(photos), "--model", str(tmp_path / "model"), "--labels", str(tmp_path / "labels.toml"), "--quiet"]
+    out, report = tmp_path / "x.jsonl", tmp_path / "r.html"
+    assert main(["classify", *named, "--out", str(out), "--report", str(report)]) == 0
+    rows = rows_of(out)
+    assert all([*row["probabilities"]] == ["cat", "red dog", "none of these"] for row in rows)
+    assert "red dog" in report.read_text("utf-8")
+    assert (
+        main(["explain", str(photos / "0.png"), *named[1:], "--out", str(tmp_path / "explained"), "--grid", "2"]) == 0
+    )
+    assert rows[0]["label"] in (tmp_path / "explained" / "explanation.html").read_text("utf-8")
+    assert "none of these" in capsys.readouterr().out

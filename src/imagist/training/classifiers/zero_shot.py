@@ -1,0 +1,139 @@
+"""Fits how a matcher's cosines become probabilities of named categories: what stands on its card in ``[zero_shot]``.
+
+The images need names, but not those of the categories that will be asked for: sets of names are drawn at random, and
+of each image it counts whether its own name is in the set. Names by a recogniser serve where images have no labels,
+unless the matcher sees through that recogniser: then it would seem surer than it is.
+
+Shapes: N images; K names; D width of the embeddings; C categories of a drawn set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imagist.arrays import AnyArray, Array, Floats, Ints, softmax
+from imagist.classifiers.calibration import fit_temperature
+from imagist.classifiers.fusion.scores import fit_weight
+from imagist.errors import DataError
+from imagist.matching.background import Background, fit_background
+from imagist.matching.zero_shot import ZeroShot
+
+SETS, CATEGORIES = 60, 15  # drawn sets of names, and names in each
+REJECTED = 0.05
+_FEWEST = 2  # categories of a set
+_WEIGHTS, _RESAMPLES = 21, 20  # of the choice of the fusion weight
+
+
+@dataclass(frozen=True, eq=False)
+class FittedZeroShot:
+    """Settings of a matcher for categories by name, its background, and what they did on the images.
+
+    Attributes:
+        settings: For the card.
+        background: For the matcher's folder.
+        accuracy: Share of the images with a name in the set that got it, none of these left out, 0 to 1.
+        rejected: Share of those images that none of these would take, by the image alone.
+        passed: Share of the other images that get a category all the same, by the image alone.
+    """
+
+    settings: ZeroShot
+    background: Background
+    accuracy: float
+    rejected: float
+    passed: float
+
+
+def fit_zero_shot(
+    images: AnyArray,
+    captions: AnyArray,
+    names: AnyArray,
+    vectors: Array,
+    *,
+    categories: int = CATEGORIES,
+    rejected: float = REJECTED,
+    seed: int = 0,
+) -> FittedZeroShot:
+    """Fits background, scales, weight and thresholds.
+
+    Args:
+        images: The matcher's embeddings of images of all sorts, ``[N, D]``.
+        captions: Its embeddings of their captions, ``[N, D]``.
+        names: The name of each image, ``[N]``, 0..K-1; -1 where it has none.
+        vectors: float32 ``[K, D]``, the embeddings of the names, see `imagist.matching.prompts.label_vectors`.
+        categories: C, of the sets that are drawn; at most half of the names that images have.
+        rejected: The share of images of a set's own categories that the thresholds reject, 0 to 1.
+        seed: Of the sets.
+
+    Raises:
+        DataError: Arrays that do not fit together, or fewer than four names.
+    """
+    named = np.asarray(names)
+    if images.shape != captions.shape or named.shape != images.shape[:1] or images.shape[1:] != vectors.shape[1:]:
+        raise DataError("embeddings of images, captions and names do not fit together")
+    background = fit_background(images, captions)
+    drawn = _Drawn(named, categories, seed)
+    seen, told = (
+        drawn.scores((rows @ vectors.T - means) / spreads)
+        for rows, (means, spreads) in (
+            (images, background.of_images(vectors)),
+            (captions, background.of_texts(vectors)),
+        )
+    )
+    inside, targets = drawn.targets >= 0, drawn.targets[drawn.targets >= 0]
+    scales = [1 / fit_temperature(softmax(each[inside]), targets).value for each in (seen, told)]
+    image, text = (
+        softmax(scale * each[inside]).astype(np.float32) for scale, each in zip(scales, (seen, told), strict=True)
+    )
+    weight = fit_weight(image, text, targets, grid=_WEIGHTS, resamples=_RESAMPLES).weight
+    thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (seen, told)]
+    settings = ZeroShot(
+        image_scale=scales[0],
+        text_scale=scales[1],
+        weight=weight,
+        image_threshold=thresholds[0],
+        text_threshold=thresholds[1],
+    )
+    fused = (1 - weight) * image + weight * text
+    return FittedZeroShot(
+        settings,
+        background,
+        accuracy=float((fused.argmax(1) == targets).mean()),
+        rejected=float((seen[inside].max(1) < thresholds[0]).mean()),
+        passed=float((seen[~inside].max(1) >= thresholds[0]).mean()),
+    )
+
+
+class _Drawn:
+    """Sets of names, each with the images of its names and as many others.
+
+    Args:
+        names: The name of each image, ``[N]``; -1 where it has none.
+        categories: C, at most half of the names that images have.
+        seed: Of what is drawn.
+
+    Raises:
+        DataError: Fewer than four names.
+    """
+
+    def __init__(self, names: Ints, categories: int, seed: int) -> None:
+        known = np.unique(names[names >= 0])
+        if len(known) < 2 * _FEWEST:
+            raise DataError(f"needs images of {2 * _FEWEST} names or more, got {len(known)}")
+        rng = np.random.default_rng(seed)
+        self._sets: list[tuple[Ints, Ints]] = []  # images, names
+        targets = []
+        for _ in range(SETS):
+            chosen = rng.permutation(known)[: max(_FEWEST, min(categories, len(known) // 2))]
+            own = np.flatnonzero(np.isin(names, chosen))
+            others = np.flatnonzero(~np.isin(names, chosen))
+            rows = np.concatenate([own, rng.permutation(others)[: len(own)]])
+            match = names[rows][:, None] == chosen
+            targets.append(np.where(match.any(1), match.argmax(1), -1))
+            self._sets.append((rows, chosen))
+        self.targets: Ints = np.concatenate(targets)
+
+    def scores(self, table: Floats) -> Floats:
+        """The rows of all sets, one below the other, ``[R, C]``, of scores of all images and names ``[N, K]``."""
+        return np.concatenate([table[np.ix_(rows, chosen)] for rows, chosen in self._sets])
