@@ -55,7 +55,7 @@ def installed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_parts"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("my_parts", "make_model")]:
         del sys.modules[name]
 
 
@@ -79,6 +79,16 @@ def test_a_plugin_does_what_every_part_must_do(installed, kinds):
     photos = [Photo(np.full((6, 8, 3), color, np.uint8), name) for name, color in PHOTOS.items()]
     check_part(kinds, name, getattr(pipeline, FOLDERS[kinds]), pipeline, photos, installed)
     assert name in registry.names(kinds)
+
+
+def test_an_encoder_serves_a_classifier_that_is_built_in(installed):
+    pipeline = made("make_patches.py", "pipeline")
+    photos = [Photo(np.full((6, 8, 3), color, np.uint8), name) for name, color in PHOTOS.items()]
+    assert [each.image_label for each in pipeline.predict(photos)] == ["day", "night", "night"]
+    opened = imagist.load("patched", threads=1)
+    assert opened.id == pipeline.id
+    assert type(opened.image_classifier.encoder).__module__ == "my_parts.encoder"
+    check_part("image_classifiers", "linear", pipeline.image_classifier, pipeline, photos, installed)
 
 
 @pytest.mark.parametrize("part", ["captioner", "fusion"])

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import imagist
+import space_models
 from imagist.bundle import SHIPPED
 from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.fusion import ScoreFusion
@@ -242,6 +243,27 @@ def test_a_model_that_lacks_a_part_is_refused(tmp_path, part, on_card):
     with pytest.raises(BundleError, match=part.replace("_", "[ _]")) as caught:
         load(copy, threads=1)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", space_models.NAMES)
+def test_one_model_with_either_encoder(tmp_path, photos, name):
+    model = space_models.write(tmp_path / "model").path
+    chosen = load(model, encoder=name, threads=1)
+    assert chosen.captioner.encoder is chosen.image_classifier.encoder
+    assert chosen.captioner.encoder.name == name
+    assert (chosen.id == load(model, threads=1).id) == (name == "lite")
+    saved = chosen.save(tmp_path / "saved", "saved")
+    again = load(saved.path, threads=1)
+    assert again.id == chosen.id
+    assert again.captioner.encoder is again.image_classifier.encoder
+    for one, other in zip(chosen.predict(photos[:2]), again.predict(photos[:2]), strict=True):
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_model_that_works_with_one_encoder_refuses_another():
+    assert load(encoder="embedded", threads=1).id == load(threads=1).id
+    with pytest.raises(UsageError, match="'embedded' alone"):
+        load(encoder="lite", threads=1)
 
 
 def test_every_setting_makes_an_id_of_its_own(tmp_path):

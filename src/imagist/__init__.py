@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from imagist.captioning.decoding import Decoding
     from imagist.captioning.loading import open_captioner
     from imagist.captioning.options import CaptionOptions
+    from imagist.classifiers.recognition import recognise
     from imagist.errors import ImagistError, ItemError, UsageError
     from imagist.images import DecodeLimits
     from imagist.pipeline import Pipeline, load
-    from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Row
+    from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Recognised, Row
 
 __version__ = "0.1.0"
 
@@ -37,10 +38,12 @@ _HOMES = {
     "Photo": "records",
     "Pipeline": "pipeline",
     "Prediction": "records",
+    "Recognised": "records",
     "Row": "records",
     "UsageError": "errors",
     "load": "pipeline",
     "open_captioner": "captioning.loading",
+    "recognise": "classifiers.recognition",
 }
 
 __all__ = [
@@ -55,11 +58,13 @@ __all__ = [
     "Photo",
     "Pipeline",
     "Prediction",
+    "Recognised",
     "Row",
     "UsageError",
     "__version__",
     "load",
     "open_captioner",
+    "recognise",
 ]
 
 

@@ -250,6 +250,7 @@ def load(
     fusion: Swap | None = None,
     matcher: Swap | None = None,
     labels: Labels | None = None,
+    encoder: str | None = None,
     views: str = "square",
     weight: float | None = None,
     beam: int | None = None,
@@ -272,6 +273,7 @@ def load(
         labels: Categories that the model need not have been fitted to, by their names, with descriptions if any: see
             `imagist.matching.prompts.read_labels`. The matcher classifies image and caption in place of the model's
             classifiers.
+        encoder: ``lite`` or ``embedded``, for a model that works with both; by default lite where it is installed.
         views: ``square``, ``letterbox`` or ``crops``.
         weight: Of the text classifier in the fusion, 0 to 1; by default the fitted one.
         beam: Hypotheses that the captioner follows; by default as many as its card says.
@@ -285,21 +287,18 @@ def load(
         UsageError: A setting is out of its range, a name is unknown, or parts do not fit together.
     """
     bundle = open_bundle(model)
-    cores_used = cores() if threads is None else threads
-    if cores_used < 1:
-        raise UsageError(f"at least one thread is needed, not {cores_used}", item="threads")
-    name = None if taxonomy is None else os.fspath(taxonomy)
+    cores_used = _checked_threads(threads)
     options = PartOptions(
-        views=views, device=device, taxonomy=name, weight=weight, encoders=Encoders(), matchers=Matchers()
-    )
+        views=views, device=device, taxonomy=None if taxonomy is None else os.fspath(taxonomy), weight=weight,
+        encoder=encoder, encoders=Encoders(), matchers=Matchers(),
+    )  # fmt: skip
     matching = _matcher(bundle, matcher, options, cores_used, required=labels is not None)
     swaps = {"text_classifier": text_classifier, "image_classifier": image_classifier, "fusion": fusion}
     texts, images, fused, calibration = _opinions(bundle, swaps, options, matching, labels)
     words = _captioner(bundle, captioner, options, nbest, beam, cores_used)
-    shared = all(part.concurrent for part in (words, texts, images, fused, calibration))
     categories = _taxonomy(bundle if labels is None else None, taxonomy, texts.labels)
-    concurrency = cores_used if shared else 1
-    return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, concurrency, matching)
+    at_once = cores_used if all(part.concurrent for part in (words, texts, images, fused, calibration)) else 1
+    return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, at_once, matching)
 
 
 def cores() -> int:
@@ -344,6 +343,12 @@ def _opinions(
     return made["text_classifier"], made["image_classifier"], made["fusion"], calibration
 
 
+def _checked_threads(asked: int | None) -> int:
+    if asked is not None and asked < 1:
+        raise UsageError(f"at least one thread is needed, not {asked}", item="threads")
+    return cores() if asked is None else asked
+
+
 def _taxonomy(bundle: Bundle | None, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
     """The taxonomy asked for, else that of a model's own labels."""
     if asked is not None:
@@ -378,6 +383,7 @@ def _captioner(
             device=options.device,
             threads=threads,
             encoders=options.encoders,
+            encoder=options.encoder,
         )
 
     if isinstance(swap, tuple):

@@ -13,10 +13,10 @@ Shapes: N items; M texts; C classes; D features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from imagist.arrays import Array
 from imagist.records import Caption, LabelSet, Photo
@@ -156,8 +156,23 @@ class Matcher(Part, Protocol):
         ...
 
 
-class GridEncoder(Protocol):
+class GridEncoder(Part, Protocol):
     """Encodes photos; captioner and image classifier share what it computes."""
+
+    @property
+    def name(self) -> str:
+        """By which a user chooses between the encoders of a space."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of its folder, by which parts that are bound to it name it."""
+        ...
+
+    @property
+    def views(self) -> str:
+        """How a photo is made square; see `PartOptions`."""
+        ...
 
     def grids(self, photos: Sequence[Photo]) -> list[Array]:
         """For each photo float32 ``[V, L, D]``: V views, the whole image first; L cells; D channels."""
@@ -167,8 +182,14 @@ class GridEncoder(Protocol):
 class EncoderPool(Protocol):
     """Opens each encoder once, for all parts that use it."""
 
-    def open(self, part: Path, version: str, views: str, threads: int) -> GridEncoder:
-        """The encoder of that version, from the model that a part's folder lies in."""
+    def open(self, part: Path, card: Mapping[str, Any], options: PartOptions) -> GridEncoder:
+        """The encoder of a part.
+
+        Args:
+            part: The part's folder, which lies in a model.
+            card: Of the part: names the encoder by its version, or a space that several encoders may share.
+            options: Views, threads, and which encoder of a space.
+        """
         ...
 
 
@@ -194,6 +215,8 @@ class PartOptions:
         matchers: Shares matchers between parts; None opens them for this part alone.
         long_texts: What a matcher does with a text of more tokens than it reads: ``window`` embeds the text in windows
             and takes their mean, ``refuse`` raises an error.
+        encoder: Which encoder of a part's space serves it, by name, such as ``lite`` or ``embedded``; None is the one
+            that other parts use already, else ``lite`` where it is installed, else what the model has.
     """
 
     views: str = "square"
@@ -204,3 +227,4 @@ class PartOptions:
     encoders: EncoderPool | None = None
     matchers: MatcherPool | None = None
     long_texts: str = "window"
+    encoder: str | None = None

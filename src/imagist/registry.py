@@ -59,6 +59,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "open_clip": "imagist.matching.backends.open_clip:load",
     },
     "calibrations": {"temperature": "imagist.classifiers.calibration:load"},
+    "encoders": {"lite": "imagist.images.lite:load", "onnx": "imagist.images.encoder:load"},
     "datasets": {
         "cifar100": "imagist.datasets.formats.cifar100:Cifar100",
         "folder": "imagist.datasets.formats.folders:Folders",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import space_models
 from imagist.cli.main import command_parser
 from imagist.cli.opening import captioner_of, captioner_swap, matcher_swap, part_swap, pipeline_of
 from imagist.errors import UnknownName, UsageError
@@ -69,6 +70,7 @@ def test_options_reach_the_parts_of_the_pipeline(monkeypatch):
     asked = {}
     monkeypatch.setattr("imagist.pipeline.load", lambda model, **settings: asked.update(settings, model=model))
     argv = "--model mine --captioner git --captioner-model c --text-classifier t --image-classifier linear:i --fusion f"
+    argv += " --encoder lite"
     pipeline_of(
         parsed("classify", *argv.split(), "--device", "cuda", "--labels", "a,b", "--matcher", SHIPPED),
         abstain_below=0.5,
@@ -79,6 +81,7 @@ def test_options_reach_the_parts_of_the_pipeline(monkeypatch):
         "text_classifier": "t",
         "image_classifier": ("linear", "i"),
         "fusion": "f",
+        "encoder": "lite",
         "device": "cuda",
         "abstain_below": 0.5,
         "labels": "a,b",
@@ -86,6 +89,19 @@ def test_options_reach_the_parts_of_the_pipeline(monkeypatch):
         "taxonomy": None,
     }
     assert {name: asked[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("command", ["caption", "describe"])
+@pytest.mark.parametrize("name", space_models.NAMES)
+def test_the_encoder_reaches_the_captioner(command, name, tmp_path):
+    model = space_models.write(tmp_path / "model").path
+    captioner, _ = captioner_of(parsed(command, "--model", str(model), "--encoder", name), 1)
+    assert captioner.encoder.name == name
+
+
+@pytest.mark.parametrize("command", ["classify", "explain", "caption", "describe"])
+def test_without_a_choice_the_model_decides(command):
+    assert parsed(command).encoder is None
 
 
 def test_the_parts_of_a_model_may_be_its_own():

@@ -4,6 +4,7 @@ import pytest
 
 from imagist.cli import demo
 from imagist.cli.demo import IMAGES
+from imagist.cli.main import command_parser
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def test_your_own_images_instead(fake, photos, tmp_path, capsys):
     assert fake(["demo", "--images", str(photos), "--out", str(tmp_path / "demo")]) == 0
     assert "6.png" in capsys.readouterr().out
     assert not (tmp_path / "demo" / "images").exists()
+
+
+def test_the_encoder_is_handed_on(monkeypatch, photos, tmp_path):
+    called = []
+    monkeypatch.setattr("imagist.cli.main.main", lambda argv: called.append(argv) or 0)
+    for chosen in ([], ["--encoder", "lite"]):
+        args = command_parser("demo").parse_args(["--images", str(photos), "--out", str(tmp_path / "demo"), *chosen])
+        demo.run(args)
+        assert [word for word in called.pop() if word in ("--encoder", "lite")] == chosen
 
 
 @pytest.mark.parametrize("spec", [None, type("Spec", (), {"submodule_search_locations": ("/nowhere",)})])

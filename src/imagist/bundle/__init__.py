@@ -2,7 +2,7 @@
 
 models/mine/
 ├── card.toml             name, description, measured figures, and the version of each part
-├── encoder/              the network that captioner and image classifier share
+├── encoder/              the network that captioner and image classifier share; another may lie in encoder-NAME/
 ├── captioner/
 ├── text_classifier/
 ├── image_classifier/
@@ -25,7 +25,17 @@ nothing is unpickled.
 from __future__ import annotations
 
 from imagist.bundle.folders import CARD, Folder, open_folder
-from imagist.bundle.models import ENCODER, PARTS, SHIPPED, Bundle, is_bundle, list_bundles, open_bundle, open_part
+from imagist.bundle.models import (
+    ENCODER,
+    PARTS,
+    SHIPPED,
+    SPACE,
+    Bundle,
+    is_bundle,
+    list_bundles,
+    open_bundle,
+    open_part,
+)
 from imagist.bundle.writing import check_target, copy_part, fingerprint, npz, write_bundle, write_part
 
 MODEL_CARD = "MODEL_CARD.md"
@@ -37,6 +47,7 @@ __all__ = [
     "MODEL_CARD",
     "PARTS",
     "SHIPPED",
+    "SPACE",
     "Bundle",
     "Folder",
     "check_target",

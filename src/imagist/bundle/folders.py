@@ -117,12 +117,17 @@ class Folder:
         except (ValueError, OSError, zipfile.BadZipFile) as error:
             raise BundleError(f"holds no arrays: {error}", item=str(self.path / name), remedy=AGAIN) from error
 
-    def session(self, name: str, threads: int = 1) -> InferenceSession:
+    def session(self, name: str, threads: int = 1, weights: Mapping[str, Array] | None = None) -> InferenceSession:
         """One of its ONNX graphs, ready to run on the CPU.
 
         Args:
             name: The file.
             threads: Threads within one run; several threads may call the session at once.
+            weights: The weights that lie outside the graph, by name, contiguous.
+
+        Raises:
+            BundleError: The file cannot be read, or onnxruntime refuses the graph or its weights.
+            BundleTampered: The file differs from what the card describes.
         """
         import onnxruntime
 
@@ -130,6 +135,9 @@ class Folder:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if weights:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights.values()]
+            options.add_external_initializers([*weights], values)
         try:
             return onnxruntime.InferenceSession(self.read(name), options, providers=["CPUExecutionProvider"])
         except BundleError:

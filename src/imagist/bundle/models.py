@@ -12,6 +12,8 @@ from imagist.errors import BundleError, BundleNotFound, BundleTampered
 
 SHIPPED = Path(__file__).parent.parent / "models"
 ENCODER = "encoder"
+SPACE = "space"
+"""The entry of a card that names the features of an encoder: those of all encoders of a space mean the same."""
 PARTS = {
     "captioner": "captioners",
     "text_classifier": "text_classifiers",

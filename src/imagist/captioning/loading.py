@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagist import registry
-from imagist.bundle import ENCODER, Folder, open_part
+from imagist.bundle import ENCODER, SPACE, Folder, open_part
 from imagist.captioning.cache import CachedCaptioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
@@ -67,4 +67,4 @@ def card_threads(folder: Folder, cores: int) -> int:
 
     Several runs of a captioner that shares an encoder go side by side, each on one thread; any other gets all cores.
     """
-    return 1 if ENCODER in folder.card else cores
+    return 1 if {ENCODER, SPACE} & {*folder.card} else cores

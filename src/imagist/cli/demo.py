@@ -7,7 +7,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from imagist.cli.parser import Parser
+from imagist.cli.parser import Parser, add_encoder
 from imagist.errors import MissingExtra, OutputError
 
 IMAGES = {
@@ -29,6 +29,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="where report.html goes (default: demo)"
     )
+    add_encoder(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", item=str(args.out)) from error
     report = args.out / "report.html"
-    return main(["classify", str(images), "--top", "3", "--report", str(report)])
+    chosen = ["--encoder", args.encoder] if args.encoder else []
+    return main(["classify", str(images), "--top", "3", "--report", str(report), *chosen])
 
 
 def _images() -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_captioner, add_inputs, add_outputs, add_speed, positive
+from imagist.cli.parser import Parser, add_captioner, add_encoder, add_inputs, add_outputs, add_speed, positive
 
 if TYPE_CHECKING:
     from imagist.captioning.description import Box, Description
@@ -46,6 +46,7 @@ def configure(parser: Parser) -> None:
         metavar="N",
         help=f"beam size of the captioner; details 2 and 3 use all its hypotheses (default: {BEAM})",
     )
+    add_encoder(group)
     add_captioner(parser)
     add_speed(parser)
 

@@ -38,6 +38,7 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
         fusion=part_swap("fusions", args.fusion),
         matcher=matcher_swap(args),
         labels=args.labels,
+        encoder=args.encoder,
         views=args.views,
         weight=args.weight,
         beam=args.beam,
@@ -73,7 +74,7 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     decoding = replace(search.returning(nbest, args.beam), **asked)
     used = args.threads or cores()
     threads = card_threads(folder, used) if folder else used
-    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads)
+    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads, encoder=args.encoder)
     captioner = open_captioner(model, options, kind=kind, cache=args.cache)
     return captioner, used if captioner.concurrent and folder else 1
 

@@ -121,13 +121,23 @@ def add_speed(parser: Parser) -> None:
 
 
 def add_model(parser: Parser) -> None:
-    """Adds the options of the model: its name and beam size."""
+    """Adds the options of the model: its name, beam size and encoder."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model", default="embedded", metavar="NAME", help="an installed model, or a model folder (default: embedded)"
     )
     group.add_argument(
         "--beam", type=positive, metavar="N", help="beam size of the captioner (default: the model's own, 3)"
+    )
+    add_encoder(group)
+
+
+def add_encoder(group: Parser | argparse._ArgumentGroup) -> None:
+    """Adds the choice of the encoder."""
+    group.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="lite or embedded, for models that work with both (default: lite where imagist[lite] is installed)",
     )
 
 

@@ -51,6 +51,21 @@ class Caption:
 
 
 @dataclass(frozen=True)
+class Recognised:
+    """A thing that an encoder recognises in an image.
+
+    Attributes:
+        label: Its wnid, such as ``n02123045``.
+        name: Its first name, such as ``tabby``; two things may have the same.
+        probability: 0 to 1, among all classes of the encoder.
+    """
+
+    label: str
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class LabelSet:
     """C distinct category names in a fixed order.
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import space_models
 from imagist.bundle import open_part, write_part
 from imagist.captioning.backends.stepwise import BEGUN, _Beams, from_model
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import card_decoding
+from imagist.captioning.loading import card_decoding, card_threads
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoders
@@ -56,6 +57,22 @@ def test_the_id_names_the_model_and_every_setting():
     (name,) = {captioner.id.partition("(")[0] for captioner in captioners}
     assert re.fullmatch("attention-[0-9a-f]{8}", name)
     assert make().id == make().id == make(language="en").id == make(threads=2).id
+
+
+def test_the_id_names_the_encoder_that_serves_a_space(tmp_path, photos):
+    model = space_models.write(tmp_path / "model").path
+    captioners = [make(model=model, encoder=name) for name in space_models.NAMES]
+    assert [captioner.encoder.name for captioner in captioners] == [*space_models.NAMES]
+    assert all(f"encoder={captioner.encoder.id})" in captioner.id for captioner in captioners)
+    assert len({captioner.id for captioner in captioners}) == 2
+    captioners[0].save(tmp_path / "model" / "captioner")
+    assert make(model=model / "captioner", encoder="embedded").id == captioners[0].id
+    assert "encoder=" not in make().id  # its card names the encoder
+    assert (
+        card_threads(open_part(model / "captioner", "captioner"), 8)
+        == card_threads(open_part("embedded", "captioner"), 8)
+        == 1
+    )
 
 
 def test_it_can_share_an_encoder(photos):

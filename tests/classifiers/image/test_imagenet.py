@@ -7,14 +7,10 @@ import re
 import numpy as np
 import pytest
 
-pytest.importorskip("timm")
-
 from imagist.classifiers.image.imagenet import imagenet_labels, imagenet_names
 from imagist.classifiers.taxonomy import Taxonomy, built_in, from_toml
 from imagist.errors import UsageError
 from imagist.records import LabelSet
-
-pytestmark = pytest.mark.torch
 
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}  # as ImageNet-1k orders its synsets
 DOGS, CATS, BUTTERFLIES = {*range(151, 269)}, {*range(281, 286)}, {*range(321, 327)}
@@ -98,3 +94,10 @@ def test_projection_sums_the_columns_of_the_members():
     mass = np.stack(columns, axis=1)
     expected = mass / mass.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(taxonomy.project(scores, imagenet_labels()), expected, atol=1e-6)
+
+
+@pytest.mark.torch
+def test_the_names_are_those_of_timm():
+    info = pytest.importorskip("timm.data.imagenet_info").ImageNetInfo("imagenet-1k")
+    listed = [(info.index_to_label_name(i), info.index_to_description(i)) for i in range(info.num_classes())]
+    assert [(label, names[0]) for label, names in imagenet_names().items()] == listed

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+import space_models
+from imagist.bundle import open_folder
 from imagist.captioning.backends.stepwise import from_model
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.image.linear import load
@@ -46,3 +49,19 @@ def test_features_have_the_width_of_the_layer_also_where_there_are_none(photos):
     classifier = make("square")
     assert classifier.hidden(photos[:2]).shape == (2, len(classifier.matrix))
     assert classifier.hidden([]).shape == (0, len(classifier.matrix))
+
+
+@pytest.mark.parametrize("name", space_models.NAMES)
+def test_one_that_was_fitted_to_a_space_is_served_by_any_encoder_of_it(photos, tmp_path, name):
+    model = space_models.write(tmp_path / "model").path
+    classifier = load(str(model), PartOptions(encoder=name))
+    assert f"encoder={name}-" in classifier.id
+    classifier.save(model / "image_classifier")
+    card = open_folder(model / "image_classifier").card
+    assert card["space"] == space_models.SPACE
+    assert "encoder" not in card
+    for other in space_models.NAMES:
+        again = load(str(model / "image_classifier"), PartOptions(encoder=other))
+        assert again.encoder.name == other
+        assert (again.id == classifier.id) == (other == name)
+        np.testing.assert_array_equal(again.scores(photos[:1]), classifier.scores(photos[:1]))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import AnyArray, Array, Floats, Ints
-from imagist.bundle import Folder, open_part, write_part
+from imagist.bundle import SPACE, Folder, open_part, write_part
 from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.decoding import FIELDS as DECODING
 from imagist.captioning.options import CaptionOptions
@@ -66,6 +66,8 @@ class StepwiseCaptioner:
         self.start = _start(_starts(card), language, str(folder.path))
         self.words = len(self._vocabulary)
         settings = f"{options.decoding},views={encoder.views},language={language}"
+        if SPACE in card:  # else the card, and with it the version below, names the encoder
+            settings += f",encoder={encoder.id}"
         self._concepts = None
         if options.decoding.mbr and "concepts" in card and language == main:
             self._concepts = concepts.from_lines(folder.lines("concepts.txt"), card["concepts"])

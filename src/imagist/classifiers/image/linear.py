@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from imagist.arrays import Array, softmax, unit
-from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.bundle import ENCODER, SPACE, fingerprint, npz, open_part, write_part
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
 from imagist.protocols import PartOptions
@@ -32,6 +32,8 @@ class LinearClassifier:
         matrix: float32 ``[D, C]``.
         bias: float32 ``[C]``.
         normalised: Whether features are scaled to length 1.
+        space: The space of the encoder, where the weights were fitted to several encoders of it: a saved classifier is
+            then served by any of them. None binds it to its encoder.
     """
 
     labels: LabelSet
@@ -39,13 +41,14 @@ class LinearClassifier:
     matrix: Array
     bias: Array
     normalised: bool = False
+    space: str | None = None
     concurrent = True
 
     @property
     def id(self) -> str:
         """Changes with weights, labels, encoder and views."""
         own = fingerprint(self.labels.names, self.matrix, self.bias, self.normalised)
-        return f"{KIND}-{own}(encoder={self.encoder.version},views={self.encoder.views})"
+        return f"{KIND}-{own}(encoder={self.encoder.id},views={self.encoder.views})"
 
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, rows sum to 1."""
@@ -61,7 +64,8 @@ class LinearClassifier:
 
     def save(self, folder: Path) -> None:
         """Writes weights and card; the encoder is a part of the model for itself."""
-        card = {"labels": list(self.labels), "encoder": self.encoder.version, "normalised": self.normalised}
+        served = {SPACE: self.space} if self.space else {ENCODER: self.encoder.version}
+        card = {"labels": list(self.labels), **served, "normalised": self.normalised}
         write_part(folder, KIND, card, weights__npz=npz(matrix=self.matrix, bias=self.bias))
 
     def _features(self, grid: Array) -> Array:
@@ -93,4 +97,5 @@ def load(model: str, options: PartOptions) -> LinearClassifier:
     matrix, bias = arrays.get("matrix"), arrays.get("bias")
     if matrix is None or bias is None or matrix.shape[1:] != bias.shape or bias.shape != (len(labels),):
         raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
-    return LinearClassifier(labels, encoder_of(folder, options), matrix, bias, bool(folder.card["normalised"]))
+    encoder, normalised, space = encoder_of(folder, options), bool(folder.card["normalised"]), folder.card.get(SPACE)
+    return LinearClassifier(labels, encoder, matrix, bias, normalised, space)

@@ -8,7 +8,7 @@ A folder with
   to ``embedding`` float32 ``[P, D]``;
 - ``vocabulary.txt``: a word piece a line, see `imagist.matching.wordpiece`;
 - ``background.npz``, if any, see `imagist.matching.background`;
-- a card with the encoder, ``max_tokens``, ``scale`` and, if any, the table ``[zero_shot]``, see
+- a card with the encoder or its space, ``max_tokens``, ``scale`` and, if any, the table ``[zero_shot]``, see
   `imagist.matching.zero_shot`.
 
 Shapes: N photos or views; L cells; E channels of the grid; K classes that the encoder knows; P texts; T pieces of the
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,15 +42,6 @@ if TYPE_CHECKING:
 KIND = "embedded"
 IMAGE, TEXT, VOCABULARY = "image.onnx", "text.onnx", "vocabulary.txt"
 _VIEWS, _TEXTS = 32, 64  # in one run of a network
-
-
-@runtime_checkable
-class Recogniser(Protocol):
-    """An encoder that has a class head."""
-
-    def classes(self, grids: Array) -> Array:
-        """Probabilities float32 ``[N, K]`` of grids ``[N, L, E]``; rows sum to 1."""
-        ...
 
 
 class EmbeddedMatcher:
@@ -81,7 +72,7 @@ class EmbeddedMatcher:
     @property
     def id(self) -> str:
         """Changes with networks, settings, encoder and views."""
-        return f"{KIND}-{self._folder.version}(encoder={self.encoder.version},views={self.encoder.views})"
+        return f"{KIND}-{self._folder.version}(encoder={self.encoder.id},views={self.encoder.views})"
 
     def images(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, D]``, rows of length 1: the mean over each photo's views."""
@@ -116,7 +107,7 @@ class EmbeddedMatcher:
         """What the image network takes of grids ``[N, L, E]``."""
         if "classes" not in {each.name for each in self._image_session.get_inputs()}:
             return {"grid": grids}
-        if not isinstance(self.encoder, Recogniser):
+        if not self.encoder.has_classes:
             raise BundleError("the matcher needs an encoder with a class head", item=str(self._folder.path))
         return {"grid": grids, "classes": self.encoder.classes(grids)}
 

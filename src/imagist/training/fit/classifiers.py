@@ -16,7 +16,7 @@ from imagist.bundle import open_bundle
 from imagist.classifiers.uniform import Uniform
 from imagist.datasets.folds import Fold
 from imagist.errors import MissingExtra
-from imagist.images.encoder import Encoder, Encoders
+from imagist.images.encoder import Encoder, Encoders, encoder_of
 from imagist.images.photo import photo_of
 from imagist.protocols import ImageClassifier, PartOptions, TextClassifier
 from imagist.records import Photo
@@ -38,7 +38,7 @@ def encoder_for(settings: Any, encoders: Encoders) -> Encoder | None:
         return None
     bundle = open_bundle(settings.model)
     part = bundle.part("image_classifier" if bundle.has("image_classifier") else "captioner")
-    return encoders.open(part.path, part.card["encoder"], PartOptions().views)
+    return encoder_of(part, PartOptions(encoders=encoders))
 
 
 def fit_text_classifier(
