@@ -365,4 +365,4 @@ def test_categories_by_name_are_classified_and_explained_like_any_other(photos, 
         main(["explain", str(photos / "0.png"), *named[1:], "--out", str(tmp_path / "explained"), "--grid", "2"]) == 0
     )
     assert rows[0]["label"] in (tmp_path / "explained" / "explanation.html").read_text("utf-8")
-    assert "none of these" in capsys.readouterr().out
+    assert f"  {rows[0]['label']} " in capsys.readouterr().out
