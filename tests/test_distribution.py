@@ -18,7 +18,13 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("py.typed", "models/embedded/card.toml", "classifiers/taxonomies/social12.toml")
+SHIPPED = (
+    "py.typed",
+    "models/embedded/card.toml",
+    "models/encoders/lite/encoder.onnx",
+    "classifiers/taxonomies/social12.toml",
+    "classifiers/taxonomies/imagenet/labels.tsv",
+)
 NETWORK = re.compile(r"ConnectionError|Connection to|Temporary failure|Network is unreachable|timed out|ProxyError")
 
 pytestmark = pytest.mark.skipif(

@@ -77,6 +77,16 @@ def test_the_weights_of_the_package_are_in_the_graph(package, weights, tmp_path)
     assert changed.version != encoder.version
 
 
+def test_the_graph_has_its_own_copy_of_the_weights(weights):
+    arrays = {name: x for name, x in lite.read_tensors(PART, weights).items() if name not in lite.HEAD}
+    session = PART.session(GRAPH, weights=arrays)
+    pixels = np.full((1, 224, 224, 3), 99, np.uint8)
+    (before,) = session.run(None, {"pixels": pixels})
+    for array in arrays.values():
+        array.fill(np.nan)
+    np.testing.assert_array_equal(session.run(None, {"pixels": pixels})[0], before)
+
+
 def test_its_classes_are_the_file_s(package, weights, tmp_path):
     encoder = lite.load(part(tmp_path / "part", weights), PartOptions())
     grids = encoder.grids([noise(0), noise(1)])

