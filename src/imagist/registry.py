@@ -29,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "blip2": "imagist.captioning.backends.blip2:from_model",
         "git": "imagist.captioning.backends.git:from_model",
         "lstm": _STEPWISE,
+        "naming": _STEPWISE,
         "prefix-gpt2": _STEPWISE,
         "recorded": "imagist.captioning.backends.recorded:from_model",
         "transformer": _STEPWISE,

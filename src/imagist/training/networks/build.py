@@ -10,6 +10,7 @@ from imagist.errors import UsageError
 from imagist.training.captioners.gpt2 import Published, published, small_gpt2
 from imagist.training.networks.attention import SAT, TUTORIAL, AttentionDecoder
 from imagist.training.networks.decoder import CaptionDecoder
+from imagist.training.networks.naming import NamingDecoder
 from imagist.training.networks.prefix import PrefixDecoder
 from imagist.training.networks.recurrent import RecurrentDecoder
 from imagist.training.networks.transformer import TransformerDecoder
@@ -17,6 +18,7 @@ from imagist.training.networks.transformer import TransformerDecoder
 KINDS: dict[str, type[CaptionDecoder]] = {
     "attention": AttentionDecoder,
     "lstm": RecurrentDecoder,
+    "naming": NamingDecoder,
     "prefix-gpt2": PrefixDecoder,
     "transformer": TransformerDecoder,
 }
@@ -70,7 +72,7 @@ def build(
         fixed = {"channels": channels}
     else:
         fixed = {"words": words, "channels": channels}
-    if kind in ("prefix-gpt2", "transformer"):
+    if kind in ("naming", "prefix-gpt2", "transformer"):
         fixed |= {"cells": cells, "max_length": max_length}
     made: CaptionDecoder = _made(KINDS[kind], given, "decoder", **fixed)
     return made

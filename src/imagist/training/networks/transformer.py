@@ -172,7 +172,12 @@ class TransformerDecoder(CaptionDecoder):
 
     def hidden_states(self, grid: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """As `CaptionDecoder.hidden_states`, all words at once."""
-        memory, mean = self._cells(grid)
+        return self._read(*self._cells(grid), words, where)
+
+    def _read(
+        self, memory: Tensors, mean: Tensor, words: Tensor, where: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """`hidden_states` from what `_cells` returns."""
         first = mean[:, None, None].expand(-1, words.shape[1], -1, -1)
         packing = EVERY if where is None else Packing(up_to_last(F.pad(where, (1, 0), value=True)))
         x = torch.cat([first, self.dropout(self.embedding(words))], 2) + self.times[: words.shape[2] + 1]
@@ -192,8 +197,16 @@ class TransformerDecoder(CaptionDecoder):
 
     def _cells(self, grid: Tensor) -> tuple[Tensors, Tensor]:
         """Keys and values of the cells for each layer, and the mean of the grid ``[N, E]``."""
+        return self._keys_and_values(self._places(grid))
+
+    def _places(self, grid: Tensor) -> Tensor:
+        """The cells that are kept, each with its place: ``[N, l, E]``."""
         grid, some = self.drop_patches(grid)
-        x = self.dropout(self.reduce(grid) + (self.places if some is None else self.places[some]))
+        kept: Tensor = self.dropout(self.reduce(grid) + (self.places if some is None else self.places[some]))
+        return kept
+
+    def _keys_and_values(self, x: Tensor) -> tuple[Tensors, Tensor]:
+        """Rows ``[N, l, E]`` through the encoder layers, to keys and values for each layer and the mean ``[N, E]``."""
         for layer in self.grid_layers:
             x = layer(x)
         x = self.grid_norm(x)
