@@ -14,7 +14,7 @@ from imagist.metrics.cider import CiderD, UnclippedCider
 from imagist.metrics.diversity import distinct, vocabulary
 from imagist.metrics.evaluation import NAMES, CaptionEvaluation
 from imagist.metrics.meteor import COUNTS
-from imagist.metrics.ptb import tokenize
+from imagist.metrics.ptb import tokenized, tokenized_items
 from imagist.metrics.significance import bootstrap_interval, mean_interval, paired_difference, wilson_interval
 
 WORDS = [
@@ -64,8 +64,8 @@ def evaluated():
 
 def test_figures_are_those_of_their_modules(evaluated) -> None:
     figures = {key: interval.value for key, interval in evaluated[1].figures.items()}
-    said = [" ".join(tokenize(caption)) for caption in FIRST]
-    truth = [[" ".join(tokenize(sentence)) for sentence in item] for item in REFERENCES]
+    said = tokenized(FIRST)
+    truth = tokenized_items(REFERENCES)
     scores = caption_scores(FIRST, REFERENCES)
     assert figures == pytest.approx(
         {
@@ -85,8 +85,8 @@ def test_figures_are_those_of_their_modules(evaluated) -> None:
 
 def test_intervals_are_those_of_other_ways_to_them(evaluated) -> None:
     figures = evaluated[1].figures
-    said = [" ".join(tokenize(caption)) for caption in FIRST]
-    truth = [[" ".join(tokenize(sentence)) for sentence in item] for item in REFERENCES]
+    said = tokenized(FIRST)
+    truth = tokenized_items(REFERENCES)
 
     def fourth(index) -> float:
         return bleu([said[i] for i in index], [truth[i] for i in index])[3]
@@ -105,8 +105,8 @@ def test_intervals_are_those_of_other_ways_to_them(evaluated) -> None:
 def test_differences_are_paired(evaluated) -> None:
     evaluation, first, second = evaluated
     apart = evaluation.compare(first, second)
-    said = [[" ".join(tokenize(caption)) for caption in of] for of in (FIRST, SECOND)]
-    truth = [[" ".join(tokenize(sentence)) for sentence in item] for item in REFERENCES]
+    said = [tokenized(of) for of in (FIRST, SECOND)]
+    truth = tokenized_items(REFERENCES)
     scores = [CiderD(truth).scores(of) for of in said]
     expected = paired_difference(*scores, resamples=20_000, seed=7).interval
     ours = apart["cider"].interval

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagist.metrics.ptb import tokenize
+from imagist.metrics.ptb import tokenize, tokenize_lines
 
 RECORDED: dict[str, list[str]] = json.loads(Path(__file__).with_name("ptb_tokens.json").read_text())
 PUNCTUATION = {*".?!,:;-'`", "''", "``", "--", "...", "-LRB-", "-RRB-", "-LCB-", "-RCB-"}  # pycocoevalcap's list
@@ -37,14 +37,17 @@ def jar() -> Path | None:
 needs_java = pytest.mark.skipif(jar() is None, reason="needs java and pycocoevalcap's jar")
 
 
+def _stanford(text: Path) -> str:
+    command = ["java", "-Dfile.encoding=UTF-8", "-XX:TieredStopAtLevel=1", "-cp", str(jar())]
+    command += ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", str(text)]
+    return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout.decode("utf-8")
+
+
 def stanford(sentences: list[str], folder: Path) -> list[list[str]]:
     """What pycocoevalcap makes of sentences, each followed by another that begins with "A" as captions do."""
     text = folder / "sentences.txt"
     text.write_text("".join(f"{sentence}\nA\n" for sentence in sentences), encoding="utf-8")
-    command = ["java", "-Dfile.encoding=UTF-8", "-XX:TieredStopAtLevel=1", "-cp", str(jar())]
-    command += ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", str(text)]
-    out = subprocess.run(command, capture_output=True, check=True, timeout=120).stdout.decode("utf-8")
-    lines = out.split("\n")
+    lines = _stanford(text).split("\n")
     assert len(lines) == 2 * len(sentences) + 1
     return [[token for token in line.split(" ") if token and token not in PUNCTUATION] for line in lines[:-1:2]]
 
@@ -63,6 +66,35 @@ def test_gives_the_recorded_tokens(text: str) -> None:
 @needs_java
 def test_the_recorded_tokens_are_stanfords(tmp_path: Path) -> None:
     assert dict(zip(RECORDED, stanford(list(RECORDED), tmp_path), strict=True)) == RECORDED
+
+
+@needs_java
+def test_agrees_with_stanford_on_any_letter_case(tmp_path: Path) -> None:
+    words = "cannot gonna wanna gotta gimme lemme 'tis 'twas don't they're we've i'll 'em 'til 'cause rock'n'roll c'mon"
+    words += " s'mores li'l cap’n nor'easter somethin' mass. ark. ph.d. ed.d. mr. no. x.com/ab &amp; &lt; &quot; &nbsp;"
+    draw = random.Random(0)
+    cases = [str.upper, str.title, str.swapcase, *[lambda w: "".join(draw.choice([c, c.upper()]) for c in w)] * 20]
+    sentences = [f"{case(word)}{end}" for word in words.split() for case in cases for end in ("", " dog", ".")]
+    sentences += [
+        f"{a}. {b} dog"
+        for a in "aB"
+        for b in ["at", "At", "AT", "aT", "the", "The", "THE", "tHE", "Mr.", "MR.", "mr.", "Ms.", "mS.", "In", "iN"]
+    ]
+    assert differences(sentences, tmp_path) == []
+
+
+@needs_java
+def test_each_sentence_is_followed_by_the_next(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    endings = ["A.", "a.", "vitamin C.", "etc.", "No.", "Fig.", "U.S.", "Mr.", "Mass.", "dog.", "St", ""]
+    beginnings = ["A", "a", "The", "the", "THE", "Mr. X", "5 dogs", "3 1/2 miles", "dogs", "", " "]
+    for length in (1, 2, 3, 400):
+        sentences = [f"{draw.choice(beginnings)} {draw.choice(endings)}" for _ in range(length)]
+        text = tmp_path / "sentences.txt"
+        text.write_text("\n".join(sentences), encoding="utf-8")
+        lines = _stanford(text).split("\n")[:length]
+        expected = [[token for token in line.split(" ") if token and token not in PUNCTUATION] for line in lines]
+        assert tokenize_lines(sentences) == expected
 
 
 @needs_java

@@ -3,7 +3,7 @@
 ``cider`` is CIDEr-D, as in pycocoevalcap; see `imagist.metrics.cider`.
 
 Only `caption_scores` takes raw sentences. The others take sentences of tokens separated by single spaces, as
-``" ".join(tokenize(sentence))`` returns them.
+`imagist.metrics.ptb.tokenized` returns them.
 
 Values are in raw units: BLEU and ROUGE-L 0..1, CIDEr 0..10. Papers print them times 100.
 
@@ -20,7 +20,7 @@ from imagist.arrays import AnyArray, Floats, Ints
 from imagist.errors import UsageError
 from imagist.metrics.cider import CiderD, cider
 from imagist.metrics.ngrams import ORDERS, NGrams, References, check_references
-from imagist.metrics.ptb import tokenize
+from imagist.metrics.ptb import tokenize, tokenized, tokenized_items
 
 __all__ = [
     "CiderD",
@@ -43,7 +43,7 @@ ROUGE_BETA = 1.2
 
 
 def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """All metrics of N raw captions, which are tokenised first.
+    """All metrics of N raw captions, which are tokenised first, all in one run as pycocoevalcap does.
 
     Args:
         hypotheses: N captions.
@@ -56,8 +56,7 @@ def caption_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]
         UsageError: No items, an item without a reference, or not one hypothesis an item.
     """
     _check(hypotheses, references)
-    tokenised = [" ".join(tokenize(hypothesis)) for hypothesis in hypotheses]
-    return token_scores(tokenised, [[" ".join(tokenize(sentence)) for sentence in item] for item in references])
+    return token_scores(tokenized(hypotheses), tokenized_items(references))
 
 
 def token_scores(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from imagist.metrics.cider import CiderD, UnclippedCider
 from imagist.metrics.diversity import copied, running, type_values
 from imagist.metrics.meteor import meteor_of_totals, meteor_rows
 from imagist.metrics.ngrams import ORDERS, NGrams, References
-from imagist.metrics.ptb import tokenize
+from imagist.metrics.ptb import tokenize, tokenized, tokenized_items
 from imagist.metrics.resampling import Resamples
 from imagist.metrics.significance import Difference, Interval, difference_of, interval_of, wilson_interval
 from imagist.metrics.spice import spice
@@ -99,7 +99,7 @@ class CaptionEvaluation:
     ) -> None:
         if not 0 < level < 1:
             raise UsageError(f"a confidence level lies between 0 and 1, got {level}", remedy="0.95, say")
-        self._sentences = [[_tokens(sentence) for sentence in item] for item in references]
+        self._sentences = tokenized_items(references)
         self._references = References(self._sentences)
         self._ciders = {"cider_d": CiderD(self._references), "cider_unclipped": UnclippedCider(self._references)}
         self._training = None if training is None else frozenset(map(_tokens, training))
@@ -117,7 +117,7 @@ class CaptionEvaluation:
         """
         if len(hypotheses) != len(self._sentences):
             raise UsageError(f"{len(hypotheses)} captions of {len(self._sentences)} images", remedy="give one of each")
-        rows, unavailable = self._rows([_tokens(caption) for caption in hypotheses])
+        rows, unavailable = self._rows(tokenized(hypotheses))
         columns = np.concatenate(list(rows.values()), axis=1)
         widths = np.cumsum([of.shape[1] for of in rows.values()])[:-1]
 

@@ -5,17 +5,22 @@ removes punctuation. `tokenize` returns the same tokens without Java, for all of
 Of some hundred thousand strings made to be difficult, one in a thousand differs, mostly addresses next to emoji or
 entities.
 
-After a single letter with a period the program reads beyond the end of the line; `tokenize` assumes that the next
+After a single letter with a period the program reads beyond the end of the line. pycocoevalcap splits all sentences in
+one run, so the tokens of one depend on the next; `tokenize_lines` does the same. `tokenize` assumes that the next
 sentence starts with "A", as captions do.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 _WRITTEN_OTHERWISE = {"&amp;": "&", "&apos;": "'", "&quot;": '"', "&nbsp;": " ", "\xa0": " "}
-_TO_REWRITE = re.compile("|".join(_WRITTEN_OTHERWISE) + "|[\U00010000-\U0010ffff]")  # emoji part words as spaces do
+_TO_REWRITE = re.compile(  # emoji part words as spaces do; &quot; and &apos; in capitals are tokens of their own
+    "|".join(_WRITTEN_OTHERWISE) + "|&(?i:amp|nbsp);|[\U00010000-\U0010ffff]"
+)
 
 # A bare letter is a letter of any script, but no letter-like number such as ² or Ⅷ. Plain words may also hold accents
 # written as characters of their own, and soft hyphens, which they lose. A mark is a letter or a digit.
@@ -28,11 +33,12 @@ _SYMBOL = (
     r"\u20a4\u20ac\u2100-\u214f\u2155-\u215e\u2190-\u2bff\u3001\u3002\u3012\u30fb\uff01-\uff65"
     r"\uffe0\uffe1\uffe5\uffe6"
 )
+_HOST = rf"(?:(?![A-Z]){_L})+"  # of an address without www
 _WORD = rf"{_L}{_W}*(?:[.!?]{_L}{_W}*)*"
 _NUMBER = r"(?:\d*(?:[.:,\xad]\d+)+|\d+)"
 _PREFIXED = rf"(?:[DdLlOo]['’‘`]{_BARE_W})?{_BARE_W}+"
 _COMPOUND = r"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9\xad]+))+"
-_CLITIC = r"['’](?:[msdMSD]|re|ve|ll|RE|VE|LL)"
+_CLITIC = r"['’](?i:[msd]|re|ve|ll)"
 
 _TITLES = """
     adj adm adv alex assoc asst atty ave brig capt cf cie cmdr col comdr cpl dept det dr drs elec ens ft gen gov
@@ -67,26 +73,26 @@ _RULES = tuple(
         # markup, addresses
         r"(<[!/?]?[A-Za-z][\w\s:.=\"'/-]*>)",
         r"""((?i:https?)://[^\s"<>|(){}]+\.[^\s"<>|(){}]+(?<![.!?{},-]))""",
-        rf"""((?:www\.(?:[\w-]+\.)+[A-Za-z]{{2,4}}|{_L}{_W}*(?:\.{_W}+)*\.(?:com|net|org|edu))"""
+        rf"""((?:www\.(?:[\w-]+\.)+[A-Za-z]{{2,4}}|{_HOST}(?:\.{_HOST})*\.(?i:com|net|org|edu))"""
         r"""(?:/[^\s"<>|(){}]{2,}(?<![.!?{},-]))?)""",
         r"""([A-Za-z0-9][^\s"<>|(){}]*@[^\s"<>|(){}.][^\s"<>|(){}]*(?<!\.))""",
         rf"(@[A-Za-z_][A-Za-z0-9_]*|#{_L}+)",
         # two words written as one
-        r"([Cc]an)not",
-        r"([Gg]on|[Ww]an)na",
-        r"([Gg]ot)ta",
-        r"([Gg]im|[Ll]em)me",
-        r"('[Tt])(?:is|IS|was|WAS)",
+        r"(?i:(can)not)",
+        r"(?i:(gon|wan)na)",
+        r"(?i:(got)ta)",
+        r"(?i:(gim|lem)me)",
+        r"(?i:('t)(?:is|was))",
         r"([A-Za-z\xad]*[A-MO-Za-mo-z]\xad*)[nN]['’‘`][tT]",
         r"([nN]['’‘`][tT])",
         rf"({_WORD}){_CLITIC}",
         rf"({_CLITIC})[^A-Za-z]",
         rf"([Yy]['’]){_L}",
         # words with an apostrophe
-        r"(['’](?:[Ee][Mm]|[Tt]ill?|TILL?|[Cc]ause|CAUSE|[Nn]['’]?|[2-9]0s))",
+        r"(['’](?i:em|till?|cause|n['’]?|[2-9]0s))",
         r"(['’]\d\d)\s",
-        r"([DdJjLl]['’]|(?:[Oo]l|[Dd]unkin|[Ss]omethin)['’]|[Oo]['’‘][Oo])",
-        r"((?:[Cc]'m|C'M|[Ee]v'r|[Ss]'mor)(?:on|ON|y|es)|[Cc]'est|C'EST|[Ee]'er|[Ll]i'l|[Nn]at'l|[Cc]ap'n|[Nn]or'easter)",
+        r"([DdJjLl]['’]|(?i:ol|dunkin|somethin)['’]|[Oo]['’‘][Oo])",
+        r"(?i:((?:c'm|ev'r|s'mor)(?:on|y|es)|c'est|e'er|li'l|nat'l|cap['’]n|nor'easter))",
         rf"([Qq]u['’‘`]{_BARE_L}+|[DdLlOo]['’‘`]{_BARE_W}{_BARE_W}+|[A-HJ-XZn]['’‘`]{_BARE_L}{_BARE_L}+)",
         rf"({_BARE_L}+[AEIOUYaeiouy]['’‘`][aeiouA-Z]{_BARE_L}*)",
         r"(')[A-Za-z]\S",
@@ -95,11 +101,11 @@ _RULES = tuple(
         # abbreviations
         r"([A-Za-z](?:\.[A-Za-z])+\.)",
         rf"({_W}+(?:\.{_W}+)*\.(?i:{_any(_SUFFIXES)}))[\s.,!?]",
-        rf"([A-Za-z])\.\s+{_any(_OPENERS)}\s",
+        rf"([A-Za-z])\.\s+(?=[A-Z])(?i:{_any(_OPENERS)}|M[rs]\.)\s",
         r"([A-Za-z]\.)",
         rf"((?i:{_any(_TITLES)})\.)",
-        rf"((?i:{_any(_ABBREVIATIONS)})\.)(?s:..)",
-        rf"({_any(_CAPITAL_ABBREVIATIONS.title() + ' ' + _CAPITAL_ABBREVIATIONS.upper())}\.)(?s:..)",
+        rf"((?i:{_any(_ABBREVIATIONS)}|(?:ed|ph)\.d)\.)(?:(?s:..)|\Z)",
+        rf"((?=[A-Z])(?i:{_any(_CAPITAL_ABBREVIATIONS)})\.)(?:(?s:..)|\Z)",
         rf"((?i:{_any(_NUMBERED_ABBREVIATIONS)})\.)\s*\d",
         rf"((?:{_WORD}|{_W}+|[A-Za-z0-9][A-Za-z0-9.,]*(?:-[A-Za-z0-9]+)+)\.)[,;:]",
         # compounds
@@ -117,11 +123,12 @@ _RULES = tuple(
         r"([-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\))",
         # the rest
         r"(-(?i:[lr][rcs]b)-)",
-        r"(\.\.\.+|[?!]+|--+|''|[`‘-‟‹›«»]{2}|<<|>>|_+|\*+|(?:\\\*){1,3}|@+|#+|[²³¹⁰⁴-⁹₀-₉]+|&[lg]t;)",
+        r"(\.\.\.+|[?!]+|--+|''|[`‘-‟‹›«»]{2}|<<|>>|_+|\*+|(?:\\\*){1,3}|@+|#+|[²³¹⁰⁴-⁹₀-₉]+|&(?i:[lg]t|quot|apos);)",
         rf"([{_SYMBOL}½¼¾⅓⅔])",
     )
 )
 _ACROSS_SPACE = re.compile(r"[\d<]|(?<![^\W_])[A-Za-z]\.")  # what may make a token of two words, or ask for the next
+_ASKS_FOR_NUMBER = re.compile(rf"\b(?i:{_any(_NUMBERED_ABBREVIATIONS)})\.\s*$")
 
 _NOT_PLAIN = frozenset({"cannot", "gonna", "wanna", "gotta", "gimme", "lemme"}).union(
     *(words.split() for words in (_TITLES, _ABBREVIATIONS, _CAPITAL_ABBREVIATIONS, _NUMBERED_ABBREVIATIONS))
@@ -156,11 +163,48 @@ _PUNCTUATION = frozenset([*".?!,:;-'`\"…–—―", "''", "``", "--", "---", "
 
 def tokenize(text: str) -> list[str]:
     """Tokens of a sentence, in lower case, without punctuation; none holds a space, though a fraction holds U+00A0."""
+    tokens = _cut_chunks(text)
+    return _cut(text, _NEXT_SENTENCE) if tokens is None else tokens
+
+
+def tokenize_lines(sentences: Sequence[str]) -> list[list[str]]:
+    """As `tokenize` for each of N sentences, where each is followed by the next and the last by nothing."""
+    found = []
+    for number, sentence in enumerate(sentences, start=1):
+        is_open = number == len(sentences) or _ASKS_FOR_NUMBER.search(sentence)
+        tokens = None if is_open else _cut_chunks(sentence)
+        found.append(_cut(sentence, _following(sentences, number)) if tokens is None else tokens)
+    return found
+
+
+def tokenized(sentences: Sequence[str]) -> list[str]:
+    """The tokens of N sentences as `tokenize_lines` gives them, joined by single spaces."""
+    return [" ".join(tokens) for tokens in tokenize_lines(sentences)]
+
+
+def tokenized_items(items: Sequence[Sequence[str]]) -> list[list[str]]:
+    """As `tokenized`, for the sentences of N items one after another."""
+    tokens = iter(tokenized([sentence for item in items for sentence in item]))
+    return [list(islice(tokens, len(item))) for item in items]
+
+
+def _following(sentences: Sequence[str], start: int) -> str:
+    """What follows a sentence: line ends, and the sentences up to the first that is not blank."""
+    after = ""
+    for sentence in islice(sentences, start, None):
+        after += "\n" + sentence.replace("\n", " ")
+        if sentence.strip():
+            return after if sentence is sentences[-1] else after + "\n"
+    return after
+
+
+def _cut_chunks(text: str) -> list[str] | None:
+    """The tokens of a sentence; None if they depend on more than what is between two spaces."""
     tokens: list[str] = []
     for chunk in text.split():
         cut = _cut_chunk(chunk)
         if cut is None:
-            return _cut(text)
+            return None
         tokens += cut
     return tokens
 
@@ -171,15 +215,20 @@ def _cut_chunk(chunk: str) -> tuple[str, ...] | None:
     word = chunk[:-1] if chunk[-1] in ".," else chunk
     if word.isascii() and word.isalpha() and (lower := word.lower()) not in _NOT_PLAIN and len(word) > 1:
         return (lower,)
-    return None if _ACROSS_SPACE.search(chunk) else tuple(_cut(chunk))
+    return None if _ACROSS_SPACE.search(chunk) else tuple(_cut(chunk, _NEXT_SENTENCE))
 
 
-def _cut(text: str) -> list[str]:
-    """The longest match from left to right, of equal ones the first rule's; unmatched text is left out."""
-    text = _TO_REWRITE.sub(lambda match: _WRITTEN_OTHERWISE.get(match[0], " "), text)
+def _cut(text: str, after: str) -> list[str]:
+    """The longest match from left to right, of equal ones the first rule's; unmatched text is left out.
+
+    Args:
+        text: A sentence.
+        after: What follows it.
+    """
+    text = _TO_REWRITE.sub(lambda match: _WRITTEN_OTHERWISE.get(match[0].lower(), " "), text)
     tokens = []
     at, end = 0, len(text)
-    text += _NEXT_SENTENCE
+    text += after
     while at < end:
         matches = [match for rule in _RULES if (match := rule.match(text, at))]
         if not matches:
