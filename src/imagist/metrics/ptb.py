@@ -128,7 +128,7 @@ _RULES = tuple(
     )
 )
 _ACROSS_SPACE = re.compile(r"[\d<]|(?<![^\W_])[A-Za-z]\.")  # what may make a token of two words, or ask for the next
-_ASKS_FOR_NUMBER = re.compile(rf"\b(?i:{_any(_NUMBERED_ABBREVIATIONS)})\.\s*$")
+_ASKS_FOR_NEXT = re.compile(rf"(?:\b(?i:{_any(_NUMBERED_ABBREVIATIONS)})|['’]\S*[A-Za-z])\.\s*$")
 
 _NOT_PLAIN = frozenset({"cannot", "gonna", "wanna", "gotta", "gimme", "lemme"}).union(
     *(words.split() for words in (_TITLES, _ABBREVIATIONS, _CAPITAL_ABBREVIATIONS, _NUMBERED_ABBREVIATIONS))
@@ -171,7 +171,7 @@ def tokenize_lines(sentences: Sequence[str]) -> list[list[str]]:
     """As `tokenize` for each of N sentences, where each is followed by the next and the last by nothing."""
     found = []
     for number, sentence in enumerate(sentences, start=1):
-        is_open = number == len(sentences) or _ASKS_FOR_NUMBER.search(sentence)
+        is_open = number == len(sentences) or _ASKS_FOR_NEXT.search(sentence)
         tokens = None if is_open else _cut_chunks(sentence)
         found.append(_cut(sentence, _following(sentences, number)) if tokens is None else tokens)
     return found
