@@ -174,9 +174,7 @@ class TransformerDecoder(CaptionDecoder):
         """As `CaptionDecoder.hidden_states`, all words at once."""
         return self._read(*self._cells(grid), words, where)
 
-    def _read(
-        self, memory: Tensors, mean: Tensor, words: Tensor, where: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _read(self, memory: Tensors, mean: Tensor, words: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """`hidden_states` from what `_cells` returns."""
         first = mean[:, None, None].expand(-1, words.shape[1], -1, -1)
         packing = EVERY if where is None else Packing(up_to_last(F.pad(where, (1, 0), value=True)))
