@@ -76,7 +76,7 @@ def _text_config(size, **more):
 
 
 def clip(folder, kind="clip", seed=0):
-    """A checkpoint of transformers: ``clip``, ``siglip``, ``altclip`` or ``chinese_clip``."""
+    """A checkpoint of transformers: ``clip``, ``siglip``, ``siglip2``, ``altclip`` or ``chinese_clip``."""
     import torch
     import transformers
 
@@ -93,6 +93,11 @@ def clip(folder, kind="clip", seed=0):
     elif kind == "siglip":
         tokenizer = tiny.t5_tokenizer()
         text = _text_config(len(tokenizer), bos_token_id=1, eos_token_id=1, pad_token_id=0)
+    elif kind == "siglip2":
+        special, single = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁"], "abcdefghijklmnopqrstuvwxyz"
+        tokens = [*special, *single, *(f"<0x{byte:02X}>" for byte in range(256))]
+        tokenizer = transformers.Siglip2Tokenizer({token: number for number, token in enumerate(tokens)}, [])
+        text = _text_config(len(tokens), bos_token_id=2, eos_token_id=1, pad_token_id=0)
     elif kind == "altclip":
         tokenizer = tiny.bert_tokenizer()
         text = _text_config(len(tokenizer), pad_token_id=tokenizer.pad_token_id, project_dim=32)
@@ -103,13 +108,18 @@ def clip(folder, kind="clip", seed=0):
     classes = {
         "clip": ("CLIPConfig", "CLIPModel", "CLIPImageProcessor"),
         "siglip": ("SiglipConfig", "SiglipModel", "SiglipImageProcessor"),
+        "siglip2": ("Siglip2Config", "Siglip2Model", "Siglip2ImageProcessor"),
         "altclip": ("AltCLIPConfig", "AltCLIPModel", "CLIPImageProcessor"),
         "chinese_clip": ("ChineseCLIPConfig", "ChineseCLIPModel", "ChineseCLIPImageProcessor"),
     }
     configuration, network, processor = (getattr(transformers, name) for name in classes[kind])
-    config = configuration(text_config=text, vision_config=tiny.VISION, projection_dim=24)
+    vision = {**tiny.VISION, "num_patches": 16} if kind == "siglip2" else tiny.VISION
+    config = configuration(text_config=text, vision_config=vision, projection_dim=24)
     size = {"height": tiny.SIDE, "width": tiny.SIDE}
-    images = processor(size=size if kind == "siglip" else {"shortest_edge": tiny.SIDE}, crop_size=size)
+    if kind == "siglip2":  # images keep their proportions, as patches
+        images = processor(patch_size=8, max_num_patches=16)
+    else:
+        images = processor(size=size if kind == "siglip" else {"shortest_edge": tiny.SIDE}, crop_size=size)
     torch.manual_seed(seed)
     return tiny._saved(folder, tiny._random(network, config, seed), tokenizer, images)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagist.classifiers.recognition import recognise
     from imagist.errors import ImagistError, ItemError, UsageError
     from imagist.images import DecodeLimits
+    from imagist.matching.opening import open_matcher
     from imagist.pipeline import Pipeline, load
     from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Recognised, Row
 
@@ -43,6 +44,7 @@ _HOMES = {
     "UsageError": "errors",
     "load": "pipeline",
     "open_captioner": "captioning.loading",
+    "open_matcher": "matching.opening",
     "recognise": "classifiers.recognition",
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "__version__",
     "load",
     "open_captioner",
+    "open_matcher",
     "recognise",
 ]
 

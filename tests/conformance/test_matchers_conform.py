@@ -12,7 +12,7 @@ from imagist.protocols import Matcher, PartOptions
 
 pytestmark = pytest.mark.torch
 
-CLIP_KINDS = ("clip", "siglip", "altclip", "chinese_clip")
+CLIP_KINDS = ("clip", "siglip", "siglip2", "altclip", "chinese_clip")
 KINDS = ("embedded", "embedded-crops", "open_clip", *(f"clip-{kind}" for kind in CLIP_KINDS))
 TEXTS = ["a cat is in the street", "A CAT is in the street", "a red dog", "", "xyzzy", "!!", "ein Hund"]
 LONG = "a red dog in the street of the white cat. " * 5

@@ -258,6 +258,18 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
+def without_waiting() -> Iterator[None]:
+    """Keeps other libraries from asking the hub again and again where it does not answer: they use the copy on disk."""
+    constants = huggingface_hub.constants
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _hub_answers()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """Sets the number of threads within an operator of torch, for as long as this lasts."""
     before = torch.get_num_threads()

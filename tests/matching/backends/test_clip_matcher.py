@@ -24,7 +24,7 @@ from imagist.protocols import PartOptions
 pytestmark = pytest.mark.torch
 
 TEXTS = ["a cat", "two red", "dog"]
-KINDS = ("clip", "siglip", "altclip", "chinese_clip")
+KINDS = ("clip", "siglip", "siglip2", "altclip", "chinese_clip")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -42,8 +42,10 @@ def test_scaled_cosines_are_the_model_s_own_logits(folder, photos):
     matcher = load(str(folder), PartOptions())
     model = transformers.AutoModel.from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder)
-    padding = {"padding": "max_length", "max_length": 16} if folder.name == "siglip" else {"padding": True}
+    padding = {"padding": "max_length", "max_length": 16} if folder.name.startswith("siglip") else {"padding": True}
     images = [Image.fromarray(photo.pixels) for photo in photos[:4]]
+    if folder.name == "siglip2":  # which its processor's own defaults would replace
+        padding |= {"patch_size": 8, "max_num_patches": 16}
     given = processor(text=TEXTS, images=images, return_tensors="pt", **padding)
     expected = model(**given).logits_per_image - getattr(model, "logit_bias", torch.zeros(1))
     found = matcher.scale * matcher.images(photos[:4]) @ matcher.texts(TEXTS).T

@@ -5,7 +5,9 @@ Shapes: N photos; P texts; D width of the embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +29,7 @@ from imagist.records import Photo
 try:
     import torch
 
-    from imagist.bundle.checkpoints import device_of, torch_threads
+    from imagist.bundle.checkpoints import device_of, quiet, torch_threads, without_waiting
 
     library: Any = import_module("open_clip")
 except ImportError as _error:
@@ -137,6 +139,17 @@ def _unit(features: Any) -> Array:
     return unit(features.float().cpu().numpy())
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Turns off the log, to which open_clip writes what it raises as well."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def load(model: str, options: PartOptions) -> OpenClipMatcher:
     """Opens a matcher; the registry calls this.
 
@@ -166,8 +179,9 @@ def load(model: str, options: PartOptions) -> OpenClipMatcher:
     elif not name.startswith("hf-hub:"):
         known, _, tag = name.partition("/")
     try:
-        network, transform = library.create_model_from_pretrained(known, tag, device=device)
-        tokenizer = library.get_tokenizer(known)
+        with nullcontext() if folder.is_dir() else without_waiting(), quiet(), _silent():
+            network, transform = library.create_model_from_pretrained(known, tag, device=device, weights_only=True)
+            tokenizer = library.get_tokenizer(known)
     except (RuntimeError, ValueError, OSError, KeyError) as error:
         wrong = BundleError if folder.is_dir() else BundleNotFound
         raise wrong(
