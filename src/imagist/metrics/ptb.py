@@ -33,6 +33,7 @@ _SYMBOL = (
     r"\u20a4\u20ac\u2100-\u214f\u2155-\u215e\u2190-\u2bff\u3001\u3002\u3012\u30fb\uff01-\uff65"
     r"\uffe0\uffe1\uffe5\uffe6"
 )
+_MARKUP = r"<[!/?]?[A-Za-z][\w\s:.=\"'/-]*>"
 _HOST = rf"(?:(?![A-Z]){_L})+"  # of an address without www
 _WORD = rf"{_L}{_W}*(?:[.!?]{_L}{_W}*)*"
 _NUMBER = r"(?:\d*(?:[.:,\xad]\d+)+|\d+)"
@@ -71,7 +72,7 @@ _RULES = tuple(
     re.compile(rule)
     for rule in (
         # markup, addresses
-        r"(<[!/?]?[A-Za-z][\w\s:.=\"'/-]*>)",
+        rf"({_MARKUP})",
         r"""((?i:https?)://[^\s"<>|(){}]+\.[^\s"<>|(){}]+(?<![.!?{},-]))""",
         rf"""((?:www\.(?:[\w-]+\.)+[A-Za-z]{{2,4}}|{_HOST}(?:\.{_HOST})*\.(?i:com|net|org|edu))"""
         r"""(?:/[^\s"<>|(){}]{2,}(?<![.!?{},-]))?)""",
@@ -101,12 +102,12 @@ _RULES = tuple(
         # abbreviations
         r"([A-Za-z](?:\.[A-Za-z])+\.)",
         rf"({_W}+(?:\.{_W}+)*\.(?i:{_any(_SUFFIXES)}))[\s.,!?]",
-        rf"([A-Za-z])\.\s+(?=[A-Z])(?i:{_any(_OPENERS)}|M[rs]\.)\s",
+        rf"([A-Za-z])\.\s+(?:(?=[A-Z])(?i:{_any(_OPENERS)}|M[rs]\.)\s|{_MARKUP})",
         r"([A-Za-z]\.)",
         rf"((?i:{_any(_TITLES)})\.)",
-        rf"((?i:{_any(_ABBREVIATIONS)}|(?:ed|ph)\.d)\.)(?:(?s:..)|\Z)",
-        rf"((?=[A-Z])(?i:{_any(_CAPITAL_ABBREVIATIONS)})\.)(?:(?s:..)|\Z)",
-        rf"((?i:{_any(_NUMBERED_ABBREVIATIONS)})\.)\s*\d",
+        rf"((?i:{_any(_ABBREVIATIONS)}|(?:ed|ph)\.d)\.)(?:(?s:..)|(?s:.)?\Z)",
+        rf"((?=[A-Z])(?i:{_any(_CAPITAL_ABBREVIATIONS)})\.)(?:(?s:..)|(?s:.)?\Z)",
+        rf"((?i:{_any(_NUMBERED_ABBREVIATIONS)})\.)(?:[^\S\n]*|\n)\d",
         rf"((?:{_WORD}|{_W}+|[A-Za-z0-9][A-Za-z0-9.,]*(?:-[A-Za-z0-9]+)+)\.)[,;:]",
         # compounds
         rf"({_PREFIXED}(?:[-_‐‑֊]{_PREFIXED})+)",
