@@ -372,6 +372,18 @@ def test_categories_by_name_go_through_the_pipeline_like_any_other(with_matcher,
 
 
 @pytest.mark.torch
+def test_a_taxonomy_groups_categories_by_name_and_keeps_none_of_these(with_matcher, photos, tmp_path):
+    (tmp_path / "pets.toml").write_text('[labels]\npets = ["cat", "dog"]\nother = ["car"]\n', "utf-8")
+    names = "cat, dog, car, tree"
+    grouped = load(with_matcher, labels=names, taxonomy=tmp_path / "pets.toml", threads=1)
+    assert grouped.labels.names == ("pets", "other", "none of these")
+    alone = load(with_matcher, labels=names, threads=1).predict(photos)
+    for found, own in zip(grouped.predict(photos), alone, strict=True):
+        rows = own.image_probabilities[[0, 2, 4]] + own.image_probabilities[1] * np.array([1, 0, 0])
+        np.testing.assert_allclose(found.image_probabilities, rows / rows.sum(), atol=1e-5)
+
+
+@pytest.mark.torch
 def test_what_categories_by_name_depend_on_is_in_the_id(with_matcher, tmp_path):
     (tmp_path / "told.toml").write_text('[labels]\ncat = "a white cat"\ndog = []\n', "utf-8")
     changes = [{"labels": "cat, dog"}, {"labels": "cat, car"}, {"labels": tmp_path / "told.toml"}, {}]

@@ -20,7 +20,7 @@ from imagist.captioning.loading import card_decoding, card_threads, open_caption
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
-from imagist.classifiers.matched import zero_shot
+from imagist.classifiers.matched import keeping_none, zero_shot
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits
@@ -352,7 +352,7 @@ def _checked_threads(asked: int | None) -> int:
 def _taxonomy(bundle: Bundle | None, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
     """The taxonomy asked for, else that of a model's own labels."""
     if asked is not None:
-        return open_taxonomy(asked).resolve(labels)
+        return keeping_none(open_taxonomy(asked).resolve(labels), labels)
     own: Mapping[str, Sequence[str]] | None = bundle.card.get("taxonomy") if bundle else None
     if bundle is None or own is None:
         return identity(labels)

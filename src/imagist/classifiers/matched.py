@@ -17,10 +17,11 @@ import numpy as np
 
 from imagist.arrays import Array, softmax
 from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
 from imagist.matching.opening import matcher_of
 from imagist.matching.prompts import Descriptions
-from imagist.matching.zero_shot import Layer, layers
+from imagist.matching.zero_shot import NONE, Layer, layers
 from imagist.protocols import Matcher, PartOptions
 from imagist.records import LabelSet, Photo
 
@@ -99,6 +100,13 @@ def zero_shot(matcher: Matcher, categories: Descriptions) -> tuple[MatchedTexts,
     """
     image, text = layers(matcher, categories)
     return MatchedTexts(matcher, text), MatchedImages(matcher, image)
+
+
+def keeping_none(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:
+    """The taxonomy with `NONE` as one more category where the labels have it and no category does."""
+    if NONE not in labels.names or any(NONE in members for members in taxonomy.members.values()):
+        return taxonomy
+    return Taxonomy(taxonomy.name, LabelSet((*taxonomy.labels, NONE)), {**taxonomy.members, NONE: (NONE,)})
 
 
 def load_text(model: str, options: PartOptions) -> MatchedTexts:
