@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,7 @@ DECODERS = {
     "prefix queries": {**_PREFIX, "mapping": "queries"},
     "prefix mlp": {**_PREFIX, "mapping": "mlp", "language_model": {**_PREFIX["language_model"], "layers": 1}},
 }
+BUNDLES = ("attention-sat", "attention-tutorial", "transformer", "lstm-inject", "lstm-merge", "prefix-gpt2")
 BLIND = ("lstm", "prefix")  # pay no attention that could be shown
 
 
@@ -265,33 +268,44 @@ def test_a_sentence_s_log_probability_is_that_of_its_words(decoder):
 
 
 @pytest.fixture(scope="module")
-def sessions():
-    """``begin.onnx`` and ``step.onnx`` of a decoder, exported when first asked for."""
+def exported(tmp_path_factory):
+    """By name a decoder, the ids it never generates, and sessions of its ``begin.onnx`` and ``step.onnx``."""
     pytest.importorskip("onnxscript")
+    pytest.importorskip("transformers")
     import onnxruntime
 
+    import tiny_bundles
     from imagist.training.export import graphs as export
 
-    made, options = {}, onnxruntime.SessionOptions()
+    options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
 
+    def session(model):
+        return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+
+    @cache
     def of(name):
-        if name not in made:
-            graphs = export.decoder_graphs(make(name), CELLS, CHANNELS, BANNED)
-            assert [*graphs] == ["begin.onnx", "step.onnx"]
-            models = [export.to_onnx(graph).SerializeToString() for graph in graphs.values()]
-            made[name] = [onnxruntime.InferenceSession(m, options, ["CPUExecutionProvider"]) for m in models]
-        return made[name]
+        if name in BUNDLES:
+            parts = tiny_bundles.parts(name)
+            folder = tiny_bundles.write(tmp_path_factory.mktemp("bundles") / name, name) / "captioner"
+            files = [(folder / file).read_bytes() for file in ("begin.onnx", "step.onnx")]
+            return parts.decoder, parts.vocabulary.suppressed_tokens, *map(session, files)
+        decoder = make(name)
+        graphs = export.decoder_graphs(decoder, CELLS, CHANNELS, BANNED)
+        assert [*graphs] == ["begin.onnx", "step.onnx"]
+        return decoder, BANNED, *(session(export.to_onnx(graph).SerializeToString()) for graph in graphs.values())
 
     return of
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "b", "candidates"), [(4, 2, 6), (1, 1, 1), (3, 5, WORDS)])
+@pytest.mark.parametrize("name", [*BUNDLES, "prefix mlp"])
+@pytest.mark.parametrize(("n", "b", "candidates"), [(4, 2, 6), (1, 1, 1), (3, 5, None)])
 @torch.no_grad()
-def test_its_graphs_say_what_it_says(decoder, name, sessions, n, b, candidates):
-    """The graphs were made from two photos of three beams, one step after the beginning."""
-    begin, step = sessions(name)
+def test_its_graphs_say_what_it_says(name, exported, n, b, candidates):
+    """The graphs were made from two photos of three beams, one step after the beginning; None: every word."""
+    decoder, banned, begin, step = exported(name)
+    candidates = candidates or decoder.words
     grid, words = photos(n), sentences(n, b, 5)
     inputs, outputs = ([part.name for part in of] for of in (step.get_inputs(), step.get_outputs()))
     renewed = [part.removeprefix("new_") for part in outputs if part.startswith("new_")]
@@ -306,11 +320,11 @@ def test_its_graphs_say_what_it_says(decoder, name, sessions, n, b, candidates):
     for t in range(5):
         asked = {"word": words[:, :, t].numpy(), "candidates": np.array([candidates])}
         found = dict(zip(outputs, step.run(None, asked | given), strict=True))
-        best, ids, attention, state = next_words(decoder, words[:, :, t], memory, state, candidates, BANNED)
-        usable = min(candidates, WORDS - len(BANNED))  # the banned come last, all at the same chance
+        best, ids, attention, state = next_words(decoder, words[:, :, t], memory, state, candidates, banned)
+        usable = min(candidates, decoder.words - len(banned))  # the banned come last, all at the same chance
         np.testing.assert_array_equal(found["ids"][..., :usable], ids[..., :usable])
         np.testing.assert_allclose(found["logprobs"][..., :usable], best[..., :usable], atol=1e-4)
-        assert not {*BANNED} & {*found["ids"][..., :usable].flatten().tolist()}
+        assert not {*banned} & {*found["ids"][..., :usable].flatten().tolist()}
         assert ("attention" in found) is (attention is not None)
         if attention is not None:
             np.testing.assert_allclose(found["attention"], attention, atol=1e-5)
