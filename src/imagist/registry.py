@@ -73,6 +73,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 """For each kind of part its built-in loaders, as ``module:attribute``."""
 
+DEFAULT_MODELS: dict[str, dict[str, str]] = {
+    "captioners": {"blip": "blip-base", "blip2": "blip2-2.7b", "git": "git-large-coco"},
+    "matchers": {"clip": "openai/clip-vit-base-patch32", "open_clip": "ViT-B-32/laion2b_s34b_b79k"},
+}
+"""What kinds that open published checkpoints open where no model is named."""
+
 
 def names(kind: str) -> list[str]:
     """Every name of a kind of part, built-ins and plugins, sorted.

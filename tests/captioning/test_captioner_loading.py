@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
-from imagist import CaptionOptions, Decoding, open_captioner
+from imagist import CaptionOptions, Decoding, open_captioner, registry
 from imagist.captioning.cache import CachedCaptioner
 from imagist.errors import BundleNotFound, UnknownName, UsageError
 
@@ -35,6 +37,13 @@ def test_unknown_kinds_and_models_are_named():
         open_captioner(kind="blop")
     with pytest.raises(BundleNotFound, match="no-such-model"):
         open_captioner("no-such-model")
+
+
+def test_a_kind_has_a_model_of_its_own_or_asks_for_one():
+    with pytest.raises(UsageError, match="recorded: needs a model"):
+        open_captioner(kind="recorded")
+    blip = importlib.import_module(registry.BUILT_IN["captioners"]["blip"].partition(":")[0])
+    assert registry.DEFAULT_MODELS["captioners"]["blip"] == next(iter(blip.MODELS))
 
 
 def test_recorded_captions_take_no_cache(tmp_path):

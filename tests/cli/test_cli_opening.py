@@ -21,6 +21,7 @@ def test_the_captioner_is_a_kind_and_its_model_or_a_folder(command, tmp_path):
     assert captioner_swap(parsed(command)) is None
     swap = captioner_swap(parsed(command, "--captioner", "blip", "--captioner-model", "some/name"))
     assert swap == ("blip", "some/name")
+    assert captioner_swap(parsed(command, "--captioner", "blip")) == ("blip", "blip-base")
     assert captioner_swap(parsed(command, "--captioner", SHIPPED)) == SHIPPED
     assert captioner_swap(parsed(command, "--captioner", str(tmp_path))) == str(tmp_path)
 
@@ -28,7 +29,7 @@ def test_the_captioner_is_a_kind_and_its_model_or_a_folder(command, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "error", "message"),
     [
-        (["--captioner", "blip"], UsageError, "--captioner blip: .*needs a model .*--captioner-model"),
+        (["--captioner", "recorded"], UsageError, "--captioner recorded: .*needs a model .*--captioner-model"),
         (["--captioner-model", "x"], UsageError, "needs a kind .*--captioner"),
         (["--captioner", "blop"], UnknownName, "blop: no captioner.*blip, blip2"),
     ],
@@ -42,10 +43,10 @@ def test_half_a_captioner_is_refused(argv, error, message):
 def test_the_matcher_is_a_kind_and_its_model_or_a_model(command, tmp_path):
     assert matcher_swap(parsed(command)) is None
     assert matcher_swap(parsed(command, "--matcher", "clip", "--matcher-model", "a/b")) == ("clip", "a/b")
+    assert matcher_swap(parsed(command, "--matcher", "clip")) == ("clip", "openai/clip-vit-base-patch32")
     for name in (SHIPPED, str(tmp_path)):  # a model goes before the kind of its name
         assert matcher_swap(parsed(command, "--matcher", name)) == name
     for argv, message in (
-        (["--matcher", "clip"], "--matcher clip: .*needs a model .*--matcher-model"),
         (["--matcher-model", "x"], "needs a kind .*--matcher"),
         (["--matcher", "clop"], "clop: no matcher.*clip, embedded, open_clip"),
     ):

@@ -16,7 +16,7 @@ from imagist.protocols import Captioner
 
 
 def open_captioner(
-    model: str | os.PathLike[str] = "embedded",
+    model: str | os.PathLike[str] | None = None,
     options: CaptionOptions | None = None,
     *,
     kind: str | None = None,
@@ -27,7 +27,7 @@ def open_captioner(
     Args:
         model: A shipped model by name, a model folder, or the folder of a captioner; with ``kind``, what that kind
             takes: a checkpoint's name or folder for ``blip``, ``blip2`` and ``git``, a table of captions for
-            ``recorded``.
+            ``recorded``. None is ``embedded``, or the default model of the kind.
         options: How to caption; by default the settings on the captioner's card. ``max_length`` and ``length_penalty``
             of a captioner that was trained here always come from its card.
         kind: A name of `imagist.registry`; by default the one on the captioner's card.
@@ -35,6 +35,7 @@ def open_captioner(
 
     Raises:
         UnknownName: No captioner has that kind.
+        UsageError: Also a kind without a model that has no default.
         BundleError: The model cannot be used.
         UsageError: The captioner does not accept a setting.
     """
@@ -43,11 +44,17 @@ def open_captioner(
         raise UsageError(
             "recorded captions are found by name, a cache finds them by pixels", item="cache", remedy="leave it out"
         )
+    loader = None if kind is None else registry.find("captioners", kind)
+    if model is None:
+        model = "embedded" if kind is None else registry.DEFAULT_MODELS["captioners"].get(kind)
+    if model is None:
+        raise UsageError("needs a model", item=str(kind), remedy="name it")
     if kind is None:
         folder = open_part(model, "captioner")
         decoding = card_decoding(folder) if options is None else with_card_lengths(folder, chosen.decoding)
         kind, model, chosen = folder.kind, folder.path, replace(chosen, decoding=decoding)
-    captioner: Captioner = registry.find("captioners", kind)(os.fspath(model), chosen)
+    loader = loader or registry.find("captioners", kind)
+    captioner: Captioner = loader(os.fspath(model), chosen)
     return captioner if cache is None else CachedCaptioner(captioner, Path(cache))
 
 

@@ -99,7 +99,7 @@ def kind_swap(part: str, asked: str | None, model: str | None, example: str) -> 
         example: A kind of such a part.
 
     Raises:
-        UsageError: A kind without a model, a model without a kind, or neither a kind nor a folder.
+        UsageError: A kind without a model that has no default, a model without a kind, or neither a kind nor a folder.
     """
     kinds = registry.names(f"{part}s")
     if asked is None:
@@ -109,6 +109,8 @@ def kind_swap(part: str, asked: str | None, model: str | None, example: str) -> 
     if model is not None:
         return asked, model
     if asked in kinds and not (Path(asked).is_dir() or is_bundle(asked)):
+        if default := registry.DEFAULT_MODELS[f"{part}s"].get(asked):
+            return asked, default
         raise UsageError(
             f"is a kind of {part} and needs a model", item=f"--{part} {asked}", remedy=f"name it with --{part}-model"
         )

@@ -235,7 +235,10 @@ def add_captioner_choice(group: argparse._ArgumentGroup) -> None:
         "model or a folder that has a captioner (default: the model's own)",
     )
     group.add_argument(
-        "--captioner-model", metavar="NAME", help="what --captioner opens: the name or folder of a checkpoint, a table"
+        "--captioner-model",
+        metavar="NAME",
+        help="what --captioner opens: the name or folder of a checkpoint, a table (default: blip-base, blip2-2.7b or "
+        "git-large-coco of these kinds)",
     )
 
 

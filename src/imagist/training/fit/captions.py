@@ -40,7 +40,7 @@ def open_fit_captioner(
         return open_captioner(_table(items, scratch), kind=RECORDED)
     if settings.kind is not None:
         options = CaptionOptions(Decoding(beam=settings.beam or Decoding.beam), threads=cores(), encoders=encoders)
-        return open_captioner(settings.model or "", options, kind=settings.kind, cache=cache)
+        return open_captioner(settings.model, options, kind=settings.kind, cache=cache)
     folder = open_part(settings.model or "embedded", "captioner")
     options = CaptionOptions(card_decoding(folder).returning(1, settings.beam), encoders=encoders)
     return open_captioner(folder.path, options, cache=cache)
