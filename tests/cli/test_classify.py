@@ -103,6 +103,7 @@ def test_settings_reach_the_model(monkeypatch, fake, photos):
         "text_classifier": None,
         "image_classifier": None,
         "fusion": None,
+        "encoder": None,
         "device": "cpu",
     }
 

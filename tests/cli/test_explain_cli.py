@@ -106,6 +106,9 @@ def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path,
         "text_classifier": None,
         "image_classifier": None,
         "fusion": None,
+        "labels": None,
+        "matcher": None,
+        "encoder": None,
         "device": "cpu",
     }
     assert seen == [ExplainOptions(grid=2, mass=0.75, fill="blur", batch_size=5, seed=7)]
