@@ -23,6 +23,7 @@ def imagenet_names() -> dict[str, tuple[str, ...]]:
     return names
 
 
+@cache
 def imagenet_labels() -> LabelSet:
     """The wnids of ImageNet-1k's 1,000 classes, in the order of the classes."""
     return LabelSet(tuple(imagenet_names()))
