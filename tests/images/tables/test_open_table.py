@@ -159,6 +159,13 @@ def test_json_lines_round_trip(tmp_path_factory, rows):
     assert [row.cells for row in open_table(path).rows()] == rows
 
 
+@pytest.mark.parametrize(("name", "text"), [("a.jsonl", "%s\n"), ("a.json", "[%s]")])
+def test_repeated_names_of_json_are_kept(tmp_path, name, text):
+    content = '{"path": "a", "x": 1, "x": {"y": 1, "y": 2}, "x.1": 3}'
+    table = open_table(write(tmp_path / name, (text % content).encode()))
+    assert [row.cells for row in table.rows()] == [{"path": "a", "x": 1, "x.2": {"y": 1, "y.1": 2}, "x.1": 3}]
+
+
 def test_parquet(tmp_path):
     columns = {"image": [{"bytes": b"x", "path": "a"}] * 50, "n": list(range(50))}
     table = open_table(parquet(tmp_path / "a.parquet", columns, row_group_size=7))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagist.errors import ManifestError
-from imagist.images.tables.table import Table, TableRow
+from imagist.images.tables.table import Table, TableRow, distinct
 from imagist.images.tables.text import lines, opened
 
 
@@ -41,11 +41,19 @@ def _line_rows(path: Path) -> Iterator[TableRow]:
             yield TableRow(place, problem=problem)
             continue
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             yield TableRow(place, problem=f"{place} is not JSON: {error}")
         else:
             yield object_row(place, value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a repeated name becomes ``name.1``, else its first value would be lost."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return dict(zip(distinct([name for name, _ in pairs]), (value for _, value in pairs), strict=True))
 
 
 def object_row(place: str, value: object) -> TableRow:
@@ -84,6 +92,6 @@ def read_document(path: Path, remedy: str | None = None) -> Any:
     """
     try:
         with opened(path) as file:
-            return json.loads(file.read().decode("utf-8-sig"))
+            return json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError, EOFError, zlib.error) as error:
         raise ManifestError(f"not JSON: {error}", item=str(path), remedy=remedy) from error
