@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 
@@ -194,6 +195,27 @@ def test_several_images_in_a_list(tmp_path):
     ]
     assert ["is empty" in str(row.error) for row in rows[2:]] == [True, True]
     assert [row.columns["n"] for row in rows] == [1, 1, 2, 3]
+
+
+def test_a_table_without_a_header_says_so(tmp_path):
+    path = csv(tmp_path, "a.jpg,cat", "b.jpg,dog")
+    with pytest.raises(ManifestError, match=r"it has a\.jpg, cat \(give it a header, such as image\)"):
+        check_manifest(path)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_large_image_in_base64(tmp_path, quote):
+    content = b"\x89PNG\r\n\x1a\n" + os.urandom(300_000)
+    cell = base64.b64encode(content).decode()
+    address = f"{quote}{'data:image/png;base64,' if quote else ''}{cell}{quote}"
+    first, second = manifest_rows(csv(tmp_path, "image,x", f"{address},1", "b.jpg,2"))
+    assert (first.content, first.columns, second.columns) == (content, {"x": "1"}, {"x": "2"})
+
+
+def test_the_address_in_a_struct(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"image": {"url": "http://a/b.jpg"}}')
+    assert [row.source for row in manifest_rows(path)] == ["http://a/b.jpg"]
 
 
 def test_images_in_data_addresses(tmp_path):

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imagist.errors import ManifestError, SourceNotFound
-from imagist.images.addresses import placed
+from imagist.images.addresses import is_url, placed
+from imagist.images.formats import has_image_suffix
 from imagist.images.tables import Table, TableRow, cells, columns, open_table
 from imagist.records import Row
 
@@ -87,6 +88,7 @@ def _choose(table: Table, wanted: str | None) -> str:
     else:
         found, missing = columns.named(wanted, table.columns), f"column {wanted!r}"
     if found is None:
-        remedy = "name one with column (--column)"
+        is_headless = any(has_image_suffix(name) or is_url(name) for name in table.columns)
+        remedy = "give it a header, such as image" if is_headless else "name one with column (--column)"
         raise ManifestError(columns.lacking([missing], table.columns), item=str(table.path), remedy=remedy)
     return found

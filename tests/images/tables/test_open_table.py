@@ -65,9 +65,9 @@ def test_a_line_with_too_many_cells_is_one_problem(tmp_path):
     assert "line 3 has 3 cells under 2 columns" in second.problem
 
 
-def test_a_cell_over_the_limit_of_csv_is_one_problem(tmp_path):
+def test_a_cell_over_the_limit_of_csv_is_read(tmp_path):
     table = open_table(write(tmp_path / "a.csv", f"path,n\na,1\nb,{'x' * 200_000}\nc,3\n"))
-    assert [row.problem is None for row in table.rows()] == [True, False, True]
+    assert [len(row.cells["n"]) for row in table.rows()] == [1, 200_000, 1]
 
 
 def test_json_lines(tmp_path):
@@ -157,6 +157,20 @@ def test_json_lines_round_trip(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("json") / "a.jsonl"
     write(path, "\n".join(map(json.dumps, rows)))
     assert [row.cells for row in open_table(path).rows()] == rows
+
+
+def test_json_without_an_object_names_the_first_problem(tmp_path):
+    for name, content, message in (
+        ("a.jsonl", b'{"path": "\xe9"}\n', "line 1 has a byte 0xe9 that is not UTF-8"),
+        ("a.json", b'[["a.jpg"]]', "row 0 is list, not a JSON object"),
+    ):
+        with pytest.raises(ManifestError, match=message):
+            open_table(write(tmp_path / name, content))
+
+
+def test_blank_lines_before_a_header(tmp_path):
+    (row,) = open_table(write(tmp_path / "a.csv", b"\n \npath,n\na,1\n")).rows()
+    assert (row.place, row.cells) == ("line 4", {"path": "a", "n": "1"})
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.jsonl", "%s\n"), ("a.json", "[%s]")])

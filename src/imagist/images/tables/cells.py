@@ -57,13 +57,13 @@ def label(cell: object, column: str) -> str:
 def image(cell: object) -> tuple[object, bytes | None]:
     """The name and the encoded bytes of an image, each None where the cell has none.
 
-    A cell holds a path, an address, a ``data:`` address, base64, bytes, or the Hugging Face struct ``{bytes, path}``;
+    A cell holds a path, an address, a ``data:`` address, base64, bytes, or a struct ``{bytes, path}`` or ``{url}``;
     whatever else it holds is returned as it is in the place of the name, for the caller to judge.
     """
     name: object = cell
     content: object = None
     if isinstance(cell, Mapping):
-        name, content = cell.get("path"), cell.get("bytes")
+        name, content = cell.get("path") or cell.get("url"), cell.get("bytes")
     if isinstance(name, bytes):
         content, name = name, None
     if is_data(name):

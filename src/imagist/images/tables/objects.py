@@ -17,18 +17,21 @@ def open_json_lines(path: Path) -> Table:
     """A table of JSON lines; its columns are the keys of all its objects, in the order of their first occurrence.
 
     Raises:
-        ManifestError: The file is UTF-16.
+        ManifestError: The file is UTF-16, or no line of it can be read.
         OSError: It cannot be read.
     """
 
     def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
         return _line_rows(path)
 
-    names, length = dict[str, None](), 0
+    names, length, problem = dict[str, None](), 0, ""
     for row in rows():
         length += 1
+        problem = problem or row.problem or ""
         if not row.cells.keys() <= names.keys():
             names.update(dict.fromkeys(row.cells))
+    if problem and not names:
+        raise ManifestError(problem, item=str(path), remedy="write an object a line, in UTF-8")
     return Table(path, [*names], rows, images=[*names], length=length)
 
 
@@ -71,11 +74,16 @@ def table_of_objects(path: Path, values: Sequence[object]) -> Table:
     Args:
         path: Their file.
         values: The list.
+
+    Raises:
+        ManifestError: There are values, and no objects.
     """
     if values and all(isinstance(value, str) for value in values):
         values = [{"image": value} for value in values]
     found = [object_row(f"row {number}", value) for number, value in enumerate(values)]
     names = [*dict.fromkeys(name for row in found for name in row.cells)]
+    if not names and found and found[0].problem:
+        raise ManifestError(found[0].problem, item=str(path), remedy="write a list of objects, or of paths")
 
     def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
         return iter(found)

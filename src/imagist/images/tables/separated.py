@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def open_separated(path: Path) -> Table:
         ManifestError: The header cannot be read.
         OSError: The file cannot be read.
     """
-    first = next(lines(path), Line(1, "", None))
+    first = next((line for line in lines(path) if line.text.strip()), Line(1, "", None))
     if first.problem:
         remedy = "save it as UTF-8" if "UTF-8" in first.problem else None
         raise ManifestError(first.problem, item=str(path), remedy=remedy)
@@ -39,17 +40,17 @@ def open_separated(path: Path) -> Table:
         raise ManifestError(f"line 1 cannot be read: {error}", item=str(path), remedy="give it a header") from error
 
     def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
-        return _Rows(path, header, delimiter).read()
+        return _Rows(path, header, delimiter, first.number).read()
 
     return Table(path, header, rows, images=header)
 
 
 class _Rows:
-    """Reads the rows below a header."""
+    """Reads the rows below a header, which is in the line of a number."""
 
-    def __init__(self, path: Path, header: list[str], delimiter: str) -> None:
+    def __init__(self, path: Path, header: list[str], delimiter: str, number: int) -> None:
         self.path, self.header, self.delimiter = path, header, delimiter
-        self.coming = islice(lines(path), 1, None)
+        self.coming = islice(lines(path), number, None)
         self.returned: deque[Line] = deque()  # lines that a failed record took in
         self.taken: list[Line] = []  # lines of the present record
         self.bare: bool | None = None if delimiter == "\t" else False  # None: not decided yet
@@ -59,7 +60,7 @@ class _Rows:
             text = line.text.rstrip("\r\n")
             if not text:
                 continue
-            if '"' not in text and "\r" not in text and len(text) < csv.field_size_limit():
+            if '"' not in text and "\r" not in text:
                 yield self._row([line], text.split(self.delimiter))
             elif self.delimiter == "\t" and (cells := self._bare_cells(line)) is not None:
                 yield self._row([line], cells)
@@ -76,7 +77,8 @@ class _Rows:
         """
         self.taken = [first]
         try:
-            cells = next(csv.reader(self._continued(first), delimiter=self.delimiter, strict=True))
+            with _room_for(first.text):
+                cells = next(csv.reader(self._continued(first), delimiter=self.delimiter, strict=True))
         except csv.Error as error:
             self.returned.extendleft(reversed(self.taken[1:]))
             return TableRow(f"line {first.number}", problem=f"line {first.number} cannot be read: {error}")
@@ -112,6 +114,20 @@ class _Rows:
         return all(
             line.text.count("\t") == tabs or not line.text.strip() for line in islice(lines(self.path), start - 1, None)
         )
+
+
+@contextmanager
+def _room_for(line: str) -> Iterator[None]:
+    """Lets the csv module read the cells of a line, though one may hold an image in base64.
+
+    The limit of all lines stays as it is, so that an open quote does not swallow all lines below.
+    """
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, len(line)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _is_open(cell: str) -> bool:
