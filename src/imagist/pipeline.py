@@ -363,12 +363,10 @@ def _open(bundle: Bundle, part: str, swap: Swap | None, options: PartOptions) ->
     """A part of the model, or the one asked for instead."""
     kinds = f"{part}s"
     if swap is None:
-        folder = bundle.part(part)
-        return registry.find(kinds, folder.kind)(str(folder.path), options)
+        return bundle.part(part).load(kinds, options)
     if isinstance(swap, tuple):
         return registry.find(kinds, swap[0])(os.fspath(swap[1]), options)
-    folder = open_part(swap, part)
-    return registry.find(kinds, folder.kind)(str(folder.path), options)
+    return open_part(swap, part).load(kinds, options)
 
 
 def _captioner(

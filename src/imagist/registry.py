@@ -20,18 +20,18 @@ from typing import Any
 
 from imagist.errors import UnknownName
 
-_STEPWISE = "imagist.captioning.backends.stepwise:from_model"
+_STEPWISE = "imagist.captioning.backends.stepwise:load"
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "captioners": {
         "attention": _STEPWISE,
-        "blip": "imagist.captioning.backends.blip:from_model",
-        "blip2": "imagist.captioning.backends.blip2:from_model",
-        "git": "imagist.captioning.backends.git:from_model",
+        "blip": "imagist.captioning.backends.blip:load",
+        "blip2": "imagist.captioning.backends.blip2:load",
+        "git": "imagist.captioning.backends.git:load",
         "lstm": _STEPWISE,
         "naming": _STEPWISE,
         "prefix-gpt2": _STEPWISE,
-        "recorded": "imagist.captioning.backends.recorded:from_model",
+        "recorded": "imagist.captioning.backends.recorded:load",
         "transformer": _STEPWISE,
     },
     "text_classifiers": {

@@ -150,9 +150,9 @@ def test_each_language_has_a_published_model(language, monkeypatch):
 
 
 CAPTIONERS = {
-    "blip": (blip.from_model, lambda folder: tiny_checkpoints.blip(folder)),
-    "git": (git.from_model, lambda folder: tiny_checkpoints.git(folder)),
-    "blip2": (blip2.from_model, lambda folder: tiny_checkpoints.blip2(folder, "opt")),
+    "blip": (blip.load, lambda folder: tiny_checkpoints.blip(folder)),
+    "git": (git.load, lambda folder: tiny_checkpoints.git(folder)),
+    "blip2": (blip2.load, lambda folder: tiny_checkpoints.blip2(folder, "opt")),
 }
 
 
@@ -170,7 +170,7 @@ def test_pretrained_captioners_translate_when_asked_to(name, folder, translator,
     assert [c.tokens for c in captions] == [tuple(c.text.split()) for c in captions]
 
 
-@pytest.mark.parametrize("door", [blip.from_model, git.from_model, blip2.from_model])
+@pytest.mark.parametrize("door", [blip.load, git.load, blip2.load])
 def test_an_unknown_language_is_refused_before_anything_is_loaded(door):
     with pytest.raises(UnknownName, match="one of cs"):
         door("no/such/folder", CaptionOptions(language="tlh"))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imagist import registry
 from imagist.arrays import Array
 from imagist.errors import BundleError, BundleNotFound, BundleTampered, UsageError
 from imagist.records import LabelSet
@@ -116,6 +117,19 @@ class Folder:
                 return {key: arrays[key] for key in arrays}
         except (ValueError, OSError, zipfile.BadZipFile) as error:
             raise BundleError(f"holds no arrays: {error}", item=str(self.path / name), remedy=AGAIN) from error
+
+    def load(self, kinds: str, options: Any) -> Any:
+        """The saved part itself, by the loader of its kind.
+
+        Args:
+            kinds: A key of `imagist.registry.BUILT_IN`, such as ``captioners``.
+            options: What the loader takes, such as `imagist.protocols.PartOptions`.
+
+        Raises:
+            UnknownName: No part has that kind.
+            BundleError: A part of it is missing or damaged.
+        """
+        return registry.find(kinds, self.kind)(str(self.path), options)
 
     def session(self, name: str, threads: int = 1, weights: Mapping[str, Array] | None = None) -> InferenceSession:
         """One of its ONNX graphs, ready to run on the CPU.

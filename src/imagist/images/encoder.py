@@ -17,7 +17,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from imagist import registry
 from imagist.arrays import Array, Pixels, softmax
 from imagist.bundle import CARD, ENCODER, SHIPPED, SPACE, Folder, copy_part, open_folder
 from imagist.errors import BundleError, ImagistError, MissingExtra, UnknownName, UsageError
@@ -203,7 +202,7 @@ class Encoders:
     def _opened(self, folder: Folder, options: PartOptions) -> Encoder:
         key = folder.version, options.views, options.threads
         if key not in self._open:
-            self._open[key] = registry.find("encoders", folder.kind)(str(folder.path), options)
+            self._open[key] = folder.load("encoders", options)
         return self._open[key]
 
 

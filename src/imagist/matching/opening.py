@@ -50,7 +50,7 @@ class Matchers:
         """
         key = folder.resolve()
         if key not in self._open:
-            self._open[key] = registry.find("matchers", open_folder(folder).kind)(str(folder), options)
+            self._open[key] = open_folder(folder).load("matchers", options)
         return self._open[key]
 
 

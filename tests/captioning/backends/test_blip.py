@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 
 def test_it_starts_and_ends_as_blip_does(folder):
-    captioner = blip.from_model(folder, CaptionOptions(), prompt="a picture of")
+    captioner = blip.load(folder, CaptionOptions(), prompt="a picture of")
     checkpoint, start = captioner._checkpoint, captioner._generator._start
     text = checkpoint.model.config.text_config
     assert start.input_ids[0] == text.bos_token_id >= len(checkpoint.tokenizer)  # [DEC], which no tokenizer has
@@ -31,7 +31,7 @@ def test_it_starts_and_ends_as_blip_does(folder):
 
 
 def test_the_standalone_demo_has_its_lengths(folder, photos):
-    captioner = blip.from_model(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, max_length=99)))
+    captioner = blip.load(f"{folder}#standalone", CaptionOptions(decoding=Decoding(nbest=2, max_length=99)))
     assert (captioner.decoding.beam, captioner.decoding.max_length) == (3, 16)
     assert captioner.id.endswith("early_stopping=False,prompt='a picture of')")
     for caption in captioner.caption(photos):
@@ -51,5 +51,5 @@ def test_short_names_are_those_of_clip_interrogator(name, model, monkeypatch):
 
     monkeypatch.setattr("imagist.captioning.pretrained.captioner.load", load)
     with pytest.raises(KeyError):
-        blip.from_model(name, CaptionOptions())
+        blip.load(name, CaptionOptions())
     assert asked == [f"Salesforce/blip-image-captioning-{model}"]

@@ -23,7 +23,7 @@ def opened(tmp_path_factory):
         folder = place / language
         if not folder.exists():
             tiny_checkpoints.blip2(folder, language)
-        return blip2.from_model(str(folder), CaptionOptions(), **settings)
+        return blip2.load(str(folder), CaptionOptions(), **settings)
 
     return captioner
 
@@ -66,7 +66,7 @@ def test_on_a_gpu_the_weights_are_halved(device, dtype, monkeypatch):
 
     monkeypatch.setattr("imagist.captioning.pretrained.captioner.load", load)
     with pytest.raises(KeyError):
-        blip2.from_model("blip2-flan-t5-xl", CaptionOptions(device=device))
+        blip2.load("blip2-flan-t5-xl", CaptionOptions(device=device))
     ((place, settings),) = asked
     assert place[0] == "Salesforce/blip2-flan-t5-xl"
     assert settings == {"device": device, "dtype": dtype}

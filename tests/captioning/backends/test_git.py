@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 
 
 def test_it_starts_and_ends_as_bert_does(tmp_path):
-    captioner = git.from_model(str(tiny_checkpoints.git(tmp_path / "git")), CaptionOptions(), prompt="two dog")
+    captioner = git.load(str(tiny_checkpoints.git(tmp_path / "git")), CaptionOptions(), prompt="two dog")
     tokenizer, start = captioner._checkpoint.tokenizer, captioner._generator._start
     assert tokenizer.decode(start.input_ids) == "[CLS] two dog"
     assert start.ends == [tokenizer.sep_token_id]

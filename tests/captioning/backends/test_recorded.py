@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagist.captioning.backends.recorded import from_model
+from imagist.captioning.backends.recorded import load as load_captioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.cli.main import main
@@ -44,7 +44,7 @@ def said(text, logprob=-1.5):
 
 
 def replay(path, options=ALL):
-    return from_model(str(path), options)
+    return load_captioner(str(path), options)
 
 
 def of(captioner, source):

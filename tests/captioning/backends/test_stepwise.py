@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import space_models
 from imagist.bundle import open_part, write_part
-from imagist.captioning.backends.stepwise import BEGUN, _Beams, from_model
+from imagist.captioning.backends.stepwise import BEGUN, _Beams
+from imagist.captioning.backends.stepwise import load as load_captioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import card_decoding, card_threads
 from imagist.captioning.options import CaptionOptions
@@ -26,7 +27,7 @@ DEFAULT = Decoding()
 
 
 def make(decoding=DEFAULT, views="square", model="embedded", **options):
-    return from_model(str(model), CaptionOptions(decoding, views=views, **options))
+    return load_captioner(str(model), CaptionOptions(decoding, views=views, **options))
 
 
 def said_one_by_one(captioner, grid, ids):
@@ -77,7 +78,7 @@ def test_the_id_names_the_encoder_that_serves_a_space(tmp_path, photos):
 
 def test_it_can_share_an_encoder(photos):
     options = CaptionOptions(views="crops", encoders=Encoders())
-    first, second = (from_model("embedded", options) for _ in range(2))
+    first, second = (load_captioner("embedded", options) for _ in range(2))
     own = make(views="crops")
     assert first.encoder is second.encoder is not own.encoder
     assert first.id == own.id

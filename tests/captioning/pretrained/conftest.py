@@ -43,7 +43,7 @@ def make(folders):
     from imagist.captioning.decoding import Decoding
     from imagist.captioning.options import CaptionOptions
 
-    doors = {"blip": blip.from_model, "git": git.from_model, "blip2": blip2.from_model}
+    doors = {"blip": blip.load, "git": git.load, "blip2": blip2.load}
 
     def captioner(name, decoding=None, *, suffix="", language=None, **settings):
         options = CaptionOptions(decoding=decoding or Decoding(), language=language)

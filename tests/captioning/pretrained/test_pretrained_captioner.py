@@ -152,11 +152,11 @@ def test_the_id_names_the_weights_and_every_setting(make, name, folders):
 
 def test_other_weights_in_a_folder_of_the_same_name_are_another_id(tmp_path):
     import tiny_checkpoints
-    from imagist.captioning.backends.git import from_model
+    from imagist.captioning.backends.git import load as load_captioner
     from imagist.captioning.options import CaptionOptions
 
     ids = [
-        from_model(str(tiny_checkpoints.git(tmp_path / str(seed) / "git", seed)), CaptionOptions()).id
+        load_captioner(str(tiny_checkpoints.git(tmp_path / str(seed) / "git", seed)), CaptionOptions()).id
         for seed in (0, 1)
     ]
     assert ids[0] != ids[1]

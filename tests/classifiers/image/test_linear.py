@@ -7,7 +7,7 @@ import pytest
 
 import space_models
 from imagist.bundle import open_folder
-from imagist.captioning.backends.stepwise import from_model
+from imagist.captioning.backends.stepwise import load as load_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.image.linear import load
 from imagist.images import crops
@@ -36,7 +36,7 @@ def test_photos_with_different_numbers_of_views_go_together(photos):
 
 def test_captioner_and_classifier_share_one_encoding(photos, monkeypatch):
     options = CaptionOptions(encoders=Encoders())
-    captioner, classifier = from_model("embedded", options), load("embedded", options)
+    captioner, classifier = load_captioner("embedded", options), load("embedded", options)
     assert captioner.encoder is classifier.encoder
     runs, encode = [], classifier.encoder.encode
     monkeypatch.setattr(classifier.encoder, "encode", lambda pixels: runs.append(len(pixels)) or encode(pixels))

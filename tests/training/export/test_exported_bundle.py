@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 
 import tiny_bundles
 from imagist.bundle import open_bundle
-from imagist.captioning.backends.stepwise import from_model
+from imagist.captioning.backends.stepwise import load as load_captioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import card_decoding
 from imagist.captioning.options import CaptionOptions
@@ -85,7 +85,7 @@ def test_a_quantized_one_is_smaller_and_captions_nearly_the_same(made, pixels, t
     assert sizes[0] < sizes[1]
     photos = [Photo(p) for p in pixels]
     settings = CaptionOptions(Decoding(1, 1, 1))
-    small, whole = (from_model(str(where), settings).caption(photos) for where in (tmp_path / "small", folder))
+    small, whole = (load_captioner(str(where), settings).caption(photos) for where in (tmp_path / "small", folder))
     same = [(a, b) for a, b in zip(small, whole, strict=True) if a.text == b.text]
     assert len(same) >= len(photos) / 2
     for a, b in same:

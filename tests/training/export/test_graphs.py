@@ -184,10 +184,10 @@ def test_it_is_written_whole_or_not_at_all(parts, bundle, monkeypatch):
 
 
 def test_torch_and_onnx_give_the_same_captions(parts, bundle):
-    from imagist.captioning.backends.stepwise import from_model
+    from imagist.captioning.backends.stepwise import load as load_captioner
 
     settings = Decoding(3, 3, 8, 0.7)
-    captioner = from_model(str(bundle), CaptionOptions(settings))
+    captioner = load_captioner(str(bundle), CaptionOptions(settings))
     grids = np.random.default_rng(8).normal(size=(5, 49, 1280)).astype(np.float32)
     beams = TorchBeams(parts.decoder, torch.from_numpy(grids), 3, parts.vocabulary)
     for ours, theirs in zip(captioner.sentences(grids), generate(beams, 5, settings), strict=True):

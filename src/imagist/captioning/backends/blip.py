@@ -33,7 +33,7 @@ def _start(checkpoint: Checkpoint, prompt: str) -> Start:
 _FAMILY = Family("blip", "blip", "BlipForConditionalGeneration", MODELS, _start)
 
 
-def from_model(
+def load(
     model: str | None,
     options: CaptionOptions,
     encoder: Encoder | None = None,

@@ -44,7 +44,7 @@ def _start(checkpoint: Checkpoint, prompt: str) -> Start:
 _FAMILY = Family("blip2", "blip-2", "Blip2ForConditionalGeneration", MODELS, _start)
 
 
-def from_model(
+def load(
     model: str | None,
     options: CaptionOptions,
     encoder: Encoder | None = None,

@@ -28,7 +28,7 @@ def _start(checkpoint: Checkpoint, prompt: str) -> Start:
 _FAMILY = Family("git", "git", "GitForCausalLM", MODELS, _start)
 
 
-def from_model(
+def load(
     model: str | None,
     options: CaptionOptions,
     encoder: Encoder | None = None,

@@ -123,7 +123,7 @@ def _stem(source: str) -> str:
     return name.rpartition(".")[0] if has_image_suffix(name) else name
 
 
-def from_model(model: str, options: CaptionOptions) -> RecordedCaptioner:
+def load(model: str, options: CaptionOptions) -> RecordedCaptioner:
     """Opens a table of recorded captions; the registry's loader.
 
     Args:

@@ -196,7 +196,7 @@ def _start(starts: Mapping[str, int], language: str, name: str) -> int:
     return int(starts[language])
 
 
-def from_model(model: str, options: CaptionOptions) -> StepwiseCaptioner:
+def load(model: str, options: CaptionOptions) -> StepwiseCaptioner:
     """Loads the captioner of a model, by its name or folder, or of a part's folder.
 
     Raises:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from imagist import registry
 from imagist.arrays import AnyArray, Array
 from imagist.bundle import fingerprint, npz, open_folder, open_part, write_part
 from imagist.classifiers.fusion.features import FeedForward
@@ -91,7 +90,7 @@ def load(model: str, options: PartOptions) -> DistilledClassifier:
     """
     folder = open_part(model, "image_classifier")
     path = folder.checked() / BASE
-    base = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
+    base = open_folder(path).load("image_classifiers", options)
     try:
         network = FeedForward.from_tensors(folder.arrays("weights.npz"))
         return DistilledClassifier(folder.labels, base, network)

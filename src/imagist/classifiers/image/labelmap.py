@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imagist import registry
 from imagist.arrays import Array
 from imagist.bundle import fingerprint, open_folder, open_part, write_part
 from imagist.classifiers.taxonomy import Taxonomy
@@ -88,7 +87,7 @@ def load(model: str, options: PartOptions) -> LabelMapClassifier:
     """
     folder = open_part(model, "image_classifier")
     path = folder.checked() / NETWORK
-    network = registry.find("image_classifiers", open_folder(path).kind)(str(path), options)
+    network = open_folder(path).load("image_classifiers", options)
     labels = folder.labels
     try:
         members = dict(zip(labels, map(tuple, folder.card["members"]), strict=True))
