@@ -126,7 +126,7 @@ def test_words_are_learnt(tiny, tmp_path):
     config = replace(tiny.cross_entropy, epochs=100, learning_rate=2e-2)
     model = tiny.model(dropout=0.0)
     context = tiny.context(tmp_path, evaluator=Scripted(*range(200)))
-    given, words = context.batch(4, 3, 1)
+    given, words = context.batch(4, 3, 1)["captioned"]
 
     def loss():
         with torch.no_grad():
@@ -201,9 +201,13 @@ def test_products_are_in_bfloat16_where_it_is_asked_for(tiny, tmp_path, bf16):
 
 def test_shares_say_how_many_photos_of_each_set_a_step_takes(tiny, tmp_path):
     context = tiny.context(tmp_path)
-    assert len(context.batch(8, 2, 0)[0]) == 8 + 4 + 4
+
+    def sizes(of):
+        return {kind: len(inputs) for kind, (inputs, _) in of.batch(8, 2, 0).items()}
+
+    assert sizes(context) == {"captioned": 8, "named": 4 + 4}
     tenth = replace(context, corpus_shares=(1.0, 0.1, 0.0))
-    assert len(tenth.batch(8, 2, 0)[0]) == 8 + 1 + 1  # at least one of each
+    assert sizes(tenth) == {"captioned": 8, "named": 1 + 1}  # at least one of each
 
 
 def test_a_share_of_the_words_read_is_hidden_but_never_the_start(tiny):

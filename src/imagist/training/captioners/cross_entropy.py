@@ -5,6 +5,8 @@ Shapes: N images, B captions per image, T words, L cells, V words of the vocabul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import until_end
 from imagist.training.captioners.evaluator import CaptionModel
 from imagist.training.captioners.label_smoothing import smoothed_cross_entropy
-from imagist.training.captioners.recipe import CrossEntropy
+from imagist.training.captioners.recipe import CorpusWeights, CrossEntropy
 from imagist.training.captioners.run import TrainingRun
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.progress import Progress
@@ -36,11 +38,11 @@ def train_cross_entropy(model: CaptionModel, context: TrainingContext, config: C
         if config.patience and run.evaluations_without_gain >= config.patience:
             break
         torch.manual_seed(context.step_seed(step))  # dropout: a resumed run equals an uninterrupted one
-        inputs, words = context.batch(config.batch_size, config.captions_per_image, step)
+        batch = context.batch(config.batch_size, config.captions_per_image, step)
         model.train()
-        loss = caption_loss(run.wrapped, inputs, words, context, config)
+        loss = corpora_loss(run.wrapped, batch, config.weights, context, config)
         run.update(loss, warmup_cosine(config.learning_rate, step, steps, warmup_steps=config.warmup_steps))
-        captions = words[:, :, 0].numel() * context.accelerator.num_processes
+        captions = sum(words[:, :, 0].numel() for _, words in batch.values()) * context.accelerator.num_processes
         if progress.step(captions, loss=float(loss.detach())):
             context.log_metrics(PHASE, run.step, {"loss": float(loss.detach())})
         if run.step == steps or (run.step % epoch == 0 and run.step >= config.first_eval * steps):
@@ -48,6 +50,26 @@ def train_cross_entropy(model: CaptionModel, context: TrainingContext, config: C
         elif run.step % SAVE_EVERY == 0:
             run.save()
     run.load_best()
+
+
+def corpora_loss(
+    model: nn.Module, batch: Mapping[str, tuple[Tensor, Tensor]], weights: CorpusWeights, context: TrainingContext,
+    config: CrossEntropy,
+) -> Tensor:  # fmt: skip
+    """The weighted sum of the `caption_loss` of each kind of corpus in a batch.
+
+    Args:
+        model: A `CaptionModel`.
+        batch: As `TrainingContext.batch`.
+        weights: Of the kinds.
+        context: As `caption_loss`.
+        config: Settings of the phase.
+    """
+    losses = [
+        getattr(weights, kind) * caption_loss(model, inputs, words, context, config)
+        for kind, (inputs, words) in batch.items()
+    ]
+    return torch.stack(losses).sum()
 
 
 def caption_loss(
@@ -59,7 +81,7 @@ def caption_loss(
 
     Args:
         model: A `CaptionModel`.
-        inputs: Input of the model, ``[N, ...]``.
+        inputs: Input of the model, ``[N, ...]``, or class probabilities ``[N, C]``.
         words: int64 ``[N, B, T + 1]``, with the start.
         context: The vocabulary, and the processes over which the mean is taken.
         config: Settings of the phase.

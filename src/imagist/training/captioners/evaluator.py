@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.encoders.features import Features
 from imagist.training.networks.decoder import CaptionDecoder, Tensors, beams_of
+from imagist.training.networks.naming import NamingDecoder
 
 BATCH_SIZE = 100  # images
 _SUPPRESSED = -1e4  # added to logits; a float16 number, as it is stored in float16
@@ -34,7 +36,13 @@ class CaptionModel(nn.Module):
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, inputs: Tensor, words: Tensor, where: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Teacher forcing, as `CaptionDecoder.forward`."""
+        """Teacher forcing, as `CaptionDecoder.forward`.
+
+        Inputs ``[N, C]`` are the class probabilities of captions without an image, which a `NamingDecoder` learns too.
+        """
+        if inputs.ndim == 2:
+            hidden = cast(NamingDecoder, self.decoder).hidden_states_of_classes(inputs, words, where)
+            return self.decoder.logits(hidden if where is None else hidden[where]), None
         found: tuple[Tensor, Tensor | None] = self.decoder(self.encoder(inputs), words, where)
         return found
 

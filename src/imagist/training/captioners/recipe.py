@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -15,7 +15,9 @@ from imagist.captioning.decoding import Decoding
 from imagist.datasets.source import Source
 from imagist.errors import UsageError
 from imagist.settings import PartialShare, PositiveShare, Share
+from imagist.training.captioners.class_names import ClassNames
 from imagist.training.captioners.label_sentences import LabelSentences
+from imagist.training.image_rows import ImageSource
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,59 @@ class LabelledCorpus:
 
 
 @dataclass(frozen=True)
+class UnlabelledCorpus:
+    """Images without captions and labels, named by the encoders' own classes.
+
+    An image is named by its most probable class where that is sure, else by its most probable group of classes, else by
+    a likely class. Other images are left out.
+
+    Attributes:
+        sources: Tables, folders or shards of images.
+        share: Images of this corpus in a batch, relative to those of ``train``.
+        views: V, views of each image.
+        sure: Least probability of a sure class.
+        sure_group: Least probability of a group.
+        likely: Least probability of a likely class.
+    """
+
+    sources: tuple[ImageSource, ...]
+    share: PositiveFloat = 1.0
+    views: PositiveInt = 1
+    sure: Share = 0.45
+    sure_group: Share = 0.5
+    likely: Share = 0.25
+
+
+@dataclass(frozen=True)
+class TextCorpus:
+    """Sentences without images, in which the names of classes are looked for; needs a decoder of the kind ``naming``.
+
+    Attributes:
+        sources: Text files of a sentence a line, or JSON files as COCO's captions (``annotations[].caption``).
+        share: Sentences in a batch, relative to the images of ``train``.
+        min_count: Words that occur this often in them are in the vocabulary.
+        min_words: Sentences of fewer words are left out.
+        max_words: Sentences of more words are left out.
+        persons: Share of the sentences with persons that are kept: captions of images speak enough of them.
+        repeats: Times that a sentence without persons is taken, each time with other classes.
+        specific: Share of the everyday words, such as dog, that are replaced by the name of a class.
+        framed: Sentences made of each class's names.
+        exchanged: Sentences about another class of the same kind in which each class takes its place.
+    """
+
+    sources: tuple[str, ...]
+    share: PositiveFloat = 1.0
+    min_count: PositiveInt = 12
+    min_words: PositiveInt = 5
+    max_words: PositiveInt = 18
+    persons: Share = 0.4
+    repeats: PositiveInt = 2
+    specific: Share = 0.6
+    framed: NonNegativeInt = 24
+    exchanged: NonNegativeInt = 16
+
+
+@dataclass(frozen=True)
 class Data:
     """Training data. Relative paths are resolved in the data folder (``--data``).
 
@@ -41,6 +96,9 @@ class Data:
         train: Files of captions to train on (see `imagist.datasets.captions.read` for formats).
         labelled: Further corpora, of images with labels instead of captions.
         label_sentences: Makes captions from their labels.
+        unlabelled: Further corpora, of images without captions and labels.
+        sentences: Text without images.
+        class_names: Names of the classes in sentences, and of those that an encoder recognises in unlabelled images.
         dev: Files of captions for evaluation during training.
         language: ISO 639-1 code of the captions.
         languages: Further languages, from the files' translations; one decoder is trained for all of them.
@@ -54,12 +112,32 @@ class Data:
     languages: tuple[str, ...] = ()
     labelled: tuple[LabelledCorpus, ...] = ()
     label_sentences: LabelSentences | None = None
+    unlabelled: tuple[UnlabelledCorpus, ...] = ()
+    sentences: TextCorpus | None = None
+    class_names: ClassNames | None = None
     min_count: PositiveInt = 4
     max_length: PositiveInt = 20
 
     def __post_init__(self) -> None:
         if self.labelled and self.label_sentences is None:
             raise UsageError("missing; labelled corpora need it", item="label_sentences")
+        if (self.unlabelled or self.sentences) and self.class_names is None:
+            raise UsageError("missing; unlabelled corpora and sentences need it", item="class_names")
+
+    def shares(self) -> tuple[float, ...]:
+        """Images of each corpus in a batch, relative to those of ``train``: of it, the labelled and the unlabelled."""
+        return 1.0, *(each.share for each in self.labelled), *(each.share for each in self.unlabelled)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another encoder of the same feature space; its settings are those of `Backbone`."""
+
+    name: str
+    weights: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +158,8 @@ class Backbone:
             different sharpness alike.
         finetune: Train the encoder too. Its features are then not cached.
         learning_rate_factor: The encoder's learning rate, as a multiple of the decoder's.
+        alternatives: Further encoders of its feature space. At each step the features of an image come from one of all
+            encoders, drawn at random, so that the captioner works with any of them. The bundle has the first.
     """
 
     name: str = "mobilenetv2_100"
@@ -94,6 +174,33 @@ class Backbone:
     coarse: Share = 0.0
     finetune: bool = False
     learning_rate_factor: PositiveFloat = 0.05
+    alternatives: tuple[Alternative, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.alternatives and self.finetune:
+            raise UsageError("goes with one encoder alone", item="finetune", remedy="leave out alternatives")
+
+    def every(self) -> tuple[Backbone, ...]:
+        """Each encoder with the same views: this one, then the alternatives."""
+        return (
+            replace(self, alternatives=()),
+            *(replace(self, **vars(each), alternatives=()) for each in self.alternatives),
+        )
+
+
+@dataclass(frozen=True)
+class CorpusWeights:
+    """Weights of the cross-entropy of each kind of corpus in a loss.
+
+    Attributes:
+        captioned: Of the captions of ``train``.
+        named: Of labelled and unlabelled images, all of them together.
+        text: Of sentences without images.
+    """
+
+    captioned: NonNegativeFloat = 1.0
+    named: NonNegativeFloat = 0.5
+    text: NonNegativeFloat = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,6 +219,7 @@ class CrossEntropy:
         label_smoothing: Share of the target that is spread over all words (Szegedy et al. 2016).
         word_dropout: Share of the input words that are replaced by the unknown word (Bowman et al. 2016).
         doubly_stochastic_weight: Weight of the doubly stochastic attention penalty (Xu et al. 2015, equation 14).
+        weights: Weights of the corpora.
         max_grad_norm: Gradients are clipped to this norm.
         ema_decay: Decay of the exponential moving average of the weights, which is evaluated and kept.
     """
@@ -127,6 +235,7 @@ class CrossEntropy:
     label_smoothing: Share = 0.1
     word_dropout: Share = 0.0
     doubly_stochastic_weight: NonNegativeFloat = 0.0
+    weights: CorpusWeights = CorpusWeights()
     max_grad_norm: PositiveFloat = 1.0
     ema_decay: Share = 0.995
 
@@ -149,6 +258,7 @@ class SelfCritical:
         eval_every: Steps between evaluations on dev.
         bleu_weight: Weight of BLEU-4 in the reward; CIDEr-D alone favours short captions.
         cross_entropy_weight: Weight of the cross-entropy loss of phase 1, which is added to the loss.
+        weights: Weights of the corpora in that loss.
         max_grad_norm: Gradients are clipped to this norm.
         ema_decay: Decay of the moving average of the weights.
     """
@@ -163,6 +273,7 @@ class SelfCritical:
     eval_every: PositiveInt = 200
     bleu_weight: NonNegativeFloat = 0.0
     cross_entropy_weight: NonNegativeFloat = 0.0
+    weights: CorpusWeights = CorpusWeights()
     max_grad_norm: PositiveFloat = 1.0
     ema_decay: Share = 0.99
 

@@ -20,7 +20,7 @@ from imagist.metrics.captions import bleu_rows, smoothed_bleu_items
 from imagist.metrics.cider import CiderD
 from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import batch_images, until_end
-from imagist.training.captioners.cross_entropy import caption_loss
+from imagist.training.captioners.cross_entropy import corpora_loss
 from imagist.training.captioners.evaluator import CaptionModel
 from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
 from imagist.training.captioners.run import TrainingRun
@@ -56,8 +56,8 @@ def train_self_critical(
     for step in range(run.step, config.steps):
         loss, rewards = policy_loss(model, run, step, reward, context, config)
         if config.cross_entropy_weight:
-            inputs, words = context.batch(config.batch_size, cross_entropy.captions_per_image, step)
-            known = caption_loss(run.wrapped, inputs, words, context, cross_entropy)
+            batch = context.batch(config.batch_size, cross_entropy.captions_per_image, step)
+            known = corpora_loss(run.wrapped, batch, config.weights, context, cross_entropy)
             loss = loss + config.cross_entropy_weight * known
         run.update(loss, warmup_cosine(config.learning_rate, step, config.steps, warmup_steps=config.warmup_steps))
         if progress.step(rewards.numel(), reward=float(rewards.mean())):

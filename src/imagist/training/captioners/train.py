@@ -22,28 +22,28 @@ from imagist.arrays import Array, Pixels
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import read_all
 from imagist.datasets.entries import Record
-from imagist.datasets.labels import read_all as read_labelled
-from imagist.images.photo import ImageSource, photo_of
+from imagist.errors import UsageError
+from imagist.images.photo import photo_of
 from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
 from imagist.metrics.significance import Interval, bootstrap_interval, mean_interval
 from imagist.training.captioners.concepts import Reranker, train_concepts
 from imagist.training.captioners.context import LogMetrics, TrainingContext, ignore_metrics
+from imagist.training.captioners.corpora import Encoding, corpus_of, grid_shape, named_corpora, open_encoding
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
 from imagist.training.captioners.phases import train_phases
-from imagist.training.captioners.recipe import Backbone, Data, LabelledCorpus, Recipe
-from imagist.training.captioners.vocabulary import Vocabulary, build_vocabulary, tokenised
+from imagist.training.captioners.recipe import Data, Recipe
+from imagist.training.captioners.texts import Texts, read_texts
+from imagist.training.captioners.vocabulary import Vocabulary, WordVocabulary, build_vocabulary
 from imagist.training.devices import device_of
-from imagist.training.encoders.backbone import open_backbone
-from imagist.training.encoders.features import Features, Grids, Images
-from imagist.training.encoders.grid_cache import cached_grids
+from imagist.training.encoders.backbone import open_class_head
 from imagist.training.encoders.grid_encoder import GridEncoder
-from imagist.training.encoders.views import Views
 from imagist.training.export import bundle as assemble
 from imagist.training.networks.build import build, published_of
 from imagist.training.networks.decoder import CaptionDecoder
+from imagist.training.networks.naming import NamingDecoder
 
 log = logging.getLogger("imagist.training")
 
@@ -107,20 +107,20 @@ def train(
         "dev": [source.within(data) for source in recipe.data.dev],
     }
     records = read_all(splits, languages=recipe.data.languages)
-    encoder = open_backbone(recipe.backbone, data)
+    encoding = open_encoding(recipe.backbone, data, features, device)
+    encoder = encoding.encoders[0]
     with accelerator.main_process_first():
-        train_features = encode(recipe.backbone, encoder, records["train"], features, recipe.backbone.views, device)
-        dev_features = encode(recipe.backbone, encoder, records["dev"], features, 1, device)
-        labelled = [labelled_corpus(recipe, each, data, encoder, features, device) for each in recipe.data.labelled]
-    corpus = corpus_of(recipe.data, records["train"], train_features)
-    dev = corpus_of(recipe.data, records["dev"], dev_features)
+        corpus = corpus_of(recipe.data, records["train"], encoding.features(records["train"], recipe.backbone.views))
+        dev = corpus_of(recipe.data, records["dev"], encoding.whole(records["dev"]))
+        named = named_corpora(recipe, encoding)
+    texts = read_texts(recipe.data, data, recipe.seed)
 
-    vocabulary, decoder = build_decoder(recipe, [corpus, *labelled], encoder)
+    vocabulary, decoder = build_decoder(recipe, [corpus, *named], texts, encoding)
     model = CaptionModel(encoder if recipe.backbone.finetune else nn.Identity(), decoder).to(accelerator.device)
     evaluator = CaptionEvaluator(dev, vocabulary, _search_in_training(recipe))
     context = TrainingContext(
-        [corpus, *labelled], vocabulary, recipe.data.max_length, evaluator, folder, accelerator,
-        [1.0, *(each.share for each in recipe.data.labelled)], seed=recipe.seed,
+        [corpus, *named], vocabulary, recipe.data.max_length, evaluator, folder, accelerator,
+        recipe.data.shares(), texts, recipe.data.sentences.share if recipe.data.sentences else 0.0, seed=recipe.seed,
         encoder_rate=recipe.backbone.learning_rate_factor, bf16=recipe.bf16, log_metrics=log_metrics,
     )  # fmt: skip
     train_phases(model, context, recipe.cross_entropy, recipe.self_critical)
@@ -167,75 +167,52 @@ def _finish(
     return Outcome(folder, measured, _samples(captions, records["dev"], pixels))
 
 
-def encode(
-    backbone: Backbone, encoder: GridEncoder, images: Sequence[ImageSource], cache: Path, views: int,
-    device: torch.device,
-) -> Features:  # fmt: skip
-    """What the model takes of each image: cached grids of a frozen encoder, or pixels if the encoder is trained.
-
-    Args:
-        backbone: Settings of the views.
-        encoder: The encoder.
-        images: N of them.
-        cache: Folder of cached grids.
-        views: V.
-        device: Where grids are computed.
-    """
-    made = Views(backbone.image_size, views, backbone.min_crop_area, backbone.coarse, backbone.mirror)
-    if backbone.finetune:
-        return Images(images, made)
-    return Grids(cached_grids(encoder, images, made, cache, device))
-
-
-def corpus_of(data: Data, records: Sequence[Record], features: Features) -> Corpus:
-    """The images with their tokenised captions in every language of the recipe."""
-    captions = []
-    for record in records:
-        main = [(data.language, text) for text in tokenised(record.captions)]
-        more = [(code, t) for code in data.languages for t in tokenised(record.translations.get(code, ()))]
-        captions.append(main + more)
-    return Corpus(features, captions)
-
-
-def labelled_corpus(
-    recipe: Recipe, corpus: LabelledCorpus, data: Path, encoder: GridEncoder, cache: Path, device: torch.device
-) -> Corpus:
-    """The images of a labelled corpus with the labels from which captions are sampled.
+def build_decoder(
+    recipe: Recipe, corpora: Sequence[Corpus], texts: Texts | None, encoding: Encoding
+) -> tuple[Vocabulary, CaptionDecoder]:
+    """The vocabulary of the training captions, or of the recipe's published language model; the decoder over it.
 
     Raises:
-        DataError: Faults of the files, or labels without sentences.
+        UsageError: The decoder's settings are wrong, or it cannot learn from sentences without images or read classes.
     """
-    examples = read_labelled([source.within(data) for source in corpus.sources])
-    labels = [example.label for example in examples]
-    sentences = recipe.data.label_sentences
-    if sentences is not None:
-        sentences.check(labels)
-    features = encode(recipe.backbone, encoder, examples, cache, corpus.views, device)
-    return Corpus(features, labels=labels, label_sentences=sentences)
-
-
-def build_decoder(recipe: Recipe, corpora: Sequence[Corpus], encoder: nn.Module) -> tuple[Vocabulary, CaptionDecoder]:
-    """The vocabulary of the training captions, or of the recipe's published language model; the decoder over it."""
     languages = (recipe.data.language, *recipe.data.languages)
     published = published_of(recipe.decoder, languages)
-    texts = (text for corpus in corpora for captions in corpus.captions for _, text in captions)
-    sentences = (text for each in corpora if each.label_sentences for text in each.label_sentences.all(each.labels))
-    vocabulary = (
-        published.vocabulary if published else build_vocabulary(texts, languages, recipe.data.min_count, sentences)
-    )
-    cells, channels = grid_shape(encoder, recipe.backbone.image_size)
+    vocabulary = published.vocabulary if published else vocabulary_of(recipe.data, corpora, texts)
+    cells, channels = grid_shape(encoding.encoders[0], recipe.backbone.image_size)
     decoder = build(
         recipe.decoder, words=len(vocabulary.lines), channels=channels, cells=cells, max_length=recipe.data.max_length,
         language_model=published,
     )  # fmt: skip
+    if isinstance(decoder, NamingDecoder):
+        fill_head(decoder, open_class_head(recipe.backbone, encoding.data))
+    if texts is not None and not (isinstance(decoder, NamingDecoder) and decoder.head.out_features == texts.classes):
+        raise UsageError(
+            f"needs a decoder of the kind naming with {texts.classes:,} classes", item="data.sentences",
+            remedy="set decoder.kind, or leave the sentences out",
+        )  # fmt: skip
     return vocabulary, decoder
 
 
-@torch.no_grad()
-def grid_shape(encoder: nn.Module, image_size: int) -> tuple[int, int]:
-    """L and D of the grids ``[N, L, D]`` that an encoder makes of images of this height and width."""
-    cells, channels = encoder(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)).shape[1:]
-    return int(cells), int(channels)
+def vocabulary_of(data: Data, corpora: Sequence[Corpus], texts: Texts | None) -> WordVocabulary:
+    """The words of captions, of sentences about labels and, as often as a recipe asks for, of texts without images."""
+    captions = (text for corpus in corpora for captions in corpus.captions for _, text in captions)
+    always = [text for each in corpora if each.label_sentences for text in each.label_sentences.all(each.labels)]
+    if texts is not None and data.class_names is not None:
+        always += [name for names in data.class_names.all_names for name in names]
+    further, least = (texts.words, data.sentences.min_count) if texts and data.sentences else ((), 1)
+    return build_vocabulary(captions, (data.language, *data.languages), data.min_count, always, further, least)
+
+
+def fill_head(decoder: NamingDecoder, head: nn.Linear) -> None:
+    """Gives a decoder the class head of its encoder.
+
+    Raises:
+        UsageError: The numbers of classes differ.
+    """
+    if head.weight.shape != decoder.head.weight.shape:
+        message = f"is {decoder.head.out_features:,}, but the encoder has {head.out_features:,} classes"
+        raise UsageError(message, item="decoder.classes", remedy=f"set it to {head.out_features}")
+    decoder.head.load_state_dict(head.state_dict())
 
 
 def square_pixels(records: Sequence[Record], size: int) -> Pixels:

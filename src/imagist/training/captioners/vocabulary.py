@@ -102,7 +102,12 @@ def until(ids: Sequence[int] | Ints, end: int) -> list[int]:
 
 
 def build_vocabulary(
-    sentences: Iterable[str], languages: Sequence[str], min_count: int, always: Iterable[str] = ()
+    sentences: Iterable[str],
+    languages: Sequence[str],
+    min_count: int,
+    always: Iterable[str] = (),
+    further: Iterable[str] = (),
+    further_min_count: int = 1,
 ) -> WordVocabulary:
     """The words of tokenised sentences that occur ``min_count`` times or more, most frequent first.
 
@@ -111,13 +116,18 @@ def build_vocabulary(
         languages: ISO 639-1 codes, the main language first.
         min_count: 1 or more.
         always: Sentences of which every word is in the vocabulary.
+        further: Sentences of another kind of text, whose words are counted apart.
+        further_min_count: Words that occur this often in them are in the vocabulary as well; 1 or more.
 
     Raises:
         DataError: No word occurs often enough.
     """
     count = Counter(word for sentence in sentences for word in sentence.split())
     known = {word for word, number in count.items() if number >= min_count}
+    more = Counter(word for sentence in further for word in sentence.split())
+    known |= {word for word, number in more.items() if number >= further_min_count}
     known |= {word for sentence in always for word in sentence.split()}
+    count.update(more)
     if not known:
         raise DataError(f"no word occurs {min_count} times", item="vocabulary", remedy="lower data.min_count")
     special = (*SPECIAL, *(start_of(code) for code in languages[1:]))

@@ -43,6 +43,27 @@ def open_backbone(config: Backbone, data: Path) -> GridEncoder:
     ).eval()  # fmt: skip
 
 
+def open_class_head(config: Backbone, data: Path) -> nn.Linear:
+    """The layer that classifies the mean of an encoder's grid: ``[N, D]`` to logits ``[N, C]``; frozen.
+
+    Args:
+        config: The encoder.
+        data: As `open_backbone`.
+
+    Raises:
+        UsageError: The network has no such layer.
+        ImagistError: As `open_backbone`.
+    """
+    network, channels, *_ = _open(config)
+    if config.weights:
+        fill_weights(network, data / config.weights, "backbone")
+    classifier = getattr(network, "get_classifier", None)  # of timm
+    head = classifier() if callable(classifier) else getattr(network, "head", None)
+    if not isinstance(head, nn.Linear) or head.in_features != channels:
+        raise UsageError("has no class head over the mean of its grid", item=config.name, remedy="name another encoder")
+    return head.requires_grad_(False)
+
+
 def _open(config: Backbone) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
     if config.name == IMAGIST:
         if not config.weights:

@@ -109,3 +109,32 @@ class Images:
     def changed(self, change: Change) -> Images:
         """As the protocol says; applies the function to views as they are drawn."""
         return replace(self, change=lambda pixels: change(self.change(pixels)))
+
+
+@dataclass(frozen=True, eq=False)
+class AnyOf:
+    """`Features` of the same images from several encoders of one space; each image of a batch comes from one of them.
+
+    Attributes:
+        encoders: From each encoder; the first one gives the whole images.
+    """
+
+    encoders: Sequence[Features]
+
+    def __len__(self) -> int:
+        return len(self.encoders[0])
+
+    def some(self, images: Ints, rng: np.random.Generator) -> Tensor:
+        """As the protocol says."""
+        chosen = rng.integers(len(self.encoders), size=len(images))
+        parts = [np.flatnonzero(chosen == number) for number in range(len(self.encoders))]
+        drawn = [each.some(images[rows], rng) for each, rows in zip(self.encoders, parts, strict=True)]
+        return torch.cat(drawn)[torch.from_numpy(np.argsort(np.concatenate(parts)))]
+
+    def whole(self, start: int, end: int) -> Tensor:
+        """As the protocol says."""
+        return self.encoders[0].whole(start, end)
+
+    def changed(self, change: Change) -> AnyOf:
+        """As the protocol says."""
+        return AnyOf([each.changed(change) for each in self.encoders])

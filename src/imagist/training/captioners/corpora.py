@@ -1,0 +1,199 @@
+"""The training sets of a recipe: captioned, labelled and unlabelled images, as one or several encoders see them.
+
+Shapes: N images, V views, L cells, D channels, C classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from imagist.arrays import Array
+from imagist.datasets.entries import Example, Record
+from imagist.datasets.labels import read_all as read_labelled
+from imagist.errors import DataError, UsageError
+from imagist.images.photo import ImageSource
+from imagist.training.captioners.class_names import ClassNames
+from imagist.training.captioners.class_sentences import NamesOfClasses
+from imagist.training.captioners.corpus import Corpus
+from imagist.training.captioners.recipe import Backbone, Data, LabelledCorpus, Recipe, UnlabelledCorpus
+from imagist.training.captioners.vocabulary import tokenised
+from imagist.training.encoders.backbone import open_backbone, open_class_head
+from imagist.training.encoders.features import AnyOf, Features, Grids, Images
+from imagist.training.encoders.grid_cache import cached_grids
+from imagist.training.encoders.grid_encoder import GridEncoder
+from imagist.training.encoders.views import Views
+from imagist.training.image_rows import read_rows
+
+log = logging.getLogger("imagist.training")
+
+BATCH = 100  # images
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """The encoders of a recipe, and where they run.
+
+    Attributes:
+        backbone: Settings of the first encoder, of its alternatives and of the views.
+        encoders: The first encoder, which the bundle has, then the alternatives.
+        data: Folder of the recipe's relative paths.
+        cache: Folder of cached grids.
+        device: Where grids are computed.
+    """
+
+    backbone: Backbone
+    encoders: tuple[GridEncoder, ...]
+    data: Path
+    cache: Path
+    device: torch.device
+
+    def features(self, images: Sequence[ImageSource], views: int) -> Features:
+        """What the model takes of N images: cached grids of frozen encoders, or pixels if the encoder is trained.
+
+        Args:
+            images: N of them.
+            views: V; with one, the whole images as the first encoder sees them.
+        """
+        made = self._views(views)
+        if self.backbone.finetune:
+            return Images(images, made)
+        every = [Grids(cached_grids(encoder, images, made, self.cache, self.device)) for encoder in self.encoders]
+        return every[0] if len(every) == 1 else AnyOf(every)
+
+    def whole(self, images: Sequence[ImageSource]) -> Features:
+        """The whole images alone, as the first encoder sees them."""
+        if self.backbone.finetune:
+            return Images(images, self._views(1))
+        return Grids(cached_grids(self.encoders[0], images, self._views(1), self.cache, self.device))
+
+    def _views(self, number: int) -> Views:
+        config = self.backbone
+        return Views(config.image_size, number, config.min_crop_area, config.coarse, config.mirror)
+
+    @torch.no_grad()
+    def class_probabilities(self, images: Sequence[ImageSource]) -> Array:
+        """Float32 ``[N, C]``, the mean over all encoders, and over each image and its mirror image.
+
+        Raises:
+            UsageError: An encoder has no classes.
+        """
+        views = Views(self.backbone.image_size, 2)
+        found = []
+        for config, encoder in zip(self.backbone.every(), self.encoders, strict=True):
+            head = open_class_head(config, self.data)
+            grids = cached_grids(encoder, images, views, self.cache, self.device)
+            means = (grids[i : i + BATCH].astype(np.float32).mean(2) for i in range(0, len(images), BATCH))
+            found.append(torch.cat([head(torch.from_numpy(rows)).softmax(-1).mean(1) for rows in means]))
+        rows: Array = torch.stack(found).mean(0).numpy()
+        return rows
+
+
+def open_encoding(backbone: Backbone, data: Path, cache: Path, device: torch.device) -> Encoding:
+    """Opens the encoders of a recipe.
+
+    Raises:
+        UsageError: An encoder gives grids of another shape than the first.
+        ImagistError: As `open_backbone`.
+    """
+    encoders = tuple(open_backbone(config, data) for config in backbone.every())
+    shapes = [grid_shape(encoder, backbone.image_size) for encoder in encoders]
+    for config, shape in zip(backbone.alternatives, shapes[1:], strict=True):
+        if shape != shapes[0]:
+            message = f"gives grids of {shape[0]} x {shape[1]}, not of {shapes[0][0]} x {shapes[0][1]}"
+            raise UsageError(message, item=config.name, remedy="name an encoder of the same feature space")
+    return Encoding(backbone, encoders, data, cache, device)
+
+
+@torch.no_grad()
+def grid_shape(encoder: nn.Module, image_size: int) -> tuple[int, int]:
+    """L and D of the grids ``[N, L, D]`` that an encoder makes of images of this height and width."""
+    cells, channels = encoder(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8)).shape[1:]
+    return int(cells), int(channels)
+
+
+def corpus_of(data: Data, records: Sequence[Record], features: Features) -> Corpus:
+    """The images with their tokenised captions in every language of the recipe."""
+    captions = []
+    for record in records:
+        main = [(data.language, text) for text in tokenised(record.captions)]
+        more = [(code, t) for code in data.languages for t in tokenised(record.translations.get(code, ()))]
+        captions.append(main + more)
+    return Corpus(features, captions)
+
+
+def named_corpora(recipe: Recipe, encoding: Encoding) -> list[Corpus]:
+    """The labelled and the unlabelled corpora of a recipe, in this order.
+
+    Raises:
+        DataError: Faults of the files, labels without sentences, or no image of which the encoders are sure.
+        UsageError: An encoder has no classes.
+    """
+    labelled = [labelled_corpus(recipe.data, each, encoding) for each in recipe.data.labelled]
+    return labelled + [unlabelled_corpus(recipe.data, each, encoding) for each in recipe.data.unlabelled]
+
+
+def labelled_corpus(data: Data, corpus: LabelledCorpus, encoding: Encoding) -> Corpus:
+    """The images of a labelled corpus with the labels from which captions are sampled.
+
+    Raises:
+        DataError: Faults of the files, or labels without sentences.
+    """
+    examples = read_labelled([source.within(encoding.data) for source in corpus.sources])
+    labels = [example.label for example in examples]
+    if data.label_sentences is not None:
+        data.label_sentences.check(labels)
+    return Corpus(encoding.features(examples, corpus.views), labels=labels, label_sentences=data.label_sentences)
+
+
+def unlabelled_corpus(data: Data, corpus: UnlabelledCorpus, encoding: Encoding) -> Corpus:
+    """The images of an unlabelled corpus that the encoders recognise, labelled by class or group.
+
+    Raises:
+        DataError: The files cannot be read, or no image is recognised.
+        UsageError: An encoder has no classes, or the recipe has no names of classes.
+    """
+    if data.class_names is None:
+        raise UsageError("missing; unlabelled corpora need it", item="data.class_names")
+    images = [Example(row.source, "", row.content) for row in read_rows(corpus.sources, encoding.data)]
+    labels = labels_of(encoding.class_probabilities(images), data.class_names, corpus)
+    sure = [image for image, label in zip(images, labels, strict=True) if label is not None]
+    log.info("%d of %d unlabelled images are recognised", len(sure), len(images))
+    if not sure:
+        raise DataError(
+            "no image of which the encoders are sure", item=corpus.sources[0].path, remedy="lower the probabilities"
+        )
+    features = encoding.features(sure, corpus.views)
+    names = NamesOfClasses(data.class_names)
+    return Corpus(features, labels=[label for label in labels if label is not None], label_sentences=names)
+
+
+def labels_of(probabilities: Array, names: ClassNames, corpus: UnlabelledCorpus) -> list[str | None]:
+    """What each of N images is called: a class by its number, a group by its word, or None where nothing is sure.
+
+    Args:
+        probabilities: Of the classes, float ``[N, C]``.
+        names: Names and groups of the C classes.
+        corpus: The least probabilities.
+
+    Raises:
+        UsageError: The numbers of classes differ.
+    """
+    if probabilities.shape[1] != len(names):
+        raise UsageError(f"name {len(names):,} classes, not {probabilities.shape[1]:,}", item="data.class_names")
+    words, groups = [*names.group_classes], [*names.group_classes.values()]
+    of_groups = np.stack([probabilities[:, list(classes)].sum(1) for classes in groups], 1)
+    found: list[str | None] = []
+    for row, group_row in zip(probabilities, of_groups, strict=True):
+        best, group = int(row.argmax()), int(group_row.argmax())
+        if row[best] < corpus.sure and group_row[group] >= corpus.sure_group:
+            found.append(words[group])
+        else:
+            found.append(str(best) if row[best] >= min(corpus.sure, corpus.likely) else None)
+    return found
