@@ -49,9 +49,10 @@ def run(number, phase, folder):
     return [torch.load(folder / f"weights-{rank}.pt", weights_only=True) for rank in range(number)]
 
 
-def test_they_end_with_the_weights_of_one(tmp_path):
-    (alone,) = run(1, "cross_entropy", tmp_path / "1")
-    both = run(2, "cross_entropy", tmp_path / "2")
+@pytest.mark.parametrize("phase", ["cross_entropy", "naming"])
+def test_they_end_with_the_weights_of_one(tmp_path, phase):
+    (alone,) = run(1, phase, tmp_path / "1")
+    both = run(2, phase, tmp_path / "2")
     one, two = (checkpoint.load(tmp_path / str(number) / "cross_entropy.pt") for number in (1, 2))
     assert one["step"] == two["step"] == 3
     for name, weight in alone.items():

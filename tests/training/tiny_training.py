@@ -9,14 +9,17 @@ import torch
 from accelerate import Accelerator
 
 from imagist.captioning.decoding import Decoding
+from imagist.training.captioners.class_sentences import ClassSentence
 from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
 from imagist.training.captioners.label_sentences import LabelNames, LabelSentences
 from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
+from imagist.training.captioners.texts import Texts
 from imagist.training.captioners.vocabulary import build_vocabulary
 from imagist.training.encoders.features import Grids
 from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.naming import NamingDecoder
 
 CELLS, CHANNELS, LONGEST = 4, 6, 12
 SAID = ("a dog runs on the grass", "a brown dog is running", "the dog runs", "a dog outside", "one dog on green grass")
@@ -40,6 +43,17 @@ SENTENCES = LabelSentences(
         name: LabelNames(("thing",), (f"a {name}", f"one {name}"))
         for name in ("cat", "dog", "car", "banana", "bee", "barn")
     },
+)
+
+CLASSES = 12
+TEXTS = Texts(
+    [
+        ClassSentence("a photo of a bee", (2,)),
+        ClassSentence("there is a barn", (5,)),
+        ClassSentence("one banana seen up close", (7,)),
+        ClassSentence("a cat on the grass", (9,)),
+    ],
+    CLASSES,
 )
 
 
@@ -80,6 +94,15 @@ class Tiny:
         torch.manual_seed(seed)
         sizes = {"hidden_size": 8, "embedding_size": 8, "attention_size": 5} | settings
         decoder = AttentionDecoder(len(self.vocabulary.lines), CHANNELS, dropout=dropout, **sizes)
+        return CaptionModel(torch.nn.Identity(), decoder)
+
+    def naming(self, dropout=0.2, seed=9):
+        """The same with a decoder that reads classes."""
+        torch.manual_seed(seed)
+        decoder = NamingDecoder(
+            len(self.vocabulary.lines), CHANNELS, classes=CLASSES, recognised=4, cells=CELLS, width=12, layers=1,
+            heads=2, max_length=LONGEST, dropout=dropout,
+        )  # fmt: skip
         return CaptionModel(torch.nn.Identity(), decoder)
 
     def context(self, folder, **changes):

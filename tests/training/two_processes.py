@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tiny_training import Tiny
+from tiny_training import TEXTS, Tiny
 
 from imagist.training.captioners.cross_entropy import train_cross_entropy
 from imagist.training.captioners.self_critical import train_self_critical
@@ -20,7 +20,9 @@ def run(phase, folder):
     torch.set_num_threads(1)
     tiny = Tiny()
     model, context = tiny.model(dropout=0.0), tiny.context(folder)
-    if phase == "cross_entropy":
+    if phase == "naming":
+        model, context = tiny.naming(dropout=0.0), replace(context, texts=TEXTS, text_share=0.6)
+    if phase != "self_critical":
         train_cross_entropy(
             model,
             context,

@@ -226,6 +226,65 @@ def test_the_encoder_can_be_tuned(data, tmp_path):
     assert not list((tmp_path / "features").glob("*.npy"))
 
 
+NAMING = {"kind": "naming", "width": 24, "heads": 2, "layers": 1, "dropout": 0.0}
+
+
+def naming(data, **changes):
+    """A recipe with everything that a naming decoder learns from."""
+    torch.manual_seed(1)
+    save_file(timm.create_model("test_efficientnet", pretrained=False).state_dict(), data / "other.safetensors")
+    (data / "text.txt").write_text("a dog lies on the grass\nthere is a horse in the field\n", "utf-8")
+    table(data / "unlabelled.parquet", 6, 50)
+    names = {
+        "groups": {"dog": "151-268", "horse": "339"}, "kinds": {"animal": "0-397"}, "exchanged": ["animal"],
+        "frames": {"animal": ["{a}", "{a} in the wild"], "thing": ["a photo of {a}"]},
+    }  # fmt: skip
+    return recipe(
+        data={
+            "train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "min_count": 1, "max_length": 8,
+            "unlabelled": [{"sources": [{"path": "unlabelled.parquet"}], "share": 0.5, "sure": 0.0}],
+            "sentences": {"sources": ["text.txt"], "min_count": 1, "framed": 1, "exchanged": 1}, "class_names": names,
+        },
+        backbone={
+            "name": "test_efficientnet", "weights": "weights.safetensors", "image_size": 64, "views": 2,
+            "alternatives": [{"name": "test_efficientnet", "weights": "other.safetensors"}],
+        },
+        **({
+            "decoder": NAMING,
+            "cross_entropy": {"epochs": 20, "batch_size": 12, "captions_per_image": 1, "learning_rate": 1e-2,
+                              "warmup_steps": 5, "ema_decay": 0.9, "patience": 0, "first_eval": 0.99},
+            "self_critical": {"steps": 2, "batch_size": 4, "cross_entropy_weight": 0.4, "patch_keep_rate": 0.5,
+                              "weights": {"named": 0.6}},
+        } | changes),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("quantize", [False, True])
+def test_a_decoder_that_names_learns_from_images_sentences_and_several_encoders(data, tmp_path, quantize):
+    outcome = recipes.train(naming(data, quantize=quantize), data, tmp_path / "run", data / "features")
+    parity = outcome.measured["parity"]
+    assert parity["equal_captions"] == 1
+    assert parity["logprobs"] < (0.1 if quantize else 1e-3)
+    captioner = open_captioner(outcome.folder / "bundle")
+    photo = Photo(np.asarray(Image.open(io.BytesIO(image("red", 999))).convert("RGB")), "red")
+    (caption,) = captioner.caption([photo])
+    assert "square" in caption.text.split()
+    words = (outcome.folder / "bundle" / "captioner" / "vocabulary.txt").read_text("utf-8").splitlines()
+    assert {"schnauzer", "grass", "wild", "red"} <= {*words}
+    assert len(words) > 1500
+
+
+def test_settings_that_do_not_go_together_with_naming_are_told(data, tmp_path):
+    plain = {"kind": "transformer", "width": 24, "heads": 2, "layers": 1}
+    faults = {
+        "data.sentences: needs a decoder of the kind naming": plain,
+        "decoder.classes: is 10, but the encoder has 1,000 classes": NAMING | {"classes": 10},
+    }
+    for fault, decoder in faults.items():
+        with pytest.raises(UsageError, match=fault):
+            recipes.train(naming(data, decoder=decoder), data, tmp_path / "run", data / "features")
+
+
 def test_every_fault_of_the_data_is_told_at_once(data, tmp_path):
     rows = pq.read_table(data / "train.parquet").to_pylist()
     rows[0]["captions"] = ["", "a square"]

@@ -7,12 +7,12 @@ import pytest
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from imagist.errors import BundleNotFound, DataError, UsageError
 from imagist.training.captioners.recipe import Backbone
-from imagist.training.encoders.backbone import IMAGIST, open_backbone
+from imagist.training.encoders.backbone import IMAGIST, open_backbone, open_class_head
 from imagist.training.networks.mobilenet import Encoder
 
 pytestmark = pytest.mark.torch
@@ -131,3 +131,20 @@ def test_the_encoder_that_imagist_trains_is_one_of_them(tmp_path):
     torch.testing.assert_close(encoder(pixels), expected)
     with pytest.raises(UsageError, match="no published weights"):
         open_backbone(Backbone(IMAGIST), tmp_path)
+
+
+def test_the_class_head_is_the_network_s_own(folder):
+    config = Backbone("test_efficientnet", "w.safetensors", image_size=64)
+    head, encoder = open_class_head(config, folder), open_backbone(config, folder)
+    assert head.weight.shape == (1000, encoder.channels)
+    assert not head.weight.requires_grad
+    network = timm.create_model("test_efficientnet", pretrained=False)
+    network.load_state_dict(load_file(folder / "w.safetensors"))
+    torch.testing.assert_close(head.weight, network.get_classifier().weight, check_stride=False)
+
+
+def test_a_network_without_a_class_head_is_refused(tmp_path):
+    models = pytest.importorskip("torchvision.models")
+    save_file(models.alexnet().state_dict(), tmp_path / "alexnet.safetensors")
+    with pytest.raises(UsageError, match="no class head"):
+        open_class_head(Backbone("torchvision:alexnet", "alexnet.safetensors"), tmp_path)
