@@ -49,6 +49,14 @@ def run(number, phase, folder):
     return [torch.load(folder / f"weights-{rank}.pt", weights_only=True) for rank in range(number)]
 
 
+def telling(name, weight):
+    """Without the biases of keys: they change no attention, and what Adam learns of them is rounding."""
+    if name.endswith("own.bias"):
+        query, _, value = weight.chunk(3)
+        return torch.cat([query, value])
+    return weight.chunk(2)[1] if name.endswith("cells.bias") else weight
+
+
 @pytest.mark.parametrize("phase", ["cross_entropy", "naming"])
 def test_they_end_with_the_weights_of_one(tmp_path, phase):
     (alone,) = run(1, phase, tmp_path / "1")
@@ -57,8 +65,10 @@ def test_they_end_with_the_weights_of_one(tmp_path, phase):
     assert one["step"] == two["step"] == 3
     for name, weight in alone.items():
         for found in both:
-            torch.testing.assert_close(found[name], weight, atol=1e-5, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
-        torch.testing.assert_close(two["weights"][name], one["weights"][name], atol=1e-5, rtol=0)
+            pair = telling(name, found[name]), telling(name, weight)
+            torch.testing.assert_close(*pair, atol=1e-5, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
+        pair = (telling(name, each["weights"][name]) for each in (two, one))
+        torch.testing.assert_close(*pair, atol=1e-5, rtol=0)
     assert two["best_score"] == pytest.approx(one["best_score"], abs=1e-5)
 
 

@@ -32,8 +32,8 @@ TEXTS = (
 )
 sentences = st.lists(
     st.sampled_from((
-        "a", "an", "the", "dog", "cats", "car", "old", "pizza", "on", "next", "to", "fire", "engine", "bear", "umbrella",
-        "and", "elephant",
+        "a", "an", "the", "dog", "cats", "car", "old", "pizza", "on", "next", "to", "fire", "engine", "bear",
+        "umbrella", "and", "elephant",
     )),
     min_size=1,
     max_size=18,
