@@ -65,7 +65,18 @@ def fresh(photos: list[Photo]) -> list[Photo]:
 
 
 def classify(table: Path, out: Path, *extra: str) -> None:
-    command = [sys.executable, "-m", "imagist", "classify", str(table), "--out", str(out), "--quiet", *extra]
+    command = [
+        sys.executable,
+        "-m",
+        "imagist",
+        "classify",
+        str(table),
+        "--out",
+        str(out),
+        "--overwrite",
+        "--quiet",
+        *extra,
+    ]
     subprocess.run(command, check=True)
 
 
@@ -107,7 +118,17 @@ def peak_memory(table: Path, times: int, folder: Path) -> float:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     )
     out = folder / f"{times}.csv"
-    command = [sys.executable, "-m", "imagist", "classify", *[str(table)] * times, "--out", str(out), "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "imagist",
+        "classify",
+        *[str(table)] * times,
+        "--out",
+        str(out),
+        "--overwrite",
+        "--quiet",
+    ]
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1]) / 1024
 
