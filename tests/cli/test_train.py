@@ -119,7 +119,7 @@ def test_an_encoder_s_recipe_goes_to_its_distillation(tmp_path, monkeypatch, cap
     monkeypatch.setattr("imagist.training.logs.logged", lambda folder: None)
     seen = {}
 
-    def train(recipe, data, folder, features, curves):
+    def train(recipe, data, folder, curves):
         seen.update(recipe=recipe, folder=folder)
         return folder / "encoder.safetensors"
 
@@ -128,8 +128,8 @@ def test_an_encoder_s_recipe_goes_to_its_distillation(tmp_path, monkeypatch, cap
     (tmp_path / "e.toml").write_text(
         f'name = "e"\nteacher = "t"\n[data]\ndev = {source}\n[[data.train]]\nsources = {source}'
     )
-    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "tail.steps=7"]) == 0
-    assert seen["recipe"].tail.steps == 7
+    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "whole.steps=7"]) == 0
+    assert seen["recipe"].whole.steps == 7
     assert capsys.readouterr().out.strip() == "runs/e/encoder.safetensors"
-    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "tail.stops=7"]) == 2
-    assert "tail.stops" in capsys.readouterr().err
+    assert main(["train", "encoder", "e.toml", "--data", ".", "--set", "whole.stops=7"]) == 2
+    assert "whole.stops" in capsys.readouterr().err

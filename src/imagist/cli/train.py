@@ -17,9 +17,13 @@ def configure(parser: Parser) -> None:
     actions = parser.add_subparsers(required=True, metavar="caption|encoder")
     caption = actions.add_parser("caption", help="train a captioner from a recipe (needs imagist[torch])")
     _add_recipe(caption, "configs/captioners", "cross_entropy.epochs=3")
+    caption.add_argument(
+        "--features", type=Path, default=Path("runs/features"), metavar="DIR",
+        help="cache of the features of frozen encoders (default: runs/features)",
+    )  # fmt: skip
     caption.set_defaults(act=_caption)
     encoder = actions.add_parser("encoder", help="distil an encoder from a recipe (needs imagist[torch])")
-    _add_recipe(encoder, "configs/embedded/encoder.toml", "tail.steps=500")
+    _add_recipe(encoder, "configs/embedded/encoder.toml", "whole.steps=500")
     encoder.set_defaults(act=_encoder)
 
 
@@ -29,10 +33,6 @@ def _add_recipe(parser: Parser, examples: str, change: str) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="checkpoints and results (default: runs/NAME of the recipe)"
     )
-    parser.add_argument(
-        "--features", type=Path, default=Path("runs/features"), metavar="DIR",
-        help="cache of the features of frozen encoders (default: runs/features)",
-    )  # fmt: skip
     add_changes(parser, change)
     parser.add_argument("--tensorboard", action="store_true", help="write curves for TensorBoard as well")
 
@@ -74,7 +74,7 @@ def _encoder(args: argparse.Namespace) -> int:
     recipe = settings.read(args.config, DistillationRecipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
-    weights = train(recipe, data, folder, args.features, Curves(folder, tensorboard=args.tensorboard))
+    weights = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))
     sys.stdout.write(f"{weights}\n")
     return 0
 

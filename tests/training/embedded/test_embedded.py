@@ -32,11 +32,11 @@ from imagist.training.encoders.distillation.recipe import DistillationRecipe
 pytestmark = pytest.mark.torch
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "embedded"
-WEIGHTS = "mobilenetv2_100.imagenet.fp16.safetensors"
+WEIGHTS = "tf_efficientnet_lite0.imagenet.fp16.safetensors"
 TINY = [
-    "encoder.image_size=64", "encoder.units.images=20", "encoder.units.steps=[1, 1, 1, 1, 1, 1]",
-    "encoder.tail.steps=2",
-    "encoder.tail.batch_size=2", "captioner.backbone.image_size=64", "captioner.data.min_count=1",
+    "encoder.image_size=64", "encoder.stages.steps=1", "encoder.stages.image_sizes=[32]", "encoder.whole.steps=2",
+    "encoder.whole.image_sizes=[64]", "encoder.optimization.batch_size=2", "encoder.device=cpu",
+    "captioner.backbone.image_size=64", "captioner.data.min_count=1",
     "captioner.decoder.hidden_size=16", "captioner.decoder.embedding_size=16", "captioner.decoder.attention_size=8",
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
     "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
@@ -77,7 +77,7 @@ def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     encoder = settings.read(CONFIGS / "encoder.toml", DistillationRecipe)
     captioner = settings.read(CONFIGS / "captioner.toml", Recipe)
     labelled = settings.read(CONFIGS / "labelled.toml", LabelledSets)
-    assert len(encoder.data.train) == 1 + len(captioner.data.labelled) == 3
+    assert len(encoder.data.train) == 2 + len(captioner.data.labelled) == 4
     assert captioner.data.label_sentences is not None
     assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
         *built_in("photos15").labels
@@ -100,7 +100,7 @@ def data(tmp_path):
     (folder / "flickr8k").mkdir(parents=True)
     (folder / "weights").mkdir()
     torch.manual_seed(1)
-    save_file(timm.create_model("mobilenetv2_100", pretrained=False).state_dict(), folder / "weights" / WEIGHTS)
+    save_file(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict(), folder / "weights" / WEIGHTS)
     captions = [["a dog runs on grass", "a brown dog", "the dog runs", "a dog outside", "one dog on green grass"],
                 ["a red car", "the car is red", "a car on a street", "a parked car", "one car stands"]]  # fmt: skip
 
@@ -113,6 +113,8 @@ def data(tmp_path):
         write(f"flickr8k/{name}", number, 20 * start, split=[name.split("-")[0]] * number, captions=own)
     labels = [*built_in("photos15").labels] * 3
     write("photos15", len(labels), 60, label=labels, split=["train"] * 30 + ["dev"] * 15)
+    write("more", 4, 140)
+    write("imagenet_dev", 3, 150, index=[0, 1, 999])
     others = ["goose", "tabby", "barn", "bee", "pizza", "monarch"]
     write("tiny_imagenet", len(others), 120, label=others, split=["train"] * len(others))
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,8 +13,9 @@ from torch import nn
 
 from imagist.errors import BundleNotFound, DataError, UsageError
 from imagist.training.captioners.recipe import Backbone
+from imagist.training.encoders import lite_part
 from imagist.training.encoders.backbone import IMAGIST, open_backbone, open_class_head
-from imagist.training.networks.mobilenet import Encoder
+from imagist.training.networks.efficientnet_lite import EfficientNetLite
 
 pytestmark = pytest.mark.torch
 
@@ -120,15 +122,23 @@ def test_the_name_of_a_network_is_of_its_architecture(folder):
     assert "test_efficientnet" in named.architecture
 
 
-@torch.no_grad()
-def test_the_encoder_that_imagist_trains_is_one_of_them(tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """An encoder as the distillation trains it, and the file of its weights."""
     torch.manual_seed(1)
-    network = Encoder().eval()
-    save_file(network.state_dict(), tmp_path / "e.safetensors")
-    encoder = open_backbone(Backbone(IMAGIST, "e.safetensors"), tmp_path)
+    network, path = EfficientNetLite().eval(), tmp_path_factory.mktemp("trained") / "e.safetensors"
+    save_file(network.state_dict(), path)
+    return network, str(path)
+
+
+@torch.no_grad()
+def test_the_encoder_that_imagist_trains_is_one_of_them(trained, tmp_path):
+    network, path = trained
+    encoder = open_backbone(Backbone(IMAGIST, path), tmp_path)
     pixels = photos(2)
     expected = network(pixels.permute(0, 3, 1, 2) / 127.5 - 1).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(encoder(pixels), expected)
+    torch.testing.assert_close(encoder(pixels), expected, atol=1e-4, rtol=1e-4)
+    assert not [name for name in encoder.state_dict() if "head" in name]
     with pytest.raises(UsageError, match="no published weights"):
         open_backbone(Backbone(IMAGIST), tmp_path)
 
@@ -148,3 +158,22 @@ def test_a_network_without_a_class_head_is_refused(tmp_path):
     save_file(models.alexnet().state_dict(), tmp_path / "alexnet.safetensors")
     with pytest.raises(UsageError, match="no class head"):
         open_class_head(Backbone("torchvision:alexnet", "alexnet.safetensors"), tmp_path)
+
+
+def test_its_features_are_those_of_lite_with_classes(trained, tmp_path):
+    network, path = trained
+    space = open_backbone(Backbone(IMAGIST, path), tmp_path).space
+    assert space.name == lite_part.SPACE
+    hidden = torch.randn(2, 1280)
+    found = hidden.numpy() @ space.head.weight + space.head.bias
+    np.testing.assert_allclose(found, network.head(hidden).detach(), atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"finetune": True}, {"mean": (0.4, 0.4, 0.4)}, {"std": (0.2, 0.2, 0.2)}])
+def test_its_features_are_its_own_once_it_is_tuned_or_sees_other_pixels(trained, tmp_path, change):
+    assert open_backbone(Backbone(IMAGIST, trained[1], **change), tmp_path).space is None
+
+
+def test_other_sides_are_other_spaces(trained, folder, tmp_path):
+    assert open_backbone(Backbone(IMAGIST, trained[1], image_size=96), tmp_path).space.name.endswith("@96")
+    assert open_backbone(Backbone("test_efficientnet", "w.safetensors"), folder).space is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,9 @@ from imagist.captioning.backends.stepwise import load as load_captioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import card_decoding
 from imagist.captioning.options import CaptionOptions
+from imagist.images.encoder import ClassHead, Encoder
 from imagist.records import Photo
+from imagist.training.encoders.grid_encoder import Space
 from imagist.training.export import bundle as assemble
 from imagist.training.export import graphs
 
@@ -90,3 +94,26 @@ def test_a_quantized_one_is_smaller_and_captions_nearly_the_same(made, pixels, t
     assert len(same) >= len(photos) / 2
     for a, b in same:
         assert a.logprob == pytest.approx(b.logprob, abs=1.0)
+
+
+def test_with_a_space_the_encoder_has_classes_and_others_may_serve_the_captioner(made, pixels, tmp_path, monkeypatch):
+    parts, folder = made
+    if parts.kind != "attention":
+        pytest.skip("the same for every captioner")
+    files = {"pixels": "encoder/encoder.onnx", "grid": "captioner/begin.onnx", "word": "captioner/step.onnx"}
+    monkeypatch.setattr(graphs, "to_onnx", lambda graph: onnx.load(folder / files[graph.inputs[0][0]]))  # same weights
+    rng = np.random.default_rng(0)
+    head = ClassHead(rng.normal(size=(12, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32))
+    whole = replace(parts, space=Space("tiny@24", head))
+    bundle = assemble.export_bundle(whole, tmp_path / "whole")
+    assert bundle.encoder.card["space"] == bundle.part("captioner").card["space"] == "tiny@24"
+    assert "encoder" not in bundle.part("captioner").card
+    grids = rng.normal(size=(2, 9, 12)).astype(np.float32)
+    logits = grids.mean(1) @ head.weight + head.bias
+    found = Encoder(bundle.encoder).classes(grids)
+    np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum(1, keepdims=True), rtol=1e-4)
+    assert assemble.parity(whole, tmp_path / "whole", pixels)["equal_captions"] == 1
+    with torch.no_grad():
+        calibration = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
+    small = assemble.export_bundle(whole, tmp_path / "small", calibration).encoder
+    assert small.arrays("classes.npz")["weight"].dtype == np.float16

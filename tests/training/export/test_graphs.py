@@ -27,7 +27,7 @@ from imagist.training.export import bundle as assemble
 from imagist.training.export import graphs as export
 from imagist.training.networks.attention import AttentionDecoder
 from imagist.training.networks.decoder import beams_of
-from imagist.training.networks.mobilenet import Encoder
+from imagist.training.networks.efficientnet_lite import EfficientNetLite
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ WORDS = ("<end>", "<start>", "<unknown>", *(f"w{i}" for i in range(37)))
 def network():
     """The encoder before folding, the same each time."""
     torch.manual_seed(1)
-    encoder = Encoder().eval()
+    encoder = EfficientNetLite(classes=0).eval()
     with torch.no_grad():
         for norm in (m for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)):
             norm.running_mean.normal_(0, 0.1)
@@ -51,7 +51,7 @@ def parts():
     encoder = network()
     decoder = AttentionDecoder(len(WORDS), 1280, hidden_size=16, embedding_size=24, attention_size=8).eval()
     return assemble.Parts(
-        "embedded", "for a test", "attention", GridEncoder(encoder, Encoder.channels, HALF, HALF), 224, decoder,
+        "embedded", "for a test", "attention", GridEncoder(encoder, 1280, HALF, HALF), 224, decoder,
         WordVocabulary(WORDS), Decoding(3, 1, 8, 0.7),
     )  # fmt: skip
 

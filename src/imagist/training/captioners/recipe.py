@@ -145,7 +145,8 @@ class Backbone:
     """The encoder, and the views of each image that it encodes.
 
     Attributes:
-        name: A timm model, ``torchvision:alexnet``, or ``imagist:mobilenetv2`` (see ``imagist train encoder``).
+        name: A timm model, ``torchvision:alexnet``, or ``imagist:efficientnet-lite0``, which ``imagist train encoder``
+            trains.
         weights: A safetensors file; by default the weights that timm publishes.
         options: Further arguments of the model, such as ``pad_type``.
         image_size: Height and width of the square input, in pixels.

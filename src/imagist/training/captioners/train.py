@@ -145,7 +145,7 @@ def _finish(
     whole = (model.encoder if recipe.backbone.finetune else encoder).cpu()
     parts = assemble.Parts(
         recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
-        recipe.search, reranker=reranker,
+        recipe.search, reranker, encoder.space,
     )  # fmt: skip
     calibration = _calibration_grids(parts, records["train"], size) if recipe.quantize else None
     assemble.export_bundle(parts, folder / "bundle", calibration)

@@ -10,6 +10,7 @@ import numpy as np
 
 from imagist.errors import DataError
 from imagist.images import rows
+from imagist.images.encoder import EMBEDDED
 from imagist.images.stream import run
 from imagist.metrics.captions import bleu_of_rows, bleu_rows
 from imagist.metrics.cider import CiderD
@@ -23,7 +24,7 @@ from imagist.records import Failure, Row
 def measure_bundle(
     folder: Path, captioned: Sequence[Path], labelled: Path, taxonomies: Sequence[str]
 ) -> dict[str, Any]:
-    """Measures a bundle on dev.
+    """Measures a bundle on dev, with its own encoder.
 
     Args:
         folder: The bundle.
@@ -34,8 +35,8 @@ def measure_bundle(
     Returns:
         ``captions``: as `captions`; ``classes``: for each taxonomy, as `classes`.
     """
-    figures = {name: classes(load(folder, taxonomy=name), [labelled], "dev") for name in taxonomies}
-    return {"captions": captions(load(folder), captioned, "dev"), "classes": figures}
+    figures = {name: classes(load(folder, taxonomy=name, encoder=EMBEDDED), [labelled], "dev") for name in taxonomies}
+    return {"captions": captions(load(folder, encoder=EMBEDDED), captioned, "dev"), "classes": figures}
 
 
 def captions(pipeline: Pipeline, tables: Iterable[Path], split: str) -> dict[str, Interval]:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from imagist import settings
-from imagist.bundle import CARD, ENCODER, MODEL_CARD, SHIPPED, open_bundle, open_folder
-from imagist.captioning.loading import open_captioner
+from imagist.bundle import CARD, MODEL_CARD, SHIPPED, open_bundle
+from imagist.captioning.loading import card_decoding, open_captioner
+from imagist.captioning.options import CaptionOptions
 from imagist.errors import ImagistError, UsageError
-from imagist.images.encoder import Encoder
+from imagist.images.encoder import EMBEDDED, Encoders, encoder_of
 from imagist.storage import write_json, write_text
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.train import train as train_captioner
@@ -37,7 +38,7 @@ from imagist.training.encoders.distillation.train import train as train_encoder
 from imagist.training.logs import begin_log
 
 TAXONOMIES = ("photos15", "sns4", "social12")
-DESCRIPTION = "MobileNetV2 layout distilled from random weights, soft-attention LSTM captions"
+DESCRIPTION = "EfficientNet-Lite0 layout distilled from random weights, soft-attention LSTM captions"
 STEPS = ("encoder", "captioner", "labelled")  # those with a recipe
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class Embedded:
     def encoder(self) -> Path:
         """Step 1; returns the encoder's weights."""
         recipe = self._read("encoder", DistillationRecipe)
-        return train_encoder(recipe, self.data, self.folder / "encoder", self.folder / "features")
+        return train_encoder(recipe, self.data, self.folder / "encoder")
 
     def captioner(self, weights: Path) -> Path:
         """Step 2; returns the captioner's bundle."""
@@ -95,8 +96,9 @@ class Embedded:
         if fitted.exists() and json.loads(fitted.read_text("utf-8"))["version"] == self._version():
             return
         model = open_bundle(captioner)
-        encoder = Encoder(open_folder(model.path / ENCODER))
-        captions = open_captioner(captioner)
+        part = model.part("captioner")
+        options = CaptionOptions(card_decoding(part), encoders=Encoders(), encoder=EMBEDDED)
+        captions, encoder = open_captioner(captioner, options), encoder_of(part, options)
         train, dev = (read_examples(table, split, captions, encoder) for split in ("train", "dev"))
         classifiers = fit_classifiers(train, dev, TAXONOMIES)
         description = f"{DESCRIPTION}, {len(classifiers.labels)} classes"
@@ -123,7 +125,7 @@ class Embedded:
 
 
 def changes_of(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Settings such as ``encoder.tail.steps=500``, by step.
+    """Settings such as ``encoder.whole.steps=500``, by step.
 
     Raises:
         UsageError: The first name is not a step's.

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, timm_library
 from imagist.errors import BundleNotFound, DataError, UsageError
+from imagist.images.encoder import ClassHead
 from imagist.training.captioners.recipe import Backbone
-from imagist.training.encoders.grid_encoder import GridEncoder
-from imagist.training.networks.mobilenet import Encoder
+from imagist.training.encoders.grid_encoder import GridEncoder, Space
+from imagist.training.networks.efficientnet_lite import EfficientNetLite
 
-IMAGIST = "imagist:mobilenetv2"  # `Encoder`, as the distillation trains it
+IMAGIST = "imagist:efficientnet-lite0"  # `EfficientNetLite`, as the distillation trains it
 HALF = (0.5, 0.5, 0.5)  # its mean and standard deviation
 
 
@@ -37,9 +38,10 @@ def open_backbone(config: Backbone, data: Path) -> GridEncoder:
     network, channels, mean, std = _open(config)
     if config.weights:
         fill_weights(network, data / config.weights, "backbone")
+    space = _space(config, network) if isinstance(network, EfficientNetLite) else None
     return GridEncoder(
         _without_head(config.name, network), channels, config.mean or mean, config.std or std,
-        json.dumps([config.name, dict(config.options)], sort_keys=True),
+        json.dumps([config.name, dict(config.options)], sort_keys=True), space,
     ).eval()  # fmt: skip
 
 
@@ -68,14 +70,23 @@ def _open(config: Backbone) -> tuple[nn.Module, int, tuple[float, ...], tuple[fl
     if config.name == IMAGIST:
         if not config.weights:
             raise UsageError(f"{IMAGIST} has no published weights", item="backbone.weights", remedy="name a file")
-        return Encoder(), Encoder.channels, HALF, HALF
+        return EfficientNetLite(), EfficientNetLite.channels, HALF, HALF
     if config.name.startswith(TORCHVISION):
         return *torchvision_network(config, "backbone"), IMAGENET_MEAN, IMAGENET_STD
     return timm_network(config, "backbone")
 
 
+def _space(config: Backbone, network: EfficientNetLite) -> Space | None:
+    """The space of the teacher's features, unless the recipe tunes the encoder or gives it other pixels."""
+    if config.finetune or config.mean or config.std:
+        return None
+    weight, bias = (tensor.detach().numpy().copy() for tensor in network.head.parameters())
+    return Space(f"efficientnet-lite0@{config.image_size}", ClassHead(weight.T, bias))
+
+
 def _without_head(name: str, network: nn.Module) -> nn.Module:
-    if name == IMAGIST:
+    if isinstance(network, EfficientNetLite):
+        network.head = nn.Identity()
         return network
     return network.features if name.startswith(TORCHVISION) else _Features(network)  # type: ignore[return-value]
 

@@ -6,11 +6,26 @@ Shapes: N images, S side in pixels, L cells, D channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from imagist.errors import UsageError
+from imagist.images.encoder import ClassHead
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The space of an encoder's features, where other encoders have the same.
+
+    Attributes:
+        name: Of the space, as on the cards of encoders.
+        head: The layer that classifies the mean of a grid.
+    """
+
+    name: str
+    head: ClassHead
 
 
 class GridEncoder(nn.Module):
@@ -22,13 +37,15 @@ class GridEncoder(nn.Module):
         mean: Mean of the pixels in 0..1, one number a channel.
         std: Standard deviation of the pixels, likewise.
         architecture: Names what the network computes apart from its weights; part of the key of cached grids.
+        space: Of its features; None where no other encoder has the same.
     """
 
     def __init__(
-        self, network: nn.Module, channels: int, mean: Sequence[float], std: Sequence[float], architecture: str = ""
-    ) -> None:
+        self, network: nn.Module, channels: int, mean: Sequence[float], std: Sequence[float], architecture: str = "",
+        space: Space | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.network, self.channels, self.architecture = network, channels, architecture
+        self.network, self.channels, self.architecture, self.space = network, channels, architecture, space
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)

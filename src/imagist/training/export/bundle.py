@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from imagist.arrays import Array, Pixels
-from imagist.bundle import Bundle, copy_part, open_bundle, open_folder, write_bundle, write_part
+from imagist.bundle import ENCODER, SPACE, Bundle, copy_part, npz, open_bundle, open_folder, write_bundle, write_part
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import Decoding, generate
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
-from imagist.images.encoder import GRAPH
+from imagist.images.encoder import CLASSES, GRAPH
 from imagist.images.encoder import KIND as ENCODER_KIND
 from imagist.images.encoder import Encoder as GraphEncoder
 from imagist.images.views import square
@@ -27,6 +27,7 @@ from imagist.records import Photo
 from imagist.training.captioners.concepts import Reranker
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
+from imagist.training.encoders.grid_encoder import Space
 from imagist.training.export import graphs as export
 from imagist.training.export.graphs import Graph
 from imagist.training.export.quantization import captioner_feeds, quantize
@@ -49,6 +50,7 @@ class Parts:
         vocabulary: Of the decoder.
         search: How captions are decoded.
         reranker: Reranks hypotheses by their concepts; None where there is none.
+        space: Of the grids; with one, other encoders of it serve the captioner, too, and the encoder has classes.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Parts:
     vocabulary: Vocabulary
     search: Decoding
     reranker: Reranker | None = None
+    space: Space | None = None
 
 
 def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) -> Bundle:
@@ -79,8 +82,9 @@ def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) 
     with TemporaryDirectory() as scratch:
         encoder, captioner = Path(scratch, "encoder"), Path(scratch, "captioner")
         eye = export.encoder_onnx(parts.encoder, parts.side)
-        write_part(encoder, ENCODER_KIND, fill=lambda path: write(eye, path / GRAPH))
-        version = open_folder(encoder).version
+        space = {SPACE: parts.space.name} if parts.space else {}
+        write_part(encoder, ENCODER_KIND, space, lambda path: write(eye, path / GRAPH), **_classes(parts, calibration))
+        served = space or {ENCODER: open_folder(encoder).version}
 
         def fill(path: Path) -> None:
             for name, graph in _graphs(parts).items():
@@ -90,9 +94,17 @@ def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) 
             if parts.reranker:
                 (path / "concepts.txt").write_text(concepts.to_lines(parts.reranker.concepts), "utf-8")
 
-        write_part(captioner, parts.kind, {"encoder": version, **card(parts)}, fill)
+        write_part(captioner, parts.kind, {**served, **card(parts)}, fill)
         writers = {path.name: copy_part(open_folder(path)) for path in (encoder, captioner)}
         return write_bundle(folder, {"name": parts.name, "description": parts.description}, writers)
+
+
+def _classes(parts: Parts, calibration: Array | None) -> dict[str, bytes]:
+    """The file of the encoder's classes, if it has any, for `write_part`."""
+    if parts.space is None:
+        return {}
+    kind = np.float32 if calibration is None else np.float16
+    return {CLASSES.replace(".", "__"): npz(weight=parts.space.head.weight.astype(kind), bias=parts.space.head.bias)}
 
 
 def _graphs(parts: Parts) -> dict[str, Graph]:

@@ -25,7 +25,7 @@ from imagist.training.captioners.evaluator import next_words
 from imagist.training.checkpoint import weights_key
 from imagist.training.networks.concepts import ConceptDetector
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
-from imagist.training.networks.mobilenet import ConvUnit
+from imagist.training.networks.efficientnet_lite import ConvUnit
 
 OPSET = 20
 

@@ -17,7 +17,7 @@ from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.export.graphs import HALVED, TRANSPOSED, folded
 from imagist.training.export.quantization import dequantized
 from imagist.training.networks.attention import AttentionDecoder
-from imagist.training.networks.mobilenet import Encoder
+from imagist.training.networks.efficientnet_lite import EfficientNetLite
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def restore(bundle: Bundle) -> Restored:
     Raises:
         BundleError: A file lacks weights that the modules have.
     """
-    encoder = folded(GridEncoder(Encoder(), Encoder.channels, HALF, HALF))
+    encoder = folded(GridEncoder(EfficientNetLite(classes=0), EfficientNetLite.channels, HALF, HALF))
     grids, captioner = bundle.encoder, bundle.part("captioner")
     _fill(encoder.network, {name.partition(".")[2]: weight for name, weight in weights(grids, GRAPH).items()}, grids)
     found = weights(captioner, "begin.onnx") | weights(captioner, "step.onnx")

@@ -1,11 +1,11 @@
 """Distillation: trains the encoder of the embedded model, from random weights, to reproduce a teacher's feature maps.
 
-Two phases. *Units*: each of the 19 units of MobileNetV2 in turn learns to produce the output of the teacher's unit. It
-reads the output of the student's units before it, so it also corrects their errors (blockwise distillation; Shen et al.
-2021, "Progressive Network Grafting for Few-Shot Knowledge Distillation"). *Tail*: the last five units together learn to
-produce the teacher's last two maps and its class probabilities from what the first fourteen make of many views (Romero
-et al. 2015, "FitNets"; Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). The
-first fourteen units take nine tenths of a step's time; their outputs are computed once.
+Teacher and student have the same nine stages. In phase *stages* each stage of the student reads the teacher's map
+before it and learns the teacher's map after it, all stages at the same time (Blakeney et al. 2020, "Parallel Blockwise
+Knowledge Distillation for Deep Neural Network Compression"; Romero et al. 2015, "FitNets"). In phase *whole* each reads
+the student's own map; the last map and the class probabilities come to count more than the maps before. At every step
+teacher and student see the same new crops and mixtures of images (Beyer et al. 2022, "Knowledge distillation: A good
+teacher is patient and consistent").
 
 No weight of the teacher is copied into the student.
 """

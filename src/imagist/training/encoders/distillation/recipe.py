@@ -11,6 +11,11 @@ from imagist.errors import UsageError
 from imagist.settings import PartialShare, PositiveShare, Share
 from imagist.training.image_rows import ImageSource
 
+Side = Annotated[int, Field(ge=32, multiple_of=32)]
+"""Height and width of a square input, in pixels."""
+
+Sides = Annotated[tuple[Side, ...], Field(min_length=1)]
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -18,13 +23,13 @@ class Corpus:
 
     Attributes:
         sources: Its files.
-        share: Chance that an image of a batch comes from this corpus. The shares of all corpora sum to 1.
-        views: V, how many views of each image the tail phase uses: the whole image and random crops.
+        share: Share of the images of a batch that come from this corpus. The shares of all corpora sum to 1.
+        side: Its images are kept in memory at this height and width, in pixels; by default the recipe's image_size.
     """
 
     sources: tuple[ImageSource, ...]
     share: PositiveShare = 1.0
-    views: PositiveInt = 3
+    side: PositiveInt | None = None
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,16 @@ class Data:
 
     Attributes:
         train: The corpora.
-        dev: Images on which the student is compared with the teacher.
+        dev: Images on which the student's last map is compared with the teacher's.
         dev_images: At most so many of them, evenly spaced.
-        min_crop_area: Smallest crop, as a share of the image's area.
-        coarse: Share of crops that are first reduced to 64-128 pixels, of images that are larger.
+        classes: Images with their number among ImageNet's classes in the column ``index``, on which accuracy is
+            measured; there need be none.
     """
 
     train: tuple[Corpus, ...]
     dev: tuple[ImageSource, ...]
     dev_images: PositiveInt = 200
-    min_crop_area: PositiveShare = 0.35
-    coarse: Share = 0.25
+    classes: tuple[ImageSource, ...] = ()
 
     def __post_init__(self) -> None:
         total = sum(corpus.share for corpus in self.train)
@@ -52,54 +56,84 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Units:
-    """The units phase.
+class Augmentation:
+    """How the images of a batch are changed. Colours change, too, and half of the images are mirrored.
 
     Attributes:
-        images: Images that it uses, drawn from the corpora by their shares.
-        steps: Steps for a unit, by the side of its input: the image's, its half, quarter, 8th, 16th and 32nd.
-        batch_size: Images a step.
-        learning_rate: Peak, after a linear warm-up; a cosine takes it down to a hundredth.
-        warmup_steps: Steps of the warm-up.
-        weight_decay: Weight decay of AdamW.
+        whole: Share of images that are not cropped.
+        min_crop_area: Smallest crop, as a share of the image's area.
+        mixup: Share of images that another one is mixed into.
+        cutmix: Share of images in which a square of another one replaces a part; with ``mixup`` at most 1.
     """
 
-    images: Annotated[int, Field(ge=20)] = 2000
-    steps: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (
-        1000, 700, 800, 1000, 1500, 1500,
-    )  # fmt: skip
-    batch_size: PositiveInt = 16
-    learning_rate: PositiveFloat = 5e-3
-    warmup_steps: PositiveInt = 20
-    weight_decay: NonNegativeFloat = 1e-4
+    whole: Share = 0.25
+    min_crop_area: PositiveShare = 0.15
+    mixup: Share = 0.35
+    cutmix: Share = 0.2
+
+    def __post_init__(self) -> None:
+        if self.mixup + self.cutmix > 1:
+            raise UsageError(f"with mixup {self.mixup + self.cutmix:g}, more than 1", item="cutmix")
 
 
 @dataclass(frozen=True)
-class Tail:
-    """The tail phase.
+class Phase:
+    """A phase; these are the defaults of phase 1, *stages*.
+
+    The error of a map is in units of the variance of the teacher's map. A divergence is the Kullback-Leibler divergence
+    of the student's class probabilities from the teacher's, in nats.
 
     Attributes:
         steps: Steps of the phase.
-        batch_size: Views a step.
+        image_sizes: Sides of the input; each serves an equal part of the steps, in this order.
+        map_weights: Weight of the errors of all maps but the last: at first, from where it decreases linearly, and at
+            least.
+        last_map_weight: Weight of the error of the last map.
+        class_weight: Weight of the divergence by the student's own head.
+        teacher_head_weight: Weight of the divergence by the teacher's head over the student's last map.
+    """
+
+    steps: PositiveInt = 1600
+    image_sizes: Sides = (160,)
+    map_weights: tuple[NonNegativeFloat, NonNegativeFloat] = (1.0, 1.0)
+    last_map_weight: NonNegativeFloat = 1.0
+    class_weight: NonNegativeFloat = 0.2
+    teacher_head_weight: NonNegativeFloat = 0.0
+
+
+@dataclass(frozen=True)
+class Whole(Phase):
+    """Phase 2, with the attributes of `Phase`."""
+
+    steps: PositiveInt = 2600
+    image_sizes: Sides = (160, 160, 224)
+    map_weights: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 0.05)
+    last_map_weight: NonNegativeFloat = 1.5
+    class_weight: NonNegativeFloat = 0.5
+    teacher_head_weight: NonNegativeFloat = 0.5
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """Of both phases, each with an AdamW and a schedule of its own.
+
+    Attributes:
+        batch_size: Images a step.
         learning_rate: Peak, after a linear warm-up; a cosine takes it down to a hundredth.
         warmup_steps: Steps of the warm-up.
-        weight_decay: Weight decay of AdamW.
+        weight_decay: Of matrices and kernels.
         max_grad_norm: Gradients are clipped to this norm.
         ema_decay: Decay of the moving average of the weights, which is the result.
-        class_weight: Weight of the divergence between the class probabilities of student and teacher, beside the
-            squared error of the last map.
         save_every: Steps between checkpoints.
     """
 
-    steps: PositiveInt = 2000
-    batch_size: PositiveInt = 32
+    batch_size: Annotated[int, Field(ge=2)] = 256
     learning_rate: PositiveFloat = 2e-3
     warmup_steps: PositiveInt = 200
-    weight_decay: NonNegativeFloat = 1e-2
+    weight_decay: NonNegativeFloat = 1e-4
     max_grad_norm: PositiveFloat = 5.0
     ema_decay: PartialShare = 0.998
-    class_weight: NonNegativeFloat = 0.2
-    save_every: PositiveInt = 250
+    save_every: PositiveInt = 200
 
 
 @dataclass(frozen=True)
@@ -109,18 +143,24 @@ class DistillationRecipe:
     Attributes:
         name: Of the encoder.
         data: The images.
-        teacher: A safetensors file with the weights of timm's ``mobilenetv2_100``; a relative path is looked for in
-            the data folder.
-        image_size: S, height and width of the square input in pixels.
-        units: The units phase.
-        tail: The tail phase.
-        seed: Of the weights, the order of the images and their crops.
+        teacher: A safetensors file with the weights of timm's ``tf_efficientnet_lite0``; a relative path is looked for
+            in the data folder.
+        image_size: Side at which images are kept in memory and the encoder is measured.
+        augmentation: How images are changed.
+        stages: Phase 1.
+        whole: Phase 2.
+        optimization: Of both phases.
+        device: ``auto``, or a torch device.
+        seed: Of the weights, the choice of images and their changes.
     """
 
     name: str
     data: Data
     teacher: str
-    image_size: Annotated[int, Field(ge=64, multiple_of=32)] = 224
-    units: Units = field(default_factory=Units)
-    tail: Tail = field(default_factory=Tail)
+    image_size: Side = 224
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    stages: Phase = field(default_factory=Phase)
+    whole: Whole = field(default_factory=Whole)
+    optimization: Optimization = field(default_factory=Optimization)
+    device: str = "auto"
     seed: int = 0
