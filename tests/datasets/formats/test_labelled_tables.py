@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from labelled_sets import write_csv, write_image, write_json_lines, write_parque
 
 from imagist.datasets.labels import Columns, Example, Source, read
 from imagist.errors import DataError
+from imagist.images.tables.cells import label
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6).filter(
     lambda word: word not in ("nan", "NaN")  # missing
@@ -18,12 +20,18 @@ files = st.from_regex(r"[a-z][\w \"',;-]{0,6}\.(jpg|png)", fullmatch=True).filte
 HEADER = ("image", "label", "caption", "split", "account")
 
 
+# Other spellings of one label are a fault, and True or 1.0 is read as true or 1: each has its own test.
+labels = words.map(lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split())).filter(
+    lambda text: text and label(text, "label") == text == unicodedata.normalize("NFKC", text).casefold()
+)
+
+
 @st.composite
 def sets(draw, *, content=False):
     return [
         Example(
             image,
-            draw(words),
+            draw(labels),
             draw(st.binary(min_size=1, max_size=9)) if content else None,
             draw(st.sampled_from(["train", "dev"])),
             draw(st.none() | tweets),
