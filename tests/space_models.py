@@ -21,7 +21,7 @@ def write(folder):
 
 
 def _served_by_the_space(part):
-    card = {key: value for key, value in part.card.items() if key not in ("kind", "encoder", "files")}
+    card = {key: value for key, value in part.card.items() if key not in ("kind", "encoder", "space", "files")}
     files = {name.replace(".", "__"): part.read(name) for name in part.files}
     return lambda path: write_part(path, part.kind, {"space": SPACE, **card}, None, **files)
 

@@ -69,6 +69,16 @@ def read_examples(table: Path, split: str, captioner: Captioner, encoder: Encode
     return Examples(np.stack(features), tuple(captions), names, weights)
 
 
+def joined(examples: Sequence[Examples]) -> Examples:
+    """The same images as several encoders see them, as further examples."""
+    return Examples(
+        np.concatenate([each.features for each in examples]),
+        tuple(caption for each in examples for caption in each.captions),
+        tuple(name for each in examples for name in each.names),
+        np.concatenate([each.weights for each in examples]),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Classifiers:
     """Both classifiers of the model, and their fusion.
@@ -103,7 +113,7 @@ class Classifiers:
             ENCODER: encoder.save,
             "captioner": copy_part(captioner.part("captioner")),
             "text_classifier": self.text.save,
-            "image_classifier": LinearClassifier(self.labels, encoder, *self.image).save,
+            "image_classifier": LinearClassifier(self.labels, encoder, *self.image, space=encoder.space).save,
         }
         for part, kind, tables in (("fusion", SCORE, fusions), ("calibration", TEMPERATURE, calibrations)):
             default, *others = tables

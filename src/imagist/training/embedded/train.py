@@ -3,7 +3,8 @@
 1. ``encoder.toml``: distils the encoder (``imagist train encoder``).
 2. ``captioner.toml``: trains the captioner over it (``imagist train caption``).
 3. ``labelled.toml``: gathers the labelled images in one table.
-4. Fits the classifiers and their fusion, and writes the bundle.
+4. Fits the classifiers and their fusion to the features of both encoders of the space, ``embedded`` and ``lite``, and
+   writes the bundle.
 5. Measures the bundle and writes its model card.
 
 A step whose result is on disk is skipped, and a killed step continues from its last checkpoint.
@@ -25,11 +26,11 @@ from imagist.bundle import CARD, MODEL_CARD, SHIPPED, open_bundle
 from imagist.captioning.loading import card_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import ImagistError, UsageError
-from imagist.images.encoder import EMBEDDED, Encoders, encoder_of
+from imagist.images.encoder import EMBEDDED, LITE, Encoders, encoder_of
 from imagist.storage import write_json, write_text
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.train import train as train_captioner
-from imagist.training.embedded.fitting import fit_classifiers, read_examples
+from imagist.training.embedded.fitting import fit_classifiers, joined, read_examples
 from imagist.training.embedded.labelled import LabelledSets, write_labelled
 from imagist.training.embedded.measure import measure_bundle
 from imagist.training.embedded.model_card import model_card
@@ -96,10 +97,12 @@ class Embedded:
         if fitted.exists() and json.loads(fitted.read_text("utf-8"))["version"] == self._version():
             return
         model = open_bundle(captioner)
-        part = model.part("captioner")
-        options = CaptionOptions(card_decoding(part), encoders=Encoders(), encoder=EMBEDDED)
-        captions, encoder = open_captioner(captioner, options), encoder_of(part, options)
-        train, dev = (read_examples(table, split, captions, encoder) for split in ("train", "dev"))
+        part, read = model.part("captioner"), []
+        for name in (EMBEDDED, LITE):
+            options = CaptionOptions(card_decoding(part), encoders=Encoders(), encoder=name)
+            captions, encoder = open_captioner(captioner, options), encoder_of(part, options)
+            read.append([read_examples(table, split, captions, encoder) for split in ("train", "dev")])
+        train, dev = map(joined, zip(*read, strict=True))
         classifiers = fit_classifiers(train, dev, TAXONOMIES)
         description = f"{DESCRIPTION}, {len(classifiers.labels)} classes"
         bundle = classifiers.write(model, self.bundle, "embedded", description)

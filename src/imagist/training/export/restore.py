@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -17,7 +18,9 @@ from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.export.graphs import HALVED, TRANSPOSED, folded
 from imagist.training.export.quantization import dequantized
 from imagist.training.networks.attention import AttentionDecoder
+from imagist.training.networks.decoder import CaptionDecoder
 from imagist.training.networks.efficientnet_lite import EfficientNetLite
+from imagist.training.networks.naming import NamingDecoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Restored:
     """
 
     encoder: GridEncoder
-    decoder: AttentionDecoder
+    decoder: CaptionDecoder
 
 
 def restore(bundle: Bundle) -> Restored:
@@ -45,16 +48,29 @@ def restore(bundle: Bundle) -> Restored:
     found = weights(captioner, "begin.onnx") | weights(captioner, "step.onnx")
     found = {name.removeprefix("decoder."): weight for name, weight in found.items()}
     try:
-        words, embedding = found["embedding.weight"].shape
-        attention, hidden = found["keys.weight"].shape
-        channels = found["reduce.weight"].shape[1]
+        decoder = _decoder(captioner, found).eval()
     except KeyError as error:
         raise BundleError(f"no weights named {error}", item=str(captioner.path)) from error
-    decoder = AttentionDecoder(
-        words, channels, hidden_size=hidden, embedding_size=embedding, attention_size=attention
-    ).eval()
     _fill(decoder, found, captioner)
     return Restored(encoder, decoder)
+
+
+def _decoder(captioner: Folder, found: Mapping[str, Tensor]) -> CaptionDecoder:
+    """A decoder of the sizes of these weights."""
+    words, embedding = found["embedding.weight"].shape
+    channels = found["reduce.weight"].shape[1]
+    if captioner.kind == "naming":
+        layers, grid_layers = (
+            len({name.split(".")[1] for name in found if name.startswith(f"{part}.")})
+            for part in ("layers", "grid_layers")
+        )
+        keys = next(each for each in captioner.session("begin.onnx").get_outputs() if each.name == "cell_keys.0")
+        return NamingDecoder(
+            words, channels, classes=len(found["things.weight"]), cells=len(found["places"]), width=embedding,
+            layers=layers, grid_layers=grid_layers, heads=int(keys.shape[1]), max_length=len(found["times"]) - 2,
+        )  # fmt: skip
+    attention, hidden = found["keys.weight"].shape
+    return AttentionDecoder(words, channels, hidden_size=hidden, embedding_size=embedding, attention_size=attention)
 
 
 def weights(folder: Folder, file: str) -> dict[str, Tensor]:
