@@ -76,7 +76,7 @@ class Kind:
 
 
 KINDS = {
-    "embedded": Kind("attention", shipped, looks=True),
+    "embedded": Kind("naming", shipped, looks=True),
     "attention-sat": Kind("attention", partial(bundle, "attention-sat"), looks=True, writes=("de",)),
     "attention-tutorial": Kind("attention", partial(bundle, "attention-tutorial"), looks=True, writes=("de",)),
     "transformer": Kind("transformer", partial(bundle, "transformer"), looks=True, writes=("de",)),
