@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -37,7 +38,9 @@ TINY = [
     "encoder.image_size=64", "encoder.stages.steps=1", "encoder.stages.image_sizes=[32]", "encoder.whole.steps=2",
     "encoder.whole.image_sizes=[64]", "encoder.optimization.batch_size=2", "encoder.device=cpu",
     "captioner.backbone.image_size=64", "captioner.data.min_count=1",
-    "captioner.decoder.hidden_size=16", "captioner.decoder.embedding_size=16", "captioner.decoder.attention_size=8",
+    "captioner.decoder.width=16", "captioner.decoder.heads=2", "captioner.decoder.layers=1",
+    'captioner.data.unlabelled=[{sources=[{path="more.parquet"}], share=0.3, sure=0.0}]',
+    "captioner.data.sentences.framed=1", "captioner.data.sentences.exchanged=0", "captioner.backbone.views=2",
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
     "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
 ]  # fmt: skip
@@ -77,8 +80,11 @@ def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     encoder = settings.read(CONFIGS / "encoder.toml", DistillationRecipe)
     captioner = settings.read(CONFIGS / "captioner.toml", Recipe)
     labelled = settings.read(CONFIGS / "labelled.toml", LabelledSets)
-    assert len(encoder.data.train) == 2 + len(captioner.data.labelled) == 4
+    assert len(encoder.data.train) == 4
+    assert len(captioner.data.labelled) == len(captioner.data.unlabelled) == 1
     assert captioner.data.label_sentences is not None
+    assert captioner.data.class_names is not None
+    assert captioner.data.max_length == captioner.search.max_length
     assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
         *built_in("photos15").labels
     }
@@ -114,6 +120,9 @@ def data(tmp_path):
     labels = [*built_in("photos15").labels] * 3
     write("photos15", len(labels), 60, label=labels, split=["train"] * 30 + ["dev"] * 15)
     write("more", 4, 140)
+    (folder / "coco_sentences.txt").write_text("A dog lies on a sofa.\nA large boat in the water.\n", "utf-8")
+    rows = {"annotations": [{"caption": "A zebra stands in the grass."}]}
+    (folder / "coco_captions_val2017.json").write_text(json.dumps(rows), "utf-8")
     write("imagenet_dev", 3, 150, index=[0, 1, 999])
     others = ["goose", "tabby", "barn", "bee", "pizza", "monarch"]
     write("tiny_imagenet", len(others), 120, label=others, split=["train"] * len(others))

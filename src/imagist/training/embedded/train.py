@@ -39,7 +39,7 @@ from imagist.training.encoders.distillation.train import train as train_encoder
 from imagist.training.logs import begin_log
 
 TAXONOMIES = ("photos15", "sns4", "social12")
-DESCRIPTION = "EfficientNet-Lite0 layout distilled from random weights, soft-attention LSTM captions"
+DESCRIPTION = "EfficientNet-Lite0 layout distilled from random weights, captions that name what its classes recognise"
 STEPS = ("encoder", "captioner", "labelled")  # those with a recipe
 
 T = TypeVar("T")
