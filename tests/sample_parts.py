@@ -47,7 +47,7 @@ def pipeline():
 
 def captioners(folder):
     """``{name: several captioners}``."""
-    trained = {"attention": "attention-sat", "lstm": "lstm-merge", "transformer": "transformer"}
+    trained = {"attention": "attention-sat", "lstm": "lstm-merge", "naming": "naming", "transformer": "transformer"}
     trained["prefix-gpt2"] = "prefix-gpt2-bpe"
     made = {name: (lambda tiny=tiny: _trained(folder / tiny, tiny)) for name, tiny in trained.items()}
     for name, language in (("blip", ()), ("git", ()), ("blip2", ("opt",))):
@@ -260,7 +260,19 @@ KINDS = {
     "calibrations": calibrations,
     "matchers": matchers,
 }
-NEED_TORCH = {"attention", "blip", "blip2", "clip", "embedded", "git", "labelmap", "lstm", "matched", "network"}
+NEED_TORCH = {
+    "attention",
+    "blip",
+    "blip2",
+    "clip",
+    "embedded",
+    "git",
+    "labelmap",
+    "lstm",
+    "matched",
+    "naming",
+    "network",
+}
 NEED_TORCH |= {"open_clip", "prefix-gpt2", "transformer"}
 
 

@@ -34,6 +34,7 @@ DECODERS = {
         "value_size": 24,
     },
     "transformer": {"kind": "transformer", "width": 24, "layers": 2, "heads": 3},
+    "naming": {"kind": "naming", "width": 24, "layers": 2, "heads": 3, "classes": 11, "recognised": 4},
     "lstm-inject": {"kind": "lstm", "preset": "inject", **_RECURRENT},
     "lstm-merge": {"kind": "lstm", "preset": "merge", **_RECURRENT},
     "prefix-gpt2": {"kind": "prefix-gpt2", "prefix_length": 4, "language_model": _SMALL_GPT2},

@@ -79,6 +79,7 @@ KINDS = {
     "embedded": Kind("naming", shipped, looks=True),
     "attention-sat": Kind("attention", partial(bundle, "attention-sat"), looks=True, writes=("de",)),
     "attention-tutorial": Kind("attention", partial(bundle, "attention-tutorial"), looks=True, writes=("de",)),
+    "naming": Kind("naming", partial(bundle, "naming"), looks=True, writes=("de",)),
     "transformer": Kind("transformer", partial(bundle, "transformer"), looks=True, writes=("de",)),
     "lstm-inject": Kind("lstm", partial(bundle, "lstm-inject"), writes=("de",)),
     "lstm-merge": Kind("lstm", partial(bundle, "lstm-merge"), writes=("de",)),
