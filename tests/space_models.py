@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imagist.bundle import SHIPPED, copy_part, npz, open_bundle, write_bundle, write_part
+from imagist.bundle import SHIPPED, copy_part, npz, open_bundle, open_folder, write_bundle, write_part
 
 SPACE = "squares@224"
 NAMES = ("embedded", "lite")
@@ -32,3 +32,25 @@ def _encoder(part, number):
     head = npz(weight=weight.astype(np.float16), bias=bias.astype(np.float32))
     files = {"encoder__onnx": part.read("encoder.onnx"), "classes__npz": head}
     return lambda path: write_part(path, "onnx", {"name": NAMES[number], "space": SPACE}, None, **files)
+
+
+def bound(folder):
+    """Writes the shipped model with parts that work with its own encoder alone, which has no classes; returns it."""
+    shipped = open_bundle(SHIPPED / "embedded")
+    plain_encoder(folder / "encoder")
+    version = open_folder(folder / "encoder").version
+    writers = {part: copy_part(shipped.part(part)) for part in ("text_classifier", "fusion", "calibration")}
+    writers |= {part: _bound_to(shipped.part(part), version) for part in ("captioner", "image_classifier")}
+    writers["encoder"] = copy_part(open_folder(folder / "encoder"))
+    return write_bundle(folder / "bound", {"name": "bound", "description": "one encoder"}, writers)
+
+
+def plain_encoder(folder):
+    """Writes the shipped encoder without space and classes."""
+    write_part(folder, "onnx", encoder__onnx=open_bundle(SHIPPED / "embedded").encoder.read("encoder.onnx"))
+
+
+def _bound_to(part, version):
+    card = {key: value for key, value in part.card.items() if key not in ("kind", "space", "files")}
+    files = {name.replace(".", "__"): part.read(name) for name in part.files}
+    return lambda path: write_part(path, part.kind, {"encoder": version, **card}, None, **files)

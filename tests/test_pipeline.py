@@ -228,7 +228,7 @@ def test_settings_that_cannot_be(settings, expected):
     assert str(caught.value)
 
 
-PARTS = ["captioner", "text_classifier", "image_classifier", "fusion", "calibration", "encoder"]
+PARTS = ["captioner", "text_classifier", "image_classifier", "fusion", "calibration"]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -260,10 +260,11 @@ def test_one_model_with_either_encoder(tmp_path, photos, name):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
-def test_a_model_that_works_with_one_encoder_refuses_another():
-    assert load(encoder="embedded", threads=1).id == load(threads=1).id
+def test_a_model_that_works_with_one_encoder_refuses_another(tmp_path):
+    model = space_models.bound(tmp_path).path
+    assert load(model, encoder="embedded", threads=1).id == load(model, threads=1).id
     with pytest.raises(UsageError, match="'embedded' alone"):
-        load(encoder="lite", threads=1)
+        load(model, encoder="lite", threads=1)
 
 
 def test_every_setting_makes_an_id_of_its_own(tmp_path):

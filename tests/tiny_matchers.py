@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 
-from imagist.bundle import write_part
+from imagist.bundle import SHIPPED, open_folder, write_part
 from imagist.matching.wordpiece import WordPieces
 
 PIECES = ["[PAD]", "[UNK]", "a", "photo", "picture", "of", "the", "cat", "dog", "car", "bus", "white", "man", "in"]
 PIECES += ["red", "street", "##s", "##ing", ".", ",", *"bcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghij")]
 CHANNELS, CLASSES, WIDTH, MAX_TOKENS = 1280, 1000, 16, 12
-ENCODER = "221269cd"  # of the model that ships
+ENCODER = open_folder(SHIPPED / "embedded" / "encoder").version
 
 
 def embedded(folder, seed=0, *, classes=False, encoder=ENCODER, files=None, **card):

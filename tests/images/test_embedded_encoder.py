@@ -17,7 +17,7 @@ from imagist.records import Photo
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(str(SHIPPED / "encoders" / "embedded"), PartOptions())
+    return load(str(SHIPPED / "embedded" / "encoder"), PartOptions())
 
 
 def test_it_is_of_the_space_of_lite(encoder):

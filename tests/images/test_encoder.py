@@ -196,9 +196,10 @@ def test_a_classifier_that_is_bound_to_an_encoder_draws_the_captioner_to_it(own)
     assert served(own, encoders=pool) is bound
 
 
-def test_a_bound_part_refuses_another_encoder():
-    part = SHIPPED / "embedded"
-    assert served(part, encoder="embedded").id == SHIPPED_ENCODER.version
+def test_a_bound_part_refuses_another_encoder(tmp_path):
+    model = space_models.bound(tmp_path)
+    part = model.path
+    assert served(part, encoder="embedded").id == model.encoder.version
     with pytest.raises(UsageError, match="'embedded' alone, not with 'lite'"):
         served(part, encoder="lite")
 
@@ -255,7 +256,9 @@ def test_the_classes_of_several_views_are_their_mean(model):
     np.testing.assert_allclose(encoder.classes([grid])[0], encoder.classes([*grid]).mean(0), atol=1e-6)
 
 
-def test_an_encoder_without_classes_says_so(encoder):
+def test_an_encoder_without_classes_says_so(tmp_path):
+    space_models.plain_encoder(tmp_path / "plain")
+    encoder = Encoder(open_folder(tmp_path / "plain"))
     assert not encoder.has_classes
     with pytest.raises(UsageError, match="embedded: has no classes"):
         encoder.classes([])

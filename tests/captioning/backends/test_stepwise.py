@@ -56,7 +56,7 @@ def test_the_id_names_the_model_and_every_setting():
     ]
     assert len({captioner.id for captioner in captioners}) == len(captioners)
     (name,) = {captioner.id.partition("(")[0] for captioner in captioners}
-    assert re.fullmatch("attention-[0-9a-f]{8}", name)
+    assert re.fullmatch("naming-[0-9a-f]{8}", name)
     assert make().id == make().id == make(language="en").id == make(threads=2).id
 
 
@@ -68,7 +68,7 @@ def test_the_id_names_the_encoder_that_serves_a_space(tmp_path, photos):
     assert len({captioner.id for captioner in captioners}) == 2
     captioners[0].save(tmp_path / "model" / "captioner")
     assert make(model=model / "captioner", encoder="embedded").id == captioners[0].id
-    assert "encoder=" not in make().id  # its card names the encoder
+    assert "encoder=" not in make(model=space_models.bound(tmp_path).path).id  # its card names the encoder
     assert (
         card_threads(open_part(model / "captioner", "captioner"), 8)
         == card_threads(open_part("embedded", "captioner"), 8)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import sample_parts
+import space_models
 from imagist.arrays import unit
 from imagist.bundle import SHIPPED, open_folder
 from imagist.errors import BundleError, BundleTampered, SettingError
@@ -56,8 +57,9 @@ def test_a_network_over_classes_needs_an_encoder_that_has_them(tmp_path, photos)
     import tiny_matchers
 
     folder = tiny_matchers.embedded(tmp_path / "matcher", classes=True)
+    space_models.plain_encoder(tmp_path / "plain")
     with pytest.raises(BundleError, match="class head"):
-        EmbeddedMatcher(open_folder(folder), encoder()).images(photos[:1])
+        EmbeddedMatcher(open_folder(folder), Encoder(open_folder(tmp_path / "plain"))).images(photos[:1])
 
 
 def test_the_id_changes_with_the_encoder_s_views_and_the_card(tmp_path):
