@@ -22,6 +22,7 @@ from imagist.training.captioners.cross_entropy import caption_loss, corpora_loss
 from imagist.training.captioners.recipe import CorpusWeights, Data, TextCorpus
 from imagist.training.captioners.self_critical import train_self_critical
 from imagist.training.captioners.texts import class_probabilities, read_sentences, read_texts
+from imagist.training.captioners.vocabulary import build_vocabulary
 
 pytestmark = pytest.mark.torch
 
@@ -59,6 +60,13 @@ def test_a_batch_repeats_for_its_step_and_differs_by_step(tiny):
     for row, ids in zip(rows, words[:, 0], strict=True):
         said = tiny.vocabulary.decode(ids[1:])
         assert any(row[list(each.classes)].min() > 0 for each in TEXTS.sentences if each.text == said)
+
+
+def test_sentences_with_words_that_the_vocabulary_lacks_are_left_out():
+    vocabulary = build_vocabulary(["a photo of a bee"], ["en"], 1)
+    assert [each.classes for each in TEXTS.known_to(vocabulary).sentences] == [(2,)]
+    with pytest.raises(DataError, match="the vocabulary has all words of no sentence"):
+        TEXTS.known_to(build_vocabulary(["dog"], ["en"], 1))
 
 
 def test_a_batch_has_every_kind_of_corpus_with_its_size(tiny, tmp_path):

@@ -6,7 +6,7 @@ Shapes: N sentences of a batch, C classes, T words.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,20 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.sentences)
+
+    def known_to(self, vocabulary: Vocabulary) -> Texts:
+        """Those sentences of which a vocabulary has every word.
+
+        Raises:
+            DataError: There are none.
+        """
+        known = {*vocabulary.lines}
+        kept = [each for each in self.sentences if known.issuperset(each.text.split())]
+        if not kept:
+            raise DataError(
+                "the vocabulary has all words of no sentence", item="data.sentences", remedy="lower min_count"
+            )
+        return replace(self, sentences=kept)
 
     def sample(self, size: int, vocabulary: Vocabulary, max_length: int, step: int, seed: int) -> tuple[Tensor, Tensor]:
         """The batch of a step: class probabilities float32 ``[N, C]``, and words int64 ``[N, 1, T]`` with the start.

@@ -28,6 +28,7 @@ from imagist.images.views import square
 from imagist.metrics.captions import bleu_of_rows, bleu_rows, rouge_l_items
 from imagist.metrics.cider import CiderD
 from imagist.metrics.significance import Interval, bootstrap_interval, mean_interval
+from imagist.training.captioners.class_sentences import NamesOfClasses
 from imagist.training.captioners.concepts import Reranker, train_concepts
 from imagist.training.captioners.context import LogMetrics, TrainingContext, ignore_metrics
 from imagist.training.captioners.corpora import Encoding, corpus_of, grid_shape, named_corpora, open_encoding
@@ -116,6 +117,7 @@ def train(
     texts = read_texts(recipe.data, data, recipe.seed)
 
     vocabulary, decoder = build_decoder(recipe, [corpus, *named], texts, encoding)
+    texts = texts.known_to(vocabulary) if texts else None
     model = CaptionModel(encoder if recipe.backbone.finetune else nn.Identity(), decoder).to(accelerator.device)
     evaluator = CaptionEvaluator(dev, vocabulary, _search_in_training(recipe))
     context = TrainingContext(
@@ -198,7 +200,8 @@ def vocabulary_of(data: Data, corpora: Sequence[Corpus], texts: Texts | None) ->
     captions = (text for corpus in corpora for captions in corpus.captions for _, text in captions)
     always = [text for each in corpora if each.label_sentences for text in each.label_sentences.all(each.labels)]
     if texts is not None and data.class_names is not None:
-        always += [name for names in data.class_names.all_names for name in names]
+        names = data.class_names
+        always += NamesOfClasses(names).all([*map(str, range(len(names))), *names.groups])
     further, least = (texts.words, data.sentences.min_count) if texts and data.sentences else ((), 1)
     return build_vocabulary(captions, (data.language, *data.languages), data.min_count, always, further, least)
 
