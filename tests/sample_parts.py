@@ -40,7 +40,7 @@ DECODING = Decoding(2, max_length=6)
 
 def pipeline():
     """One of the captioner that ships and small parts, into which others are put."""
-    captioner = load(threads=1).captioner
+    captioner = load(threads=1, encoder="embedded").captioner
     image = linear_over(captioner.encoder, 1)
     return Pipeline(captioner, text_classifier(1), image, identity(LABELS), ScoreFusion(0.25))
 

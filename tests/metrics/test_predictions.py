@@ -94,7 +94,7 @@ def test_what_a_captioner_writes_is_read_and_its_failures_are_named_together(tmp
     [
         ("p.csv", "source,label\na,b\n", "no column of captions; it has source, label"),
         ("p.json", "{", "not JSON"),
-        ("p.json", "[1, 2]", "row that cannot be read: row 1 is int"),
+        ("p.json", "[1, 2]", "row 0 is int, not a JSON object"),
         ("p.json", "[]", "no column of captions"),
         ("p.json", '[{"image_id": 1, "caption": ["a"]}, {"image_id": 2}]', "2: caption holds nothing"),
         ("p.jsonl", '{"image": "a", "caption": null}\n', "a: caption holds nothing"),

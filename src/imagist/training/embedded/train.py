@@ -25,7 +25,7 @@ from imagist import settings
 from imagist.bundle import CARD, MODEL_CARD, SHIPPED, open_bundle
 from imagist.captioning.loading import card_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
-from imagist.errors import ImagistError, UsageError
+from imagist.errors import ImagistError, UnknownName, UsageError
 from imagist.images.encoder import EMBEDDED, LITE, Encoders, encoder_of
 from imagist.storage import write_json, write_text
 from imagist.training.captioners.recipe import Recipe
@@ -100,7 +100,11 @@ class Embedded:
         part, read = model.part("captioner"), []
         for name in (EMBEDDED, LITE):
             options = CaptionOptions(card_decoding(part), encoders=Encoders(), encoder=name)
-            captions, encoder = open_captioner(captioner, options), encoder_of(part, options)
+            try:
+                encoder = encoder_of(part, options)
+            except UnknownName:  # the space has no other encoder
+                continue
+            captions = open_captioner(captioner, options)
             read.append([read_examples(table, split, captions, encoder) for split in ("train", "dev")])
         train, dev = map(joined, zip(*read, strict=True))
         classifiers = fit_classifiers(train, dev, TAXONOMIES)
