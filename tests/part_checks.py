@@ -66,7 +66,7 @@ def check_part(kinds, name, part, pipeline, photos, folder):
     assert open_alone(kinds, again.part(FOLDERS[kinds])).id == part.id
 
     bundle.path.rename(folder / "moved")
-    loaded = imagist.load(folder / "moved", threads=1)
+    loaded = imagist.load(folder / "moved", threads=1, encoder="embedded")
     assert loaded.id == own.id
     assert_same(loaded.predict(photos), expected)
 
