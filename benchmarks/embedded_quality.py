@@ -1,6 +1,7 @@
 """Quality of a bundle: captions on Flickr8k, classes on photos15, with 95% intervals.
 
 python benchmarks/embedded_quality.py --data FOLDER            # dev, into benchmarks/results/embedded_quality.md
+python benchmarks/embedded_quality.py --encoder embedded       # without lite
 python benchmarks/embedded_quality.py --captions test.parquet --classes photos15-test.parquet --split test --print
 """
 
@@ -16,6 +17,7 @@ from imagist.training.embedded.measure import captions, classes
 from imagist.training.embedded.model_card import caption_table, class_table
 
 RESULT = Path(__file__).parent / "results" / "embedded_quality.md"
+ENCODERS = ("embedded", "lite")
 TAXONOMIES = ("photos15", "sns4", "social12")
 
 
@@ -26,6 +28,7 @@ def main() -> None:
     parser.add_argument("--classes", type=Path, help="Parquet with `label`; photos15.parquet by default")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--model", default="embedded")
+    parser.add_argument("--encoder", action="append", help="embedded or lite; by default both")
     parser.add_argument("--beam", type=int, default=3)
     parser.add_argument("--print", action="store_true", help="print only, write no result")
     args = parser.parse_args()
@@ -34,25 +37,23 @@ def main() -> None:
     said = args.captions or args.data / "flickr8k" / "dev.parquet"
     seen = args.classes or args.data / "photos15.parquet"
     bundle = open_bundle(args.model)
-    words = {k: vars(v) for k, v in captions(load(args.model, beam=args.beam), [said], args.split).items()}
-    found = {name: classes(load(args.model, taxonomy=name, beam=args.beam), [seen], args.split) for name in TAXONOMIES}
-    tables = {name: {k: v if k in ("ece", "photos") else vars(v) for k, v in of.items()} for name, of in found.items()}
-    text = "\n".join(
-        [
-            f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
-            "",
-            "`python benchmarks/embedded_quality.py`; x 100, with 95% intervals (bootstrap over images, Wilson).",
-            "Weights, temperatures, penalties and epochs were chosen on dev. See the model card for what the sets are.",
-            "",
-            caption_table(words),
-            "",
-            class_table(tables),
-            "",
-        ]
-    )
-    print(text)
+    text = [
+        f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
+        "",
+        "`python benchmarks/embedded_quality.py`; x 100, with 95% intervals (bootstrap over images, Wilson).",
+        "Weights, temperatures, penalties and epochs were chosen on dev. See the model card for what the sets are.",
+        "",
+    ]
+    for encoder in args.encoder or ENCODERS:
+        settings = {"beam": args.beam, "encoder": encoder}
+        words = {k: vars(v) for k, v in captions(load(args.model, **settings), [said], args.split).items()}
+        found = {n: classes(load(args.model, taxonomy=n, **settings), [seen], args.split) for n in TAXONOMIES}
+        tables = {n: {k: v if k in ("ece", "photos") else vars(v) for k, v in of.items()} for n, of in found.items()}
+        text += [f"## Encoder `{encoder}`", "", caption_table(words), "", class_table(tables), ""]
+    result = "\n".join(text)
+    print(result)
     if not args.print:
-        RESULT.write_text(text, "utf-8")
+        RESULT.write_text(result, "utf-8")
 
 
 if __name__ == "__main__":
