@@ -6,30 +6,26 @@ Shapes: N photos; P texts; D width of the embeddings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from imagist.arrays import Array, unit
-from imagist.bundle.checkpoints import Checkpoint, quiet, torch_threads
+from imagist.bundle.checkpoints import Checkpoint
 from imagist.bundle.checkpoints import load as load_checkpoint
 from imagist.errors import UsageError
 from imagist.matching.background import Background
-from imagist.matching.long_texts import check_long_texts, embed_texts
-from imagist.matching.published import read_matcher, write_matcher
+from imagist.matching.published import PublishedMatcher, read_matcher
 from imagist.matching.zero_shot import ZeroShot
 from imagist.protocols import PartOptions
 from imagist.records import Photo
 
 KIND = "clip"
-_AT_ONCE = 32  # texts, or photos, in one run of a network
 
 
-class ClipMatcher:
+class ClipMatcher(PublishedMatcher):
     """Implements `imagist.protocols.Matcher` over a checkpoint with ``get_image_features`` and ``get_text_features``.
 
     Args:
@@ -43,7 +39,7 @@ class ClipMatcher:
         UsageError: The model embeds no images and texts, or no such way to read long texts.
     """
 
-    concurrent = False  # torch already uses every core
+    kind = KIND
 
     def __init__(
         self,
@@ -60,62 +56,29 @@ class ClipMatcher:
                 item=model,
                 remedy="choose a model such as CLIP or SigLIP",
             )
-        self.model, self.zero_shot, self.background = model, zero_shot or ZeroShot(), background
+        super().__init__(model, options, zero_shot, background)
         self.id = f"{checkpoint.name}/{KIND}"
         self.scale = float(network.logit_scale.detach().exp())
-        self._checkpoint, self._threads = checkpoint, options.threads
-        self._long_texts = check_long_texts(options.long_texts)
+        self._checkpoint = checkpoint
         self._siglip = str(network.config.model_type).startswith("siglip")
         self.max_tokens = _limit(network.config, checkpoint.tokenizer)
 
-    def images(self, photos: Sequence[Photo]) -> Array:
-        """float32 ``[N, D]``, rows of length 1."""
-        rows = [np.zeros((0, self._width), np.float32)]
-        with torch_threads(self._threads), torch.inference_mode(), quiet():
-            for start in range(0, len(photos), _AT_ONCE):
-                pixels = self._pixels(photos[start : start + _AT_ONCE])
-                rows.append(_embeddings(self._checkpoint.model.get_image_features(**pixels)))
-        return np.concatenate(rows)
-
     def texts(self, texts: Sequence[str]) -> Array:
-        """float32 ``[M, D]``, rows of length 1.
-
-        Raises:
-            UsageError: A text has more tokens than the model reads, and long texts are to be refused.
-        """
-        if not texts:
-            return np.zeros((0, self._width), np.float32)
-        given = [text.lower() for text in texts] if self._siglip else texts  # as SigLIP was trained
-        with torch_threads(self._threads), torch.inference_mode(), quiet():
-            return embed_texts(given, self._read, self.token_count, self.max_tokens, self._long_texts)
-
-    def save(self, folder: Path) -> None:
-        """Writes a card that names the checkpoint, which is not copied.
-
-        Raises:
-            OutputError: The folder cannot be written to.
-        """
-        write_matcher(folder, KIND, self.model, self.zero_shot, self.background)
-
-    @property
-    def _width(self) -> int:
-        with torch.inference_mode():
-            return int(self._read([""]).shape[1])
+        """As `PublishedMatcher.texts`; SigLIP reads lower case, as it was trained."""
+        return super().texts([text.lower() for text in texts] if self._siglip else texts)
 
     def token_count(self, text: str) -> int:
         """The number of tokens of a text, those that it begins and ends with included."""
         return len(self._checkpoint.tokenizer(text)["input_ids"])
 
-    def _read(self, texts: Sequence[str]) -> Array:
-        """Texts within the limit to ``[P, D]``."""
+    def _see(self, photos: Sequence[Photo]) -> Array:
+        return _embeddings(self._checkpoint.model.get_image_features(**self._pixels(photos)))
+
+    def _read(self, texts: list[str]) -> Array:
         padding = {"padding": "max_length", "max_length": self.max_tokens} if self._siglip else {"padding": True}
-        rows = []
-        for start in range(0, len(texts), _AT_ONCE):
-            some = list(texts[start : start + _AT_ONCE])
-            tokens = self._checkpoint.tokenizer(some, return_tensors="pt", **padding)
-            given = {name: tensor.to(self._checkpoint.model.device) for name, tensor in tokens.items()}
-            rows.append(_embeddings(self._checkpoint.model.get_text_features(**given)))
-        return np.concatenate(rows)
+        tokens = self._checkpoint.tokenizer(texts, return_tensors="pt", **padding)
+        given = {name: tensor.to(self._checkpoint.model.device) for name, tensor in tokens.items()}
+        return _embeddings(self._checkpoint.model.get_text_features(**given))
 
     def _pixels(self, photos: Sequence[Photo]) -> dict[str, Tensor]:
         """What the network takes of photos, one photo at a time, as their sizes differ."""

@@ -13,15 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from imagist.arrays import Array, unit
 from imagist.bundle import fingerprint
 from imagist.errors import BundleError, BundleNotFound, MissingExtra
 from imagist.matching.background import Background
-from imagist.matching.long_texts import check_long_texts, embed_texts
-from imagist.matching.published import read_matcher, write_matcher
 from imagist.matching.zero_shot import ZeroShot
 from imagist.protocols import PartOptions
 from imagist.records import Photo
@@ -29,7 +26,8 @@ from imagist.records import Photo
 try:
     import torch
 
-    from imagist.bundle.checkpoints import device_of, quiet, torch_threads, without_waiting
+    from imagist.bundle.checkpoints import device_of, quiet, without_waiting
+    from imagist.matching.published import PublishedMatcher, read_matcher
 
     library: Any = import_module("open_clip")
 except ImportError as _error:
@@ -40,10 +38,9 @@ except ImportError as _error:
     ) from _error
 
 KIND = "open_clip"
-_AT_ONCE = 32  # texts, or photos, in one run of a network
 
 
-class OpenClipMatcher:
+class OpenClipMatcher(PublishedMatcher):
     """Implements `imagist.protocols.Matcher`.
 
     Args:
@@ -60,7 +57,7 @@ class OpenClipMatcher:
         SettingError: No such way to read long texts.
     """
 
-    concurrent = False  # torch already uses every core
+    kind = KIND
 
     def __init__(
         self,
@@ -73,11 +70,10 @@ class OpenClipMatcher:
         zero_shot: ZeroShot | None = None,
         background: Background | None = None,
     ) -> None:
-        self.model, self.zero_shot, self.background = model, zero_shot or ZeroShot(), background
+        super().__init__(model, options, zero_shot, background)
         self.scale = float(network.logit_scale.detach().exp())
         self._network, self._transform, self._tokenizer = network, transform, tokenizer
-        self._device, self._threads = next(network.parameters()).device, options.threads
-        self._long_texts = check_long_texts(options.long_texts)
+        self._device = next(network.parameters()).device
         self.max_tokens = int(tokenizer.context_length or network.context_length)
         if not (hasattr(tokenizer, "tokenizer") or hasattr(tokenizer, "encode")):
             raise BundleError("its tokenizer does not tell how many tokens a text has", item=model)
@@ -88,38 +84,6 @@ class OpenClipMatcher:
         weights = (weight.float().cpu().numpy() for weight in self._network.state_dict().values())
         return f"{Path(self.model).name}-{fingerprint(*weights)}/{KIND}"
 
-    def images(self, photos: Sequence[Photo]) -> Array:
-        """float32 ``[N, D]``, rows of length 1."""
-        rows = [np.zeros((0, self._width), np.float32)]
-        with torch_threads(self._threads), torch.inference_mode():
-            for start in range(0, len(photos), _AT_ONCE):
-                some = [self._transform(Image.fromarray(each.pixels)) for each in photos[start : start + _AT_ONCE]]
-                rows.append(_unit(self._network.encode_image(torch.stack(some).to(self._device))))
-        return np.concatenate(rows)
-
-    def texts(self, texts: Sequence[str]) -> Array:
-        """float32 ``[M, D]``, rows of length 1.
-
-        Raises:
-            UsageError: A text has more tokens than the model reads, and long texts are to be refused.
-        """
-        if not texts:
-            return np.zeros((0, self._width), np.float32)
-        with torch_threads(self._threads), torch.inference_mode():
-            return embed_texts(texts, self._read, self.token_count, self.max_tokens, self._long_texts)
-
-    def save(self, folder: Path) -> None:
-        """Writes a card that names the model, which is not copied.
-
-        Raises:
-            OutputError: The folder cannot be written to.
-        """
-        write_matcher(folder, KIND, self.model, self.zero_shot, self.background)
-
-    @cached_property
-    def _width(self) -> int:
-        return int(self.texts([""]).shape[1])
-
     def token_count(self, text: str) -> int:
         """The number of tokens of a text, those that it begins and ends with included."""
         tokenizer = self._tokenizer
@@ -127,12 +91,12 @@ class OpenClipMatcher:
             return len(tokenizer.tokenizer(tokenizer.clean_fn(text))["input_ids"])
         return len(tokenizer.encode(text)) + 2  # the first and the last token of every text
 
-    def _read(self, texts: Sequence[str]) -> Array:
-        """Texts within the limit to ``[P, D]``."""
-        batches = [list(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
-        return np.concatenate(
-            [_unit(self._network.encode_text(self._tokenizer(some).to(self._device))) for some in batches]
-        )
+    def _see(self, photos: Sequence[Photo]) -> Array:
+        pixels = torch.stack([self._transform(Image.fromarray(photo.pixels)) for photo in photos])
+        return _unit(self._network.encode_image(pixels.to(self._device)))
+
+    def _read(self, texts: list[str]) -> Array:
+        return _unit(self._network.encode_text(self._tokenizer(texts).to(self._device)))
 
 
 def _unit(features: Any) -> Array:
