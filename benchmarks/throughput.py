@@ -64,20 +64,14 @@ def fresh(photos: list[Photo]) -> list[Photo]:
     return [Photo(photo.pixels, photo.source) for photo in photos]
 
 
+def command(tables: list[Path], out: Path, *extra: str) -> list[str]:
+    """``imagist classify`` over tables, which replaces its output."""
+    settings = ["--out", str(out), "--overwrite", "--quiet", *extra]
+    return [sys.executable, "-m", "imagist", "classify", *map(str, tables), *settings]
+
+
 def classify(table: Path, out: Path, *extra: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "imagist",
-        "classify",
-        str(table),
-        "--out",
-        str(out),
-        "--overwrite",
-        "--quiet",
-        *extra,
-    ]
-    subprocess.run(command, check=True)
+    subprocess.run(command([table], out, *extra), check=True)
 
 
 def plain_loop(table: Path, number: int) -> int:
@@ -92,8 +86,8 @@ def plain_loop(table: Path, number: int) -> int:
     def loop() -> int:
         for row in encoded:
             with torch.no_grad():
-                image = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
-                grid = networks.encoder(torch.from_numpy(np.array(image))[None])
+                pixels = Image.open(io.BytesIO(row["bytes"])).convert("RGB").resize((SIDE, SIDE))
+                grid = networks.encoder(torch.from_numpy(np.array(pixels))[None])
                 softmax(grid.numpy().mean(1) @ image.matrix + image.bias)
                 memory, first = networks.decoder.begin(grid)
                 state, word, said = beams_of(first, 1), START, []
@@ -118,18 +112,9 @@ def peak_memory(table: Path, times: int, folder: Path) -> float:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     )
     out = folder / f"{times}.csv"
-    command = [
-        sys.executable,
-        "-m",
-        "imagist",
-        "classify",
-        *[str(table)] * times,
-        "--out",
-        str(out),
-        "--overwrite",
-        "--quiet",
-    ]
-    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command([table] * times, out)], check=True, capture_output=True, text=True
+    )
     return int(done.stdout.split()[-1]) / 1024
 
 
