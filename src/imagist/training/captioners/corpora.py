@@ -59,19 +59,20 @@ class Encoding:
 
         Args:
             images: N of them.
-            views: V; with one, the whole images as the first encoder sees them.
+            views: V.
         """
-        made = self._views(views)
-        if self.backbone.finetune:
-            return Images(images, made)
-        every = [Grids(cached_grids(encoder, images, made, self.cache, self.device)) for encoder in self.encoders]
-        return every[0] if len(every) == 1 else AnyOf(every)
+        return self._features(images, views, self.encoders)
 
     def whole(self, images: Sequence[ImageSource]) -> Features:
         """The whole images alone, as the first encoder sees them."""
+        return self._features(images, 1, self.encoders[:1])
+
+    def _features(self, images: Sequence[ImageSource], views: int, encoders: Sequence[GridEncoder]) -> Features:
+        made = self._views(views)
         if self.backbone.finetune:
-            return Images(images, self._views(1))
-        return Grids(cached_grids(self.encoders[0], images, self._views(1), self.cache, self.device))
+            return Images(images, made)
+        every = [Grids(cached_grids(encoder, images, made, self.cache, self.device)) for encoder in encoders]
+        return every[0] if len(every) == 1 else AnyOf(every)
 
     def _views(self, number: int) -> Views:
         config = self.backbone
