@@ -101,6 +101,20 @@ def test_text_classifiers_alone_are_a_study(mini, monkeypatch, capsys):
     assert sorted(row for trial in found[0].trials for row in trial.fold.test) == list(range(8))
 
 
+def test_a_model_that_is_there_is_replaced_only_when_asked(mini, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr("imagist.study.run.run", lambda study, paths, *, allow_leakage: ran.append(study))
+    model = mini / "model"
+    model.mkdir()
+    (model / "card.toml").write_text("")
+    study = ["study", "mini.toml", "--data", "data"]
+    assert main([*study, "--save", "model"]) == 2
+    assert capsys.readouterr().err == "imagist: model: holds a model (name another folder, or --overwrite)\n"
+    assert not ran
+    assert main([*study, "--overwrite"]) == 2
+    assert "--save" in capsys.readouterr().err
+
+
 def test_without_a_data_folder_it_says_how_to_name_it(mini, capsys):
     assert "IMAGIST_DATA" in refused(capsys, data=None)
 

@@ -22,6 +22,7 @@ def configure(parser: Parser) -> None:
         "--save", type=Path, metavar="MODEL", help="write the most accurate system, or --system, as a model folder"
     )
     parser.add_argument("--system", metavar="NAME", help="the system to save, by its name in the report")
+    parser.add_argument("--overwrite", action="store_true", help="let --save replace a model that is already there")
     parser.add_argument(
         "--allow-leakage",
         action="store_true",
@@ -38,10 +39,12 @@ def run(args: argparse.Namespace) -> int:
     data = data_folder(args)
     if args.system and not args.save:
         raise UsageError("--system names what --save writes", remedy="name a folder with --save")
+    if args.overwrite and not args.save:
+        raise UsageError("--overwrite replaces what --save writes", remedy="name a folder with --save")
     if args.save:
         from imagist.bundle import check_target
 
-        check_target(args.save)
+        check_target(args.save, overwrite=args.overwrite)
     try:
         from imagist.report.study.publish import publish
         from imagist.study.captions import Paths
