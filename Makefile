@@ -8,6 +8,7 @@ LATEST ?= .venv-latest
 BIN := $(VENV)/bin
 IMAGES ?=
 STUDY ?= best
+PORT ?= 8000
 # The tests keep every core busy with a process of its own; more threads in each would only wait for each other.
 # A process takes tests in their order, and from another only when it has none left: what tests of a file share is made once.
 test test-latest: export OMP_NUM_THREADS ?= 1
@@ -18,7 +19,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 DEV := $(VENV)/.dev,torch,minilm,open_clip.stamp
 
-.PHONY: help install demo test test-latest lock check format bench docs study train-embedded dist clean
+.PHONY: help install demo serve test test-latest lock check format bench docs study train-embedded dist clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -33,6 +34,9 @@ install: $(VENV)/.base.stamp ## install the base package into .venv
 
 demo: $(VENV)/.demo.stamp ## classify sample images, or IMAGES=folder, and write demo/report.html
 	$(BIN)/imagist demo --out demo $(if $(IMAGES),--images '$(IMAGES)')
+
+serve: $(VENV)/.serve,demo.stamp ## serve the API and the page at http://127.0.0.1:PORT (8000)
+	$(BIN)/imagist serve --port $(PORT)
 
 test: $(DEV) ## run every test that this machine can run
 	$(BIN)/python $(PYTEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,11 @@ def test_there_is_something_to_check():
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_does_what_it_says(desk, line, capsys):
+def test_a_command_does_what_it_says(desk, line, capsys, monkeypatch):
     words = shlex.split(line)[1:]
+    if words[0] == "serve":  # up to where it would serve until it is stopped
+        pytest.importorskip("fastapi", reason="needs the extra serve")
+        monkeypatch.setattr("imagist.serving.server.serve", lambda *_, **__: sys.stdout.write("serving"))
     if "models/mine" in words and words[0] != "fit":
         assert main(["fit", "labelled", "--out", "models/mine", "--quiet"]) == 0
         capsys.readouterr()

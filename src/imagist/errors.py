@@ -5,6 +5,7 @@ ImagistError
 │   ├── SourceNotFound       no such file, or the row names nothing
 │   ├── FetchFailed          an http(s) address did not deliver
 │   ├── ModelFailed          the image was decoded, but the model raised on it
+│   ├── DeadlinePassed       a service did not get to it in time
 │   └── ImageError         the bytes were read but give no image
 │       ├── EmptyFile        zero bytes
 │       ├── ImageTooLarge  over the limit on bytes or megapixels
@@ -74,6 +75,10 @@ class FetchFailed(ItemError):
 
 class ModelFailed(ItemError):
     """The image was decoded, but the model raised on it."""
+
+
+class DeadlinePassed(ItemError):
+    """A service did not get to it in time."""
 
 
 class ImageError(ItemError):

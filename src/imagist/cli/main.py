@@ -29,6 +29,8 @@ COMMANDS = {
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
     "train": ("imagist.cli.train", "train a captioner or an encoder from a recipe"),
     "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
+    "serve": ("imagist.cli.serve", "serve images over HTTP: an API, and a page to try it"),
+    "keys": ("imagist.cli.keys", "make, list and revoke API keys of a service"),
     "models": ("imagist.cli.models", "list installed models, and show their cards"),
 }
 """Each command: its module, with ``configure(parser)`` and ``run(args) -> int``, and a summary."""

@@ -41,7 +41,12 @@ _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5
 
 
 def fetch(
-    url: str, limits: DecodeLimits = DEFAULT_LIMITS, timeout_s: float = 10.0, *, deadline_s: float = 30.0
+    url: str,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    timeout_s: float = 10.0,
+    *,
+    deadline_s: float = 30.0,
+    public_only: bool = False,
 ) -> bytes:
     """Downloads one image.
 
@@ -52,6 +57,7 @@ def fetch(
         timeout_s: Longest wait for the connection and for each read, in seconds.
         deadline_s: Longest time in all, redirects and retries included, in seconds. Only the look-up of the host's
             name, which cannot be interrupted, is not bounded by it.
+        public_only: Whether hosts in private networks, and this one, are refused (`imagist.images.public`).
 
     Raises:
         FetchFailed: No answer, a status other than 2xx, or an incomplete body; the message has status and reason.
@@ -62,7 +68,7 @@ def fetch(
     address = _ESCAPED_AMPERSAND.sub("&", url.strip())
     for tries in itertools.count():
         try:
-            return _download(address, url, limits, timeout_s, ends, spent)
+            return _download(address, url, limits, timeout_s, ends, spent, public_only=public_only)
         except _Failed as failed:
             wait = FIRST_WAIT_S * 2**tries if failed.after is None else failed.after
             if not failed.passing or tries == RETRIES or time.monotonic() + wait >= ends:
@@ -84,7 +90,9 @@ class _Failed(Exception):
         self.passing, self.after = passing, after
 
 
-def _download(address: str, url: str, limits: DecodeLimits, timeout_s: float, ends: float, spent: str) -> bytes:
+def _download(
+    address: str, url: str, limits: DecodeLimits, timeout_s: float, ends: float, spent: str, *, public_only: bool
+) -> bytes:
     """The body, unpacked, in one try.
 
     Args:
@@ -94,6 +102,7 @@ def _download(address: str, url: str, limits: DecodeLimits, timeout_s: float, en
         timeout_s: As `fetch`.
         ends: When the time is over, by the monotonic clock, in seconds.
         spent: The message where it is.
+        public_only: As `fetch`.
 
     Raises:
         _Failed: It was not delivered.
@@ -105,7 +114,7 @@ def _download(address: str, url: str, limits: DecodeLimits, timeout_s: float, en
     if left <= 0:
         raise _Failed(spent)
     try:
-        with _Deadline(left) as deadline, _get(address, min(timeout_s, left), deadline) as response:
+        with _Deadline(left) as deadline, _get(address, min(timeout_s, left), deadline, public_only) as response:
             length = int(response.headers.get("Content-Length", 0))
             limits.check_bytes(length, url)
             for chunk in response.iter_raw():
@@ -165,16 +174,23 @@ def _unpacked(body: bytes, encoding: str, url: str, limits: DecodeLimits) -> byt
 
 
 @contextmanager
-def _get(url: str, timeout_s: float, deadline: _Deadline) -> Iterator[httpx2.Response]:
+def _get(url: str, timeout_s: float, deadline: _Deadline, public_only: bool) -> Iterator[httpx2.Response]:
     """The response of a status of 2xx, its body still to be read."""
     import httpx2
 
+    transport = None
+    if public_only:
+        from imagist.images.public import PublicTransport
+
+        transport = PublicTransport(_certificates())
     client = httpx2.Client(
         headers=_HEADERS,
         timeout=timeout_s,
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,
         verify=_certificates(),
+        transport=transport,
+        trust_env=not public_only,
     )
     with client, client.stream("GET", url, extensions={"trace": deadline.watch}) as response:
         yield response.raise_for_status()

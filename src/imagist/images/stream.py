@@ -83,15 +83,22 @@ def run(
 
 
 def _outcomes(work: Work[T], batch: list[tuple[AnyItem, Photo | Failure]]) -> list[Outcome[AnyItem, T]]:
-    results = iter(_attempt(work, [photo for _, photo in batch if isinstance(photo, Photo)]))
+    results = iter(attempt(work, [photo for _, photo in batch if isinstance(photo, Photo)]))
     return [
         Outcome(source, item, next(results)) if isinstance(item, Photo) else Outcome(source, None, item)
         for source, item in batch
     ]
 
 
-def _attempt(work: Work[T], photos: list[Photo]) -> list[T | Failure]:
-    """Runs the work on all photos or, where that fails, on one at a time, so that only those at fault are lost."""
+def attempt(work: Work[T], photos: Sequence[Photo]) -> list[T | Failure]:
+    """Runs the work on all photos or, where that fails, on one at a time, so that only those at fault are lost.
+
+    Returns:
+        A result or a failure a photo, in order.
+
+    Raises:
+        ImagistError: The work raised an error other than an `ItemError`: it cannot be done at all.
+    """
     if not photos:
         return []
     try:
@@ -103,7 +110,7 @@ def _attempt(work: Work[T], photos: list[Photo]) -> list[T | Failure]:
             raise
         if len(photos) == 1:
             return [Failure(photos[0].source, _typed(error, photos[0]))]
-        return [result for photo in photos for result in _attempt(work, [photo])]
+        return [result for photo in photos for result in attempt(work, [photo])]
     return [*results]
 
 

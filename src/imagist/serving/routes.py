@@ -1,0 +1,148 @@
+"""The routes of version 1: classify, caption, describe, explain, models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from imagist.records import Failure
+from imagist.serving import options as asked
+from imagist.serving import schema
+from imagist.serving.answers import record_of, shown
+from imagist.serving.batching import Work
+from imagist.serving.guard import Client, client_of
+from imagist.serving.inputs import Received, receive
+from imagist.serving.keys import RateLimiter
+from imagist.serving.models import ServedModel, chosen
+from imagist.serving.options import AnyOptions, validated
+from imagist.serving.problems import busy, problem_of
+from imagist.serving.service import Service
+
+T = TypeVar("T")
+WorkOf = Callable[[ServedModel, Any, int], Work]
+
+_TASKS: dict[str, tuple[type[asked.Options], WorkOf, str]] = {
+    "classify": (asked.Classify, ServedModel.classify, "A caption, a category and probabilities for each image."),
+    "caption": (asked.Caption, ServedModel.caption, "A caption for each image."),
+    "describe": (asked.Describe, ServedModel.describe, "A description of each image, or of a region of it."),
+    "explain": (asked.Explain, ServedModel.explain, "The words and the parts of each image that decided its category."),
+}
+
+
+class Gone(Exception):
+    """The client has left, and needs no answer."""
+
+
+async def receive_images(request: Request, service: Service, limiter: RateLimiter | None) -> tuple[Received, Client]:
+    """Reads a request and charges its images to its client.
+
+    Raises:
+        Problem: It cannot be used, or the client has sent too many.
+    """
+    client = client_of(request)
+    with service.reading():
+        received = await receive(request, service.settings)
+    client.images = len(received.images)
+    if limiter is not None and (wait := limiter.take(client.name, client.images)):
+        raise busy(429, "rate_limited", "too many images in a minute", wait)
+    return received, client
+
+
+async def results_of(
+    request: Request,
+    service: Service,
+    received: Received,
+    model: ServedModel,
+    options: AnyOptions,
+    work_of: Callable[[ServedModel, AnyOptions, int], Work],
+) -> list[Any]:
+    """A result or a `Failure` for each image of a request.
+
+    Raises:
+        Problem: The service is too busy.
+        ImagistError: The options do not fit the model.
+        Gone: The client has left.
+    """
+    # In a thread: a captioner may be opened, or names embedded.
+    work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)
+    return await unless_gone(request, service.run(model, received.images, work, options.timeout_s))
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of some work, which is cancelled when the client leaves.
+
+    Raises:
+        Gone: It has left.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_left(request.receive))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return task.result()
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _left(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
+    """The router."""
+    router = APIRouter(prefix="/v1", tags=["v1"])
+    for task, (kind, work_of, summary) in _TASKS.items():
+        router.add_api_route(
+            f"/{task}",
+            _endpoint(service, limiter, kind, work_of),
+            methods=["POST"],
+            name=task,
+            summary=summary,
+            description=kind.__doc__,
+            responses=schema.responses(task),
+            openapi_extra={"requestBody": schema.request_body(kind)},
+            response_class=JSONResponse,
+        )
+
+    @router.get("/models", summary="The models that are served, the default one first.")
+    async def models() -> dict[str, Any]:
+        own = service.settings
+        limits = {name: getattr(own, name) for name in ("max_images", "max_image_bytes", "max_body", "max_megapixels")}
+        facts = await asyncio.to_thread(lambda: [model.facts() for model in service.models.values()])
+        return {"models": facts, "limits": limits | {"urls": own.urls}}
+
+    return router
+
+
+def _endpoint(
+    service: Service, limiter: RateLimiter | None, kind: type[asked.Options], work_of: WorkOf
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        received, _ = await receive_images(request, service, limiter)
+        options = validated(kind, received.options)
+        model = chosen(service.models, options.model)
+        found = await results_of(request, service, received, model, options, work_of)
+        return answer(model, received, found, options)
+
+    return endpoint
+
+
+def answer(model: ServedModel, received: Received, found: list[Any], options: asked.Options) -> Response:
+    """The answer to a request; a problem document where no image has a result, with the status of the first.
+
+    Raises:
+        Problem: No image has a result.
+    """
+    records = [record_of(image.source, result, options) for image, result in zip(received.images, found, strict=True)]
+    document = {"model": model.name, "results": records}
+    if all(isinstance(result, Failure) for result in found):
+        raise problem_of(shown(found[0]).error, document)
+    return JSONResponse(document)
