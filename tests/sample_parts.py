@@ -51,7 +51,8 @@ def captioners(folder):
     trained["prefix-gpt2"] = "prefix-gpt2-bpe"
     made = {name: (lambda tiny=tiny: _trained(folder / tiny, tiny)) for name, tiny in trained.items()}
     for name, language in (("blip", ()), ("git", ()), ("blip2", ("opt",))):
-        made[name] = lambda name=name, language=language: _published(folder / f"{name}-seeds", name, *language)
+        made[name] = lambda name=name, language=language: _published(folder / f"{name}-seeds", name, name, *language)
+    made["vlm"] = lambda: _published(folder / "vlm-seeds", "vlm", "qwen2_vl")
     made["recorded"] = lambda: [
         open_captioner(_table(folder / f"{n}.csv", n), CaptionOptions(), kind="recorded") for n in (1, 2)
     ]
@@ -68,10 +69,10 @@ def _trained(folder, tiny):
     return [*opened, open_captioner(folder, CaptionOptions(views="letterbox"))]
 
 
-def _published(folder, kind, *language):
+def _published(folder, kind, network, *language):
     import tiny_checkpoints
 
-    models = [getattr(tiny_checkpoints, kind)(folder / str(seed), *language, seed=seed) for seed in (0, 1)]
+    models = [getattr(tiny_checkpoints, network)(folder / str(seed), *language, seed=seed) for seed in (0, 1)]
     opened = [open_captioner(model, CaptionOptions(DECODING), kind=kind) for model in models]
     others = [replace(DECODING, length_penalty=0.0), replace(DECODING, no_repeat_ngram_size=2)]
     return opened + [open_captioner(models[0], CaptionOptions(each), kind=kind) for each in others]
@@ -272,6 +273,7 @@ NEED_TORCH = {
     "matched",
     "naming",
     "network",
+    "vlm",
 }
 NEED_TORCH |= {"open_clip", "prefix-gpt2", "transformer"}
 

@@ -15,6 +15,7 @@ import transformers
 from imagist.captioning.vocabulary import symbols
 
 CAPTIONERS = ("blip", "git", "blip2-opt", "blip2-t5")
+CHATS = ("idefics3", "llava", "paligemma", "qwen2_vl")
 WORDS = [
     "a",
     "picture",
@@ -147,6 +148,121 @@ def blip2(folder, language, seed=0):
     model.language_model.lm_head.weight.data[text.eos_token_id] *= 2
     images = transformers.BlipImageProcessor(size={"height": SIDE, "width": SIDE})
     return _saved(folder, model, tokenizer, images)
+
+
+CHAT_TEMPLATE = (
+    "{% for turn in messages %}user {% for part in turn.content %}{% if part.type == 'image' %}<image>"
+    "{% else %} {{ part.text }}{% endif %}{% endfor %}<turn>{% endfor %}{% if add_generation_prompt %} the{% endif %}"
+)
+
+
+def chat_tokenizer(*special, image="<image>"):
+    """Words, the token that stands for an image, further special ones, and the one that ends a turn."""
+    vocabulary = {word: i for i, word in enumerate([*SPECIAL, *WORDS, *PIECES, "user", image, *special, "<turn>"])}
+    return transformers.BertTokenizer(
+        vocab=vocabulary,
+        model_input_names=["input_ids", "attention_mask"],
+        eos_token="<turn>",
+        extra_special_tokens=[image, *special],
+    )
+
+
+def _llama(tokenizer, **more):
+    """Settings of a small language model."""
+    return {
+        **SMALL,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "vocab_size": len(tokenizer) + 2,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        **more,
+    }
+
+
+def _chat(folder, network, config, processor, seed):
+    model = _random(network, config, seed)
+    model.generation_config.update(
+        eos_token_id=processor.tokenizer.eos_token_id, pad_token_id=processor.tokenizer.pad_token_id
+    )
+    return _saved(folder, model, processor)
+
+
+def idefics3(folder, seed=0):
+    """The class of the first SmolVLM: large images are split, so their numbers of tokens differ."""
+    rows = [f"<row_{row}_col_{column}>" for row in (1, 2, 3, 4) for column in (1, 2, 3, 4)]
+    tokenizer = chat_tokenizer("<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *rows)
+    config = transformers.Idefics3Config(
+        vision_config=VISION,
+        text_config={"model_type": "llama", **_llama(tokenizer)},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    images = transformers.Idefics3ImageProcessor(
+        size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
+    )
+    processor = transformers.Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=CHAT_TEMPLATE)
+    return _chat(folder, transformers.Idefics3ForConditionalGeneration, config, processor, seed)
+
+
+def llava(folder, seed=0):
+    tokenizer = chat_tokenizer()
+    config = transformers.LlavaConfig(
+        vision_config={"model_type": "clip_vision_model", **VISION},
+        text_config={"model_type": "llama", **_llama(tokenizer)},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+    )
+    images = transformers.CLIPImageProcessor(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, do_convert_rgb=True
+    )
+    processor = transformers.LlavaProcessor(
+        images,
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    )
+    return _chat(folder, transformers.LlavaForConditionalGeneration, config, processor, seed)
+
+
+def paligemma(folder, seed=0):
+    """Has no chat template."""
+    tokenizer = chat_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "[CLS]"})
+    images = transformers.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
+    images.image_seq_length = (SIDE // 8) ** 2
+    processor = transformers.PaliGemmaProcessor(images, tokenizer)
+    config = transformers.PaliGemmaConfig(
+        vision_config={"model_type": "siglip_vision_model", **VISION, "vision_use_head": False},
+        text_config={"model_type": "gemma", **_llama(processor.tokenizer, head_dim=8)},
+        image_token_index=processor.image_token_id,
+        projection_dim=32,
+    )
+    return _chat(folder, transformers.PaliGemmaForConditionalGeneration, config, processor, seed)
+
+
+def qwen2_vl(folder, seed=0):
+    """Images keep their shape, so their numbers of tokens differ."""
+    names = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
+    names |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
+    tokenizer = chat_tokenizer(*[*names.values()][1:], image=names["image"])
+    config = transformers.Qwen2VLConfig(
+        text_config=_llama(
+            tokenizer, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}
+        ),
+        vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 4, "patch_size": 8},
+        **{f"{name}_token_id": tokenizer.convert_tokens_to_ids(token) for name, token in names.items()},
+    )
+    sizes = {"shortest_edge": 16 * 16, "longest_edge": 64 * 64}
+    images = transformers.Qwen2VLImageProcessor(patch_size=8, size=sizes)
+    videos = transformers.Qwen2VLVideoProcessor(patch_size=8, size=sizes)
+    template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
+    processor = transformers.Qwen2VLProcessor(images, tokenizer, videos, chat_template=template)
+    return _chat(folder, transformers.Qwen2VLForConditionalGeneration, config, processor, seed)
 
 
 def marian(folder, seed=0):

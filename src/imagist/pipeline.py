@@ -16,7 +16,7 @@ from imagist import registry
 from imagist.arrays import Array
 from imagist.bundle import Bundle, open_bundle, open_part, write_bundle
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import card_decoding, card_threads, open_captioner
+from imagist.captioning.loading import card_decoding, card_threads, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
@@ -245,6 +245,7 @@ def load(
     *,
     taxonomy: str | os.PathLike[str] | None = None,
     captioner: Swap | None = None,
+    captioner_settings: Mapping[str, object] | None = None,
     text_classifier: Swap | None = None,
     image_classifier: Swap | None = None,
     fusion: Swap | None = None,
@@ -263,9 +264,9 @@ def load(
 
     Args:
         model: A shipped model by name, or a model folder.
-        taxonomy: A built-in taxonomy by name, or a TOML file over the model's labels; by default the model's own
-            categories.
+        taxonomy: A built-in one by name, or a TOML file over the model's labels; by default the model's own.
         captioner: Instead of the model's own: see `Swap`.
+        captioner_settings: See `imagist.captioning.options.CaptionOptions.settings`.
         text_classifier: The same.
         image_classifier: The same.
         fusion: The same. With another classifier than the model's own, its fitted fusion may no longer be the best.
@@ -295,7 +296,7 @@ def load(
     matching = _matcher(bundle, matcher, options, cores_used, required=labels is not None)
     swaps = {"text_classifier": text_classifier, "image_classifier": image_classifier, "fusion": fusion}
     texts, images, fused, calibration = _opinions(bundle, swaps, options, matching, labels)
-    words = _captioner(bundle, captioner, options, nbest, beam, cores_used)
+    words = _captioner(bundle, captioner, captioner_settings or {}, options, nbest, beam, cores_used)
     categories = _taxonomy(bundle if labels is None else None, taxonomy, texts.labels)
     at_once = cores_used if all(part.concurrent for part in (words, texts, images, fused, calibration)) else 1
     return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, at_once, matching)
@@ -370,7 +371,13 @@ def _open(bundle: Bundle, part: str, swap: Swap | None, options: PartOptions) ->
 
 
 def _captioner(
-    bundle: Bundle, swap: Swap | None, options: PartOptions, nbest: int, beam: int | None, threads: int
+    bundle: Bundle,
+    swap: Swap | None,
+    settings: Mapping[str, object],
+    options: PartOptions,
+    nbest: int,
+    beam: int | None,
+    threads: int,
 ) -> Captioner:
     """The model's captioner, or the one asked for instead; a checkpoint gets all the threads."""
 
@@ -382,9 +389,10 @@ def _captioner(
             threads=threads,
             encoders=options.encoders,
             encoder=options.encoder,
+            settings=settings,
         )
 
     if isinstance(swap, tuple):
-        return open_captioner(swap[1], asked(Decoding(), threads), kind=swap[0])
+        return open_captioner(swap[1], asked(default_decoding(swap[0]), threads), kind=swap[0])
     folder = bundle.part("captioner") if swap is None else open_part(swap, "captioner")
     return open_captioner(folder.path, asked(card_decoding(folder), card_threads(folder, threads)))

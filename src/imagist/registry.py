@@ -33,6 +33,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "prefix-gpt2": _STEPWISE,
         "recorded": "imagist.captioning.backends.recorded:load",
         "transformer": _STEPWISE,
+        "vlm": "imagist.captioning.backends.vlm:load",
     },
     "text_classifiers": {
         "matched": "imagist.classifiers.matched:load_text",
@@ -74,7 +75,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
 """For each kind of part its built-in loaders, as ``module:attribute``."""
 
 DEFAULT_MODELS: dict[str, dict[str, str]] = {
-    "captioners": {"blip": "blip-base", "blip2": "blip2-2.7b", "git": "git-large-coco"},
+    "captioners": {"blip": "blip-base", "blip2": "blip2-2.7b", "git": "git-large-coco", "vlm": "smolvlm-256m"},
     "matchers": {"clip": "openai/clip-vit-base-patch32", "open_clip": "ViT-B-32/laion2b_s34b_b79k"},
 }
 """What kinds that open published checkpoints open where no model is named."""

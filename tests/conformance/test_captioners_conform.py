@@ -89,6 +89,7 @@ KINDS = {
     "git": Kind("git", partial(checkpoint, "git"), whole=False),
     "blip2-opt": Kind("blip2", partial(checkpoint, "blip2-opt"), whole=False),
     "blip2-t5": Kind("blip2", partial(checkpoint, "blip2-t5"), whole=False),
+    "vlm": Kind("vlm", partial(checkpoint, "qwen2_vl"), whole=False),
     "recorded": Kind("recorded", table, whole=False, writes=None),
 }
 

@@ -34,7 +34,7 @@ except ImportError as _error:
 
 _ON_THE_HUB = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
-_IN_A_FOLDER = (".safetensors", ".json", ".txt", ".model", ".spm")
+_IN_A_FOLDER = (".safetensors", ".json", ".txt", ".model", ".spm", ".jinja")
 HUB_TIMEOUT = 3.0  # seconds
 
 
@@ -46,7 +46,7 @@ class Checkpoint:
         name: The model's name with its commit on the hub or a digest of its files: equal names, equal weights.
         model: The transformers model in eval mode, on its device.
         tokenizer: Its tokenizer.
-        images: Its image processor; None where none was asked for.
+        images: Its image processor, or its processor of images and text together; None where none was asked for.
     """
 
     name: str
@@ -56,7 +56,14 @@ class Checkpoint:
 
 
 def load(
-    model: str, kind: str | None, network: str, *, device: str = "cpu", dtype: str = "float32", images: bool = True
+    model: str,
+    kind: str | None,
+    network: str,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    images: bool = True,
+    processor: bool = False,
 ) -> Checkpoint:
     """Loads a checkpoint with its tokenizer and its image processor.
 
@@ -70,6 +77,7 @@ def load(
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: Of the weights: ``float32``, ``bfloat16``.
         images: Whether to load an image processor.
+        processor: Whether to load the processor of images and text together in its place, whose tokenizer it is then.
 
     Raises:
         MissingExtra: A library that the tokenizer needs is not installed.
@@ -96,11 +104,14 @@ def load(
                 remedy=f"choose a model of the kind {kind}",
             )
         place = {"local_files_only": on_disk} | ({} if local else {"revision": commit})
-        tokenizer = _tokenizer(model, place)
-        processor = _part(model, transformers.AutoImageProcessor, place, trust_remote_code=False) if images else None
+        tokenizer, reader = _tokenizer(model, place), None
+        if images:
+            door = transformers.AutoProcessor if processor else transformers.AutoImageProcessor
+            reader = _part(model, door, place, trust_remote_code=False)
+            tokenizer = reader.tokenizer if processor else tokenizer
         weights = _weights(getattr(transformers, network), model, config, getattr(torch, dtype), place)
     name = f"{folder.resolve().name}-{_contents(folder)}" if local else f"{model}@{commit[:12]}"
-    return Checkpoint(name, weights.to(target).eval(), tokenizer, processor)
+    return Checkpoint(name, weights.to(target).eval(), tokenizer, reader)
 
 
 def model_folder(model: str) -> str:
@@ -191,7 +202,7 @@ def _part(model: str, part: Any, place: dict[str, Any], **settings: Any) -> Any:
         raise BundleError(
             f"a part of the model cannot be loaded: {_first_line(error)}",
             item=model,
-            remedy="it needs safetensors weights, a tokenizer and, for captions, an image processor",
+            remedy="it needs safetensors weights, a tokenizer and, for captions, an image processor or a processor",
         ) from error
 
 

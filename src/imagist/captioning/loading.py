@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from imagist import registry
 from imagist.bundle import ENCODER, SPACE, Folder, open_part
@@ -13,6 +18,8 @@ from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import UsageError
 from imagist.protocols import Captioner
+
+_DECODINGS = {kind: Decoding(beam=1, max_length=64) for kind in ("endpoint", "vlm")}  # they write whole sentences
 
 
 def open_captioner(
@@ -26,8 +33,8 @@ def open_captioner(
 
     Args:
         model: A shipped model by name, a model folder, or the folder of a captioner; with ``kind``, what that kind
-            takes: a checkpoint's name or folder for ``blip``, ``blip2`` and ``git``, a table of captions for
-            ``recorded``. None is ``embedded``, or the default model of the kind.
+            takes: a checkpoint's name or folder for ``blip``, ``blip2``, ``git`` and ``vlm``, an address for
+            ``endpoint``, a table of captions for ``recorded``. None is ``embedded``, or the default model of the kind.
         options: How to caption; by default the settings on the captioner's card. ``max_length`` and ``length_penalty``
             of a captioner that was trained here always come from its card.
         kind: A name of `imagist.registry`; by default the one on the captioner's card.
@@ -39,7 +46,7 @@ def open_captioner(
         BundleError: The model cannot be used.
         UsageError: The captioner does not accept a setting.
     """
-    chosen = options or CaptionOptions()
+    chosen = options or CaptionOptions(default_decoding(kind))
     if kind == "recorded" and cache is not None:
         raise UsageError(
             "recorded captions are found by name, a cache finds them by pixels", item="cache", remedy="leave it out"
@@ -54,8 +61,34 @@ def open_captioner(
         decoding = card_decoding(folder) if options is None else with_card_lengths(folder, chosen.decoding)
         kind, model, chosen = folder.kind, folder.path, replace(chosen, decoding=decoding)
     loader = loader or registry.find("captioners", kind)
-    captioner: Captioner = loader(os.fspath(model), chosen)
+    own = _own_settings(kind, loader, chosen.settings)
+    captioner: Captioner = loader(os.fspath(model), chosen, **own)
     return captioner if cache is None else CachedCaptioner(captioner, Path(cache))
+
+
+def default_decoding(kind: str | None) -> Decoding:
+    """The decoding of a kind of captioner where none is asked for and no card has one."""
+    return _DECODINGS.get(kind or "", Decoding())
+
+
+def _own_settings(kind: str, loader: Callable[..., Any], asked: Mapping[str, object]) -> dict[str, Any]:
+    """The keyword arguments of a loader that are asked for, each as its type.
+
+    Raises:
+        UsageError: The loader has no such argument, or a value is not of its type or bounds.
+    """
+    names = [each.name for each in inspect.signature(loader).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    types = get_type_hints(loader, include_extras=True) if asked else {}
+    found = {}
+    for name, value in asked.items():
+        if name not in names:
+            remedy = f"one of {', '.join(names)}" if names else "leave it out"
+            raise UsageError(f"is no setting of the captioner {kind}", item=name, remedy=remedy)
+        try:
+            found[name] = TypeAdapter(types.get(name, object)).validate_python(value)
+        except ValidationError as error:
+            raise UsageError(f"{value!r} is no value: {error.errors()[0]['msg']}", item=name) from error
+    return found
 
 
 def with_card_lengths(folder: Folder, decoding: Decoding) -> Decoding:

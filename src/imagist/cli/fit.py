@@ -99,7 +99,7 @@ def _settings(args: argparse.Namespace) -> FitSettings:
 
 
 def _captioner(args: argparse.Namespace, found: CaptionerSettings) -> CaptionerSettings:
-    from imagist.cli.opening import captioner_swap
+    from imagist.cli.opening import captioner_settings, captioner_swap
 
     if args.captioner == "recorded" and args.captioner_model is None:
         return replace(found, kind="recorded", model=None)  # the captions of the labelled table
@@ -108,4 +108,6 @@ def _captioner(args: argparse.Namespace, found: CaptionerSettings) -> CaptionerS
         found = replace(found, kind=choice[0], model=str(choice[1]))
     elif choice is not None:
         found = replace(found, kind=None, model=str(choice))
+    if asked := captioner_settings(args):
+        found = replace(found, settings={**found.settings, **asked})
     return found if args.beam is None else replace(found, beam=args.beam)

@@ -33,6 +33,7 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
         args.model,
         taxonomy=args.taxonomy,
         captioner=captioner_swap(args),
+        captioner_settings=captioner_settings(args),
         text_classifier=part_swap("text_classifiers", args.text_classifier),
         image_classifier=part_swap("image_classifiers", args.image_classifier),
         fusion=part_swap("fusions", args.fusion),
@@ -60,21 +61,27 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
         UsageError: A setting is out of its range, or a name is unknown.
     """
     from imagist.bundle import open_part
-    from imagist.captioning.decoding import Decoding
-    from imagist.captioning.loading import card_decoding, card_threads, open_captioner
+    from imagist.captioning.loading import card_decoding, card_threads, default_decoding, open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import cores
 
     swap = captioner_swap(args)
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
     folder = None if kind else open_part(model, "captioner")
-    search = card_decoding(folder) if folder else Decoding()
+    search = card_decoding(folder) if folder else default_decoding(kind)
     names = ("mbr", "no_repeat_ngram_size", "top_p", "temperature", "seed")
     asked = {name: value for name in names if (value := getattr(args, name)) is not None}
     decoding = replace(search.returning(nbest, args.beam), **asked)
     used = args.threads or cores()
     threads = card_threads(folder, used) if folder else used
-    options = CaptionOptions(decoding, language=args.lang, device=args.device, threads=threads, encoder=args.encoder)
+    options = CaptionOptions(
+        decoding,
+        language=args.lang,
+        settings=captioner_settings(args),
+        device=args.device,
+        threads=threads,
+        encoder=args.encoder,
+    )
     captioner = open_captioner(model, options, kind=kind, cache=args.cache)
     return captioner, used if captioner.concurrent and folder else 1
 
@@ -82,6 +89,21 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
 def captioner_swap(args: argparse.Namespace) -> Swap | None:
     """The captioner that replaces the model's own, as `kind_swap` finds it."""
     return kind_swap("captioner", args.captioner, args.captioner_model, "blip")
+
+
+def captioner_settings(args: argparse.Namespace) -> dict[str, str]:
+    """The settings of the captioner's kind that ``--captioner-setting`` names.
+
+    Raises:
+        UsageError: One without a value.
+    """
+    found = {}
+    for text in args.captioner_setting:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError("needs a value", item=f"--captioner-setting {text}", remedy=f"write {text}=VALUE")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def matcher_swap(args: argparse.Namespace) -> Swap | None:

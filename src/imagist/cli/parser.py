@@ -231,14 +231,22 @@ def add_captioner_choice(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--captioner",
         metavar="KIND",
-        help="blip, blip2, git (checkpoints), recorded (a table of captions) or a plugin, with --captioner-model; or a "
-        "model or a folder that has a captioner (default: the model's own)",
+        help="blip, blip2, git, vlm (checkpoints), endpoint (a server of chat completions), recorded (a table of "
+        "captions) or a plugin, with --captioner-model; or a model or a folder that has a captioner (default: the "
+        "model's own)",
     )
     group.add_argument(
         "--captioner-model",
         metavar="NAME",
-        help="what --captioner opens: the name or folder of a checkpoint, a table (default: blip-base, blip2-2.7b or "
-        "git-large-coco of these kinds)",
+        help="what --captioner opens: the name or folder of a checkpoint, an address, a table (default: blip-base, "
+        "blip2-2.7b, git-large-coco or smolvlm-256m of these kinds)",
+    )
+    group.add_argument(
+        "--captioner-setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of that kind, such as prompt='a photo of'; repeat it for several",
     )
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from imagist import settings
-from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import open_captioner
+from imagist.captioning.loading import default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.protocols import Captioner
 from imagist.study.config import CaptionerChoice
@@ -59,20 +58,29 @@ def captions_of(
     named = (
         [each.image for each in data.examples] if choice.kind == "recorded" else []
     )  # it looks captions up by image name
+    options = caption_options(choice)
     with ExitStack() as closing:
 
         @cache
         def opened() -> Captioner:
             file = None if choice.kind == "recorded" else paths.folder / "captions.sqlite"
-            made = open_captioner(model, CaptionOptions(Decoding(choice.beam)), kind=choice.kind, cache=file)
+            made = open_captioner(model, options, kind=choice.kind, cache=file)
             if isinstance(made, AbstractContextManager):
                 closing.enter_context(made)
             return made
 
-        captioner = [choice.kind, choice.beam, contents.of(model)] if Path(model).exists() else opened().id
+        settings = [dict(choice.settings)] if choice.settings else []
+        named_by = [choice.kind, choice.beam, contents.of(model), *settings]
+        captioner = named_by if Path(model).exists() else opened().id
         key = key_of("captions", captioner, data.digest, named)
         kept = store.of(key, lambda: {"captions": np.array(_caption(opened(), choice.name, data), dtype=np.str_)})
     return tuple(kept["captions"].tolist())
+
+
+def caption_options(choice: CaptionerChoice) -> CaptionOptions:
+    """How a study's captioner is opened."""
+    decoding = replace(default_decoding(choice.kind), beam=choice.beam)
+    return CaptionOptions(decoding, settings=choice.settings)
 
 
 def captioner_model(choice: CaptionerChoice, paths: Paths) -> str:

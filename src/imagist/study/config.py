@@ -5,6 +5,7 @@ A study's TOML file holds them. `imagist.settings` reads it and reports all faul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -74,6 +75,7 @@ class CaptionerChoice:
         kind: As ``imagist caption --captioner``; None reads it from the model's card.
         recipe: A captioner's recipe, relative to the study's file; its bundle is trained once and kept.
         beam: Beam width.
+        settings: Of its kind alone, such as ``prompt``; as ``imagist caption --captioner-setting``.
         trained_on: Splits whose images the captioner was trained on. A study that tests on them is refused.
 
     Raises:
@@ -85,6 +87,7 @@ class CaptionerChoice:
     kind: str | None = None
     recipe: str | None = None
     beam: PositiveInt = 3
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
     trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -10,15 +10,13 @@ import numpy as np
 from imagist import __version__
 from imagist.arrays import Ints
 from imagist.bundle import Bundle
-from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import open_captioner
-from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.fusion import ScoreFusion
 from imagist.classifiers.taxonomy import identity
 from imagist.datasets.folds import grouped
 from imagist.pipeline import Pipeline
 from imagist.protocols import Captioner
-from imagist.study.captions import Paths, captioner_model
+from imagist.study.captions import Paths, caption_options, captioner_model
 from imagist.study.config import CaptionerChoice
 from imagist.study.parts import SystemParts, parts_of
 from imagist.study.results import SystemResult
@@ -94,7 +92,7 @@ def _examples(result: StudyResult, parts: SystemParts) -> Examples:
 def _captioner(choice: CaptionerChoice | None, paths: Paths) -> Captioner:
     if choice is None:
         return open_captioner()
-    return open_captioner(captioner_model(choice, paths), CaptionOptions(Decoding(choice.beam)), kind=choice.kind)
+    return open_captioner(captioner_model(choice, paths), caption_options(choice), kind=choice.kind)
 
 
 def _card(result: StudyResult, of: SystemResult, examples: Examples) -> dict[str, Any]:

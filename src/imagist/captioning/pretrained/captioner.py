@@ -1,4 +1,4 @@
-"""The captioner that BLIP, BLIP-2 and GIT share: images to pixels, `generate` of transformers, tokens to text."""
+"""The captioner that BLIP, BLIP-2, GIT and chat models share: images to tensors, `generate`, tokens to text."""
 
 from __future__ import annotations
 
@@ -30,17 +30,22 @@ class Family:
 
     Attributes:
         name: The captioner's name.
-        model_type: What the configurations of these models name.
+        model_type: What the configurations of these models name; None accepts any.
         network: The transformers class to make.
         models: Short names of models on the hub; the first one is the default.
         start: What a model reads before it writes, from the checkpoint and the prompt.
+        processor: Whether the checkpoint's processor, which joins text and images, takes the place of its image
+            processor.
+        prompt: Where none is asked for.
     """
 
     name: str
-    model_type: str
+    model_type: str | None
     network: str
     models: Mapping[str, str]
     start: Callable[[Checkpoint, str], Start]
+    processor: bool = False
+    prompt: str = ""
 
 
 class PretrainedCaptioner:
@@ -58,8 +63,10 @@ class PretrainedCaptioner:
         start: What it reads before it writes, from the checkpoint and the prompt.
         options: How to search, and on how many threads; a preset goes before its decoding.
         preset: Settings by name; None searches as the options ask.
-        prompt: What the caption continues; not part of it. None is the preset's, or none.
+        prompt: What the caption continues, or what a chat model is asked; not part of the caption. None is the
+            preset's, or ``default``.
         model: How the checkpoint was asked for, for the card.
+        default: The prompt where neither is given.
 
     Raises:
         UsageError: Captions may become longer than the model can write.
@@ -74,10 +81,11 @@ class PretrainedCaptioner:
         preset: Preset | None = None,
         prompt: str | None = None,
         model: str = "",
+        default: str = "",
     ) -> None:
         self.model = model
         self._kind, self._prompt, self._asked = kind, prompt, options.decoding
-        prompt = (preset.prompt if preset else "") if prompt is None else prompt.strip()
+        prompt = (preset.prompt if preset else default) if prompt is None else prompt.strip()
         first = start(checkpoint, prompt)
         min_length = preset.min_new_tokens(first.length) if preset else 1
         self.decoding: Decoding = preset.decoding(options.decoding, first.length) if preset else options.decoding
@@ -87,7 +95,7 @@ class PretrainedCaptioner:
                 item="max_length",
                 remedy=f"at most {first.positions - first.length}",
             )
-        self._checkpoint, self._threads = checkpoint, options.threads
+        self._checkpoint, self._threads, self._read = checkpoint, options.threads, first.read
         early = preset is None
         self._generator = Generator(checkpoint, first, self.decoding, min_length=min_length, early_stopping=early)
         settings = [str(self.decoding)]
@@ -117,8 +125,13 @@ class PretrainedCaptioner:
         if not photos:
             return []
         with torch_threads(self._threads), quiet():
-            found = self._generator.generate(self._pixels(photos), seeds_of(photos))
+            found = self._hypotheses(photos)
         return [self._caption(photo, hypotheses) for photo, hypotheses in zip(photos, found, strict=True)]
+
+    def _hypotheses(self, photos: Sequence[Photo]) -> list[list[Generated]]:
+        if (read := self._read) is None:
+            return self._generator.generate(self._pixels(photos), seeds_of(photos))
+        return self._generator.generate_from(lambda part: read(photos[part]), seeds_of(photos))
 
     def _pixels(self, photos: Sequence[Photo]) -> Tensor:
         """Float ``[N, 3, H, W]``, one photo at a time, as their sizes differ."""
@@ -162,7 +175,8 @@ def load_captioner(
             settings of `imagist.captioning.pretrained.presets`. None is the family's first model. The folder of a
             saved captioner stands for the model and the prompt on its card.
         options: How to search, where, on how many threads, and in which language.
-        prompt: What the caption continues; not part of it. None is the preset's, or none.
+        prompt: What the caption continues, or what a chat model is asked; not part of the caption. None is the
+            preset's, or the family's.
         translator: MarianMT model for ``options.language``; None takes the published one.
         dtype: Of the weights: ``float32``, ``bfloat16``.
 
@@ -174,11 +188,15 @@ def load_captioner(
     into = translator_into(options, translator)
     if model and (Path(model) / CARD).is_file():
         card = open_part(model, "captioner").card
-        model, prompt = str(card["model"]), card.get("prompt", prompt)
+        model, prompt = str(card["model"]), card.get("prompt") if prompt is None else prompt
     model = model or next(iter(family.models))
     source, preset = parse_model(model, family.models)
-    checkpoint = load(source, family.model_type, family.network, device=options.device, dtype=dtype)
-    captioner = PretrainedCaptioner(family.name, checkpoint, family.start, options, preset, prompt, _absolute(model))
+    checkpoint = load(
+        source, family.model_type, family.network, device=options.device, dtype=dtype, processor=family.processor
+    )
+    captioner = PretrainedCaptioner(
+        family.name, checkpoint, family.start, options, preset, prompt, _absolute(model), family.prompt
+    )
     return TranslatedCaptioner(captioner, into) if into else captioner
 
 

@@ -6,7 +6,7 @@ vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,12 @@ from torch import Tensor
 from imagist.arrays import Ints
 from imagist.bundle.checkpoints import Checkpoint
 from imagist.captioning.decoding import Decoding
+from imagist.records import Photo
 
 ROWS = 64  # hypotheses generated at a time: generate keeps the scores of every step, T x ROWS x V floats
+
+Inputs = Mapping[str, Tensor]
+"""What ``generate`` reads of some images, by name: ``input_ids``, ``attention_mask``, ``pixel_values`` and more."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +32,24 @@ class Start:
 
     Attributes:
         input_ids: The P tokens that the model's own ``generate`` takes.
-        returned: How many tokens ``generate`` returns before those of the caption.
+        returned: How many tokens ``generate`` returns before those of the caption; None for as many as it was given.
         length: How many tokens before the caption the decoder counts: the start and the prompt.
         ends: Each of these tokens ends a caption.
         vocab_size: V.
         positions: Most tokens of the start, the prompt and the caption together; None where there is no bound.
         settings: What else this model's ``generate`` takes.
+        read: What the model reads of some photos, where its tokens depend on them; None reads ``input_ids`` and the
+            pixels of the image processor.
     """
 
     input_ids: Sequence[int]
-    returned: int
+    returned: int | None
     length: int
     ends: Sequence[int]
     vocab_size: int
     positions: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    read: Callable[[Sequence[Photo]], Inputs] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +102,6 @@ class Generator:
             "output_logits": not self._beams,
         }  # fmt: skip
 
-    @torch.inference_mode()
     def generate(self, pixels: Tensor, seeds: Sequence[int]) -> list[list[Generated]]:
         """The hypotheses of each image, best rank first: 1 to B.
 
@@ -103,23 +109,36 @@ class Generator:
             pixels: Float ``[N, 3, H, W]``, on the model's device.
             seeds: For each image the number that, with the seed of the settings, decides what is drawn.
         """
+
+        def read(part: slice) -> Inputs:
+            some = pixels[part]
+            input_ids = torch.tensor([[*self._start.input_ids]], device=some.device).repeat(len(some), 1)
+            return {"pixel_values": some, "input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+
+        return self.generate_from(read, seeds)
+
+    @torch.inference_mode()
+    def generate_from(self, read: Callable[[slice], Inputs], seeds: Sequence[int]) -> list[list[Generated]]:
+        """The hypotheses of each image, best rank first: 1 to B.
+
+        Args:
+            read: What the model reads of the images in a slice, on its device.
+            seeds: For each image the number that, with the seed of the settings, decides what is drawn.
+        """
         if not self._sample:
-            return [
-                found
-                for some in torch.split(pixels, max(1, ROWS // self._decoding.beam))
-                for found in self._batch(some)
-            ]
+            at_once = max(1, ROWS // self._decoding.beam)
+            parts = [slice(first, first + at_once) for first in range(0, len(seeds), at_once)]
+            return [found for part in parts for found in self._batch(read(part))]
         found = []
-        for image, seed in zip(torch.split(pixels, 1), seeds, strict=True):
+        for number, seed in enumerate(seeds):
             with _seeded((self._decoding.seed, seed), self._model.device):
-                found += self._batch(image)
+                found += self._batch(read(slice(number, number + 1)))
         return found
 
-    def _batch(self, pixels: Tensor) -> list[list[Generated]]:
-        input_ids = torch.tensor([[*self._start.input_ids]], device=pixels.device).repeat(len(pixels), 1)
-        mask = torch.ones_like(input_ids)
-        out = self._model.generate(pixel_values=pixels, input_ids=input_ids, attention_mask=mask, **self._settings)
-        tokens = out.sequences[:, self._start.returned :]
+    def _batch(self, inputs: Inputs) -> list[list[Generated]]:
+        out = self._model.generate(**inputs, **self._settings)
+        given = inputs["input_ids"].shape[1] if self._start.returned is None else self._start.returned
+        tokens = out.sequences[:, given:]
         lengths = (torch.isin(tokens, tokens.new_tensor(self._start.ends)).cumsum(1) == 0).sum(1)
         steps = (lengths + 1).clamp(max=tokens.shape[1])  # with the end, where there is one
         penalty = steps**self._decoding.length_penalty
@@ -147,9 +166,10 @@ def token_ids(value: int | Sequence[int]) -> list[int]:
 
 
 def _unwritable(tokenizer: Any, start: Start) -> list[int]:
-    """Special tokens, but for the ends, and the tokens past those of the tokenizer."""
+    """Special tokens and those of other tasks, such as ``<loc0001>``, but for the ends; and those past the last."""
     past = range(len(tokenizer), start.vocab_size)
-    special = (token for token in tokenizer.all_special_ids if token < start.vocab_size)
+    added = (token for text, token in tokenizer.get_added_vocab().items() if text[:1] == "<" and text[-1:] == ">")
+    special = (token for token in (*tokenizer.all_special_ids, *added) if token < start.vocab_size)
     return sorted({*special, *past} - {*start.ends})
 
 

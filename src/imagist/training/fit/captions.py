@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagist.bundle import open_part
-from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import card_decoding, open_captioner
+from imagist.captioning.loading import card_decoding, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.datasets.entries import Example
 from imagist.errors import DataError
@@ -39,10 +38,12 @@ def open_fit_captioner(
     if settings.kind == RECORDED and settings.model is None:
         return open_captioner(_table(items, scratch), kind=RECORDED)
     if settings.kind is not None:
-        options = CaptionOptions(Decoding(beam=settings.beam or Decoding.beam), threads=cores(), encoders=encoders)
+        decoding = default_decoding(settings.kind).returning(1, settings.beam)
+        options = CaptionOptions(decoding, settings=settings.settings, threads=cores(), encoders=encoders)
         return open_captioner(settings.model, options, kind=settings.kind, cache=cache)
     folder = open_part(settings.model or "embedded", "captioner")
-    options = CaptionOptions(card_decoding(folder).returning(1, settings.beam), encoders=encoders)
+    decoding = card_decoding(folder).returning(1, settings.beam)
+    options = CaptionOptions(decoding, settings=settings.settings, encoders=encoders)
     return open_captioner(folder.path, options, cache=cache)
 
 

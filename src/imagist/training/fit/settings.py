@@ -25,11 +25,13 @@ class CaptionerSettings:
         kind: As ``--captioner`` of ``imagist caption``; none reads it from the model's card. ``recorded`` takes the
             captions of the labelled table where ``model`` is not a table itself.
         beam: Hypotheses that it follows; none takes its card's.
+        settings: Of its kind alone, such as ``prompt``; as ``--captioner-setting`` of ``imagist caption``.
     """
 
     model: str | None = None
     kind: str | None = None
     beam: Annotated[int, Field(ge=1)] | None = None
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
