@@ -53,10 +53,20 @@ def captioners(folder):
     for name, language in (("blip", ()), ("git", ()), ("blip2", ("opt",))):
         made[name] = lambda name=name, language=language: _published(folder / f"{name}-seeds", name, name, *language)
     made["vlm"] = lambda: _published(folder / "vlm-seeds", "vlm", "qwen2_vl")
+    made["endpoint"] = _endpoints
     made["recorded"] = lambda: [
         open_captioner(_table(folder / f"{n}.csv", n), CaptionOptions(), kind="recorded") for n in (1, 2)
     ]
     return made
+
+
+def _endpoints():
+    from chat_servers import ChatServer
+
+    model = ChatServer().__enter__().model  # until the tests end
+    changes = [{}, {"prompt": "What is this?"}, {"side": 64}, {"max_tokens": 5}]
+    options = CaptionOptions(DECODING)
+    return [open_captioner(model, replace(options, settings=each), kind="endpoint") for each in changes]
 
 
 def _trained(folder, tiny):

@@ -5,6 +5,7 @@ ImagistError
 │   ├── SourceNotFound       no such file, or the row names nothing
 │   ├── FetchFailed          an http(s) address did not deliver
 │   ├── ModelFailed          the image was decoded, but the model raised on it
+│   │   └── EndpointFailed   a server that captions did not deliver
 │   ├── DeadlinePassed       a service did not get to it in time
 │   └── ImageError         the bytes were read but give no image
 │       ├── EmptyFile        zero bytes
@@ -75,6 +76,10 @@ class FetchFailed(ItemError):
 
 class ModelFailed(ItemError):
     """The image was decoded, but the model raised on it."""
+
+
+class EndpointFailed(ModelFailed):
+    """A server that captions did not deliver."""
 
 
 class DeadlinePassed(ItemError):

@@ -27,6 +27,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "attention": _STEPWISE,
         "blip": "imagist.captioning.backends.blip:load",
         "blip2": "imagist.captioning.backends.blip2:load",
+        "endpoint": "imagist.captioning.backends.endpoint:load",
         "git": "imagist.captioning.backends.git:load",
         "lstm": _STEPWISE,
         "naming": _STEPWISE,

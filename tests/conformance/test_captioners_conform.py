@@ -56,6 +56,13 @@ def table(folder, photos):
     return file
 
 
+def chat_server(folder, photos):
+    """The address of a server that runs until the tests end."""
+    from chat_servers import ChatServer
+
+    return ChatServer().__enter__().model
+
+
 @dataclass(frozen=True)
 class Kind:
     """A captioner of the registry over a model that is made for the test.
@@ -90,6 +97,7 @@ KINDS = {
     "blip2-opt": Kind("blip2", partial(checkpoint, "blip2-opt"), whole=False),
     "blip2-t5": Kind("blip2", partial(checkpoint, "blip2-t5"), whole=False),
     "vlm": Kind("vlm", partial(checkpoint, "qwen2_vl"), whole=False),
+    "endpoint": Kind("endpoint", chat_server, whole=False),
     "recorded": Kind("recorded", table, whole=False, writes=None),
 }
 

@@ -20,10 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from imagist.errors import OutputError, UsageError
+from imagist.errors import ItemError, OutputError, UsageError
 from imagist.protocols import Captioner
 from imagist.records import Caption, Hypothesis, Photo
 
@@ -71,38 +72,61 @@ class CachedCaptioner:
         self._store = _Store(Path(path).absolute(), self.id)
         self._lock = threading.Lock()
         self._at_work: dict[bytes, threading.Event] = {}
+        self._fresh: set[bytes] = set()  # captioned, and not returned yet
+        self._failed: WeakKeyDictionary[Photo, ItemError] = WeakKeyDictionary()  # and not raised yet
 
     def caption(self, photos: Sequence[Photo]) -> list[Caption]:
         """One caption a photo, in order: from the cache, or from the captioner, which is then stored.
 
         Raises:
+            ItemError: The captioner fails at a photo; the captions of the others are stored.
             OutputError: The cache is damaged, or can no longer be written.
             UsageError: The cache is closed.
         """
+        if len(photos) == 1 and (error := self._failed.pop(photos[0], None)) is not None:
+            raise error  # of the batch that it has just failed in
         keys = [image_hash(photo) for photo in photos]
         wanted = dict(zip(keys, photos, strict=True))
         done: dict[bytes, Caption] = {}
-        captioned = 0
+        failed: ItemError | None = None
         while left := [key for key in wanted if key not in done]:
             mine, others = self._claim(left)
             try:
                 found = self._store.find(mine)
                 new = [key for key in mine if key not in found]
                 if new:
-                    captions = self._captioner.caption([wanted[key] for key in new])
-                    fresh = dict(zip(new, captions, strict=True))
+                    fresh, failed = self._written({key: wanted[key] for key in new})
                     self._store.add(fresh)
-                    captioned += len(new)
+                    with self._lock:
+                        self._fresh.update(fresh)
                     found |= fresh
                 done |= found
             finally:
                 self._release(mine)
+            if failed is not None:
+                raise failed
             for other in others:  # the next round does what they fail at
                 other.wait()
         with self._lock:
-            self.misses += captioned
-            self.hits += len(photos) - captioned
+            fresh_here = self._fresh & wanted.keys()
+            self._fresh -= fresh_here
+            self.misses += len(fresh_here)
+            self.hits += len(photos) - len(fresh_here)
         return [done[key] for key in keys]
+
+    def _written(self, photos: Mapping[bytes, Photo]) -> tuple[dict[bytes, Caption], ItemError | None]:
+        """Captions photos: those that can be had, and the first error."""
+        try:
+            return dict(zip(photos, self._captioner.caption([*photos.values()]), strict=True)), None
+        except ItemError as error:
+            failed = error
+        found: dict[bytes, Caption] = {}
+        for key, photo in photos.items() if len(photos) > 1 else ():
+            try:
+                (found[key],) = self._captioner.caption([photo])
+            except ItemError as error:
+                self._failed[photo] = error
+        return found, failed
 
     def save(self, folder: Path) -> None:
         """Saves the captioner, without its cache."""

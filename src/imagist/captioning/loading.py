@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 from imagist import registry
 from imagist.bundle import ENCODER, SPACE, Folder, open_part
 from imagist.captioning.cache import CachedCaptioner
@@ -77,8 +75,12 @@ def _own_settings(kind: str, loader: Callable[..., Any], asked: Mapping[str, obj
     Raises:
         UsageError: The loader has no such argument, or a value is not of its type or bounds.
     """
+    if not asked:
+        return {}
+    from pydantic import TypeAdapter, ValidationError  # only where settings are read
+
     names = [each.name for each in inspect.signature(loader).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    types = get_type_hints(loader, include_extras=True) if asked else {}
+    types = get_type_hints(loader, include_extras=True)
     found = {}
     for name, value in asked.items():
         if name not in names:

@@ -33,7 +33,8 @@ RETRIES = 2
 FIRST_WAIT_S = 0.5
 """Seconds before the second try, where the server does not say; each further wait is twice as long."""
 
-_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+BUSY = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses of a server that may answer later."""
 _PACKED = ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or of zlib
 _ESCAPED_AMPERSAND = re.compile("&(?:amp|#38);")
@@ -137,13 +138,13 @@ def _download(
 
 def _refused(response: httpx2.Response) -> _Failed:
     reason = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
-    after = _seconds(response.headers.get("Retry-After", ""))
+    after = retry_after_s(response.headers.get("Retry-After", ""))
     if after is not None:
         reason += f", to be asked again after {after:,.0f} s"
-    return _Failed(reason, passing=response.status_code in _BUSY, after=after)
+    return _Failed(reason, passing=response.status_code in BUSY, after=after)
 
 
-def _seconds(retry_after: str) -> float | None:
+def retry_after_s(retry_after: str) -> float | None:
     """The wait that a ``Retry-After`` header asks for, which has seconds or a date; None where it has neither."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
@@ -182,13 +183,13 @@ def _get(url: str, timeout_s: float, deadline: _Deadline, public_only: bool) -> 
     if public_only:
         from imagist.images.public import PublicTransport
 
-        transport = PublicTransport(_certificates())
+        transport = PublicTransport(certificates())
     client = httpx2.Client(
         headers=_HEADERS,
         timeout=timeout_s,
         follow_redirects=True,
         max_redirects=MAX_REDIRECTS,
-        verify=_certificates(),
+        verify=certificates(),
         transport=transport,
         trust_env=not public_only,
     )
@@ -197,7 +198,7 @@ def _get(url: str, timeout_s: float, deadline: _Deadline, public_only: bool) -> 
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """The trusted certificates, which take longer to read than most images."""
     import httpx2
 
