@@ -136,3 +136,36 @@ def test_other_settings_cannot_be_resumed(fake, photos, tmp_path, capsys):
     err = capsys.readouterr().err
     assert "task was 'classify' and is now 'caption'" in err
     assert "max_bytes" not in err
+
+
+def test_sidecars_are_written_beside_the_images(fake, photos, capsys):
+    assert fake(["caption", str(photos), "--sidecar", ".txt"]) == 0
+    assert (photos / "6.txt").read_text("utf-8") == "red 180 green 80 blue 90\n"
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "7 files written beside their images" in err
+    (photos / "6.txt").unlink()
+    assert fake(["caption", str(photos), "--sidecar", ".txt"]) == 0
+    assert "1 files written" in (err := capsys.readouterr().err)
+    assert "6 images skipped" in err
+
+
+def test_sidecars_beside_a_table_caption_every_image(fake, photos, tmp_path):
+    (photos / "0.txt").write_text("mine\n", "utf-8")
+    out = tmp_path / "x.csv"
+    assert fake(["caption", str(photos), "--sidecar", ".txt", "--out", str(out), "--quiet"]) == 0
+    assert len(pd.read_csv(out)) == 7
+    assert (photos / "0.txt").read_text("utf-8") == "mine\n"
+    assert (photos / "1.txt").exists()
+
+
+def test_an_image_without_a_file_of_its_own_is_exit_code_3(fake, photos, capsys):
+    assert fake(["caption", str(photos / "0.png"), str(photos / "0.png"), "--sidecar", ".txt"]) == 3
+    assert "another image of this name" in capsys.readouterr().err
+
+
+def test_a_suffix_of_images_is_refused(fake, photos, capsys):
+    assert fake(["caption", str(photos), "--sidecar", ".png"]) == 2
+    assert "suffix of an image" in capsys.readouterr().err
+    assert fake(["caption", str(photos), "--existing", "append"]) == 2
+    assert "--sidecar" in capsys.readouterr().err

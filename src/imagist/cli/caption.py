@@ -12,6 +12,7 @@ from imagist.errors import UsageError
 
 if TYPE_CHECKING:
     from imagist.engine import Summary
+    from imagist.engine.sidecars import Sidecars
     from imagist.images.stream import Outcome
     from imagist.records import Caption, Photo, Row
 
@@ -26,6 +27,18 @@ def configure(parser: Parser) -> None:
         type=Path,
         metavar="DIR",
         help="draw one sheet an image into DIR: for each word, the image under a map of the captioner's attention",
+    )
+    parser.add_argument(
+        "--sidecar",
+        metavar="SUFFIX",
+        help="write each caption into a file beside its image, with this suffix in place of the image's, such as .txt",
+    )
+    parser.add_argument(
+        "--existing",
+        choices=["skip", "overwrite", "append"],
+        default="skip",
+        help="with --sidecar, where the file is there already: leave the image out, replace the file, or add a line to "
+        "it (default: skip)",
     )
     add_model(parser)
     add_captioner(parser)
@@ -42,28 +55,46 @@ def run(args: argparse.Namespace) -> int:
     from imagist.records import Failure
     from imagist.report.console_table import add_caption, captioned_table, show
     from imagist.report.sheets import make_folder, sheet_name
+    from imagist.report.terminal import say
 
     spec = spec_of(args)
     rows = spec.rows()
     if args.attention:
         make_folder(args.attention, args.sources)
+    sidecars = _sidecars(args)
+    rows = sidecars.missing(rows) if sidecars and spec.out is None else rows
     captioner, concurrency = captioner_of(args, args.nbest)
-    table = None if spec.out else captioned_table()
+    table = None if spec.out or sidecars else captioned_table()
 
     def each(number: int, outcome: Outcome[Row, Caption]) -> None:
         source, photo, result = outcome.source.source, outcome.photo, outcome.result
         if args.attention and photo and not isinstance(result, Failure):
             _draw(args.attention / sheet_name(number, source), photo, result)
+        if sidecars and not isinstance(result, Failure):
+            sidecars.write(outcome.source, result.text)
         if table:
             add_caption(table, source, result)
 
     def finish(_: Summary) -> None:
         if table:
             show(table, Console())
+        if sidecars and not args.quiet:
+            say("".join(f"imagist: {line}\n" for line in sidecars.lines()))
 
     task = captioning(captioner, nbest=args.nbest, concurrency=concurrency)
     with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache closes its file
-        return execute(args, spec, task, rows, each=each, finish=finish)
+        code = execute(args, spec, task, rows, each=each, finish=finish)
+    return 3 if code == 0 and sidecars and sidecars.refused else code
+
+
+def _sidecars(args: argparse.Namespace) -> Sidecars | None:
+    from imagist.engine.sidecars import Sidecars
+
+    if args.sidecar is None:
+        if args.existing != "skip":
+            raise UsageError("is for files beside images", item="--existing", remedy="add --sidecar .txt")
+        return None
+    return Sidecars(args.sidecar, args.existing, [*args.sources, *([args.out] if args.out else [])])
 
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:
