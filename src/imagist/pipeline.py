@@ -21,7 +21,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
 from imagist.classifiers.matched import keeping_none, zero_shot
-from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy
+from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy, taxonomy_key
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits
 from imagist.images.encoder import Encoders
@@ -290,7 +290,7 @@ def load(
     bundle = open_bundle(model)
     cores_used = _checked_threads(threads)
     options = PartOptions(
-        views=views, device=device, taxonomy=None if taxonomy is None else os.fspath(taxonomy), weight=weight,
+        views=views, device=device, taxonomy=None if taxonomy is None else taxonomy_key(taxonomy), weight=weight,
         encoder=encoder, encoders=Encoders(), matchers=Matchers(),
     )  # fmt: skip
     matching = _matcher(bundle, matcher, options, cores_used, required=labels is not None)

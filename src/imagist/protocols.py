@@ -209,7 +209,7 @@ class PartOptions:
         views: How a photo is made square: ``square``, ``letterbox`` or ``crops``.
         device: Where a torch model runs: ``cpu``, ``cuda``, ``mps``.
         threads: Processor threads within one run of a network, >= 1.
-        taxonomy: The categories asked for, by name or path: fusions and calibrations may differ between taxonomies.
+        taxonomy: The name of the categories asked for: fusions and calibrations may differ between taxonomies.
         weight: Fusion weight of the text classifier, 0 to 1; None is the fitted one.
         encoders: Shares encoders between parts; None opens them for this part alone.
         matchers: Shares matchers between parts; None opens them for this part alone.

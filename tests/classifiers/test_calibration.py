@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from imagist.classifiers.calibration import Temperature, fit_temperature
+from imagist.classifiers.calibration import Temperature, fit_temperature, one_more
 from imagist.errors import UsageError
 from imagist.metrics.classes import expected_calibration_error, negative_log_likelihood
 
@@ -169,3 +169,17 @@ def test_the_fit_is_the_same_each_time_and_in_any_order() -> None:
 def test_refuses_what_cannot_be_fitted(p: np.ndarray, t: np.ndarray, bounds: tuple[float, float]) -> None:
     with pytest.raises(UsageError):
         fit_temperature(p, t, bounds=bounds)
+
+
+def test_an_item_of_weight_two_counts_as_two_items() -> None:
+    p, targets = overconfident(60, 2.0)
+    twice = np.repeat(np.arange(60), np.where(np.arange(60) < 20, 2, 1))
+    weights = np.where(np.arange(60) < 20, 2.0, 1.0)
+    weighted = fit_temperature(p, targets, sample_weights=weights)
+    assert weighted.value == pytest.approx(fit_temperature(p[twice], targets[twice]).value)
+    assert weighted.value != pytest.approx(fit_temperature(p, targets).value, rel=1e-3)
+
+
+def test_equal_weights_smooth_as_their_number_and_unequal_ones_more() -> None:
+    assert one_more(8, np.full(8, 0.3)) == pytest.approx(one_more(8)) == pytest.approx(0.1)
+    assert one_more(8, np.array([5.0] + [0.1] * 7)) > 0.2

@@ -167,3 +167,25 @@ def test_tiny_imagenet(data):
     by_synset = read(Source(data / "tiny_imagenet.parquet", split="dev", columns=Columns(label="wnid")), content=False)
     assert (len(examples), len({e.label for e in examples}), len({e.label for e in by_synset})) == (3200, 200, 200)
     assert (examples[0].label, by_synset[0].label) == ("goldfish", "n01443537")
+
+
+def test_weights_are_read_from_their_column(tmp_path):
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b.jpg", 1)
+    rows = ("a.jpg", "x", "0.5"), ("b.jpg", "y", "2")
+    named = table(tmp_path / "1.csv", *rows, header=("image", "label", "sample_weight"))
+    assert [example.weight for example in read(Source(named))] == [0.5, 2.0]
+    other = table(tmp_path / "2.csv", *rows, header=("image", "label", "kilos"))
+    assert [example.weight for example in read(Source(other))] == [1.0, 1.0]
+    assert [example.weight for example in read(Source(other, columns=Columns(weight="kilos")))] == [0.5, 2.0]
+
+
+def test_rows_with_impossible_weights_are_named(tmp_path):
+    for seed, name in enumerate("abc"):
+        write_image(tmp_path / f"{name}.jpg", seed)
+    rows = ("a.jpg", "x", "-1"), ("b.jpg", "y", "nan"), ("c.jpg", "y", "1")
+    path = table(tmp_path / "1.csv", *rows, header=("image", "label", "sample_weight"))
+    with pytest.raises(DataError) as caught:
+        read(Source(path))
+    assert "line 2: column 'sample_weight' holds '-1'" in str(caught.value)
+    assert "line 3: column 'sample_weight' holds 'nan'" in str(caught.value)

@@ -5,9 +5,11 @@ Shapes: N items; C classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import exp, isfinite, log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,12 +65,14 @@ class TemperatureCalibration:
         of_text: For the text classifier's.
         of_fused: For the fused.
         by_weight: For the fused at fusion weights spread evenly over 0..1; empty where only the fitted weight is known.
+        others: The temperatures for further taxonomies that a model serves, by the names of these.
     """
 
     of_image: Temperature = Temperature()
     of_text: Temperature = Temperature()
     of_fused: Temperature = Temperature()
     by_weight: tuple[float, ...] = ()
+    others: Mapping[str, TemperatureCalibration] = field(default_factory=dict, hash=False)
     concurrent = True
 
     @property
@@ -90,9 +94,12 @@ class TemperatureCalibration:
 
     def save(self, folder: Path) -> None:
         """Writes the card."""
+        others = {name: other._table() for name, other in self.others.items()}
+        write_part(folder, KIND, {"default": self._table()} | ({"taxonomies": others} if others else {}))
+
+    def _table(self) -> dict[str, object]:
         fused = list(self.by_weight) or [self.of_fused.value]
-        values = {"image": self.of_image.value, "text": self.of_text.value, "fused": fused}
-        write_part(folder, KIND, {"default": values})
+        return {"image": self.of_image.value, "text": self.of_text.value, "fused": fused}
 
 
 def load(model: str, options: PartOptions) -> TemperatureCalibration:
@@ -105,9 +112,17 @@ def load(model: str, options: PartOptions) -> TemperatureCalibration:
         BundleError: The card cannot be understood.
     """
     folder = open_part(model, "calibration")
-    table = folder.card.get("taxonomies", {}).get(options.taxonomy) or folder.card["default"]
+    tables, weight = folder.card.get("taxonomies", {}), options.weight or 0.0
+    if options.taxonomy in tables:
+        return _from_table(tables[options.taxonomy], weight)
+    others = {name: _from_table(table, weight) for name, table in tables.items()}
+    return replace(_from_table(folder.card["default"], weight), others=others)
+
+
+def _from_table(table: Mapping[str, Any], weight: float) -> TemperatureCalibration:
+    """The temperatures of a table on the card, at a fusion weight."""
     weights = np.linspace(0, 1, len(table["fused"]))
-    fused = float(np.interp(options.weight or 0.0, weights, table["fused"]))
+    fused = float(np.interp(weight, weights, table["fused"]))
     image, text = Temperature(float(table["image"])), Temperature(float(table["text"]))
     return TemperatureCalibration(image, text, Temperature(fused), tuple(map(float, table["fused"])))
 
@@ -118,6 +133,7 @@ def fit_temperature(
     *,
     bounds: tuple[float, float] = (0.05, 20.0),
     smoothing: float = 0.0,
+    sample_weights: AnyArray | None = None,
 ) -> Temperature:
     """The temperature of least negative log-likelihood on held-out items.
 
@@ -130,6 +146,7 @@ def fit_temperature(
         bounds: Least and greatest temperature, 0 < least < greatest.
         smoothing: Share of each target that is spread over the other classes, 0..1 (1 left out): 1 / (N + 2), after
             Platt 1999, keeps a set without mistakes from giving the lower bound.
+        sample_weights: How much each item counts, ``[N]``, > 0; None means all alike.
 
     Raises:
         UsageError: Shapes, targets, bounds or smoothing that make no sense.
@@ -141,15 +158,15 @@ def fit_temperature(
     if not 0 <= smoothing < 1:
         raise UsageError(f"smoothing is a share of 0 to below 1, got {smoothing}")
     logs = log_probabilities(p)
-    of_target = logs[np.arange(len(t)), t].mean()
+    of_target = np.average(logs[np.arange(len(t)), t], weights=sample_weights)
     if smoothing and p.shape[1] > 1:
-        of_others = (logs.sum(axis=1).mean() - of_target) / (p.shape[1] - 1)
+        of_others = (np.average(logs.sum(axis=1), weights=sample_weights) - of_target) / (p.shape[1] - 1)
         of_target = (1 - smoothing) * of_target + smoothing * of_others
 
     def too_hot(temperature: float) -> bool:
         scaled = logs / temperature
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        expected = ((powers * logs).sum(axis=1) / powers.sum(axis=1)).mean()
+        expected = np.average((powers * logs).sum(axis=1) / powers.sum(axis=1), weights=sample_weights)
         return bool(expected < of_target)
 
     low, high = log(bounds[0]), log(bounds[1])
@@ -159,6 +176,17 @@ def fit_temperature(
         middle = (low + high) / 2
         low, high = (low, middle) if too_hot(exp(middle)) else (middle, high)
     return Temperature(exp((low + high) / 2))
+
+
+def one_more(items: int, sample_weights: AnyArray | None = None) -> float:
+    """The smoothing of `fit_temperature` as if there were one more item, which is misclassified.
+
+    Args:
+        items: N.
+        sample_weights: ``[N]``, > 0; N then is the number of items of equal weight that would say as much (Kish 1965).
+    """
+    number = float(items) if sample_weights is None else float(sample_weights.sum() ** 2 / (sample_weights**2).sum())
+    return 1 / (number + 2)
 
 
 def check_targets(scores: AnyArray, targets: AnyArray) -> None:

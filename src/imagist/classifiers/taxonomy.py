@@ -147,6 +147,11 @@ def open_taxonomy(name: str | os.PathLike[str], folder: Path = Path()) -> Taxono
     return from_toml(folder / name) if Path(name).suffix == ".toml" else built_in(str(name))
 
 
+def taxonomy_key(name: str | os.PathLike[str]) -> str:
+    """The name under which a model keeps what was fitted for a taxonomy: a built-in's own, or that of its file."""
+    return Path(name).stem if Path(name).suffix == ".toml" else str(name)
+
+
 def from_toml(path: str | Path) -> Taxonomy:
     """Reads a taxonomy from a file.
 

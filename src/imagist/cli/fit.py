@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LABELLED = """\
 Labelled images are folders with one folder a label (or with split folders that hold those), or CSV, TSV, JSONL and
-Parquet tables with a column of images and one of labels, and, if there are any, captions, splits and accounts."""
+Parquet tables with a column of images and one of labels, and, if there are any, captions, splits, accounts and
+weights. The weight of an image, a number above 0, is how much it counts in the loss of the linear classifiers and in
+calibration; figures count every image once."""
 
 
 def configure(parser: Parser) -> None:
@@ -30,8 +32,9 @@ def configure(parser: Parser) -> None:
     )
     add_changes(parser, "fusion=logit")
     group = parser.add_argument_group("data")
-    for name in ("image", "label", "caption", "split"):
-        help_text = f"the column of {name}s in tables (default: found by its name)"
+    for name in ("image", "label", "caption", "split", "weight"):
+        default = "sample_weight, if there is one" if name == "weight" else "found by its name"
+        help_text = f"the column of {name}s in tables (default: {default})"
         group.add_argument(f"--{name}-column", metavar="NAME", help=help_text)
     group.add_argument("--images", type=Path, metavar="DIR", help="folder of the images that a table names")
     group.add_argument("--train", metavar="SPLIT", help="split to learn from (default: train)")
@@ -48,6 +51,13 @@ def configure(parser: Parser) -> None:
         type=fraction,
         metavar="W",
         help="weight of the text classifier (default: chosen on held-out images)",
+    )
+    group.add_argument(
+        "--taxonomy",
+        action="append",
+        metavar="NAME",
+        help="categories over the labels, built in or a .toml file, for which the model gets a weight and temperatures "
+        "of their own; may be given several times",
     )
     group.add_argument("--cache", type=Path, metavar="FILE", help="keep captions in an SQLite file")
     parser.add_argument("--seed", type=int, metavar="N", help="of folds and training (default: 0)")
@@ -69,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from imagist.report.fit import fit_lines, write_fit_report
 
     items = read_all(settings.sources, check_images=False)
-    with Meter(len(items), quiet=args.quiet) as meter:
+    with Meter(len(items) * max(1, len(settings.encoders)), quiet=args.quiet) as meter:
         result = fit(settings, args.out, items=items, cache=args.cache, advance=meter.advance)
     write_fit_report(result, args.out)
     sys.stdout.write("".join(f"{line}\n" for line in fit_lines(result, args.out)))
@@ -86,7 +96,9 @@ def _settings(args: argparse.Namespace) -> FitSettings:
         found = settings.read(args.config, FitSettings, args.set)
     elif args.set:
         raise UsageError("--set changes a configuration", item=args.set[0], remedy="name it with --config")
-    columns = Columns(args.image_column, args.label_column, args.caption_column, args.split_column)
+    columns = Columns(
+        args.image_column, args.label_column, args.caption_column, args.split_column, weight=args.weight_column
+    )
     if args.labelled:
         images = None if args.images is None else str(args.images)
         sources = tuple(Source(path, images=images, columns=columns) for path in args.labelled)
@@ -95,6 +107,8 @@ def _settings(args: argparse.Namespace) -> FitSettings:
         raise UsageError("there is nothing to learn from", item="LABELLED", remedy="name labelled images, or --config")
     asked = {name: getattr(args, name) for name in ("train", "test", "fusion", "weight", "seed")}
     found = replace(found, **{name: value for name, value in asked.items() if value is not None})
+    if args.taxonomy:
+        found = replace(found, taxonomies=tuple(args.taxonomy))
     return replace(found, captioner=_captioner(args, found.captioner))
 
 

@@ -20,6 +20,7 @@ KNOWN = {
     "label": ("label", "classlabel", "labelname", "class", "classname", "category", "target", "finelabel"),
     "split": ("split",),
     "account": ("account", "username", "user", "userid", "owner", "ownerusername", "author", "screenname", "profile"),
+    "weight": ("sampleweight", "sampleweights"),
 }
 _NUMBERED = re.compile(r"(caption|sentence|comment)s?\d+")
 
@@ -35,6 +36,7 @@ class Found:
         name: Names an image whose bytes are in ``image`` without a path, where there is such a column.
         split: Where there is such a column.
         account: Where there is such a column and labels are wanted.
+        weight: The same.
         languages: The columns of the languages asked for, which are named by their codes.
         held: ``image`` holds encoded images.
         label_names: Of labels that are numbers, in order; empty where labels are taken as they are.
@@ -46,13 +48,23 @@ class Found:
     name: str | None = None
     split: str | None = None
     account: str | None = None
+    weight: str | None = None
     languages: tuple[str, ...] = ()
     held: bool = False
     label_names: tuple[str, ...] = ()
 
     def all(self) -> list[str]:
         """Every column that is read."""
-        columns = (self.image, self.name, self.split, self.label, self.account, *self.captions, *self.languages)
+        columns = (
+            self.image,
+            self.name,
+            self.split,
+            self.label,
+            self.account,
+            self.weight,
+            *self.captions,
+            *self.languages,
+        )
         return [column for column in columns if column is not None]
 
 
@@ -88,6 +100,7 @@ def find(names: Sequence[str], wanted: Wanted, given: Columns, item: str, encode
         name=tables.find([name for name in names if name not in encoded], tables.NAMES) if image in encoded else None,
         split=found["split"],
         account=found["account"] if labelled else None,
+        weight=found["weight"] if labelled else None,
         languages=wanted.languages,
         held=image in encoded,
     )
@@ -124,6 +137,7 @@ def entry(cells: Mapping[str, object], columns: Found, place: str) -> Entry:
         translations={code: _sentences(cells[code], code)[0] for code in translated},
         label=label_name(label, columns.label_names) if columns.label_names and label else label,
         account=read.name(cells.get(columns.account), columns.account) if columns.account else None,
+        weight=read.weight(cells.get(columns.weight), columns.weight) if columns.weight else 1.0,
         whole=whole,
         held=held,
     )

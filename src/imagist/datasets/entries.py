@@ -41,6 +41,7 @@ class Example:
         split: Such as ``train``; None where neither the file nor its reader names one.
         caption: The file's caption of the image, if any.
         account: Who posted it, where the file has that.
+        weight: How much it counts when classifiers are fitted, > 0, relative to the others.
     """
 
     image: str
@@ -49,6 +50,7 @@ class Example:
     split: str | None = None
     caption: str | None = None
     account: str | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Entry:
         translations: As ``Record``.
         label: As ``Example``; empty where the row has none.
         account: As ``Example``.
+        weight: As ``Example``.
         whole: The row has all captions of the image; False for one sentence of several.
         held: The file holds the image itself, whether or not ``content`` was asked for.
     """
@@ -76,6 +79,7 @@ class Entry:
     translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     label: str = ""
     account: str | None = None
+    weight: float = 1.0
     whole: bool = True
     held: bool = False
 

@@ -95,7 +95,7 @@ def _found(entry: Entry, path: Path, images: str | Path | None) -> _Read:
     if images is not None and not entry.held:
         image = _rebased(image, Path(images))
     caption = entry.captions[0] if entry.captions and entry.captions[0] else None
-    example = Example(image, entry.label, entry.content, entry.split, caption, entry.account)
+    example = Example(image, entry.label, entry.content, entry.split, caption, entry.account, entry.weight)
     return _Read(example, entry.held, entry.address(path))
 
 

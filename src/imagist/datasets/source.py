@@ -30,6 +30,7 @@ class Columns:
         caption: ``captions``, ``caption``, ``text``, ``tweet_text``, ...: a sentence or a list of them.
         split: ``split``.
         account: Who posted it: ``account``, ``username``, ``owner``, ...
+        weight: How much an image counts in a fit, a number above 0: ``sample_weight``. Studies and recipes do without.
     """
 
     image: str | None = None
@@ -37,6 +38,7 @@ class Columns:
     caption: str | None = None
     split: str | None = None
     account: str | None = None
+    weight: str | None = None
 
     def given(self) -> dict[str, str]:
         """``{what: column}`` of those that are not None."""

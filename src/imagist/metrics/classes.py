@@ -34,9 +34,12 @@ def log_losses(probabilities: AnyArray, targets: AnyArray) -> Floats:
     return -log_probabilities(p[np.arange(len(t)), t])
 
 
-def negative_log_likelihood(probabilities: AnyArray, targets: AnyArray) -> float:
-    """Mean of `log_losses`, in nats."""
-    return float(log_losses(probabilities, targets).mean())
+def negative_log_likelihood(
+    probabilities: AnyArray, targets: AnyArray, sample_weights: AnyArray | None = None
+) -> float:
+    """Mean of `log_losses`, in nats, each item weighted where there are weights ``[N]``."""
+    losses = log_losses(probabilities, targets)
+    return float(losses.mean() if sample_weights is None else np.average(losses, weights=sample_weights))
 
 
 def brier_score(probabilities: AnyArray, targets: AnyArray) -> float:

@@ -83,9 +83,8 @@ def _rows(result: StudyResult) -> Ints:
 def _examples(result: StudyResult, parts: SystemParts) -> Examples:
     data, rows = result.data, _rows(result)
     captions = result.captions[parts.captioner.name] if parts.captioner else ("",) * len(data.examples)
-    whole = Examples(
-        data.examples, data.labels, data.targets, captions, np.zeros((len(captions), 0), np.float32), data.hashes, {}
-    )
+    features, weights = np.zeros((len(captions), 0), np.float32), np.ones(len(captions), np.float32)
+    whole = Examples(data.examples, data.labels, data.targets, captions, features, data.hashes, weights, {})
     return whole.chosen(rows)
 
 

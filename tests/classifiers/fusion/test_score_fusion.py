@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fusion_cases import PAIRS, opinions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagist.classifiers.fusion import LogitFusion, ScoreFusion, fit_weight
+from imagist.classifiers.fusion import LogitFusion, ScoreFusion, fit_weight, scores
 from imagist.errors import UsageError
 from imagist.metrics.classes import accuracy, negative_log_likelihood
-from imagist.protocols import Fusion
+from imagist.protocols import Fusion, PartOptions
 
 
 @settings(deadline=None)
@@ -169,3 +171,23 @@ def test_refuses_what_cannot_be_fitted(targets, settings) -> None:
     scores = np.full((2, 2), 0.5, np.float32)
     with pytest.raises(UsageError):
         fit_weight(scores, scores, np.array(targets), **settings)
+
+
+def test_an_item_of_weight_two_counts_as_two_items() -> None:
+    image, text, targets = opinions(80, 1.0, 1.2)
+    twice = np.repeat(np.arange(80), np.where(np.arange(80) < 30, 2, 1))
+    weights = np.where(np.arange(80) < 30, 2.0, 1.0)
+    weighted = fit_weight(image, text, targets, sample_weights=weights, resamples=1)
+    repeated = fit_weight(image[twice], text[twice], targets[twice], resamples=1)
+    assert weighted.weight == repeated.weight
+    assert weighted.losses == pytest.approx(repeated.losses)
+    assert weighted.accuracies == pytest.approx(repeated.accuracies)
+
+
+def test_the_weights_of_taxonomies_are_saved_and_each_is_opened_by_its_name(tmp_path: Path) -> None:
+    several = ScoreFusion(0.3, (0.2, 0.4), {"pets": ScoreFusion(0.7, (0.5, 0.8))})
+    several.save(tmp_path / "fusion")
+    opened = scores.load(str(tmp_path / "fusion"), PartOptions())
+    assert (opened, opened.id) == (several, several.id)
+    assert scores.load(str(tmp_path / "fusion"), PartOptions(taxonomy="pets")) == several.others["pets"]
+    assert scores.load(str(tmp_path / "fusion"), PartOptions(taxonomy="other")) == several

@@ -69,3 +69,14 @@ def test_what_is_no_label(cell):
 )
 def test_images(cell, expected):
     assert cells.image(cell) == expected
+
+
+@pytest.mark.parametrize(("cell", "weight"), [(2, 2.0), ("0.25", 0.25), (" 3 ", 3.0), (1e-9, 1e-9)])
+def test_a_weight_is_a_number_or_its_text(cell, weight):
+    assert cells.weight(cell, "w") == weight
+
+
+@pytest.mark.parametrize("cell", [-1, 0, float("nan"), "nan", "inf", "", None, "heavy", True, [1]])
+def test_a_weight_that_is_no_number_above_0_is_named_with_its_column(cell):
+    with pytest.raises(ValueError, match=r"column 'w' holds .*, and a weight is a number above 0"):
+        cells.weight(cell, "w")

@@ -29,6 +29,7 @@ from imagist.training.captioners.recipe import Recipe
 from imagist.training.embedded.labelled import LabelledSets
 from imagist.training.embedded.train import TAXONOMIES, main
 from imagist.training.encoders.distillation.recipe import DistillationRecipe
+from imagist.training.fit.settings import FitSettings
 
 pytestmark = pytest.mark.torch
 
@@ -42,7 +43,7 @@ TINY = [
     'captioner.data.unlabelled=[{sources=[{path="more.parquet"}], share=0.3, sure=0.0}]',
     "captioner.data.sentences.framed=1", "captioner.data.sentences.exchanged=0", "captioner.backbone.views=2",
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
-    "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
+    "classifiers.text_classifier.min_df=1", "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
 ]  # fmt: skip
 
 
@@ -73,13 +74,14 @@ def test_a_change_to_an_unknown_step_lists_the_steps(tmp_path, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert "no step 'decoder'" in error
-    assert "encoder, captioner, labelled" in error
+    assert "encoder, captioner, labelled, classifiers" in error
 
 
 def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     encoder = settings.read(CONFIGS / "encoder.toml", DistillationRecipe)
     captioner = settings.read(CONFIGS / "captioner.toml", Recipe)
     labelled = settings.read(CONFIGS / "labelled.toml", LabelledSets)
+    classifiers = settings.read(CONFIGS / "classifiers.toml", FitSettings)
     assert len(encoder.data.train) == 4
     assert len(captioner.data.labelled) == len(captioner.data.unlabelled) == 1
     assert captioner.data.label_sentences is not None
@@ -88,7 +90,7 @@ def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
         *built_in("photos15").labels
     }
-    assert {*TAXONOMIES} == {*built_in_names()}
+    assert {*TAXONOMIES} == {*built_in_names()} == {"photos15", *classifiers.taxonomies}
 
 
 def image(number):

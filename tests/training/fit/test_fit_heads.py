@@ -14,6 +14,7 @@ from imagist.training.fit.heads import PENALTIES, cross_validated, fit_text_head
 LABELS = LabelSet(("cat", "dog"))
 TEXTS = ["a cat on a mat", "the cat sleeps", "a small cat", "a dog runs", "the dog barks", "a big dog"] * 3
 TARGETS = np.array([0, 0, 0, 1, 1, 1] * 3, np.int64)
+ONES = np.ones(len(TEXTS), np.float32)
 
 
 def test_every_row_is_scored_by_a_classifier_that_has_not_seen_it():
@@ -52,14 +53,16 @@ def test_the_penalty_of_least_held_out_loss_is_chosen_and_the_search_ends_early(
 
 
 def test_captions_are_told_apart():
-    head = fit_text_head(Tfidf(min_df=1), TEXTS, TARGETS, LABELS, stratified(TARGETS, 3, 0))
+    head = fit_text_head(Tfidf(min_df=1), TEXTS, TARGETS, LABELS, stratified(TARGETS, 3, 0), ONES)
     assert (head.scores.argmax(1) == TARGETS).all()
     assert head.classifier.scores(["my cat", "my dog"]).argmax(1).tolist() == [0, 1]
 
 
 def test_a_penalty_that_is_given_is_not_chosen():
     folds = stratified(TARGETS, 3, 0)
-    strong, weak = (fit_text_head(Tfidf(penalty=p), TEXTS, TARGETS, LABELS, folds).classifier for p in (1.0, 1e-5))
+    strong, weak = (
+        fit_text_head(Tfidf(penalty=p), TEXTS, TARGETS, LABELS, folds, ONES).classifier for p in (1.0, 1e-5)
+    )
     assert np.abs(strong.matrix).max() < np.abs(weak.matrix).max() / 10
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import imagist
 from imagist.bundle import open_bundle
 from imagist.datasets.source import Source
 from imagist.errors import DataError, UsageError
+from imagist.images import as_photo
 from imagist.training.fit.fitting import fit
 from imagist.training.fit.settings import CaptionerSettings, FitSettings
 
@@ -170,3 +172,46 @@ def test_photos15_is_learnt(data, tmp_path):
     result = fit(FitSettings(name="photos15"), tmp_path / "mine", items=[*train[::5], *dev[::5]])
     assert result.measured.accuracy["fused"].value >= 0.92
     assert result.measured.calibration_error <= 0.05
+
+
+def test_weights_count_in_the_classifiers_and_in_calibration(fitted, tmp_path):
+    path = coloured.write_table(tmp_path, sample_weight=lambda label, number: 4 if label == "red" else 0.5)
+    weighted = fit(settings_of(path), tmp_path / "mine").pipeline
+    plain = fitted[1].pipeline
+    assert weighted.image_classifier.id != plain.image_classifier.id
+    assert weighted.text_classifier.id != plain.text_classifier.id
+    grey = np.full((48, 48, 3), 128, np.uint8)
+    of_red = [float(each.image_classifier.scores([as_photo(grey)])[0, 1]) for each in (weighted, plain)]
+    assert of_red[0] > of_red[1]  # the bias of the classes follows their weights
+
+
+@pytest.mark.parametrize(
+    "part", [{"fusion": "logit"}, {"text_classifier": SimpleNamespace(kind="transformer")}], ids=["fusion", "text"]
+)
+def test_weights_that_a_part_cannot_use_are_refused_at_once(tmp_path, part):
+    path = coloured.write_table(tmp_path, sample_weight=lambda label, number: 1 + number)
+    with pytest.raises(UsageError, match="images with weights cannot be used by"):
+        fit(settings_of(path, **part), tmp_path / "mine")
+
+
+def test_each_taxonomy_gets_its_weight_and_temperatures(tmp_path):
+    coloured.write_folders(tmp_path / "images", 4, ("blue", "green", "red"))
+    own = tmp_path / "warmth.toml"
+    own.write_text('[labels]\nwarm = ["red"]\ncold = ["blue", "green"]\n')
+    result = fit(settings_of(tmp_path / "images", taxonomies=(str(own),)), tmp_path / "mine")
+    plain = imagist.load(tmp_path / "mine", threads=1)
+    warm = imagist.load(tmp_path / "mine", taxonomy=own, threads=1)
+    assert plain.id == result.pipeline.id
+    assert warm.labels.names == ("warm", "cold")
+    assert warm.fusion == plain.fusion.others["warmth"]
+    assert warm.calibration.by_weight == plain.calibration.others["warmth"].by_weight != plain.calibration.by_weight
+    plain.save(tmp_path / "again", "again")
+    assert imagist.load(tmp_path / "again", taxonomy=own, threads=1).id == warm.id
+
+
+def test_each_encoder_of_the_space_gives_examples_and_serves_the_model(fitted, tmp_path):
+    root, _ = fitted
+    result = fit(settings_of(root / "images", encoders=("embedded", "embedded")), tmp_path / "mine")
+    assert (len(result.examples), result.measured.images) == (12, 12)
+    assert result.pipeline.image_classifier.space == result.pipeline.image_classifier.encoder.space is not None
+    assert imagist.load(tmp_path / "mine", threads=1, encoder="embedded").id == result.pipeline.id

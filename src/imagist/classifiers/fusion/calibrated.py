@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from imagist.arrays import AnyArray, Array
-from imagist.classifiers.calibration import Temperature, check_targets, fit_temperature
+from imagist.classifiers.calibration import Temperature, check_targets, fit_temperature, one_more
 from imagist.classifiers.fusion.opinions import check_shapes
 from imagist.classifiers.fusion.scores import FittedWeight, Objective, ScoreFusion, fit_weight
 from imagist.protocols import Fusion
@@ -55,6 +56,7 @@ def calibrate(
     grid: int = 101,
     resamples: int = 1000,
     seed: int = 0,
+    sample_weights: AnyArray | None = None,
 ) -> Calibrated:
     """Fits temperatures, weight, and the temperature of the fused, in this order, on the same held-out items.
 
@@ -72,6 +74,7 @@ def calibrate(
         grid: Weights tried.
         resamples: For the interval of the weight.
         seed: Of the resamples.
+        sample_weights: How much each item counts, ``[N]``, > 0; None means all alike.
 
     Raises:
         UsageError: Shapes, targets or settings that make no sense.
@@ -79,10 +82,13 @@ def calibrate(
     t = np.asarray(targets)
     check_shapes(image, text)
     check_targets(image, t)
-    one_more = 1 / (len(t) + 2)
-    of_image, of_text = (fit_temperature(opinion, t, smoothing=one_more) for opinion in (image, text))
+    how: dict[str, Any] = {"smoothing": one_more(len(t), sample_weights), "sample_weights": sample_weights}
+    of_image, of_text = (fit_temperature(opinion, t, **how) for opinion in (image, text))
     seen, said = of_image.apply(image), of_text.apply(text)
-    fitted = fit_weight(seen, said, t, family=family, grid=grid, objective=objective, resamples=resamples, seed=seed)
+    fitted = fit_weight(
+        seen, said, t, family=family, grid=grid, objective=objective, resamples=resamples, seed=seed,
+        sample_weights=sample_weights,
+    )  # fmt: skip
     fusion = family(fitted.weight if weight is None else weight)
-    fused = fit_temperature(fusion.fuse(seen, said), t, smoothing=one_more)
+    fused = fit_temperature(fusion.fuse(seen, said), t, **how)
     return Calibrated(of_image, of_text, fusion, fused, fitted)

@@ -5,10 +5,10 @@ Shapes: N items; C classes; G weights of a grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class ScoreFusion:
         weight: w, the weight of the text classifier, 0..1. At 0 the result is the image classifier's probabilities bit
             for bit, at 1 the text classifier's.
         interval: The 95% interval of the weight, where it was fitted.
+        others: The fusions of further taxonomies that a model serves, by the names of these.
 
     Raises:
         UsageError: A weight outside of 0..1.
@@ -48,6 +49,7 @@ class ScoreFusion:
 
     weight: float
     interval: tuple[float, float] | None = None
+    others: Mapping[str, ScoreFusion] = field(default_factory=dict, hash=False)
     labels = None
     concurrent = True
 
@@ -62,8 +64,11 @@ class ScoreFusion:
 
     def save(self, folder: Path) -> None:
         """Writes the card."""
-        table = {"weight": self.weight} | ({"interval": list(self.interval)} if self.interval else {})
-        write_part(folder, KIND, {"default": table})
+        others = {name: other._table() for name, other in self.others.items()}
+        write_part(folder, KIND, {"default": self._table()} | ({"taxonomies": others} if others else {}))
+
+    def _table(self) -> dict[str, object]:
+        return {"weight": self.weight} | ({"interval": list(self.interval)} if self.interval else {})
 
     def fuse(self, image: Array, text: Array) -> Array:
         """float32 ``[N, C]`` from two of the same shape; where their rows sum to 1, so do its rows.
@@ -86,9 +91,15 @@ def load(model: str, options: PartOptions) -> ScoreFusion:
         BundleError: The card cannot be understood.
     """
     folder = open_part(model, "fusion")
-    table = folder.card.get("taxonomies", {}).get(options.taxonomy) or folder.card["default"]
+    others = {name: _from_table(table) for name, table in folder.card.get("taxonomies", {}).items()}
     if options.weight is not None:
         return ScoreFusion(options.weight)
+    if options.taxonomy in others:
+        return others[options.taxonomy]
+    return replace(_from_table(folder.card["default"]), others=others)
+
+
+def _from_table(table: Mapping[str, Any]) -> ScoreFusion:
     interval = table.get("interval")
     return ScoreFusion(float(table["weight"]), (interval[0], interval[1]) if interval else None)
 
@@ -122,6 +133,7 @@ def fit_weight(
     objective: Objective = "nll",
     resamples: int = 1000,
     seed: int = 0,
+    sample_weights: AnyArray | None = None,
 ) -> FittedWeight:
     """Chooses w on held-out items, on which neither classifier was trained and nothing will be measured.
 
@@ -140,6 +152,7 @@ def fit_weight(
         objective: ``nll`` or ``accuracy``.
         resamples: Bootstrap resamples of the items for the interval.
         seed: Of the resamples.
+        sample_weights: How much each item counts, ``[N]``, > 0; None means all alike.
 
     Raises:
         UsageError: Shapes, targets or a grid that make no sense.
@@ -155,6 +168,9 @@ def fit_weight(
     fused = [family(float(w)).fuse(image, text) for w in weights]
     losses = np.stack([-log_probabilities(f[np.arange(len(t)), t]) for f in fused], axis=1)
     right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
+    if sample_weights is not None:
+        share = (np.asarray(sample_weights, np.float64) / np.mean(sample_weights))[:, np.newaxis]
+        losses, right = losses * share, right * share
 
     def chosen(counts: Floats) -> Ints:
         """The grid's best for each row of how often every item counts, ``[R, N]``."""

@@ -21,7 +21,7 @@ class Tables:
     """Any table whose columns are known by their names or named by the source."""
 
     holds = frozenset({"captions", "translations", "labels"})
-    columns = frozenset({"image", "label", "caption", "split", "account"})
+    columns = frozenset({"image", "label", "caption", "split", "account", "weight"})
 
     def recognises(self, file: SourceFile) -> bool:
         """Whether it is a file: what is no other format is read as a table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -52,6 +53,22 @@ def label(cell: object, column: str) -> str:
     if whole := _WHOLE.fullmatch(found):
         return whole[1]
     return "" if found in _MISSING else _TRUTH.get(found, found)
+
+
+def weight(cell: object, column: str) -> float:
+    """The weight that a cell holds: a finite number above 0, as a number or as text.
+
+    Raises:
+        ValueError: It is empty, or holds something else.
+    """
+    try:
+        found = math.nan if isinstance(cell, bool) or is_empty(cell) else float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not 0 < found < math.inf:
+        shown = "nothing" if is_empty(cell) else repr(cell)
+        raise ValueError(f"column {column!r} holds {shown}, and a weight is a number above 0")
+    return found
 
 
 def image(cell: object) -> tuple[object, bytes | None]:

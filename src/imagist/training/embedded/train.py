@@ -3,8 +3,7 @@
 1. ``encoder.toml``: distils the encoder (``imagist train encoder``).
 2. ``captioner.toml``: trains the captioner over it (``imagist train caption``).
 3. ``labelled.toml``: gathers the labelled images in one table.
-4. Fits the classifiers and their fusion to the features of both encoders of the space, ``embedded`` and ``lite``, and
-   writes the bundle.
+4. ``classifiers.toml``: fits the classifiers and their fusion to that table (``imagist fit``) and writes the bundle.
 5. Measures the bundle and writes its model card.
 
 A step whose result is on disk is skipped, and a killed step continues from its last checkpoint.
@@ -17,30 +16,32 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from imagist import settings
 from imagist.bundle import CARD, MODEL_CARD, SHIPPED, open_bundle
-from imagist.captioning.loading import card_decoding, open_captioner
-from imagist.captioning.options import CaptionOptions
+from imagist.datasets.labels import Columns, Source, read_all
 from imagist.errors import ImagistError, UnknownName, UsageError
-from imagist.images.encoder import EMBEDDED, LITE, Encoders, encoder_of
+from imagist.images.encoder import encoder_of
+from imagist.protocols import PartOptions
 from imagist.storage import write_json, write_text
 from imagist.training.captioners.recipe import Recipe
 from imagist.training.captioners.train import train as train_captioner
-from imagist.training.embedded.fitting import fit_classifiers, joined, read_examples
 from imagist.training.embedded.labelled import LabelledSets, write_labelled
 from imagist.training.embedded.measure import measure_bundle
 from imagist.training.embedded.model_card import model_card
 from imagist.training.encoders.distillation.recipe import DistillationRecipe
 from imagist.training.encoders.distillation.train import train as train_encoder
+from imagist.training.fit.fitting import fit
+from imagist.training.fit.settings import EncoderHead, FitSettings
 from imagist.training.logs import begin_log
 
-TAXONOMIES = ("photos15", "sns4", "social12")
+TAXONOMIES = ("photos15", "sns4", "social12")  # those measured
 DESCRIPTION = "EfficientNet-Lite0 layout distilled from random weights, captions that name what its classes recognise"
-STEPS = ("encoder", "captioner", "labelled")  # those with a recipe
+STEPS = ("encoder", "captioner", "labelled", "classifiers")  # those with a recipe
 
 T = TypeVar("T")
 
@@ -96,21 +97,20 @@ class Embedded:
         fitted = self.folder / "fitted.json"
         if fitted.exists() and json.loads(fitted.read_text("utf-8"))["version"] == self._version():
             return
-        model = open_bundle(captioner)
-        part, read = model.part("captioner"), []
-        for name in (EMBEDDED, LITE):
-            options = CaptionOptions(card_decoding(part), encoders=Encoders(), encoder=name)
-            try:
-                encoder = encoder_of(part, options)
-            except UnknownName:  # the space has no other encoder
-                continue
-            captions = open_captioner(captioner, options)
-            read.append([read_examples(table, split, captions, encoder) for split in ("train", "dev")])
-        train, dev = map(joined, zip(*read, strict=True))
-        classifiers = fit_classifiers(train, dev, TAXONOMIES)
-        description = f"{DESCRIPTION}, {len(classifiers.labels)} classes"
-        bundle = classifiers.write(model, self.bundle, "embedded", description)
-        write_json(fitted, {"version": bundle.version, "train": len(train.names), "dev": len(dev.names)})
+        asked = self._read("classifiers", FitSettings)
+        items = read_all([Source(table, columns=Columns(weight="weight"))], check_images=False)
+        result = fit(
+            replace(
+                asked,
+                captioner=replace(asked.captioner, model=str(captioner)),
+                image_classifier=EncoderHead(model=str(captioner)),
+                description=f"{DESCRIPTION}, {len({item.label for item in items})} classes",
+                encoders=_usable(asked.encoders, captioner),
+            ),
+            self.bundle,
+            items=items,
+        )
+        write_json(fitted, {"version": self._version(), "images": len(result.examples)})
 
     def card(self, table: Path) -> None:
         """Step 5; measures the bundle and writes its model card."""
@@ -129,6 +129,16 @@ class Embedded:
 
     def _read(self, step: str, kind: type[T], changes: Sequence[str] = ()) -> T:
         return settings.read(self.configs / f"{step}.toml", kind, [*changes, *self.changes.get(step, ())])
+
+
+def _usable(encoders: Sequence[str], captioner: Path) -> tuple[str, ...]:
+    """Those of some encoders that a captioner works with, by name."""
+    part, found = open_bundle(captioner).part("captioner"), []
+    for name in encoders:
+        with suppress(UnknownName):  # the space has no encoder of that name
+            encoder_of(part, PartOptions(encoder=name))
+            found.append(name)
+    return tuple(found)
 
 
 def changes_of(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -20,7 +20,12 @@ RECORDED = "recorded"
 
 
 def open_fit_captioner(
-    settings: CaptionerSettings, items: Sequence[Example], scratch: Path, cache: Path | None, encoders: Encoders
+    settings: CaptionerSettings,
+    items: Sequence[Example],
+    scratch: Path,
+    cache: Path | None,
+    encoders: Encoders,
+    encoder: str | None = None,
 ) -> Captioner:
     """Opens the captioner that the settings name.
 
@@ -30,6 +35,7 @@ def open_fit_captioner(
         scratch: A folder for the table of those captions.
         cache: An SQLite file that keeps captions.
         encoders: Shared with the image classifier.
+        encoder: By name, for a captioner that works with several; None takes the default one.
 
     Raises:
         DataError: The captions are to be taken from the examples, and some have none.
@@ -38,12 +44,14 @@ def open_fit_captioner(
     if settings.kind == RECORDED and settings.model is None:
         return open_captioner(_table(items, scratch), kind=RECORDED)
     if settings.kind is not None:
-        decoding = default_decoding(settings.kind).returning(1, settings.beam)
-        options = CaptionOptions(decoding, settings=settings.settings, threads=cores(), encoders=encoders)
+        decoding, threads = default_decoding(settings.kind).returning(1, settings.beam), cores()
+        options = CaptionOptions(
+            decoding, settings=settings.settings, threads=threads, encoders=encoders, encoder=encoder
+        )
         return open_captioner(settings.model, options, kind=settings.kind, cache=cache)
     folder = open_part(settings.model or "embedded", "captioner")
     decoding = card_decoding(folder).returning(1, settings.beam)
-    options = CaptionOptions(decoding, settings=settings.settings, encoders=encoders)
+    options = CaptionOptions(decoding, settings=settings.settings, encoders=encoders, encoder=encoder)
     return open_captioner(folder.path, options, cache=cache)
 
 

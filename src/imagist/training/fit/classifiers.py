@@ -6,6 +6,7 @@ Shapes: N examples; C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,13 @@ from imagist.training.fit.settings import EncoderHead
 AT_ONCE = 64  # photos decoded together
 
 
-def encoder_for(settings: Any, encoders: Encoders) -> Encoder | None:
+def encoder_for(settings: Any, encoders: Encoders, name: str | None = None) -> Encoder | None:
     """The encoder whose features the image classifier takes; None where it is a network of its own.
+
+    Args:
+        settings: Of the image classifier.
+        encoders: Shared with the captioner.
+        name: Of the encoder, where the model works with several; None takes the default one.
 
     Raises:
         BundleError: The model that it is taken from cannot be used.
@@ -38,7 +44,7 @@ def encoder_for(settings: Any, encoders: Encoders) -> Encoder | None:
         return None
     bundle = open_bundle(settings.model)
     part = bundle.part("image_classifier" if bundle.has("image_classifier") else "captioner")
-    return encoder_of(part, PartOptions(encoders=encoders))
+    return encoder_of(part, PartOptions(encoders=encoders, encoder=name))
 
 
 def fit_text_classifier(
@@ -56,7 +62,7 @@ def fit_text_classifier(
         absent: Uniform[str] = Uniform(examples.labels)
         return CrossValidated(absent, absent.scores(examples.captions))
     if isinstance(settings, Tfidf):
-        head = fit_text_head(settings, examples.captions, examples.targets, examples.labels, folds)
+        head = fit_text_head(settings, examples.captions, examples.targets, examples.labels, folds, examples.weights)
         return CrossValidated(head.classifier, head.scores)
     try:
         from imagist.training.classifiers.text import fit_words
@@ -80,6 +86,7 @@ def fit_image_classifier(
     *,
     encoder: Encoder | None = None,
     data: Path = Path(),
+    space: str | None = None,
 ) -> CrossValidated[ImageClassifier]:
     """Fits an image classifier to all images, and one without each fold for the scores of that fold.
 
@@ -90,6 +97,7 @@ def fit_image_classifier(
         seed: Of all training.
         encoder: Of the features, for `EncoderHead`.
         data: Folder in which weights are looked for.
+        space: The feature space of the encoder, where the examples are of several of its encoders.
     """
     if settings is None:
         absent: Uniform[Photo] = Uniform(examples.labels)
@@ -97,8 +105,8 @@ def fit_image_classifier(
         return CrossValidated(absent, np.full(shape, 1 / shape[1], np.float32))
     if isinstance(settings, EncoderHead):
         assert encoder is not None
-        head = fit_image_head(examples.features, examples.targets, examples.labels, folds, encoder)
-        return CrossValidated(head.classifier, head.scores)
+        head = fit_image_head(examples.features, examples.targets, examples.labels, folds, encoder, examples.weights)
+        return CrossValidated(replace(head.classifier, space=space), head.scores)
     try:
         from imagist.training.classifiers.image import fit_images
     except ModuleNotFoundError as error:

@@ -36,6 +36,7 @@ class Examples:
         captions: N captions.
         features: float32 ``[N, D]``, of length 1; ``[N, 0]`` without an encoder.
         hashes: Perceptual hashes, uint64 ``[N]``.
+        weights: How much each counts in the loss of linear layers and in calibration, float32 ``[N]``.
         failed: The examples that could not be used, and why.
     """
 
@@ -45,6 +46,7 @@ class Examples:
     captions: tuple[str, ...]
     features: Array
     hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]
+    weights: Array
     failed: Mapping[str, ImagistError]
 
     def __len__(self) -> int:
@@ -63,6 +65,7 @@ class Examples:
             captions=tuple(self.texts(rows)),
             features=self.features[rows],
             hashes=self.hashes[rows],
+            weights=self.weights[rows],
         )
 
 
@@ -110,7 +113,24 @@ def encode(
     labels = LabelSet(tuple(sorted({item.label for item in used})))
     targets = np.array([labels.index(item.label) for item in used], np.int64)
     captions, features = tuple(entry[1] for entry in kept), np.stack([entry[2] for entry in kept])
-    return Examples(used, labels, targets, captions, features, np.array([e[3] for e in kept], np.uint64), failed)
+    hashes = np.array([entry[3] for entry in kept], np.uint64)
+    weights = np.array([item.weight for item in used], np.float32)
+    return Examples(used, labels, targets, captions, features, hashes, weights, failed)
+
+
+def concatenated(examples: Sequence[Examples]) -> Examples:
+    """The same images as several encoders read them, as further examples."""
+    first = examples[0]
+    return Examples(
+        items=tuple(item for each in examples for item in each.items),
+        labels=first.labels,
+        targets=np.concatenate([each.targets for each in examples]),
+        captions=tuple(caption for each in examples for caption in each.captions),
+        features=np.concatenate([each.features for each in examples]),
+        hashes=np.concatenate([each.hashes for each in examples]),
+        weights=np.concatenate([each.weights for each in examples]),
+        failed=first.failed,
+    )
 
 
 def check_classes(examples: Examples) -> None:

@@ -17,21 +17,22 @@ import numpy as np
 
 from imagist import __version__
 from imagist.classifiers.fusion import ScoreFusion
-from imagist.classifiers.taxonomy import identity
+from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold, grouped
 from imagist.datasets.groups import accounts, joined
 from imagist.datasets.labels import read_all
 from imagist.datasets.near_duplicates import close_pairs, clusters
 from imagist.errors import DataError, UsageError
-from imagist.images.encoder import Encoders
+from imagist.images.encoder import Encoder, Encoders
 from imagist.pipeline import Pipeline, cores
+from imagist.protocols import Captioner
 from imagist.training.fit.captions import open_fit_captioner
 from imagist.training.fit.classifiers import encoder_for
-from imagist.training.fit.examples import Advance, Examples, check_classes, encode
+from imagist.training.fit.examples import Advance, Examples, check_classes, concatenated, encode
 from imagist.training.fit.measuring import Measured, measure
 from imagist.training.fit.settings import FitSettings, classifier_settings
-from imagist.training.fit.system import fit_system
+from imagist.training.fit.system import System, check_sample_weights, fit_system
 
 log = logging.getLogger("imagist.training")
 
@@ -44,7 +45,7 @@ class FitResult:
 
     Attributes:
         pipeline: The model.
-        examples: What it was fitted to.
+        examples: What it was fitted to, as the first encoder reads them.
         measured: Its figures.
         test: The split that they are of; None means cross-validation.
         duplicates: Near-duplicates of test images that were left out of training.
@@ -101,27 +102,24 @@ def fit(
     items = read_all(settings.sources, check_images=False) if items is None else items
     if not items:
         raise DataError("there are no images", item="sources", remedy="name a folder or a table of labelled images")
-    encoders = Encoders()
+    text_settings = classifier_settings(settings.text_classifier, "text_classifier")
+    image_settings = classifier_settings(settings.image_classifier, "image_classifier")
+    check_sample_weights([item.weight for item in items], text_settings, image_settings, settings.fusion)
+    taxonomies = {taxonomy_key(name): open_taxonomy(name) for name in settings.taxonomies}
     with TemporaryDirectory() as scratch:
-        captioner = open_fit_captioner(settings.captioner, items, Path(scratch), cache, encoders)
-        reads = classifier_settings(settings.text_classifier, "text_classifier")
-        sees = classifier_settings(settings.image_classifier, "image_classifier")
-        encoder = encoder_for(sees, encoders)
-        at_once = cores() if captioner.concurrent else 1
-        examples = encode(items, captioner, encoder, concurrency=at_once, advance=advance)
-        split = _test_split(examples, settings)
-        train, test = _parts(examples, split, settings)
-        train, duplicates = _without_duplicates(train, test)
+        captioner, encoder, seen = _encoded(settings, image_settings, items, Path(scratch), cache, advance)
+        split = _test_split(seen[0], settings)
+        parts = [_parts(examples, split, settings) for examples in seen]
+        test = parts[0][1]
+        train, duplicates = _without_duplicates(parts[0][0], test)
         check_classes(train)
-        folds = _folds(train, settings)
+        every = concatenated([train, *(_without_duplicates(*part)[0] for part in parts[1:])])
+        folds = _folds(every, settings)
         chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed, "encoder": encoder}
-        system = fit_system(reads, sees, settings.fusion, train, folds, **chosen)
-        if test is not None:
-            measured = measure(*system.scores(test), test.targets, test.labels)
-        elif system.held_out is not None:
-            measured = measure(*system.held_out, train.targets, train.labels)
-        else:
-            raise UsageError("feature fusion needs a test split", item="fusion", remedy="give one, or choose another")
+        chosen["taxonomies"] = {name: taxonomy.resolve(train.labels) for name, taxonomy in taxonomies.items()}
+        chosen["space"] = encoder.space if encoder and len(seen) > 1 else None
+        system = fit_system(text_settings, image_settings, settings.fusion, every, folds, **chosen)
+        measured = _measured(system, train, test)
         categories = identity(train.labels)
         pipeline = Pipeline(
             captioner, system.text_classifier, system.image_classifier, categories, system.fusion, system.calibration
@@ -129,6 +127,37 @@ def fit(
         result = FitResult(pipeline, train, measured, split, duplicates, time.monotonic() - started)
         pipeline.save(folder, settings.name or folder.name, settings.description, **result.card(settings))
         return result
+
+
+def _encoded(
+    settings: FitSettings,
+    image_settings: Any,
+    items: Sequence[Example],
+    scratch: Path,
+    cache: Path | None,
+    advance: Advance,
+) -> tuple[Captioner, Encoder | None, list[Examples]]:
+    """The examples as each encoder of the fit reads them, with the captioner and the encoder of the first."""
+    opened: list[tuple[Captioner, Encoder | None]] = []
+    seen = []
+    for name in settings.encoders or (None,):
+        encoders = Encoders()
+        captioner = open_fit_captioner(settings.captioner, items, scratch, cache, encoders, name)
+        encoder = encoder_for(image_settings, encoders, name)
+        concurrency = cores() if captioner.concurrent else 1
+        seen.append(encode(items, captioner, encoder, concurrency=concurrency, advance=advance))
+        opened.append((captioner, encoder))
+    return *opened[0], seen
+
+
+def _measured(system: System, train: Examples, test: Examples | None) -> Measured:
+    """The figures of the test split, or of cross-validation where there is none."""
+    if test is not None:
+        return measure(*system.scores(test), test.targets, test.labels)
+    if system.held_out is None:
+        raise UsageError("feature fusion needs a test split", item="fusion", remedy="give one, or choose another")
+    image, text, fused = (scores[: len(train)] for scores in system.held_out)  # further encoders follow
+    return measure(image, text, fused, train.targets, train.labels)
 
 
 def _test_split(examples: Examples, settings: FitSettings) -> str | None:

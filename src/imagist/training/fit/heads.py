@@ -55,6 +55,7 @@ def cross_validated(
     classes: int,
     folds: Sequence[Fold],
     penalties: Sequence[float] = PENALTIES,
+    sample_weights: Array | None = None,
 ) -> CrossValidated[T]:
     """Chooses the penalty under which held-out examples are most likely, and fits all examples with it.
 
@@ -65,6 +66,7 @@ def cross_validated(
         classes: C.
         folds: Whose test rows together are all N rows.
         penalties: To choose from, strongest first.
+        sample_weights: How much each held-out example counts, ``[N]``; None means all alike.
     """
     best: tuple[float, float, Array] | None = None
     worse = 0
@@ -72,7 +74,7 @@ def cross_validated(
         scores = np.zeros((len(targets), classes), np.float32)
         for fold in folds:
             scores[fold.test] = score(fit(fold.train, penalty), fold.test)
-        loss = negative_log_likelihood(scores, targets)
+        loss = negative_log_likelihood(scores, targets, sample_weights)
         log.info("penalty %.0e: held-out loss %.4f", penalty, loss)
         if best is None or loss < best[0]:
             best, worse = (loss, penalty, scores), 0
@@ -83,7 +85,7 @@ def cross_validated(
 
 
 def fit_image_head(
-    features: Array, targets: Ints, labels: LabelSet, folds: Sequence[Fold], encoder: Encoder
+    features: Array, targets: Ints, labels: LabelSet, folds: Sequence[Fold], encoder: Encoder, sample_weights: Array
 ) -> CrossValidated[LinearClassifier]:
     """A linear layer over features of length 1.
 
@@ -93,21 +95,27 @@ def fit_image_head(
         labels: The C names.
         folds: Of the N rows.
         encoder: That the features are of.
+        sample_weights: float32 ``[N]``, > 0.
     """
 
     def fit(rows: Ints, penalty: float) -> LinearClassifier:
-        weights = np.ones(len(rows), np.float32)
+        weights = sample_weights[rows]
         matrix, bias = fit_linear(features[rows], targets[rows], weights, len(labels), penalty, TOLERANCE)
         return LinearClassifier(labels, encoder, matrix, bias, normalised=True)
 
     def score(classifier: LinearClassifier, rows: Ints) -> Array:
         return softmax(logits(features[rows], classifier.matrix, classifier.bias)).astype(np.float32)
 
-    return cross_validated(fit, score, targets, len(labels), folds)
+    return cross_validated(fit, score, targets, len(labels), folds, sample_weights=sample_weights)
 
 
 def fit_text_head(
-    settings: Tfidf, captions: Sequence[str], targets: Ints, labels: LabelSet, folds: Sequence[Fold]
+    settings: Tfidf,
+    captions: Sequence[str],
+    targets: Ints,
+    labels: LabelSet,
+    folds: Sequence[Fold],
+    sample_weights: Array,
 ) -> CrossValidated[TfidfClassifier]:
     """A linear layer over TF-IDF of captions.
 
@@ -117,6 +125,7 @@ def fit_text_head(
         targets: ``[N]``.
         labels: The C names.
         folds: Of the N rows.
+        sample_weights: float32 ``[N]``, > 0.
 
     Raises:
         DataError: No n-gram is in enough captions.
@@ -125,7 +134,7 @@ def fit_text_head(
     def fit(rows: Ints, penalty: float) -> TfidfClassifier:
         texts = [captions[row] for row in rows]
         plain = vocabulary(texts, labels, settings.min_df, settings.max_features)
-        features, weights = plain.hidden(texts), np.ones(len(rows), np.float32)
+        features, weights = plain.hidden(texts), sample_weights[rows]
         matrix, bias = fit_linear(features, targets[rows], weights, len(labels), penalty, TOLERANCE)
         return TfidfClassifier(labels, plain.ngrams, plain.idf, matrix, bias)
 
@@ -133,4 +142,4 @@ def fit_text_head(
         return classifier.scores([captions[row] for row in rows])
 
     penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
-    return cross_validated(fit, score, targets, len(labels), folds, penalties)
+    return cross_validated(fit, score, targets, len(labels), folds, penalties, sample_weights)

@@ -63,6 +63,11 @@ class FitSettings:
         image_classifier: ``linear``, or settings of a classifier of a study, which needs torch.
         fusion: Its kind.
         weight: Of the text classifier; none chooses it on held-out images.
+        taxonomies: Further categories over the labels, built-in ones by name or a user's own TOML files: the model gets
+            a weight and temperatures for each, which ``classify --taxonomy`` then uses. For score fusion.
+        encoders: By name, the encoders of one feature space through which every image is read, each giving a further
+            training example, so that the model works with any of them; figures are of the first. Empty takes the
+            model's own.
         folds: For calibration, the weight, and the figures where there is no test split.
         seed: Of the folds and of all training.
     """
@@ -77,6 +82,8 @@ class FitSettings:
     image_classifier: Any = field(default_factory=EncoderHead)
     fusion: FusionKind = "score"
     weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    taxonomies: tuple[str, ...] = ()
+    encoders: tuple[str, ...] = ()
     folds: Annotated[int, Field(ge=2)] = 5
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -5,17 +5,19 @@ Shapes: N examples; C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from imagist.arrays import Array
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion import FeatureFusion, ScoreFusion
 from imagist.classifiers.image.distilled import DistilledClassifier
+from imagist.classifiers.taxonomy import Taxonomy
 from imagist.datasets.folds import Fold, stratified
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoder
@@ -30,7 +32,7 @@ from imagist.training.fit.classifiers import (
     needs_torch,
 )
 from imagist.training.fit.examples import Examples
-from imagist.training.fit.fusing import cross_fused, fit_fusion
+from imagist.training.fit.fusing import cross_fused, fit_fusion, with_taxonomies
 from imagist.training.fit.settings import EncoderHead, FusionKind
 
 Scores = tuple[Array, Array, Array]
@@ -81,6 +83,8 @@ def fit_system(
     weight: float | None = None,
     encoder: Encoder | None = None,
     data: Path = Path(),
+    taxonomies: Mapping[str, Taxonomy] | None = None,
+    space: str | None = None,
 ) -> System:
     """Fits both classifiers to all examples, and the fusion to their held-out scores.
 
@@ -94,19 +98,56 @@ def fit_system(
         weight: Of the text classifier, where it is not to be chosen.
         encoder: Of the examples' features.
         data: Folder in which weights are looked for.
+        taxonomies: Further categories that get a weight and temperatures of their own, by name.
+        space: The feature space of the encoder, where the examples are of several of its encoders.
 
     Raises:
-        UsageError: Feature fusion of classifiers without features.
+        UsageError: Feature fusion of classifiers without features, taxonomies or weights of examples with parts that
+            cannot use them.
         MissingExtra: A library is not installed.
     """
+    check_sample_weights(examples.weights, text, image, fusion)
+    sample_weights = examples.weights if np.ptp(examples.weights) else None
+    if taxonomies and fusion != "score":
+        raise UsageError(
+            "only score fusion has weights for taxonomies", item="taxonomies", remedy="choose fusion score"
+        )
     if fusion == "features":
         return _feature_fused(text, image, examples, folds, seed, encoder, data)
-    seen = fit_image_classifier(image, examples, folds, seed, encoder=encoder, data=data)
+    seen = fit_image_classifier(image, examples, folds, seed, encoder=encoder, data=data, space=space)
     read = fit_text_classifier(text, examples, folds, seed)
     own = seen.scores, read.scores, examples.targets, examples.labels
-    fused = fit_fusion(fusion, *own, weight=weight, seed=seed)
-    held_out = cross_fused(fusion, *own, folds, weight=weight, seed=seed)
+    how: dict[str, Any] = {"weight": weight, "seed": seed, "sample_weights": sample_weights}
+    fused = with_taxonomies(fit_fusion(fusion, *own, **how), taxonomies or {}, *own, **how)
+    held_out = cross_fused(fusion, *own, folds, **how)
     return System(read.classifier, seen.classifier, fused.fusion, fused.calibration, held_out)
+
+
+def check_sample_weights(weights: ArrayLike, text: Any, image: Any, fusion: FusionKind) -> None:
+    """Makes sure that every part of a fit can use the weights of its examples, unless they are equal.
+
+    Args:
+        weights: ``[N]``.
+        text: Settings of the text classifier, or None.
+        image: Settings of the image classifier, or None.
+        fusion: Its kind.
+
+    Raises:
+        UsageError: A part cannot.
+    """
+    if not np.ptp(weights):
+        return
+    parts = [
+        *([] if text is None or isinstance(text, Tfidf) else [f"text_classifier {text.kind}"]),
+        *([] if image is None or isinstance(image, EncoderHead) else [f"image_classifier {image.kind}"]),
+        *([] if fusion == "score" else [f"fusion {fusion}"]),
+    ]
+    if parts:
+        raise UsageError(
+            f"images with weights cannot be used by {' and '.join(parts)}",
+            item="weights",
+            remedy="leave the weights out, or take tfidf, linear and score",
+        )
 
 
 def distil(system: System, examples: Examples, fused: Array, seed: int) -> System:
