@@ -99,10 +99,22 @@ class Pipeline:
     @property
     def id(self) -> str:
         """Everything that a prediction depends on but the photo."""
+        *parts, abstain_below = self.ids.values()
+        return f"{'/'.join(parts)}/abstain<{abstain_below}"
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The same part by part: the id of each, the categories, and the probability below which none is named."""
         categories = ";".join(f"{label}={'+'.join(self.taxonomy.members[label])}" for label in self.labels)
-        parts = (self.captioner, self.text_classifier, self.image_classifier, self.fusion, self.calibration)
-        ids = "/".join(part.id for part in parts)
-        return f"{ids}/{self.taxonomy.name}[{categories}]/abstain<{self.abstain_below:g}"
+        return {
+            "captioner": self.captioner.id,
+            "text_classifier": self.text_classifier.id,
+            "image_classifier": self.image_classifier.id,
+            "fusion": self.fusion.id,
+            "calibration": self.calibration.id,
+            "taxonomy": f"{self.taxonomy.name}[{categories}]",
+            "abstain_below": f"{self.abstain_below:g}",
+        }
 
     @property
     def labels(self) -> LabelSet:

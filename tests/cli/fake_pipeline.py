@@ -39,7 +39,8 @@ class FakePipeline:
     concurrency = 1
 
     def __init__(self, taxonomy=None, abstain_below=0.0, nbest=1, attention=True):
-        self.id = f"fake/{taxonomy or 'own'}/abstain<{abstain_below}"
+        self.ids = {"captioner": "fake", "taxonomy": taxonomy or "own", "abstain_below": str(abstain_below)}
+        self.id = "/".join(self.ids.values())
         self.abstain_below = abstain_below
         self.captioner = FakeCaptioner(nbest, attention)
 

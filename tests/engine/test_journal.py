@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from imagist.engine.journal import Journal
 from imagist.engine.writer import write
 from imagist.errors import OutputError, UsageError
 from imagist.records import Row
-from imagist.records.flat import CAPTION_FIELDS, columns
+from imagist.records.flat import CAPTION_FIELDS, PREDICTION_FIELDS, columns, shortest
 
 CAPTIONED = columns(CAPTION_FIELDS)
 
@@ -66,8 +68,9 @@ def test_it_gives_back_what_was_appended_as_often_as_it_is_asked(tmp_path):
 def test_chunks_are_of_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr(journal_module, "CHUNK", 1)
     journal = Journal(tmp_path / "x.csv", SETTINGS, resume=False)
-    journal.append(finished(ROWS))
-    assert [len(chunk) for chunk in journal] == [1] * len(ROWS)
+    for start in range(0, len(ROWS), 2):
+        journal.append(finished(ROWS[start : start + 2]))
+    assert [len(chunk) for chunk in journal] == [2] * (len(ROWS) // 2)
     journal.close()
 
 
@@ -91,13 +94,14 @@ def test_wherever_a_kill_cuts_the_journal_the_result_is_the_same(tmp_path, suffi
     whole, out = tmp_path / f"whole.{suffix}", tmp_path / f"x.{suffix}"
     work(whole, resume=False)
     journal = Journal(out, SETTINGS, resume=False)
-    journal.append(finished(ROWS))
+    for start in range(0, len(ROWS), 2):
+        journal.append(finished(ROWS[start : start + 2]))
     journal.close()
     content = journal.path.read_bytes()
     kept = data.draw(st.integers(0, len(content)))
     journal.path.write_bytes(content[:kept])
     done = len(ROWS) - len(work(out, resume=True, batch=data.draw(st.integers(1, 4))))
-    assert done == max(0, content[:kept].count(b"\n") - 1)
+    assert done == 2 * max(0, content[:kept].count(b"\n") - 1)
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -121,6 +125,38 @@ def test_other_settings_are_refused_and_named(stopped):
         work(stopped, resume=True, settings=SETTINGS | {"pipeline": "p/2"})
     assert "sources" not in str(caught.value)
     assert work(stopped, resume=True) == ["4.jpg", "5.jpg"]
+
+
+def test_of_a_part_only_the_setting_that_changed_is_named(tmp_path):
+    was, now = ("words-1a2b(beam=3,nbest=1,encoder=lite-9f)", "words-1a2b(beam=5,nbest=1,encoder=lite-9f)")
+    journal = Journal(tmp_path / "x.csv", {"captioner": was}, resume=False)
+    journal.append(finished(ROWS[:1]))
+    journal.close()
+    with pytest.raises(UsageError) as caught:
+        Journal(tmp_path / "x.csv", {"captioner": now}, resume=True)
+    assert caught.value.message == "the unfinished run had other settings: captioner beam was '3' and is now '5'"
+    with pytest.raises(UsageError, match=r"captioner was 'words-1a2b\(.*' and is now 'others-7'"):
+        Journal(tmp_path / "x.csv", {"captioner": "others-7"}, resume=True)
+
+
+def test_rows_of_many_labels_take_few_bytes_in_batches_of_any_size(tmp_path):
+    """Names of columns and labels recur: not even the first row of a run that goes on repeats them."""
+    rng = np.random.default_rng(0)
+    labels = [f"category {n}" for n in range(15)]
+
+    def row(n):
+        scores = {label: shortest(value) for label, value in zip(labels, rng.dirichlet(np.ones(15)), strict=True)}
+        own = dict.fromkeys(columns(PREDICTION_FIELDS)) | {"source": f"images/{n:06}.jpg", "probabilities": scores}
+        return own, {}
+
+    for resume in (False, True):
+        journal = Journal(tmp_path / "x.csv", SETTINGS, resume=resume)
+        before = journal.path.stat().st_size
+        for n in range(40):
+            journal.append([row(n)])
+        assert (journal.path.stat().st_size - before) / 40 < 250
+        assert len(json.dumps(row(0))) > 650
+        journal.close()
 
 
 def test_settings_that_came_or_went_are_named(stopped):

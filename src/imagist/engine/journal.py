@@ -1,7 +1,9 @@
 """The journal of a run: every finished batch is on disk, and a kill loses one batch at most.
 
-The journal of ``x.csv`` is ``x.csv.partial``: JSON lines, first the settings of the run, then one line a row, in order.
-An incomplete last line, left by a kill or a full disk, is dropped on resume.
+The journal of ``x.csv`` is ``x.csv.partial``: JSON lines, first the settings of the run, then a line a batch, in order:
+the number of its rows, and the rows as JSON packed by zlib, in base 85. The first batch is the dictionary by which the
+others are packed, as names of columns and labels recur. An incomplete last line, left by a kill or a full disk, is
+dropped on resume.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import json
 import os
 import sys
 import time
+import zlib
+from base64 import b85decode, b85encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,12 +27,13 @@ Record = tuple[dict[str, Any], dict[str, Any]]
 """One finished row: its record, and the columns it carries under their names in the input."""
 
 CHUNK = 1 << 20
-"""Bytes of the journal that are in memory at a time while it is read."""
+"""Bytes of JSON that are in memory at a time while the journal is read, or those of one batch where it has more."""
 
 SYNC_EVERY = 1.0
 """Seconds. Flushing every batch protects from a kill; syncing protects from a power cut and is slower."""
 
-_MAGIC = b'{"imagist journal":1,'
+_MAGIC = b'{"imagist journal":2,'
+_WINDOW = 1 << 15  # bytes of a dictionary that zlib looks back at
 
 
 def journal_of(out: Path) -> Path:
@@ -54,19 +59,20 @@ class Journal:
     def __init__(self, out: Path, settings: Mapping[str, object], *, resume: bool) -> None:
         self.path = journal_of(out)
         self._synced = float("-inf")
+        self._dictionary = b""
         try:
             self._file: BinaryIO = self.path.open("ab+")
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            self._begin({"imagist journal": 1, **json.loads(json.dumps(settings))}, resume)
+            self._begin({"imagist journal": 2, **json.loads(json.dumps(settings))}, resume)
         except BaseException:
             self._file.close()
             raise
 
     def _begin(self, header: dict[str, Any], resume: bool) -> None:
         _lock(self._file, self.path)
-        was, self.done, size = _scan(self._file, self.path)
+        was, self.done, size, self._dictionary = _scan(self._file, self.path)
         if self.done and not resume:
             raise UsageError(
                 f"there is an unfinished run, {self.done:,} rows done",
@@ -76,13 +82,13 @@ class Journal:
         if changed := [name for name in {**was, **header} if self.done and was.get(name) != header.get(name)]:
             raise UsageError(
                 "the unfinished run had other settings: "
-                + "; ".join(f"{name} was {was.get(name)!r} and is now {header.get(name)!r}" for name in changed),
+                + "; ".join(_change(name, was.get(name), header.get(name)) for name in changed),
                 item=str(self.path),
                 remedy="resume with the settings of that run, or delete that file to start again",
             )
         self._file.truncate(size if self.done else 0)
         if not self.done:
-            self._write([header])
+            self._write(_line(header))
 
     def skip_done(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows after those in the journal; the first rows must equal those of the journal, in the same order.
@@ -115,9 +121,13 @@ class Journal:
         Raises:
             OutputError: The journal cannot be written, for example because the disk is full.
         """
-        lines = [[encode(own), encode(carried)] for own, carried in rows]
-        self._write(lines)
-        self.done += len(lines)
+        batch = [[encode(own), encode(carried)] for own, carried in rows]
+        if not batch:
+            return
+        content = _line(batch)
+        self._write(_line([len(batch), b85encode(_packed(content, self._dictionary)).decode("ascii")]))
+        self._dictionary = self._dictionary or content[-_WINDOW:]
+        self.done += len(batch)
 
     def __iter__(self) -> Iterator[list[Record]]:
         return ([(decode(own), decode(carried)) for own, carried in chunk] for chunk in self._chunks())
@@ -135,12 +145,21 @@ class Journal:
     def _chunks(self) -> Iterator[list[Any]]:
         with self.path.open("rb") as file:
             file.readline()
-            while lines := file.readlines(CHUNK):
-                yield [json.loads(line) for line in lines]
+            rows, size, dictionary = [], 0, b""
+            for line in file:
+                content = _unpacked(line, dictionary)
+                dictionary = dictionary or content[-_WINDOW:]
+                rows += json.loads(content)
+                size += len(content)
+                if size >= CHUNK:
+                    yield rows
+                    rows, size = [], 0
+        if rows:
+            yield rows
 
-    def _write(self, lines: Iterable[object]) -> None:
+    def _write(self, line: bytes) -> None:
         try:
-            self._file.write(b"".join(map(_line, lines)))
+            self._file.write(line)
             self._file.flush()
             if time.monotonic() - self._synced > SYNC_EVERY:
                 os.fsync(self._file.fileno())
@@ -156,8 +175,39 @@ def _line(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
-    """The settings, and the number of complete rows and their size in bytes; a torn line ends without a newline."""
+def _packed(content: bytes, dictionary: bytes) -> bytes:
+    packer = zlib.compressobj(zdict=dictionary)
+    return packer.compress(content) + packer.flush()
+
+
+def _unpacked(line: bytes, dictionary: bytes) -> bytes:
+    """The JSON of a batch from its line."""
+    return zlib.decompressobj(zdict=dictionary).decompress(b85decode(json.loads(line)[1]))
+
+
+def _change(name: str, was: object, now: object) -> str:
+    """What changed in a setting: of an id such as ``kind-version(a=1,b=2)``, the parts that differ."""
+    if isinstance(was, str) and isinstance(now, str):
+        (kind, old), (new_kind, new) = _settings_of(was), _settings_of(now)
+        if old and kind == new_kind and old.keys() == new.keys():
+            changed = [_change(f"{name} {each}", old[each], new[each]) for each in old if old[each] != new[each]]
+            return "; ".join(changed)
+    return f"{name} was {was!r} and is now {now!r}"
+
+
+def _settings_of(text: str) -> tuple[str, dict[str, str]]:
+    """The kind and the settings of an id such as ``kind-version(a=1,b=2)``; none where it is written otherwise."""
+    kind, opening, rest = text.partition("(")
+    pairs = [each.partition("=") for each in rest.removesuffix(")").split(",")]
+    plain = opening and rest.endswith(")") and "(" not in rest and all(equals for _, equals, _ in pairs)
+    return kind, {key: value for key, _, value in pairs} if plain else {}
+
+
+def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int, bytes]:
+    """The settings, the number of complete rows, their size in bytes, and the dictionary of later batches.
+
+    A torn line ends without a newline.
+    """
     file.seek(0)
     start = file.read(len(_MAGIC))
     if not _MAGIC.startswith(start):
@@ -166,13 +216,14 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int]:
         )
     header = start + file.readline()
     if not header.endswith(b"\n"):
-        return {}, 0, 0
-    rows, size = 0, len(header)
+        return {}, 0, 0, b""
+    rows, size, dictionary = 0, len(header), b""
     for line in file:
         if not line.endswith(b"]\n"):
             break
-        rows, size = rows + 1, size + len(line)
-    return json.loads(header), rows, size
+        dictionary = dictionary or _unpacked(line, b"")[-_WINDOW:]
+        rows, size = rows + int(line[1 : line.index(b",")]), size + len(line)
+    return json.loads(header), rows, size, dictionary
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -38,7 +38,7 @@ class Task(Generic[T]):
 
 def classification(pipeline: Pipeline) -> Task[Prediction]:
     """A caption, a category and probabilities for each image."""
-    settings = {"task": "classify", "pipeline": pipeline.id}
+    settings = {"task": "classify", **pipeline.ids}
     return Task(pipeline.predict, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
 
 
@@ -102,5 +102,5 @@ def explanation(pipeline: Pipeline, options: ExplainOptions, *, deletion: bool =
         curves = deletions(pipeline, photos, found, options) if deletion else [{} for _ in photos]
         return [Explained(one, of_one) for one, of_one in zip(found, curves, strict=True)]
 
-    settings = {"task": "explain", "pipeline": pipeline.id, "options": repr(options), "deletion": deletion}
+    settings = {"task": "explain", **pipeline.ids, "options": repr(options), "deletion": deletion}
     return Task(work, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)

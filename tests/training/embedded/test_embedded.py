@@ -43,7 +43,8 @@ TINY = [
     'captioner.data.unlabelled=[{sources=[{path="more.parquet"}], share=0.3, sure=0.0}]',
     "captioner.data.sentences.framed=1", "captioner.data.sentences.exchanged=0", "captioner.backbone.views=2",
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
-    "classifiers.text_classifier.min_df=1", "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
+    "classifiers.text_classifier.min_df=1",
+    "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
 ]  # fmt: skip
 
 
