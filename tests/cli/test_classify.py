@@ -197,7 +197,7 @@ USAGE = [
     (["{empty}"], "nothing to do: .*empty: no images in this folder"),
     (["nix.jpg", "nix*.png"], "nothing to do: nix.jpg: no such file; .*matches no file"),
     (["{none}.csv"], "nothing to do: no rows"),
-    (["{photos}", "--out", "x.xlsx"], "x.xlsx: .*format.*csv, .jsonl, .parquet"),
+    (["{photos}", "--out", "x.ods"], "x.ods: .*format.*csv, .jsonl, .parquet"),
     (["{photos}", "--out", "nowhere/x.csv"], "nowhere/x.csv: its folder does not exist"),
     (["{photos}", "--report", "nowhere/x.html"], "nowhere/x.html: its folder does not exist"),
     (["{photos}", "--report", "{photos}/0.png"], "0.png: a report is a page"),

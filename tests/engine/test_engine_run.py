@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imagist import engine
-from imagist.engine import Interrupted, RunSpec, Task
+from imagist.engine import Interrupted, RunSpec, Style, Task
 from imagist.errors import OutputError, UnknownName, UsageError
 from imagist.records import Failure
 from imagist.records.flat import CAPTION_FIELDS, columns
@@ -102,7 +102,9 @@ def test_only_the_first_failures_are_listed(tmp_path, spec):
     ("changed", "error", "message"),
     [
         ({"resume": True}, UsageError, "resume"),
-        ({"out": "x.xlsx"}, OutputError, "format"),
+        ({"out": "x.ods"}, OutputError, "format"),
+        ({"out": "x.jsonl", "style": Style("simple")}, UsageError, "for people"),
+        ({"out": "x.csv", "style": Style("simple"), "update": True}, UsageError, "an update needs"),
         ({"out": "nowhere/x.csv"}, OutputError, "does not exist"),
         ({"sources": ("missing.jpg",)}, UsageError, "nothing to do: missing.jpg"),
         ({"executor": "cluster"}, UnknownName, "cluster: no executor.*local"),
@@ -110,7 +112,7 @@ def test_only_the_first_failures_are_listed(tmp_path, spec):
 )
 def test_a_wrong_specification_is_refused(spec, tmp_path, changed, error, message):
     if "out" in changed:
-        changed = {"out": tmp_path / changed["out"]}
+        changed = changed | {"out": tmp_path / changed["out"]}
     with pytest.raises(error, match=message):
         engine.run(replace(spec, **changed), TASK)
     assert [path.name for path in tmp_path.iterdir()] == ["images"]

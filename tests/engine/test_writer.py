@@ -145,7 +145,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
 
 
-@pytest.mark.parametrize("name", ["x.xlsx", "x", "x.csv.gz", ".csv"])
+@pytest.mark.parametrize("name", ["x.ods", "x", "x.csv.gz", ".csv"])
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path, name):
     with pytest.raises(OutputError, match=r"\.csv, \.jsonl, \.parquet"):
         check_output(tmp_path / name)

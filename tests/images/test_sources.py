@@ -48,7 +48,7 @@ def test_a_file_is_a_row_whatever_its_name(folder):
 
 
 def test_files_that_are_no_images_have_a_remedy(folder):
-    for name, remedy in (("p.gz", "unpack it"), ("p.xlsx", "save it as CSV"), ("p.json", "one a line in .jsonl")):
+    for name, remedy in (("p.gz", "unpack it"), ("p.ods", "save it as CSV"), ("p.json", "one a line in .jsonl")):
         (folder / name).write_text('{"a": 1}')
         (row,) = rows([name])
         assert isinstance(row.error, UnknownFormat)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imagist.cli.parser import limits
-from imagist.engine import Interrupted, RunSpec, Summary, Task, run
+from imagist.engine import Interrupted, RunSpec, Style, Summary, Task, run
 from imagist.engine.run import Each
 from imagist.engine.tasks import T
 from imagist.errors import OutputError
@@ -31,6 +31,7 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
         out=args.out,
         overwrite=args.overwrite,
         update=args.update,
+        style=Style(args.columns, args.bom),
         resume=args.resume,
         batch_size=args.batch_size,
         workers=args.workers,

@@ -94,10 +94,18 @@ def add_outputs(parser: Parser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write a .csv, .jsonl or .parquet table, one row an input, in order; finished rows are in FILE.partial "
-        "until the table is complete (default: a table on stdout)",
+        help="write a .csv, .jsonl, .parquet or .xlsx table, one row an input, in order; finished rows are in "
+        "FILE.partial until the table is complete (default: a table on stdout)",
     )
     group.add_argument("--overwrite", action="store_true", help="replace FILE where it is already there")
+    group.add_argument(
+        "--columns",
+        choices=("full", "simple"),
+        default="full",
+        help="simple: a .csv or .xlsx for people, with the source, the columns of the input, then text and rounded "
+        "numbers (default: full, with every probability)",
+    )
+    group.add_argument("--bom", action="store_true", help="begin a .csv with a byte order mark, for Excel")
     group.add_argument(
         "--update",
         action="store_true",

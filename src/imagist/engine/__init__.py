@@ -15,12 +15,14 @@ from imagist.engine.executors import EXECUTORS, Executor
 from imagist.engine.run import Interrupted, Summary, run
 from imagist.engine.spec import RunSpec
 from imagist.engine.tasks import Task, captioning, classification, description, explanation
+from imagist.engine.writer import Style
 
 __all__ = [
     "EXECUTORS",
     "Executor",
     "Interrupted",
     "RunSpec",
+    "Style",
     "Summary",
     "Task",
     "captioning",

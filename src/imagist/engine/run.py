@@ -98,7 +98,7 @@ def run(
                     book.enter(batch)
                 book.enter_kept()
             if journal and spec.out:
-                write(spec.out, journal, task.columns)
+                write(spec.out, journal, task.columns, spec.style)
                 journal.remove()
         except KeyboardInterrupt:
             raise Interrupted(tally.summary(meter.rate)) from None

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from imagist.engine.journal import journal_of
-from imagist.engine.writer import check_output
+from imagist.engine.writer import FULL, PLAIN, Style, check_output
 from imagist.errors import OutputError, UsageError
 from imagist.images import DecodeLimits, rows
 from imagist.images.decode import DEFAULT_LIMITS
@@ -28,6 +28,7 @@ class RunSpec:
         overwrite: Whether to replace a finished table that is already there.
         update: Whether to keep the rows of a finished table that have a result, and do only those that failed and those
             that are new. The settings should be those of its run: they are not in the table.
+        style: How the table is laid out.
         resume: Whether to continue from the journal of a run that was stopped.
         batch_size: Images in a batch, >= 1.
         workers: Threads that read and decode, >= 1.
@@ -41,6 +42,7 @@ class RunSpec:
     out: Path | None = None
     overwrite: bool = False
     update: bool = False
+    style: Style = PLAIN
     resume: bool = False
     batch_size: int = 32
     workers: int = 2
@@ -50,7 +52,8 @@ class RunSpec:
         """Makes sure that the results can be written, before anything is read.
 
         Raises:
-            UsageError: ``resume`` or ``update`` without ``out``, or ``update`` with ``overwrite``.
+            UsageError: ``resume`` or ``update`` without ``out``; ``update`` with ``overwrite``, or of a table that
+                lacks fields.
             OutputError: The output cannot be written, is one of the inputs, or is there already.
         """
         if self.out is None:
@@ -60,7 +63,13 @@ class RunSpec:
             return
         if self.update and self.overwrite:
             raise UsageError("a table is either updated or replaced", item="update", remedy="leave out overwrite")
-        check_output(self.out)
+        check_output(self.out, self.style)
+        if self.update and (self.style.layout != FULL or self.out.suffix.lower() == ".xlsx"):
+            raise UsageError(
+                "a table for people lacks what an update needs",
+                item="update",
+                remedy="update a full .csv, .jsonl or .parquet",
+            )
         if any(self.out.resolve() == Path(source).resolve() for source in self.sources):
             raise OutputError("is an input, too", item=str(self.out), remedy="write to another file")
         resumed = self.resume and journal_of(self.out).exists()  # which began with leave to replace the table

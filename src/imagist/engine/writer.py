@@ -1,8 +1,11 @@
-"""From the journal to the table: CSV, JSON lines or Parquet, in constant memory, whole or not at all.
+"""From the journal to the table: CSV, JSON lines, Parquet or .xlsx, in constant memory, whole or not at all.
 
 The fields of the records come first, then the carried columns. CSV follows RFC 4180 in UTF-8: mappings and lists are
-JSON, null is an empty cell, bytes are base64. In JSON lines, null also stands for NaN and infinity, which JSON lacks.
-Parquet keeps the types of the carried columns: a column has the one type that all its values share, or is text.
+JSON, null is an empty cell, bytes are base64; .xlsx is the same with typed numbers and dates. In JSON lines, null also
+stands for NaN and infinity, which JSON lacks. Parquet keeps the types of the carried columns: a column has the one type
+that all its values share, or is text.
+
+The layout `SIMPLE` is for people: the source, the carried columns, then the results without JSON, numbers rounded.
 """
 
 from __future__ import annotations
@@ -10,15 +13,17 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagist.engine.columns import carried_names
 from imagist.engine.journal import Record
+from imagist.engine.sheets import check_openpyxl, write_workbook
 from imagist.engine.types import carried_types
 from imagist.engine.values import cell, plain
-from imagist.errors import OutputError
+from imagist.errors import OutputError, UsageError
 from imagist.records.flat import Kind
 from imagist.storage import atomic_write, check_folder
 
@@ -29,30 +34,63 @@ Chunks = Iterable[list[Record]]
 """Rows in lists of bounded size; read more than once, so not an iterator."""
 
 
-def check_output(path: Path) -> None:
+FULL, SIMPLE = "full", "simple"
+_FOR_PEOPLE = (".csv", ".xlsx")  # formats that the layout `SIMPLE` is for
+DIGITS = 3  # of numbers in the layout `SIMPLE`
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a table is laid out.
+
+    Attributes:
+        layout: `FULL` has every field; `SIMPLE` has those that are text or a number, after the carried columns.
+        bom: Whether CSV begins with a byte order mark, by which Excel knows that it is UTF-8.
+    """
+
+    layout: str = FULL
+    bom: bool = False
+
+
+PLAIN = Style()
+
+
+def check_output(path: Path, style: Style = PLAIN) -> None:
     """Makes sure that a table can be written, before anything starts.
 
     Raises:
         OutputError: The suffix is not of a known format, or the folder is missing or not writable.
+        UsageError: A style that the format does not have.
+        MissingExtra: The library for the format is not installed.
     """
-    if path.suffix.lower() not in _WRITERS:
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
         raise OutputError("has no suffix of a table format", item=str(path), remedy=f"end it in {', '.join(_WRITERS)}")
+    if style.layout == SIMPLE and suffix not in _FOR_PEOPLE:
+        raise UsageError(
+            "simple columns are for people", item=str(path), remedy=f"end it in {' or '.join(_FOR_PEOPLE)}"
+        )
+    if style.bom and suffix != ".csv":
+        raise UsageError("only CSV has a byte order mark", item=str(path), remedy="end it in .csv, or leave --bom out")
+    if suffix == ".xlsx":
+        check_openpyxl()
     check_folder(path)
 
 
-def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style = PLAIN) -> None:
     """Writes all rows, in the format of the suffix.
 
     Args:
         path: The table; replaced where it exists.
         chunks: The rows, in order.
         columns: The columns of the records, with their kinds.
+        style: How it is laid out.
 
     Raises:
         OutputError: The table cannot be written, for example because the disk is full; an older file is unchanged.
     """
     with atomic_write(path) as scratch:
-        _WRITERS[path.suffix.lower()](scratch, chunks, columns)
+        _WRITERS[path.suffix.lower()](scratch, chunks, columns, style)
         with scratch.open("rb+") as file:
             os.fsync(file.fileno())  # the journal is deleted next: a power cut must not take both
 
@@ -63,17 +101,51 @@ def _carried(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
     return carried_names(seen, columns)
 
 
-def _write_csv(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+def _laid_out(chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> tuple[list[str], Iterator[list[object]]]:
+    """The header, and the values of each row below it."""
     names = _carried(chunks, columns)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    rows = (row for chunk in chunks for row in chunk)
+    if style.layout == FULL:
+        values = ([own.get(n) for n in columns] + [carried.get(n) for n in names] for own, carried in rows)
+        return [*columns, *names.values()], values
+    results = [name for name, kind in columns.items() if kind in ("text", "number") and name != "source"]
+    readable = (
+        [own.get("source"), *(_readable(carried.get(n)) for n in names), *(_rounded(own.get(n)) for n in results)]
+        for own, carried in rows
+    )
+    return ["source", *names.values(), *results], readable
+
+
+def _rounded(value: object) -> object:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def _readable(value: object) -> object:
+    """A carried value without JSON."""
+    match value:
+        case bytes():
+            return f"{len(value):,} bytes"
+        case list():
+            return "; ".join(str(cell(_readable(item)) or "") for item in value)
+        case dict():
+            return "; ".join(f"{key}: {cell(_readable(item)) or ''}" for key, item in value.items())
+        case _:
+            return value
+
+
+def _write_csv(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> None:
+    header, rows = _laid_out(chunks, columns, style)
+    with path.open("w", encoding="utf-8-sig" if style.bom else "utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow([*columns, *names.values()])
-        for chunk in chunks:
-            for own, carried in chunk:
-                table.writerow([cell(own.get(n)) for n in columns] + [cell(carried.get(n)) for n in names])
+        table.writerow(header)
+        table.writerows([cell(value) for value in row] for row in rows)
 
 
-def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+def _write_xlsx(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> None:
+    write_workbook(path, *_laid_out(chunks, columns, style))
+
+
+def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: Style) -> None:
     names = _carried(chunks, columns)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for chunk in chunks:
@@ -82,7 +154,7 @@ def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> Non
                 file.write(json.dumps(plain(row), ensure_ascii=False) + "\n")
 
 
-def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind]) -> None:
+def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: Style) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -112,8 +184,9 @@ def _carried_array(values: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(map(cell, values) if kind == pa.string() else values, kind)
 
 
-_WRITERS: dict[str, Callable[[Path, Chunks, Mapping[str, Kind]], None]] = {
+_WRITERS: dict[str, Callable[[Path, Chunks, Mapping[str, Kind], Style], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,
+    ".xlsx": _write_xlsx,
 }

@@ -27,7 +27,8 @@ def manifest_rows(path: Path, column: str | None = None, images: Path | None = N
 
     A row is named after its image: the address, the path, or the struct's path. Where there is none it is named
     ``table#n``, with ``n`` the line in text formats (a header is line 1) and the row from 0 in Parquet and lists of
-    JSON. A row that cannot be read has its ``error`` set.
+    JSON. A row that cannot be read has its ``error`` set, and carries
+    what can be read of it, the column of images included.
 
     Args:
         path: The table.
@@ -47,7 +48,7 @@ def manifest_rows(path: Path, column: str | None = None, images: Path | None = N
 def _rows(row: TableRow, column: str, path: Path, folder: str) -> Iterator[Row]:
     numbered = f"{path}#{row.number}"
     if row.problem is not None:
-        yield Row(numbered, error=ManifestError(row.problem, item=str(path)))
+        yield Row(numbered, columns=row.cells, error=ManifestError(row.problem, item=str(path)))
         return
     carried = {key: value for key, value in row.cells.items() if key != column}
     cell = row.cells.get(column)

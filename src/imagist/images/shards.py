@@ -154,4 +154,4 @@ def _columns(member: Member, suffix: str) -> dict[str, object]:
 
 def _unreadable(path: Path, error: BaseException) -> ManifestError:
     kind = "zip" if is_zip(path) else "tar"
-    return ManifestError(f"not a readable {kind} file: {error}", item=str(path))
+    return ManifestError(f"not a readable {kind} file: {error}", item=str(path), remedy="get it, or pack it, again")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from imagist.errors import ManifestError, OutputError, SettingError, SourceNotFound, UnknownFormat
+from imagist.errors import ManifestError, MissingExtra, OutputError, SettingError, SourceNotFound, UnknownFormat
 from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, placed, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
@@ -26,7 +26,7 @@ _NO_IMAGES = {  # suffixes of files that users give in place of images or tables
     ".json": ("a JSON object, not an image", "write a list of objects, or one a line in .jsonl"),
     **dict.fromkeys(_LISTS, ("a text, not an image", "if it lists images, name the file itself: {}")),
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), ("a packed file, not an image", "unpack it")),
-    **dict.fromkeys((".xls", ".xlsx", ".ods", ".numbers"), ("a spreadsheet, not an image", "save it as CSV")),
+    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), ("a spreadsheet, not an image", "save it as CSV or .xlsx")),
 }
 
 
@@ -50,8 +50,8 @@ def rows(
     - ``-``: any of these, one a line, on stdin;
     - a ``.txt`` list of any of these, one a line; relative paths are looked for in its folder first;
     - an http(s), ``file:`` or ``data:`` address;
-    - a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` table, or a ``.json`` list of objects or of paths, texts also
-      with ``.gz`` after that (see ``manifests``);
+    - a ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.xlsx`` table, or a ``.json`` list of objects or of paths,
+      texts also with ``.gz`` after that (see ``manifests``);
     - an archive: a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz``, or a ``.zip`` (see ``shards``).
 
     What names nothing (no such file, a folder without images, a glob without matches), and a spreadsheet or a packed
@@ -97,7 +97,7 @@ def _length(path: Path) -> int | None:
         return None
     try:
         return open_table(path).length if is_table(path) else 1
-    except ManifestError:
+    except (ManifestError, MissingExtra):
         return 1
 
 
@@ -150,7 +150,7 @@ class _Reader:
         self._spare_output(path)
         try:
             yield from manifest_rows(Path(path), self.column, self.images)
-        except ManifestError as error:
+        except (ManifestError, MissingExtra) as error:
             yield Row(path, error=error)
 
     def _list(self, path: str) -> Iterator[Row]:

@@ -281,3 +281,43 @@ def test_empty_tables(tmp_path):
     assert open_table(write(tmp_path / "a.csv", "")).columns == []
     assert list(open_table(write(tmp_path / "b.csv", "path\n")).rows()) == []
     assert open_table(write(tmp_path / "a.jsonl", "\n")).columns == []
+
+
+RAW = "unreadable row"
+
+
+@pytest.mark.parametrize(
+    ("content", "cells"),
+    [
+        (b"path,who,n\na,caf\xe9,1\n", {"path": "a", "who": "caf\ufffd", "n": "1"}),
+        (b'path,who,n\na,"caf\xe9, bar",1\n', {"path": "a", "who": "caf\ufffd, bar", "n": "1"}),
+        (b'path,who,n\na,"he said no,1\n', {"path": "a", "who": '"he said no', "n": "1"}),
+        (b'path,who,n\na,"he, said no,1\n', {RAW: 'a,"he, said no,1'}),
+        (b"path,who,n\na,b,c,d\n", {RAW: "a,b,c,d"}),
+        (b"path\twho\tn\na\tcaf\xe9\t1\n", {"path": "a", "who": "caf\ufffd", "n": "1"}),
+    ],
+)
+def test_a_row_with_a_problem_keeps_what_can_be_read_of_it(tmp_path, content, cells):
+    first, second = open_table(write(tmp_path / "a.csv", content + content.splitlines()[0].lower() + b"\n")).rows()
+    assert first.problem
+    assert first.cells == cells
+    assert second.problem is None
+
+
+def test_a_line_of_json_with_a_problem_keeps_what_can_be_read_of_it(tmp_path):
+    lines = b'{"path": "a", "n": 1}\n{"path": "b\xe9", "m": 2}\n{"path": "c"\n[1, "x"]\n'
+    table = open_table(write(tmp_path / "a.jsonl", lines))
+    assert table.columns == ["path", "n"]
+    assert [row.cells for row in table.rows()] == [
+        {"path": "a", "n": 1}, {"path": "b\ufffd", "m": 2}, {RAW: '{"path": "c"'}, {RAW: '[1, "x"]'},
+    ]  # fmt: skip
+    assert [row.problem is None for row in table.rows()] == [True, False, False, False]
+
+
+def test_text_of_parquet_that_is_not_utf8_is_replaced_at_any_depth(tmp_path):
+    texts = pa.StringArray.from_buffers(1, *map(pa.py_buffer, (b"\0\0\0\0\2\0\0\0", b"a\xff")))
+    inner = pa.StructArray.from_arrays([texts, pa.array([7])], names=["text", "n"])
+    columns = {"path": ["a"], "text": texts, "all": pa.ListArray.from_arrays([0, 1], inner)}
+    (row,) = open_table(parquet(tmp_path / "a.parquet", columns)).rows()
+    assert row.problem.startswith("row 0: column 'text' is not UTF-8")
+    assert row.cells == {"path": "a", "text": "a\ufffd", "all": [{"text": "a\ufffd", "n": 7}]}

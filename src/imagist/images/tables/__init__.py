@@ -1,4 +1,4 @@
-"""The one reader of tables: CSV, TSV, JSON lines, JSON lists and Parquet to rows.
+"""The one reader of tables: CSV, TSV, JSON lines, JSON lists, Parquet and Excel workbooks to rows.
 
 Tables of images, captions, labels and predictions are all read here: the format is detected, text decoded, the columns
 found, and each row that cannot be read comes out with the reason, so that a caller can report all of them at once.

@@ -22,6 +22,20 @@ def python_values(column: Array[Any]) -> list[object]:
         return [_value(scalar) for scalar in column]
 
 
+def replaced(value: Any) -> tuple[Any, UnicodeDecodeError | None]:
+    """A value of `python_values` with U+FFFD for bytes that are not UTF-8, and the first error in it, if any."""
+    if isinstance(value, UnicodeDecodeError):
+        return value.object.decode("utf-8", "replace"), value
+    if not isinstance(value, dict | list | tuple):
+        return value, None
+    items = [replaced(each) for each in (value.values() if isinstance(value, dict) else value)]
+    error = next((error for _, error in items if error), None)
+    if error is None:
+        return value, None
+    texts = [text for text, _ in items]
+    return (dict(zip(value, texts, strict=True)) if isinstance(value, dict) else type(value)(texts)), error
+
+
 def _in_microseconds(kind: DataType) -> DataType:
     """A type with every unit of nanoseconds in it, at any depth of structs and lists, as one of microseconds."""
     import pyarrow as pa

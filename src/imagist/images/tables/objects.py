@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagist.errors import ManifestError
-from imagist.images.tables.table import Table, TableRow, distinct
+from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import lines, opened
 
 
@@ -28,7 +28,7 @@ def open_json_lines(path: Path) -> Table:
     for row in rows():
         length += 1
         problem = problem or row.problem or ""
-        if not row.cells.keys() <= names.keys():
+        if row.problem is None and not row.cells.keys() <= names.keys():
             names.update(dict.fromkeys(row.cells))
     if problem and not names:
         raise ManifestError(problem, item=str(path), remedy="write an object a line, in UTF-8")
@@ -40,15 +40,11 @@ def _line_rows(path: Path) -> Iterator[TableRow]:
         if not text.strip():
             continue
         place = f"line {number}"
-        if problem:
-            yield TableRow(place, problem=problem)
-            continue
         try:
-            value = json.loads(text, object_pairs_hook=_object)
+            row = object_row(place, json.loads(text, object_pairs_hook=_object))
         except (ValueError, RecursionError) as error:
-            yield TableRow(place, problem=f"{place} is not JSON: {error}")
-        else:
-            yield object_row(place, value)
+            row = TableRow(place, {RAW: text.strip()}, f"{place} is not JSON: {error}")
+        yield row._replace(problem=problem) if problem else row
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,7 +59,8 @@ def object_row(place: str, value: object) -> TableRow:
     """A JSON value as a row; what is no object is a problem."""
     if isinstance(value, Mapping):
         return TableRow(place, value)
-    return TableRow(place, problem=f"{place} is {type(value).__name__}, not a JSON object")
+    raw = {RAW: json.dumps(value, ensure_ascii=False)}
+    return TableRow(place, raw, f"{place} is {type(value).__name__}, not a JSON object")
 
 
 def table_of_objects(path: Path, values: Sequence[object]) -> Table:
@@ -81,7 +78,7 @@ def table_of_objects(path: Path, values: Sequence[object]) -> Table:
     if values and all(isinstance(value, str) for value in values):
         values = [{"image": value} for value in values]
     found = [object_row(f"row {number}", value) for number, value in enumerate(values)]
-    names = [*dict.fromkeys(name for row in found for name in row.cells)]
+    names = [*dict.fromkeys(name for row in found if row.problem is None for name in row.cells)]
     if not names and found and found[0].problem:
         raise ManifestError(found[0].problem, item=str(path), remedy="write a list of objects, or of paths")
 

@@ -9,11 +9,13 @@ from imagist.errors import ManifestError
 from imagist.images.tables.objects import open_json_lines, read_document, table_of_objects
 from imagist.images.tables.parquet import open_parquet
 from imagist.images.tables.separated import open_separated
+from imagist.images.tables.sheets import SUFFIXES as _SHEETS
+from imagist.images.tables.sheets import open_sheet
 from imagist.images.tables.table import Table
 from imagist.images.tables.text import head_of
 
 _JSON_LINES = (".jsonl", ".ndjson")
-_SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet")
+_SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet", *_SHEETS)
 _PARQUET = b"PAR1"
 
 
@@ -38,19 +40,22 @@ def open_table(path: Path) -> Table:
     """Opens a table and finds its columns, whatever its suffix.
 
     A file that begins with ``[`` or ``{`` is JSON, and JSON lines where its first line is a whole object and others
-    follow; what is neither that nor Parquet is CSV or TSV.
+    follow; what is neither that, nor Parquet, nor an Excel workbook, is CSV or TSV.
 
     Raises:
         ManifestError: The table, or its header, cannot be read.
+        MissingExtra: The library for the format is not installed.
     """
     try:
+        if path.suffix.lower() in _SHEETS:
+            return open_sheet(path)
         head = head_of(path)
         if is_parquet(path, head):
             return open_parquet(path)
         if is_json_lines(path, head):
             return open_json_lines(path)
         if is_json(head):
-            document = read_document(path, "name it .jsonl where each line is an object")
+            document = read_document(path, "mend it; where each line is an object, name it .jsonl")
             return table_of_objects(path, document if isinstance(document, list) else [document])
         return open_separated(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name; names of columns that are not UTF-8

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagist.errors import ManifestError
-from imagist.images.tables.arrow_values import python_values
+from imagist.images.tables.arrow_values import python_values, replaced
 from imagist.images.tables.table import Table, TableRow, distinct
 
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ def _rows(path: Path, selected: list[str] | None) -> Iterator[TableRow]:
         with _opened(path) as file:
             for batch in file.iter_batches(_BATCH, columns=selected, use_threads=False):
                 for cells in _python(batch):
-                    faulty = [name for name, value in cells.items() if isinstance(value, UnicodeDecodeError)]
-                    place = f"row {number}"
-                    problem = f"{place}: column {faulty[0]!r} is not UTF-8: {cells[faulty[0]]}" if faulty else None
-                    yield TableRow(place, problem=problem) if problem else TableRow(place, cells)
+                    place, problem = f"row {number}", None
+                    for name, value in cells.items():
+                        cells[name], error = replaced(value)
+                        if error and not problem:
+                            problem = f"{place}: column {name!r} is not UTF-8: {error}"
+                    yield TableRow(place, cells, problem)
                     number += 1
     except (ArrowException, OSError) as error:
         yield TableRow(f"row {number}", problem=f"cannot be read from row {number} on: {error}")

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from imagist.errors import ManifestError
-from imagist.images.tables.table import Table, TableRow, distinct
+from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import Line, lines
 
 DELIMITERS = ",;\t"
@@ -81,7 +81,8 @@ class _Rows:
                 cells = next(csv.reader(self._continued(first), delimiter=self.delimiter, strict=True))
         except csv.Error as error:
             self.returned.extendleft(reversed(self.taken[1:]))
-            return TableRow(f"line {first.number}", problem=f"line {first.number} cannot be read: {error}")
+            problem = f"line {first.number} cannot be read: {error}"
+            return TableRow(f"line {first.number}", self._split(first.text), problem)
         return self._row(self.taken, cells)
 
     def _continued(self, first: Line) -> Iterator[str]:
@@ -91,13 +92,18 @@ class _Rows:
             yield line.text
 
     def _row(self, of: Sequence[Line], cells: Sequence[str]) -> TableRow:
-        place = f"line {of[0].number}"
-        if problem := next((line.problem for line in of if line.problem), None):
-            return TableRow(place, problem=problem)
+        place, problem = f"line {of[0].number}", next((line.problem for line in of if line.problem), None)
         if len(cells) > len(self.header):
-            problem = f"{place} has {len(cells)} cells under {len(self.header)} columns"
-            return TableRow(place, problem=f"{problem}; a cell with {self.delimiter!r} in it stands in double quotes")
-        return TableRow(place, dict(zip(self.header, cells, strict=False)))
+            many = f"{place} has {len(cells)} cells under {len(self.header)} columns"
+            problem = problem or f"{many}; a cell with {self.delimiter!r} in it stands in double quotes"
+            return TableRow(place, {RAW: "".join(line.text for line in of).rstrip("\r\n")}, problem)
+        return TableRow(place, dict(zip(self.header, cells, strict=False)), problem)
+
+    def _split(self, text: str) -> dict[str, object]:
+        """The cells of a line with a stray quote, if it has as many as the header; else the line as it is."""
+        line = text.rstrip("\r\n")
+        cells = line.split(self.delimiter)
+        return {RAW: line} if len(cells) != len(self.header) else dict(zip(self.header, cells, strict=True))
 
     def _bare_cells(self, line: Line) -> list[str] | None:
         """The cells of a line that is split at each tab; None where quotes may hold tabs and line ends."""

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+RAW = "unreadable row"
+"""The column of rows that cannot be split into cells."""
+
 _NO_CELLS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -19,8 +22,9 @@ class TableRow(NamedTuple):
     Attributes:
         place: ``line 7`` in text formats, as editors count (a header is line 1); ``row 7``, counted from 0, in Parquet
             and in lists of JSON.
-        cells: By column; a column that the row lacks is absent. Empty where there is a problem.
-        problem: Why the row cannot be read, naming its place; None where it can.
+        cells: By column; a column that the row lacks is absent. Where there is a problem, what can be read of them,
+            with U+FFFD for bytes that are not UTF-8, or the whole row as `RAW` where it cannot be split into cells.
+        problem: Why the row cannot be used, naming its place; None where it can.
     """
 
     place: str
