@@ -45,6 +45,8 @@ from imagist.protocols import (
 )
 from imagist.records import Failure, LabelSet, Photo, Prediction
 
+_PARTS = ("captioner", "text_classifier", "image_classifier", "fusion", "calibration")
+
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
@@ -106,15 +108,8 @@ class Pipeline:
     def ids(self) -> dict[str, str]:
         """The same part by part: the id of each, the categories, and the probability below which none is named."""
         categories = ";".join(f"{label}={'+'.join(self.taxonomy.members[label])}" for label in self.labels)
-        return {
-            "captioner": self.captioner.id,
-            "text_classifier": self.text_classifier.id,
-            "image_classifier": self.image_classifier.id,
-            "fusion": self.fusion.id,
-            "calibration": self.calibration.id,
-            "taxonomy": f"{self.taxonomy.name}[{categories}]",
-            "abstain_below": f"{self.abstain_below:g}",
-        }
+        asked = {"taxonomy": f"{self.taxonomy.name}[{categories}]", "abstain_below": f"{self.abstain_below:g}"}
+        return {name: getattr(self, name).id for name in _PARTS} | asked
 
     @property
     def labels(self) -> LabelSet:
@@ -212,13 +207,7 @@ class Pipeline:
             OutputError: The folder cannot be written to.
             UsageError: The classifiers are over different matchers.
         """
-        parts: dict[str, Part] = {
-            "captioner": self.captioner,
-            "text_classifier": self.text_classifier,
-            "image_classifier": self.image_classifier,
-            "fusion": self.fusion,
-            "calibration": self.calibration,
-        }
+        parts: dict[str, Part] = {name: getattr(self, name) for name in _PARTS}
         if matcher := self._matcher():
             parts[MATCHER] = matcher
         encoders = {each.version: each for part in parts.values() if (each := getattr(part, "encoder", None))}
