@@ -168,9 +168,8 @@ def fit_weight(
     fused = [family(float(w)).fuse(image, text) for w in weights]
     losses = np.stack([-log_probabilities(f[np.arange(len(t)), t]) for f in fused], axis=1)
     right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
-    if sample_weights is not None:
-        share = (np.asarray(sample_weights, np.float64) / np.mean(sample_weights))[:, np.newaxis]
-        losses, right = losses * share, right * share
+    share = np.ones((1, 1)) if sample_weights is None else (sample_weights / np.mean(sample_weights))[:, np.newaxis]
+    losses, right = losses * share, right * share
 
     def chosen(counts: Floats) -> Ints:
         """The grid's best for each row of how often every item counts, ``[R, N]``."""
