@@ -5,7 +5,7 @@ Shapes: N items; C classes; G weights of a grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -165,11 +165,7 @@ def fit_weight(
             f"needs a grid of 2 or more weights and the objective nll or accuracy, got {grid}, {objective}"
         )
     weights = np.linspace(0, 1, grid)
-    fused = [family(float(w)).fuse(image, text) for w in weights]
-    losses = np.stack([-log_probabilities(f[np.arange(len(t)), t]) for f in fused], axis=1)
-    right = np.stack([f.argmax(axis=1) == t for f in fused], axis=1).astype(np.float64)
-    share = np.ones((1, 1)) if sample_weights is None else (sample_weights / np.mean(sample_weights))[:, np.newaxis]
-    losses, right = losses * share, right * share
+    losses, right = _curves([family(float(w)).fuse(image, text) for w in weights], t, sample_weights)
 
     def chosen(counts: Floats) -> Ints:
         """The grid's best for each row of how often every item counts, ``[R, N]``."""
@@ -185,6 +181,15 @@ def fit_weight(
     return FittedWeight(
         float(weights[best]), (float(low), float(high)), weights, losses.mean(axis=0), right.mean(axis=0)
     )
+
+
+def _curves(fused: Sequence[Array], targets: AnyArray, sample_weights: AnyArray | None) -> tuple[Floats, Floats]:
+    """The loss and whether it is right of each item at each of G weights, ``[N, G]``, times the item's own weight."""
+    rows = np.arange(len(targets))
+    losses = np.stack([-log_probabilities(each[rows, targets]) for each in fused], axis=1)
+    right = np.stack([each.argmax(axis=1) == targets for each in fused], axis=1).astype(np.float64)
+    share = np.ones((1, 1)) if sample_weights is None else (sample_weights / np.mean(sample_weights))[:, np.newaxis]
+    return losses * share, right * share
 
 
 def _resampled(items: int, resamples: int, seed: int) -> Iterator[Floats]:
