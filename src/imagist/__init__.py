@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagist.captioning.decoding import Decoding
+    from imagist.captioning.interrogation.opening import open_interrogator
     from imagist.captioning.loading import open_captioner
     from imagist.captioning.options import CaptionOptions
     from imagist.classifiers.recognition import recognise
@@ -44,6 +45,7 @@ _HOMES = {
     "UsageError": "errors",
     "load": "pipeline",
     "open_captioner": "captioning.loading",
+    "open_interrogator": "captioning.interrogation.opening",
     "open_matcher": "matching.opening",
     "recognise": "classifiers.recognition",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "__version__",
     "load",
     "open_captioner",
+    "open_interrogator",
     "open_matcher",
     "recognise",
 ]

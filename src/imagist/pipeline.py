@@ -219,13 +219,13 @@ class Pipeline:
         return write_bundle(folder, described, writers)
 
     def _matcher(self) -> Matcher | None:
-        """The matcher to save: that of the classifiers, else its own."""
-        parts = (self.text_classifier, self.image_classifier)
+        """The matcher to save: that of the captioner and the classifiers, else its own."""
+        parts = (self.captioner, self.text_classifier, self.image_classifier)
         used = [each for part in parts if isinstance(each := getattr(part, MATCHER, None), Matcher)]
         if len({each.id for each in used}) > 1:
             raise UsageError(
-                "the text classifier and the image classifier are over different matchers, and a model has one",
-                remedy="choose two over the same matcher",
+                "captioner and classifiers are over different matchers, and a model has one",
+                remedy="choose parts over the same matcher",
             )
         return used[0] if used else self.matcher
 
@@ -389,6 +389,7 @@ def _captioner(
             device=options.device,
             threads=threads,
             encoders=options.encoders,
+            matchers=options.matchers,
             encoder=options.encoder,
             settings=settings,
         )

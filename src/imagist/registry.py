@@ -29,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "blip2": "imagist.captioning.backends.blip2:load",
         "endpoint": "imagist.captioning.backends.endpoint:load",
         "git": "imagist.captioning.backends.git:load",
+        "interrogator": "imagist.captioning.backends.interrogator:load",
         "lstm": _STEPWISE,
         "naming": _STEPWISE,
         "prefix-gpt2": _STEPWISE,
@@ -76,10 +77,16 @@ BUILT_IN: dict[str, dict[str, str]] = {
 """For each kind of part its built-in loaders, as ``module:attribute``."""
 
 DEFAULT_MODELS: dict[str, dict[str, str]] = {
-    "captioners": {"blip": "blip-base", "blip2": "blip2-2.7b", "git": "git-large-coco", "vlm": "smolvlm-256m"},
+    "captioners": {
+        "blip": "blip-base",
+        "blip2": "blip2-2.7b",
+        "git": "git-large-coco",
+        "interrogator": "embedded",
+        "vlm": "smolvlm-256m",
+    },
     "matchers": {"clip": "openai/clip-vit-base-patch32", "open_clip": "ViT-B-32/laion2b_s34b_b79k"},
 }
-"""What kinds that open published checkpoints open where no model is named."""
+"""What kinds open where no model is named."""
 
 
 def names(kind: str) -> list[str]:

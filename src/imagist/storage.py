@@ -16,6 +16,23 @@ import numpy as np
 from imagist.errors import OutputError
 
 
+def cache_folder(name: str) -> Path:
+    """The folder of a cache that all runs of a user share; it need not exist.
+
+    It lies in ``IMAGIST_CACHE``, else in the user's cache folder.
+
+    Args:
+        name: Of the cache, such as ``phrases``.
+    """
+    if own := os.environ.get("IMAGIST_CACHE"):
+        return Path(own) / name
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "imagist" / name
+
+
 def check_folder(path: Path) -> None:
     """Makes sure that a file can be written, before hours of work are spent on its contents.
 

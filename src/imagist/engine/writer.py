@@ -164,6 +164,8 @@ def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: S
     sentence = [("text", pa.string()), ("logprob", pa.float64())]
     own["hypotheses"] = pa.list_(pa.struct(sentence))
     own["sentences"] = pa.list_(pa.struct([*sentence, ("box", pa.list_(pa.float64()))]))
+    numbers = [(name, pa.float64()) for name in ("similarity", "gain")]
+    own["phrases"] = pa.list_(pa.struct([("text", pa.string()), *numbers, ("role", pa.string())]))
     schema = pa.schema([(n, own[kind]) for n, kind in columns.items()] + [(names[n], types[n]) for n in names])
     with pq.ParquetWriter(path, schema) as table:
         for chunk in chunks:

@@ -12,14 +12,15 @@ import numpy as np
 
 from imagist.records.inputs import Failure
 
-Kind = Literal["text", "number", "probabilities", "hypotheses", "sentences"]
+Kind = Literal["text", "number", "probabilities", "hypotheses", "sentences", "phrases"]
 """The type of a field:
 
 - text: a string;
 - number: a float; of float32 values the shortest decimal that gives the same float32;
 - probabilities: a mapping of each label to its probability, 0 to 1, in the order of the label set;
 - hypotheses: a list of ``{"text", "logprob"}``, best first;
-- sentences: a list of ``{"text", "logprob", "box"}``, in order; a box is left, top, right, bottom, 0 to 1.
+- sentences: a list of ``{"text", "logprob", "box"}``, in order; a box is left, top, right, bottom, 0 to 1;
+- phrases: a list of ``{"text", "similarity", "gain", "role"}``, in order; the gain may be null.
 """
 
 FIELDS: dict[str, Kind] = {
@@ -27,6 +28,9 @@ FIELDS: dict[str, Kind] = {
     "caption": "text",  # tokens joined by single spaces
     "caption_logprob": "number",  # natural log-probability of the caption, <= 0
     "nbest": "hypotheses",  # the n best captions; the first is the caption
+    "interrogation": "text",  # the caption and the phrases that fit the image, as one text
+    "similarity": "number",  # cosine between the image and its caption, or its interrogation, -1 to 1
+    "phrases": "phrases",  # those of the interrogation: the cosine of each with the image, and what it added
     "description": "text",  # a caption in more detail, or of a region
     "sentences": "sentences",  # of the description, with the part of the image each describes
     "label": "text",  # the most probable category; null where the pipeline abstained
@@ -42,6 +46,7 @@ FIELDS: dict[str, Kind] = {
 """The name and kind of every field, in the order of the columns of a table."""
 
 CAPTION_FIELDS = ("caption", "caption_logprob", "nbest")
+INTERROGATION_FIELDS = ("caption", "caption_logprob", "interrogation", "similarity", "phrases")
 DESCRIPTION_FIELDS = ("description", "sentences")
 PREDICTION_FIELDS = (
     "caption",

@@ -23,6 +23,28 @@ class Hypothesis:
     logprob: float
 
 
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase that was chosen for an image by image-text similarity.
+
+    Attributes:
+        text: The phrase.
+        similarity: Its cosine with the image, -1..1.
+        role: What it is for, one of `imagist.matching.phrases.ROLES`.
+        gain: What it added to the cosine between the image and the text before it; None where that was not computed.
+    """
+
+    text: str
+    similarity: float
+    role: str = "flavors"
+    gain: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Values that JSON can hold, as in the field ``phrases`` of a record."""
+        gain = None if self.gain is None else shortest(self.gain)
+        return {"text": self.text, "similarity": shortest(self.similarity), "gain": gain, "role": self.role}
+
+
 @dataclass(frozen=True, eq=False)
 class Caption:
     """The caption of one image.
@@ -33,6 +55,8 @@ class Caption:
         tokens: The T words of the text.
         nbest: The best hypotheses, most probable by the captioner's own ranking first; the first is this caption.
         attention: float32 ``[T, h, w]``, each map summing to 1; None where the model has no attention.
+        phrases: The phrases that an interrogator added: the text ends in them, in this order.
+        similarity: The cosine between the image and the text, -1..1; None where no matcher computed it.
     """
 
     text: str
@@ -40,13 +64,17 @@ class Caption:
     tokens: tuple[str, ...] = ()
     nbest: tuple[Hypothesis, ...] = ()
     attention: Array | None = None
+    phrases: tuple[Phrase, ...] = ()
+    similarity: float | None = None
 
     def fields(self) -> dict[str, object]:
-        """``CAPTION_FIELDS`` of a record; see `imagist.records.flat`."""
+        """``CAPTION_FIELDS`` of a record, and ``similarity`` where it was computed; see `imagist.records.flat`."""
+        own = {} if self.similarity is None else {"similarity": shortest(self.similarity)}
         return {
             "caption": self.text,
             "caption_logprob": shortest(self.logprob),
             "nbest": [{"text": h.text, "logprob": shortest(h.logprob)} for h in self.nbest],
+            **own,
         }
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from imagist.arrays import Array, unit
@@ -25,8 +26,11 @@ from imagist.records import Photo
 
 try:
     import torch
+    from torch import Tensor
+    from torch.nn.functional import linear
 
     from imagist.bundle.checkpoints import device_of, quiet, without_waiting
+    from imagist.matching.causal_text import CausalText, Layer, batches
     from imagist.matching.published import PublishedMatcher, read_matcher
 
     library: Any = import_module("open_clip")
@@ -38,6 +42,7 @@ except ImportError as _error:
     ) from _error
 
 KIND = "open_clip"
+_PLACES = 1024  # tokens in one run of the text network
 
 
 class OpenClipMatcher(PublishedMatcher):
@@ -97,6 +102,71 @@ class OpenClipMatcher(PublishedMatcher):
 
     def _read(self, texts: list[str]) -> Array:
         return _unit(self._network.encode_text(self._tokenizer(texts).to(self._device)))
+
+    def _read_all(self, texts: Sequence[str]) -> Array:
+        if self._causal is None:
+            return super()._read_all(texts)
+        tokens = self._tokenizer(list(texts))
+        ends = tokens.argmax(1)  # the last token of a text has the highest number
+        order = batches(tokens, ends, _PLACES)
+        found = [_unit(self._causal(tokens[rows].to(self._device), ends[rows].to(self._device))) for rows in order]
+        return np.concatenate(found)[np.argsort([number for rows in order for number in rows])]
+
+    @cached_property
+    def _causal(self) -> CausalText | None:
+        return _causal(self._network)
+
+
+def _causal(network: Any) -> CausalText | None:
+    """The text network of CLIP as OpenAI designed it; None for any other."""
+    blocks = getattr(getattr(network, "transformer", None), "resblocks", ())
+    usual = type(network).__name__ == "CLIP" and getattr(network, "text_pool_type", None) == "argmax"
+    if not usual or network.attn_mask is None or not all(_is_usual(block) for block in blocks):
+        return None
+    projection = network.text_projection
+
+    def finish(x: Tensor) -> Tensor:
+        ended: Tensor = network.ln_final(x)
+        if projection is None:
+            return ended
+        return projection(ended) if isinstance(projection, torch.nn.Linear) else ended @ projection
+
+    dtype = network.transformer.get_cast_dtype()
+    return CausalText(
+        lambda tokens: network.token_embedding(tokens).to(dtype),
+        network.positional_embedding.to(dtype),
+        [_layer(block) for block in blocks],
+        finish,
+    )
+
+
+def _is_usual(block: Any) -> bool:
+    attention = getattr(block, "attn", None)
+    return (
+        type(block).__name__ == "ResidualAttentionBlock"
+        and not hasattr(block, "ln_1_kv")
+        and type(attention) is torch.nn.MultiheadAttention
+        and attention.in_proj_weight is not None
+        and attention.bias_k is None
+        and not attention.add_zero_attn
+    )
+
+
+def _layer(block: Any) -> Layer:
+    attention = block.attn
+    query, key, value = (
+        partial(linear, weight=weight, bias=bias)
+        for weight, bias in zip(attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True)
+    )
+    return Layer(
+        attention.num_heads,
+        block.ln_1,
+        query,
+        key,
+        value,
+        lambda x: block.ls_1(attention.out_proj(x)),
+        lambda x: block.ls_2(block.mlp(block.ln_2(x))),
+    )
 
 
 def _unit(features: Any) -> Array:
