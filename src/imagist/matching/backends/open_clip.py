@@ -129,7 +129,8 @@ def _causal(network: Any) -> CausalText | None:
         ended: Tensor = network.ln_final(x)
         if projection is None:
             return ended
-        return projection(ended) if isinstance(projection, torch.nn.Linear) else ended @ projection
+        found: Tensor = projection(ended) if isinstance(projection, torch.nn.Linear) else ended @ projection
+        return found
 
     dtype = network.transformer.get_cast_dtype()
     return CausalText(
