@@ -29,8 +29,8 @@ class FakeCaptioner:
 
     concurrent = True
 
-    def __init__(self, nbest=1):
-        self.id, self.nbest = f"fake({nbest})", nbest
+    def __init__(self, nbest=1, language=""):
+        self.id, self.nbest, self.language = f"fake({nbest},{language})", nbest, language
         self.go = threading.Event()
         self.go.set()
         self.batches = []
@@ -43,7 +43,7 @@ class FakeCaptioner:
         return [self._one(photo) for photo in photos]
 
     def _one(self, photo):
-        tokens = (*WORDS, str(photo.pixels[0, 0, 0]))
+        tokens = (*WORDS, *self.language.split(), str(photo.pixels[0, 0, 0]))
         maps = np.random.default_rng(0).random((len(tokens), 2, 3), np.float32)
         found = tuple(Hypothesis(" ".join(tokens) + " or so" * n, -1.5 - n) for n in range(self.nbest))
         return Caption(" ".join(tokens), -1.5, tokens, found, maps / maps.sum((1, 2), keepdims=True))
@@ -66,8 +66,26 @@ def pipeline(captioner=None, matcher=None):
     )  # fmt: skip
 
 
+class ByLength:
+    """Matches images with texts by numbers that mean nothing."""
+
+    id, concurrent, scale = "length", True, 10.0
+
+    def images(self, photos):
+        return _rows([int(photo.pixels.sum()) for photo in photos])
+
+    def texts(self, texts):
+        return _rows([sum(map(ord, text)) for text in texts])
+
+
+def _rows(seeds):
+    rows = np.stack([np.random.default_rng(seed).normal(size=8) for seed in seeds])
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
 def model(name="fake", captioner=None, matcher=None):
-    return ServedModel(name, pipeline(captioner, matcher), lambda _: FakeCaptioner(5), ("en", "de"))
+    """Serves a captioner of English and German, which is told by its last word."""
+    return ServedModel(name, pipeline(captioner, matcher), lambda code: FakeCaptioner(5, code or ""), ("en", "de"))
 
 
 def app(*models, log=None, **settings):

@@ -187,8 +187,7 @@ def test_models_are_chosen_by_name():
         listed = client.get("/v1/models").json()
         assert [each["name"] for each in listed["models"]] == ["one", "two"]
         assert listed["models"][0]["labels"] == ["cat", "dog", "car"]
-        assert listed["models"][0]["fusion"] == {"kind": "score", "weight": 0.25}
-        assert listed["models"][0]["temperatures"] == [1, 2, 1]
+        assert listed["models"][0]["fusion"] == {"kind": "score", "weight": 0.25, "temperatures": [1, 2, 1]}
         assert listed["limits"]["urls"] is False
         for name in ("two", "one"):
             assert body(client.post("/v1/caption", files=files(image()), data={"model": name}))["model"] == name

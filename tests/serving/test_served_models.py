@@ -49,7 +49,7 @@ def test_facts_fit_the_model(shipped):
     assert facts["taxonomies"] == ["photos15", "sns4", "social12"]
     assert facts["languages"] == ["en"]
     assert facts["zero_shot"] is False
-    assert len(facts["temperatures"]) > 1
+    assert len(facts["fusion"]["temperatures"]) > 1
 
 
 def test_labels_are_embedded_once(photos, tmp_path):

@@ -19,6 +19,7 @@ from imagist.serving.guard import Guard
 from imagist.serving.keys import RateLimiter
 from imagist.serving.models import ServedModel
 from imagist.serving.monitoring import Log
+from imagist.serving.page_routes import page_routes
 from imagist.serving.problems import Problem, problem_of
 from imagist.serving.routes import Gone, routes
 from imagist.serving.service import Service
@@ -58,6 +59,8 @@ def build_app(
     )
     limiter = None if own.images_a_minute is None else RateLimiter(own.images_a_minute)
     app.include_router(routes(service, limiter))
+    if own.page:
+        app.include_router(page_routes())
     _add_probes(app, service)
     _add_handlers(app)
     return Guard(app, service)

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,14 @@ class Work:
         call: N photos to N results, in order.
         batch_size: Most photos of a call, >= 1.
         heavy: Whether it takes so long that it must leave a thread to other work.
+        about: What clients are told of it, beside the results.
     """
 
     key: Hashable
     call: Callable[[Sequence[Photo]], Sequence[Any]]
     batch_size: int
     heavy: bool = False
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

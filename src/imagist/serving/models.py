@@ -61,7 +61,8 @@ class ServedModel:
         pipeline, key = self._classifier(options)
         if options.nbest > 1:
             pipeline = replace(pipeline, captioner=self._describer(None))
-        return Work(("classify", self.name, key, options.nbest > 1), pipeline.predict, batch_size)
+        about = {"fusion": _fusion(pipeline)}
+        return Work(("classify", self.name, key, options.nbest > 1), pipeline.predict, batch_size, about=about)
 
     def caption(self, options: asked.Caption, batch_size: int) -> Work:
         """Captions."""
@@ -93,15 +94,11 @@ class ServedModel:
         def call(photos: Sequence[Photo]) -> Sequence[Any]:
             return explain(pipeline, photos, chosen)
 
-        return Work(("explain", self.name, key, options.grid), call, 1, heavy=True)
+        about = {"fusion": _fusion(pipeline)}
+        return Work(("explain", self.name, key, options.grid), call, 1, heavy=True, about=about)
 
     def facts(self) -> dict[str, object]:
         """What clients may know of it: JSON values."""
-        fusion, calibration = self.pipeline.fusion, self.pipeline.calibration
-        weight = fusion.weight if isinstance(fusion, ScoreFusion) else None
-        temperatures = [1.0]
-        if isinstance(calibration, TemperatureCalibration):
-            temperatures = list(calibration.by_weight) or [calibration.of_fused.value]
         return {
             "name": self.name,
             "description": self.bundle.description if self.bundle else "",
@@ -110,8 +107,7 @@ class ServedModel:
             "taxonomies": list(self.taxonomies),
             "languages": list(self.languages),
             "zero_shot": self.pipeline.matcher is not None,
-            "fusion": {"kind": getattr(fusion, "id", "").partition("(")[0], "weight": weight},
-            "temperatures": temperatures,
+            "fusion": _fusion(self.pipeline),
         }
 
     def _classifier(self, options: asked.Classifying) -> tuple[Pipeline, Hashable]:
@@ -174,6 +170,20 @@ class ServedModel:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
             return self._kept[key]
+
+
+def _fusion(pipeline: Pipeline) -> dict[str, object]:
+    """How the two classifiers are fused.
+
+    Its ``weight`` is None where it is no weighted mean; its ``temperatures`` are those of the fused probabilities at
+    weights that are spread evenly over 0 to 1.
+    """
+    fusion, calibration = pipeline.fusion, pipeline.calibration
+    temperatures = [1.0]
+    if isinstance(calibration, TemperatureCalibration):
+        temperatures = list(calibration.by_weight) or [calibration.of_fused.value]
+    weight = fusion.weight if isinstance(fusion, ScoreFusion) else None
+    return {"kind": fusion.id.partition("(")[0], "weight": weight, "temperatures": temperatures}
 
 
 def _labelled(own: Pipeline, labels: Sequence[str]) -> Pipeline:

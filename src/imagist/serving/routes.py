@@ -19,7 +19,7 @@ from imagist.serving.guard import Client, client_of
 from imagist.serving.inputs import Received, receive
 from imagist.serving.keys import RateLimiter
 from imagist.serving.models import ServedModel, chosen
-from imagist.serving.options import AnyOptions, validated
+from imagist.serving.options import validated
 from imagist.serving.problems import busy, problem_of
 from imagist.serving.service import Service
 
@@ -51,26 +51,6 @@ async def receive_images(request: Request, service: Service, limiter: RateLimite
     if limiter is not None and (wait := limiter.take(client.name, client.images)):
         raise busy(429, "rate_limited", "too many images in a minute", wait)
     return received, client
-
-
-async def results_of(
-    request: Request,
-    service: Service,
-    received: Received,
-    model: ServedModel,
-    options: AnyOptions,
-    work_of: Callable[[ServedModel, AnyOptions, int], Work],
-) -> list[Any]:
-    """A result or a `Failure` for each image of a request.
-
-    Raises:
-        Problem: The service is too busy.
-        ImagistError: The options do not fit the model.
-        Gone: The client has left.
-    """
-    # In a thread: a captioner may be opened, or names embedded.
-    work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)
-    return await unless_gone(request, service.run(model, received.images, work, options.timeout_s))
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -117,7 +97,7 @@ def routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
         own = service.settings
         limits = {name: getattr(own, name) for name in ("max_images", "max_image_bytes", "max_body", "max_megapixels")}
         facts = await asyncio.to_thread(lambda: [model.facts() for model in service.models.values()])
-        return {"models": facts, "limits": limits | {"urls": own.urls}}
+        return {"models": facts, "tasks": [*_TASKS], "limits": limits | {"urls": own.urls}}
 
     return router
 
@@ -129,20 +109,25 @@ def _endpoint(
         received, _ = await receive_images(request, service, limiter)
         options = validated(kind, received.options)
         model = chosen(service.models, options.model)
-        found = await results_of(request, service, received, model, options, work_of)
-        return answer(model, received, found, options)
+        # In a thread: a captioner may be opened, or names embedded.
+        work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)
+        found = await unless_gone(request, service.run(model, received.images, work, options.timeout_s))
+        records = [record_of(image.source, each, options) for image, each in zip(received.images, found, strict=True)]
+        return answer(found, {"model": model.name, **work.about, "results": records})
 
     return endpoint
 
 
-def answer(model: ServedModel, received: Received, found: list[Any], options: asked.Options) -> Response:
+def answer(found: list[Any], document: dict[str, Any]) -> Response:
     """The answer to a request; a problem document where no image has a result, with the status of the first.
+
+    Args:
+        found: A result or a `Failure` for each image.
+        document: What to answer.
 
     Raises:
         Problem: No image has a result.
     """
-    records = [record_of(image.source, result, options) for image, result in zip(received.images, found, strict=True)]
-    document = {"model": model.name, "results": records}
     if all(isinstance(result, Failure) for result in found):
         raise problem_of(shown(found[0]).error, document)
     return JSONResponse(document)
