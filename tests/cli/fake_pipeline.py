@@ -9,6 +9,7 @@ import numpy as np
 
 from imagist import pipeline
 from imagist.captioning import loading as captioner
+from imagist.classifiers.fusion import ScoreFusion
 from imagist.records import Caption, Hypothesis, LabelSet, Prediction
 
 LABELS = LabelSet(("cat", "dog", "food"))
@@ -42,6 +43,7 @@ class FakePipeline:
         self.ids = {"captioner": "fake", "taxonomy": taxonomy or "own", "abstain_below": str(abstain_below)}
         self.id = "/".join(self.ids.values())
         self.abstain_below = abstain_below
+        self.fusion = ScoreFusion(0.25)
         self.captioner = FakeCaptioner(nbest, attention)
 
     def predict(self, photos):

@@ -91,6 +91,7 @@ def test_settings_reach_the_model(monkeypatch, fake, photos):
     assert fake(["classify", str(photos), *options, "--model", "m", "--threads", "1"]) == 0
     assert asked == {
         "a": ("m",),
+        "captioner_settings": {},
         "labels": None,
         "matcher": None,
         "taxonomy": "sns4",

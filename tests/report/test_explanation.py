@@ -18,8 +18,9 @@ from imagist.errors import CorruptImage, OutputError
 from imagist.explanation import ExplainOptions, deletions, explain, faithfulness
 from imagist.records import Caption, Failure, LabelSet, Photo
 from imagist.report.explanation import ExplanationPage, explanation_lines, explanation_sheet, faithfulness_lines
-from imagist.report.explanation.sentences import change, image_evidence, missing, strength, text_weight
+from imagist.report.explanation.sentences import change, image_evidence, missing, strength
 from imagist.report.explanation.sheet import PANEL, WIDTH, attended_image, evidence_map, tint
+from imagist.report.formatting import text_weight
 from outline import Outline
 
 OPTIONS = ExplainOptions(grid=4, mass=1.0, moves=2)
@@ -98,13 +99,14 @@ def test_a_slight_drop_colours_slightly_even_where_it_is_the_largest():
 )
 def test_the_weight_of_the_text_classifier_is_stated(weight, told):
     photo, explanation = explained(weight)
-    assert told in text_weight(explanation)
+    assert told in text_weight(explanation.weight)
     assert told in Outline(rendered(photo, explanation)).text
     assert any(told in line for line in explanation_lines(explanation))
 
 
 def test_another_fusion_is_called_so():
-    assert "no weighted mean" in text_weight(replace(explained()[1], weight=None))
+    explanation = replace(explained()[1], weight=None)
+    assert any("no weighted mean" in line for line in explanation_lines(explanation))
 
 
 def test_where_no_cell_decides_it_is_said():

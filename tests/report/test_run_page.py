@@ -57,6 +57,23 @@ def test_a_card_has_the_image_the_words_the_verdict_and_three_bars_a_category(pa
     assert "fake/1" in outline.text
 
 
+@pytest.mark.parametrize(
+    ("weight", "widths", "says"),
+    [
+        (0.0, ["60.0%", "80.0%"], "image classifier, which decides alone"),
+        (1.0, ["20.0%", "60.0%"], "text classifier, which decides alone"),
+        (0.3, ["20.0%", "80.0%", "60.0%"], "The text classifier has weight 30%, the image classifier 70%."),
+    ],
+)
+def test_a_classifier_that_decides_alone_and_the_fused_are_one_bar(weight, widths, says):
+    page = RunPage("t", model="m", weight=weight, top=1)
+    page.add("a.jpg", photo(), prediction(attention=False))
+    outline = Outline(page.render())
+    assert [attrs["style"] for attrs in outline.all("i")] == [f"width:{width}" for width in widths]
+    assert says in outline.text
+    assert ("probabilities are fused" in outline.text) == (weight == 0.3)
+
+
 def test_each_word_has_its_panel_over_one_copy_of_the_photo(page):
     page.add("a.jpg", photo(), prediction("a cat on a mat"))
     html = page.render()

@@ -16,11 +16,11 @@ from PIL import Image
 
 from imagist.errors import CorruptImage
 from imagist.records import Caption, Failure, LabelSet, Prediction
-from imagist.report.shell import SOURCES, FailedInput, jpeg, png, render, render_page
+from imagist.report.shell import FailedInput, bars, jpeg, png, render, render_page
 from outline import Outline
 
 VILE = "<script>alert('\"&')</script>"
-EMPTY = {"maker": "imagist", "done": 0, "earlier": 0, "failed": 0} | {
+EMPTY = {"maker": "imagist", "done": 0, "earlier": 0, "failed": 0, "weight": 0.5, "weight_line": ""} | {
     name: [] for name in ("cards", "facts", "labels", "failures")
 }
 
@@ -56,7 +56,8 @@ def test_text_is_escaped_and_can_be_written(text, markup):
 
 
 def test_markup_of_another_template_is_not_escaped_again():
-    card = render("run_card.html", source="<i>", prediction=prediction(), top=1, image="data:,", panels=[])
+    of = {"prediction": prediction(), "top": 1, "weight": None, "image": "data:,", "panels": []}
+    card = render("run_card.html", source="<i>", **of)
     assert card in page(cards=[card])
     assert "&lt;i&gt;" in card
 
@@ -89,7 +90,9 @@ def prediction():
 
 def test_bars_are_of_the_most_probable_and_in_the_colours_of_the_legend():
     of = prediction()
-    outline = Outline(str(render("run_card.html", source="s", prediction=of, top=2, image="data:,", panels=[])))
+    outline = Outline(
+        str(render("run_card.html", source="s", prediction=of, top=2, weight=None, image="data:,", panels=[]))
+    )
     heads = outline.text[outline.text.index("sky") :]
     assert "a <b>" in heads
     drawn = outline.all("i")
@@ -98,7 +101,7 @@ def test_bars_are_of_the_most_probable_and_in_the_colours_of_the_legend():
         f"width:{row[2]:.1%}" for row in (of.image_probabilities, of.text_probabilities, of.probabilities)
     ]
     keys = [key["class"].split()[1] for key in Outline(page()).all("span")]
-    assert keys == [kind for kind, _ in SOURCES] == ["image", "text", "joint"]
+    assert keys == [colour for colour, _, _ in bars(None)] == ["image", "text", "joint"]
 
 
 def test_failures_are_counted_and_shown_with_their_remedies():

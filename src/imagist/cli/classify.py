@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def configure(parser: Parser) -> None:
         type=fraction,
         default=0.0,
         metavar="P",
-        help="assign no category where the highest probability is lower (default: 0)",
+        help="assign no category where the highest fused probability is lower (default: 0); the shipped model gives "
+        "the text classifier weight 0, so that this is the image classifier's unless --weight says otherwise",
     )
     add_speed(parser)
 
@@ -59,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
         _check_report(args.report)
     rows = spec.rows()
     pipeline = pipeline_of(args, abstain_below=args.abstain_below)
-    page = RunPage("Captions and categories", model=pipeline.id, top=max(3, args.top)) if args.report else None
+    weight = getattr(pipeline.fusion, "weight", None)
+    titled = partial(RunPage, "Captions and categories", model=pipeline.id, weight=weight, top=max(3, args.top))
+    page = titled() if args.report else None
     table = None if spec.out else classified_table(args.top)
 
     def each(_: int, outcome: Outcome[Row, Prediction]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from imagist.bundle import MODEL_CARD
-from imagist.report.formatting import with_interval
+from imagist.classifiers.fusion import ScoreFusion
+from imagist.report.formatting import text_weight, with_interval
 from imagist.report.shell import render_page
 from imagist.report.tables import Table
 from imagist.storage import write_text
@@ -56,16 +57,22 @@ def notes(result: FitResult) -> Iterator[str]:
         yield f"Figures are of {measured.images:,} images of split {result.test}, with 95% intervals."
     if measured.images < FEW:
         yield f"{measured.images} images are few: the intervals say how little is certain."
-    if result.weight is not None:
-        weight, (low, high) = result.weight
-        yield f"Weight of the text classifier: {weight:.2f} [{low:.2f}, {high:.2f}]."
-        if weight == 0:
-            yield "At this weight the captions do not influence the category."
+    if isinstance(fusion := result.pipeline.fusion, ScoreFusion):
+        yield f"Weight of the text classifier: {_weight(fusion)}. {text_weight(fusion.weight)}"
+        for name, other in fusion.others.items():
+            yield f"Its weight for the categories of {name}: {_weight(other)}."
     yield f"Expected calibration error of the fused probabilities: {measured.calibration_error:.3f}."
     if result.duplicates:
         yield f"{result.duplicates:,} near-duplicates of test images were left out of training."
     if examples.failed:
         yield f"{len(examples.failed):,} images could not be used."
+
+
+def _weight(fusion: ScoreFusion) -> str:
+    if fusion.interval is None:
+        return f"{fusion.weight:.2f}"
+    low, high = fusion.interval
+    return f"{fusion.weight:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def accuracy_table(result: FitResult) -> Table:

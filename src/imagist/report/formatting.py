@@ -50,6 +50,17 @@ def with_interval(interval: Interval, *, sign: bool = False) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def text_weight(weight: float | None) -> str:
+    """The weight of the text classifier, 0..1, as a sentence; None is of a fusion that is not a weighted mean."""
+    if weight is None:
+        return "The fusion is no weighted mean."
+    if weight == 0:
+        return "The text classifier has weight 0: the image classifier alone decides."
+    if weight == 1:
+        return "The text classifier has weight 1: it alone decides."
+    return f"The text classifier has weight {weight:.0%}, the image classifier {1 - weight:.0%}."
+
+
 def p_value(p: float) -> str:
     """Three decimals, two from 0.1 on; rounded to neither 0 nor 1.
 

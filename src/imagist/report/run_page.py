@@ -10,6 +10,7 @@ from PIL import Image
 
 from imagist.records import Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
+from imagist.report.formatting import text_weight
 from imagist.report.shell import SHOWN, FailedInput, jpeg, png, render, render_page
 from imagist.storage import write_text
 
@@ -27,12 +28,15 @@ class RunPage:
     Args:
         title: Heading of the page.
         model: Id of the pipeline.
+        weight: Of the text classifier, 0..1; None where the fusion is not a weighted mean.
         top: Number of categories with bars, per image.
         shown: Most images and most failures on the page; all are counted.
     """
 
-    def __init__(self, title: str, *, model: str, top: int = 3, shown: int = SHOWN) -> None:
-        self._title, self._model, self._top, self._shown = title, model, top, shown
+    def __init__(
+        self, title: str, *, model: str, weight: float | None = None, top: int = 3, shown: int = SHOWN
+    ) -> None:
+        self._title, self._model, self._weight, self._top, self._shown = title, model, weight, top, shown
         self._cards: list[Markup] = []
         self._failures: list[FailedInput] = []
         self._labels: Counter[str] = Counter()
@@ -48,7 +52,7 @@ class RunPage:
         self._labels[result.label or "undecided"] += 1
         self._agreed += result.image_label == result.text_label
         if photo is not None and len(self._cards) < self._shown:
-            self._cards.append(_card(source, photo, result, self._top))
+            self._cards.append(_card(source, photo, result, self._top, self._weight))
 
     def write(self, path: Path, *, earlier: int = 0) -> None:
         """Writes the page, whole or not at all.
@@ -73,16 +77,17 @@ class RunPage:
         return render_page(
             "run.html", title=self._title, maker=f"imagist with {self._model}", cards=self._cards, done=done,
             earlier=earlier, facts=facts, labels=self._labels.most_common(), failures=self._failures,
-            failed=self._failed,
+            failed=self._failed, weight=self._weight, weight_line=text_weight(self._weight),
         )  # fmt: skip
 
 
-def _card(source: str, photo: Photo, prediction: Prediction, top: int) -> Markup:
+def _card(source: str, photo: Photo, prediction: Prediction, top: int, weight: float | None) -> Markup:
     image = Image.fromarray(photo.pixels)
     image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
     return render(
-        "run_card.html", source=source, prediction=prediction, top=top, image=jpeg(image), **_strip(image, prediction)
-    )
+        "run_card.html", source=source, prediction=prediction, top=top, weight=weight, image=jpeg(image),
+        **_strip(image, prediction),
+    )  # fmt: skip
 
 
 def _strip(image: Image.Image, prediction: Prediction) -> dict[str, object]:

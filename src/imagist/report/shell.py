@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 SHOWN = 200  # most images, and most failures, in one page
-SOURCES = ("image", "image classifier"), ("text", "text classifier"), ("joint", "fused")
 
 
 class FailedInput(NamedTuple):
@@ -35,6 +34,21 @@ class FailedInput(NamedTuple):
         """The failure of an input."""
         error = failure.error
         return cls(source, error.kind, f"{error.message} ({error.remedy})" if error.remedy else error.message)
+
+
+def bars(weight: float | None) -> tuple[tuple[str, str, str], ...]:
+    """The bars of a category: the colour of each, whose probability it has, and its name.
+
+    A classifier that decides alone and the fused are one bar.
+
+    Args:
+        weight: Of the text classifier, 0..1; None is of a fusion that is not a weighted mean.
+    """
+    if weight == 0:
+        return ("image", "joint", "image classifier, which decides alone"), ("text", "text", "text classifier")
+    if weight == 1:
+        return ("image", "image", "image classifier"), ("text", "joint", "text classifier, which decides alone")
+    return ("image", "image", "image classifier"), ("text", "text", "text classifier"), ("joint", "joint", "fused")
 
 
 def render_page(template: str, **values: object) -> str:
@@ -78,7 +92,7 @@ def _environment() -> Environment:
         loader=PackageLoader("imagist.report"), autoescape=True, undefined=StrictUndefined, finalize=_writable,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals["sources"] = SOURCES
+    environment.globals["bars_of"] = bars
     environment.filters |= {"percent": _percent, "plain": plain, "thousands": "{:,}".format}
     return environment
 

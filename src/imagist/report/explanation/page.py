@@ -15,6 +15,7 @@ from imagist.records import Failure, Photo
 from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_values
 from imagist.report.explanation.sheet import FOR, attended_image, evidence_map, tint
+from imagist.report.formatting import text_weight
 from imagist.report.shell import SHOWN, FailedInput, jpeg, render, render_page
 from imagist.storage import write_text
 
@@ -82,7 +83,8 @@ def _card(source: str, photo: Photo, explanation: Explanation) -> Markup:
         "explanation_card.html", source=source, prediction=explanation.prediction, category=explanation.category,
         top=TOP, image=jpeg(image), evidence=jpeg(evidence), marked=_marked(explanation),
         category_line=sentences.category_line(explanation), sources_line=sentences.predictions(explanation),
-        weight_line=sentences.text_weight(explanation), evidence_line=sentences.image_evidence(explanation),
+        weight=explanation.weight,
+        weight_line=text_weight(explanation.weight), evidence_line=sentences.image_evidence(explanation),
         **_words(image, explanation),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from imagist.explanation import Explanation, Region
 from imagist.explanation.record import ScoreSource
+from imagist.report.formatting import text_weight
 
 SLIGHT = 0.02  # smaller drops are coloured faintly, even if they are the largest of the image
 SOURCES: tuple[tuple[ScoreSource, str], ...] = (("image", "image"), ("text", "text"), ("joint", "fused"))
@@ -16,7 +17,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     prediction, category = explanation.prediction, explanation.category
     number = prediction.labels.index(category)
     yield category_line(explanation)
-    yield f"{predictions(explanation)} {text_weight(explanation)}"
+    yield f"{predictions(explanation)} {text_weight(explanation.weight)}"
     yield prediction.caption.text
     width = max((len(word.text) for word in explanation.words), default=0)
     drops = explanation.word_drops(category)
@@ -46,18 +47,6 @@ def predictions(explanation: Explanation) -> str:
         f"Image classifier: {own.image_label} {own.image_probabilities.max():.1%}; "
         f"text classifier: {own.text_label} {own.text_probabilities.max():.1%}."
     )
-
-
-def text_weight(explanation: Explanation) -> str:
-    """The weight of the text classifier."""
-    weight = explanation.weight
-    if weight is None:
-        return "The fusion is no weighted mean."
-    if weight == 0:
-        return "The text classifier has weight 0: the image classifier alone decides."
-    if weight == 1:
-        return "The text classifier has weight 1: it alone decides."
-    return f"The text classifier has weight {weight:.0%}, the image classifier {1 - weight:.0%}."
 
 
 def image_evidence(explanation: Explanation) -> str:

@@ -18,6 +18,7 @@ from imagist.explanation.words import words_of
 from imagist.records import Photo
 from imagist.report.attention import FAINT, INK, MARGIN, PAPER, TEXT, fit, overlaid, wrapped
 from imagist.report.explanation import sentences
+from imagist.report.formatting import text_weight
 
 PANEL = 270  # a panel's width, and its greatest height, in pixels
 COLUMNS = 4
@@ -44,7 +45,7 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
     image = Image.fromarray(photo.pixels)
     image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
     head: list[Line] = [(sentences.category_line(explanation), HEADING, JOINT)]
-    head += [(f"{sentences.predictions(explanation)} {sentences.text_weight(explanation)}", TEXT, INK)]
+    head += [(f"{sentences.predictions(explanation)} {text_weight(explanation.weight)}", TEXT, INK)]
     occluded = Image.alpha_composite(
         image.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), image.size)
     )

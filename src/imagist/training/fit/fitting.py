@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from imagist import __version__
-from imagist.classifiers.fusion import ScoreFusion
 from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold, grouped
@@ -58,13 +57,6 @@ class FitResult:
     test: str | None
     duplicates: int
     seconds: float
-
-    @property
-    def weight(self) -> tuple[float, tuple[float, float]] | None:
-        """The text classifier's weight with its 95% interval, where it was chosen."""
-        fusion = self.pipeline.fusion
-        interval = getattr(fusion, "interval", None)
-        return (fusion.weight, interval) if isinstance(fusion, ScoreFusion) and interval else None
 
     def card(self, settings: FitSettings) -> dict[str, Any]:
         """What the model's card says beside its name and parts."""
