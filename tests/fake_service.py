@@ -85,7 +85,9 @@ def _rows(seeds):
 
 def model(name="fake", captioner=None, matcher=None):
     """Serves a captioner of English and German, which is told by its last word."""
-    return ServedModel(name, pipeline(captioner, matcher), lambda code: FakeCaptioner(5, code or ""), ("en", "de"))
+    return ServedModel(
+        name, pipeline(captioner, matcher), lambda code: FakeCaptioner(5, code or ""), ("en", "de"), concurrency=2
+    )
 
 
 def app(*models, log=None, **settings):

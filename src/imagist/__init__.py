@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from imagist.matching.opening import open_matcher
     from imagist.pipeline import Pipeline, load
     from imagist.records import Caption, Failure, LabelSet, Photo, Prediction, Recognised, Row
+    from imagist.serving.client import Client
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Caption": "records",
     "CaptionOptions": "captioning.options",
+    "Client": "serving.client",
     "DecodeLimits": "images",
     "Decoding": "captioning.decoding",
     "Failure": "records",
@@ -53,6 +55,7 @@ _HOMES = {
 __all__ = [
     "Caption",
     "CaptionOptions",
+    "Client",
     "DecodeLimits",
     "Decoding",
     "Failure",

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": ("imagist.cli.train", "train a captioner or an encoder from a recipe"),
     "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
     "serve": ("imagist.cli.serve", "serve images over HTTP: an API, and a page to try it"),
+    "sagemaker": ("imagist.cli.sagemaker", "serve, train and pack models on Amazon SageMaker"),
     "keys": ("imagist.cli.keys", "make, list and revoke API keys of a service"),
     "models": ("imagist.cli.models", "list installed models, and show their cards"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,20 @@ def _add_limits(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
+    return serve_with(args)
+
+
+def serve_with(args: argparse.Namespace, **more: Any) -> int:
+    """Serves until it is stopped.
+
+    Args:
+        args: The parsed options.
+        more: Further settings of `imagist.serving.settings.ServerSettings`.
+
+    Raises:
+        MissingExtra: The extra is not installed.
+        ImagistError: A setting or a model cannot be used, or the address cannot be listened at.
+    """
     try:
         from imagist.serving.app import build_app
         from imagist.serving.server import serve
@@ -102,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtra(f"{error.name} is not installed", remedy="pip install 'imagist[serve]'") from error
     if bool(args.certificate) != bool(args.certificate_key):
         raise UsageError("a certificate and its key belong together", item="--certificate")
-    settings = settings_of(args)
+    settings = replace(settings_of(args), **more)
     app = build_app(models_of(args), settings)
     serve(app, args.host, args.port, certificate=args.certificate, key=args.certificate_key)
     return 0
@@ -160,8 +175,15 @@ def models_of(args: argparse.Namespace) -> dict[str, ServedModel]:
         own = argparse.Namespace(**{**vars(args), "model": model})
         own.taxonomy, own.labels, own.views, own.weight = None, None, "square", None
         options = CaptionOptions(device=args.device, threads=args.threads or cores(), encoder=args.encoder)
-        found[name] = served(name, pipeline_of(own), model, options)
+        found[name] = served(name, pipeline_of(own) if _classifies(model) else None, model, options)
     return found
+
+
+def _classifies(model: str) -> bool:
+    """Whether a model has classifiers; one that was trained to caption has none."""
+    from imagist.bundle import open_bundle
+
+    return open_bundle(model).has("text_classifier")
 
 
 def named_model(text: str) -> tuple[str, str]:

@@ -17,11 +17,13 @@ from imagist.errors import ImagistError
 from imagist.serving import schema
 from imagist.serving.guard import Guard
 from imagist.serving.keys import RateLimiter
+from imagist.serving.max_compatible import TITLE, max_routes, swagger_routes
 from imagist.serving.models import ServedModel
 from imagist.serving.monitoring import Log
 from imagist.serving.page_routes import page_routes
 from imagist.serving.problems import Problem, problem_of
 from imagist.serving.routes import Gone, routes
+from imagist.serving.sagemaker.contract import sagemaker_routes
 from imagist.serving.service import Service
 from imagist.serving.settings import ServerSettings
 
@@ -50,7 +52,7 @@ def build_app(
             service.stop()
 
     app = FastAPI(
-        title="imagist",
+        title=TITLE if own.max_compat else "imagist",
         version=__version__,
         summary="Understands images by putting them into words.",
         docs_url=None,
@@ -59,6 +61,11 @@ def build_app(
     )
     limiter = None if own.images_a_minute is None else RateLimiter(own.images_a_minute)
     app.include_router(routes(service, limiter))
+    app.include_router(max_routes(service, limiter))
+    if own.max_compat:
+        app.include_router(swagger_routes())
+    if own.sagemaker:
+        app.include_router(sagemaker_routes(service, limiter))
     if own.page:
         app.include_router(page_routes())
     _add_probes(app, service)

@@ -40,19 +40,21 @@ class ServedModel:
 
     Attributes:
         name: By which requests choose it.
-        pipeline: Classifies, and captions.
+        pipeline: Classifies, and captions; None where the model has no classifiers.
         describer: Opens the captioner of a language that returns `DESCRIBED_BEAM` hypotheses; None is its own language.
         languages: Of the captions; the first is its own.
         taxonomies: Built-in taxonomies that fit the labels of its classifiers.
         bundle: The model folder; None where the pipeline is from elsewhere.
+        concurrency: Batches that it takes at a time.
     """
 
     name: str
-    pipeline: Pipeline
+    pipeline: Pipeline | None
     describer: Callable[[str | None], Captioner]
     languages: tuple[str, ...] = ("en",)
     taxonomies: tuple[str, ...] = ()
     bundle: Bundle | None = None
+    concurrency: int = 1
     _kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -68,7 +70,7 @@ class ServedModel:
         """Captions."""
         language = self._language(options.language)
         plain = options.nbest == 1 and language is None
-        captioner = self.pipeline.captioner if plain else self._describer(language)
+        captioner = self.pipeline.captioner if plain and self.pipeline else self._describer(language)
         return Work(("caption", self.name, language, plain), captioner.caption, batch_size)
 
     def describe(self, options: asked.Describe, batch_size: int) -> Work:
@@ -99,32 +101,37 @@ class ServedModel:
 
     def facts(self) -> dict[str, object]:
         """What clients may know of it: JSON values."""
+        own = self.pipeline
         return {
             "name": self.name,
             "description": self.bundle.description if self.bundle else "",
-            "id": self.pipeline.id,
-            "labels": list(self.pipeline.labels),
+            "id": own.id if own else self._describer(None).id,
+            "labels": list(own.labels) if own else [],
             "taxonomies": list(self.taxonomies),
             "languages": list(self.languages),
-            "zero_shot": self.pipeline.matcher is not None,
-            "fusion": _fusion(self.pipeline),
+            "zero_shot": own is not None and own.matcher is not None,
+            "fusion": _fusion(own) if own else None,
         }
 
     def _classifier(self, options: asked.Classifying) -> tuple[Pipeline, Hashable]:
         """The pipeline for the categories and the weight asked for, and what tells it from others."""
+        if self.pipeline is None:
+            raise UsageError(
+                "this model has no classifiers", item=self.name, remedy="ask for captions, or another model"
+            )
+        own = self.pipeline
         key = (options.taxonomy, options.labels, options.weight)
         if key == (None, None, None):
-            return self.pipeline, key
+            return own, key
         if options.taxonomy is not None and options.taxonomy not in self.taxonomies:
             there = ", ".join(self.taxonomies) or "this model has none"
             raise UnknownName("no taxonomy of that name", item="taxonomy", remedy=there)
         if options.taxonomy is not None and options.labels is not None:
             raise UsageError("a taxonomy and labels exclude each other", item="labels")
-        made: Pipeline = self._keep(("classifier", key), lambda: self._variant(options))
+        made: Pipeline = self._keep(("classifier", key), lambda: self._variant(own, options))
         return made, key
 
-    def _variant(self, options: asked.Classifying) -> Pipeline:
-        own = self.pipeline
+    def _variant(self, own: Pipeline, options: asked.Classifying) -> Pipeline:
         if options.labels is not None:
             own = _labelled(own, options.labels)
         elif options.taxonomy is not None:
@@ -225,12 +232,14 @@ def weighted(own: Pipeline, weight: float) -> Pipeline:
     return replace(own, fusion=ScoreFusion(weight), calibration=calibration)
 
 
-def served(name: str, pipeline: Pipeline, model: str | Path, options: CaptionOptions | None = None) -> ServedModel:
+def served(
+    name: str, pipeline: Pipeline | None, model: str | Path, options: CaptionOptions | None = None
+) -> ServedModel:
     """A model as it is served.
 
     Args:
         name: By which requests choose it.
-        pipeline: Of the model.
+        pipeline: Of the model; None serves its captioner alone.
         model: Its name or folder, from which further captioners are opened.
         options: Of these captioners, but for their decoding and language.
     """
@@ -242,18 +251,23 @@ def served(name: str, pipeline: Pipeline, model: str | Path, options: CaptionOpt
 
     def describer(language: str | None) -> Captioner:
         if bundle is None:
+            if pipeline is None:
+                raise UsageError("there is no such model", item=str(model))
             return pipeline.captioner
         folder = bundle.part("captioner")
         decoding = card_decoding(folder).returning(DESCRIBED_BEAM, DESCRIBED_BEAM)
         threads = card_threads(folder, chosen.threads)
         return open_captioner(folder.path, replace(chosen, decoding=decoding, language=language, threads=threads))
 
-    return ServedModel(name, pipeline, describer, languages, _fitting(pipeline), bundle)
+    concurrency = pipeline.concurrency if pipeline else chosen.threads
+    return ServedModel(name, pipeline, describer, languages, _fitting(pipeline), bundle, concurrency)
 
 
-def _fitting(pipeline: Pipeline) -> tuple[str, ...]:
+def _fitting(pipeline: Pipeline | None) -> tuple[str, ...]:
     """The built-in taxonomies over the labels of a pipeline's classifiers."""
-    found = []
+    found: list[str] = []
+    if pipeline is None:
+        return ()
     for name in built_in_names():
         try:
             built_in(name).resolve(pipeline.text_classifier.labels)

@@ -26,12 +26,13 @@ from imagist.serving.service import Service
 T = TypeVar("T")
 WorkOf = Callable[[ServedModel, Any, int], Work]
 
-_TASKS: dict[str, tuple[type[asked.Options], WorkOf, str]] = {
+TASKS: dict[str, tuple[type[asked.Options], WorkOf, str]] = {
     "classify": (asked.Classify, ServedModel.classify, "A caption, a category and probabilities for each image."),
     "caption": (asked.Caption, ServedModel.caption, "A caption for each image."),
     "describe": (asked.Describe, ServedModel.describe, "A description of each image, or of a region of it."),
     "explain": (asked.Explain, ServedModel.explain, "The words and the parts of each image that decided its category."),
 }
+"""For each task its options, its work, and what it is."""
 
 
 class Gone(Exception):
@@ -79,7 +80,7 @@ async def _left(receive: Callable[[], Awaitable[Any]]) -> None:
 def routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
     """The router."""
     router = APIRouter(prefix="/v1", tags=["v1"])
-    for task, (kind, work_of, summary) in _TASKS.items():
+    for task, (kind, work_of, summary) in TASKS.items():
         router.add_api_route(
             f"/{task}",
             _endpoint(service, limiter, kind, work_of),
@@ -97,7 +98,7 @@ def routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
         own = service.settings
         limits = {name: getattr(own, name) for name in ("max_images", "max_image_bytes", "max_body", "max_megapixels")}
         facts = await asyncio.to_thread(lambda: [model.facts() for model in service.models.values()])
-        return {"models": facts, "tasks": [*_TASKS], "limits": limits | {"urls": own.urls}}
+        return {"models": facts, "tasks": [*TASKS], "limits": limits | {"urls": own.urls}}
 
     return router
 
@@ -107,27 +108,36 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         received, _ = await receive_images(request, service, limiter)
-        options = validated(kind, received.options)
-        model = chosen(service.models, options.model)
-        # In a thread: a captioner may be opened, or names embedded.
-        work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)
-        found = await unless_gone(request, service.run(model, received.images, work, options.timeout_s))
-        records = [record_of(image.source, each, options) for image, each in zip(received.images, found, strict=True)]
-        return answer(found, {"model": model.name, **work.about, "results": records})
+        return JSONResponse(await performed(request, service, received, kind, work_of))
 
     return endpoint
 
 
-def answer(found: list[Any], document: dict[str, Any]) -> Response:
-    """The answer to a request; a problem document where no image has a result, with the status of the first.
+async def performed(
+    request: Request, service: Service, received: Received, kind: type[asked.Options], work_of: WorkOf
+) -> dict[str, Any]:
+    """The document that answers a request: ``model``, ``results`` and what else is told of the work.
 
     Args:
-        found: A result or a `Failure` for each image.
-        document: What to answer.
+        request: The request.
+        service: Works on it.
+        received: Its images and options.
+        kind: Of its options.
+        work_of: From a model and options to work.
 
     Raises:
-        Problem: No image has a result.
+        Problem: The options are wrong, the service is too busy, or no image has a result: then with the status of the
+            first, and with the results.
+        ImagistError: The options do not fit the model.
+        Gone: The client has left.
     """
+    options = validated(kind, received.options)
+    model = chosen(service.models, options.model)
+    # In a thread: a captioner may be opened, or names embedded.
+    work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)
+    found = await unless_gone(request, service.run(model, received.images, work, options.timeout_s))
+    records = [record_of(image.source, each, options) for image, each in zip(received.images, found, strict=True)]
+    document = {"model": model.name, **work.about, "results": records}
     if all(isinstance(result, Failure) for result in found):
         raise problem_of(shown(found[0]).error, document)
-    return JSONResponse(document)
+    return document

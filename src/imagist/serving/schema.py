@@ -170,6 +170,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         401: "A valid key is needed.",
         403: "A page of another site called.",
         404: "There is no such thing.",
+        406: "No answer of the kinds that are accepted.",
         408: "The body took too long.",
         413: "Over a limit on bytes, pixels or the number of images.",
         415: "Not a kind of body, or not a kind of image, that is read.",

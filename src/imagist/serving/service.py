@@ -45,7 +45,7 @@ class Service:
         self._decoders: Decoders | None = None
         self._batchers: dict[str, Batcher] = {}
         self._fetching = ThreadPoolExecutor(_FETCHES, thread_name_prefix="imagist-fetch")
-        workers = sum(model.pipeline.concurrency for model in self.models.values())
+        workers = sum(model.concurrency for model in self.models.values())
         self._gate = FairGate(max(4, 2 * workers * settings.batch_size))
         self.metrics.gauge("imagist_queue_depth", "Images that wait or are worked on", lambda: self._admitted)
         self.metrics.gauge("imagist_decoded_waiting", "Decoded images that wait for a batch", self._waiting)
@@ -59,9 +59,7 @@ class Service:
             else ThreadDecoders(own.limits)
         )
         for name, model in self.models.items():
-            self._batchers[name] = Batcher(
-                model.pipeline.concurrency, own.batch_wait_s, lambda: self._arriving, self.metrics
-            )
+            self._batchers[name] = Batcher(model.concurrency, own.batch_wait_s, lambda: self._arriving, self.metrics)
 
     def stop(self) -> None:
         """Ends them, once what was accepted is done."""

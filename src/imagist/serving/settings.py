@@ -37,6 +37,7 @@ class ServerSettings:
             a local service by a name of their own (DNS rebinding).
         origins: Sites whose pages may call the service (CORS), such as ``https://example.org``.
         page: Whether the page is served at ``/``.
+        sagemaker: Whether the routes of Amazon SageMaker's container contract are served.
         max_compat: Whether the Swagger document, title and metadata are those of IBM's MAX Image Caption Generator.
 
     Raises:
@@ -62,6 +63,7 @@ class ServerSettings:
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     origins: tuple[str, ...] = ()
     page: bool = True
+    sagemaker: bool = False
     max_compat: bool = False
 
     def __post_init__(self) -> None:
