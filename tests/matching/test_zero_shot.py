@@ -83,7 +83,7 @@ def test_with_a_background_scores_are_in_units_of_its_spread():
     for layer, rows in ((image, seen), (text, told)):
         cosines = rows @ vectors.T
         expected = STANDARD_SCALE * (cosines - cosines.mean(0)) / cosines.std(0, ddof=1)
-        np.testing.assert_allclose(scores(layer, rows)[:, :2], expected, atol=1e-4)
+        np.testing.assert_allclose(scores(layer, rows)[:, :2], expected, rtol=2e-3, atol=1e-2)  # of half precision
     assert text.bias[2] == STANDARD_SCALE * 1.5
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imagist.arrays import Array
+from imagist.arrays import AnyArray
 from imagist.bundle.folders import CARD, Folder, open_folder
 from imagist.bundle.models import Bundle, open_bundle
 from imagist.errors import OutputError
@@ -120,7 +120,7 @@ def fingerprint(*contents: object) -> str:
     return digest.hexdigest()[:8]
 
 
-def npz(**arrays: Array) -> bytes:
+def npz(**arrays: AnyArray) -> bytes:
     """Arrays as the content of an ``.npz`` file."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]

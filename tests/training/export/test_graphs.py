@@ -208,3 +208,15 @@ def test_a_bundle_gives_its_modules_back(parts, bundle):
     pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(restored.encoder(pixels), parts.encoder(pixels), atol=5e-4, rtol=1e-4)
+
+
+def test_matrices_in_bytes_are_within_half_a_step():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(128, 96), torch.nn.Tanh(), torch.nn.Linear(96, 3)).eval()
+    whole = export.to_onnx(export.Graph(module, [("x", torch.zeros(2, 128), {0: "n"})], ["y"]))
+    small = export.in_bytes(whole)
+    assert len(small.SerializeToString()) < 0.4 * len(whole.SerializeToString())
+    x = torch.randn(5, 128)
+    [found] = run(small, x=x.numpy()).values()
+    np.testing.assert_allclose(found, module(x).detach().numpy(), atol=0.01)
+    assert not np.array_equal(found, module(x).detach().numpy())

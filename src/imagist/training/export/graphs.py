@@ -225,3 +225,30 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         halves.graph.node.insert(0, node)
     onnx.checker.check_model(halves)
     return halves
+
+
+BYTES, STEP = "_bytes", "_step"
+_LARGE = 8192  # elements of a weight that is worth it
+
+
+def in_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with its large float32 matrices ``[A, B]`` stored as 8-bit integers and a step a column.
+
+    Only the file gets smaller: a cast and a product make float32 of them again when a session is opened. The error is
+    at most half a step, 1/254 of the largest weight in the column.
+    """
+    smaller = copy.deepcopy(model)
+    nodes = []
+    for weight in [*smaller.graph.initializer]:
+        if weight.data_type != TensorProto.FLOAT or len(weight.dims) != 2 or np.prod(weight.dims) < _LARGE:
+            continue
+        name, values = weight.name, numpy_helper.to_array(weight)
+        steps = np.maximum(np.abs(values).max(0) / 127, 1e-12).astype(np.float32)
+        weight.CopyFrom(numpy_helper.from_array(np.rint(values / steps).astype(np.int8), name + BYTES))
+        smaller.graph.initializer.append(numpy_helper.from_array(steps, name + STEP))
+        cast = helper.make_node("Cast", [name + BYTES], [name + "_whole"], to=TensorProto.FLOAT)
+        nodes += [cast, helper.make_node("Mul", [name + "_whole", name + STEP], [name])]
+    for node in reversed(nodes):
+        smaller.graph.node.insert(0, node)
+    onnx.checker.check_model(smaller)
+    return smaller
