@@ -26,21 +26,23 @@ import numpy as np
 
 from imagist.errors import ItemError, OutputError, UsageError
 from imagist.protocols import Captioner
-from imagist.records import Caption, Hypothesis, Photo
+from imagist.records import Caption, Hypothesis, Photo, Phrase
 
 WAIT = 60.0
 """Seconds to wait for another process that writes the cache."""
 
 _MARK = 0x696D6763  # application_id of the file, "imgc"
-_VERSION = 1  # user_version
+_VERSION = 2  # user_version; files of version 1 get the columns that they lack
 _TABLES = """
 CREATE TABLE captioners (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE captions (
     captioner INTEGER NOT NULL REFERENCES captioners, image BLOB NOT NULL,
     text TEXT NOT NULL, logprob REAL, tokens TEXT NOT NULL, nbest TEXT NOT NULL, attention BLOB, shape TEXT,
-    PRIMARY KEY (captioner, image)
+    phrases TEXT NOT NULL DEFAULT '[]', similarity REAL, PRIMARY KEY (captioner, image)
 );
 """
+_ADDED = ("phrases TEXT NOT NULL DEFAULT '[]'", "similarity REAL")
+_COLUMNS = "text, logprob, tokens, nbest, attention, shape, phrases, similarity"
 _AT_A_TIME = 500  # images looked for by one statement
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
@@ -67,8 +69,9 @@ class CachedCaptioner:
         self.id = captioner.id
         self.concurrent = captioner.concurrent
         self.encoder = getattr(captioner, "encoder", None)
+        self.matcher = getattr(captioner, "matcher", None)
         self.hits = self.misses = 0
-        self._captioner = captioner
+        self.captioner = captioner
         self._store = _Store(Path(path).absolute(), self.id)
         self._lock = threading.Lock()
         self._at_work: dict[bytes, threading.Event] = {}
@@ -117,20 +120,20 @@ class CachedCaptioner:
     def _written(self, photos: Mapping[bytes, Photo]) -> tuple[dict[bytes, Caption], ItemError | None]:
         """Captions photos: those that can be had, and the first error."""
         try:
-            return dict(zip(photos, self._captioner.caption([*photos.values()]), strict=True)), None
+            return dict(zip(photos, self.captioner.caption([*photos.values()]), strict=True)), None
         except ItemError as error:
             failed = error
         found: dict[bytes, Caption] = {}
         for key, photo in photos.items() if len(photos) > 1 else ():
             try:
-                (found[key],) = self._captioner.caption([photo])
+                (found[key],) = self.captioner.caption([photo])
             except ItemError as error:
                 self._failed[photo] = error
         return found, failed
 
     def save(self, folder: Path) -> None:
         """Saves the captioner, without its cache."""
-        self._captioner.save(folder)
+        self.captioner.save(folder)
 
     def close(self) -> None:
         """Closes the file."""
@@ -204,6 +207,11 @@ class _Store:
         )
         if (mark, version) == (_MARK, _VERSION):
             return True
+        if (mark, version) == (_MARK, 1):
+            for column in _ADDED:
+                self._file.execute(f"ALTER TABLE captions ADD COLUMN {column}")
+            self._file.execute(f"PRAGMA user_version = {_VERSION}")
+            return True
         if mark == _MARK:
             raise self._unusable(f"is the caption cache of another version of imagist ({version}, not {_VERSION})")
         if mark or version or self._file.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -230,8 +238,7 @@ class _Store:
                 some = keys[begin : begin + _AT_A_TIME]
                 places = ",".join("?" * len(some))
                 rows = self._file.execute(
-                    "SELECT image, text, logprob, tokens, nbest, attention, shape FROM captions "
-                    f"WHERE captioner = ? AND image IN ({places})",
+                    f"SELECT image, {_COLUMNS} FROM captions WHERE captioner = ? AND image IN ({places})",
                     [self._captioner, *some],
                 )
                 found |= {key: self._caption(*values) for key, *values in rows}
@@ -241,7 +248,8 @@ class _Store:
         """Stores captions; existing ones stay unchanged."""
         rows = [(self._captioner, key, *_values(caption)) for key, caption in captions.items()]
         with self._lock, self._typed(), self._transaction():
-            self._file.executemany("INSERT OR IGNORE INTO captions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            into = f"captions (captioner, image, {_COLUMNS})"
+            self._file.executemany(f"INSERT OR IGNORE INTO {into} VALUES ({','.join('?' * 10)})", rows)
 
     def close(self) -> None:
         with self._lock:
@@ -287,14 +295,29 @@ class _Store:
 def _values(caption: Caption) -> tuple[Any, ...]:
     """The columns of a row from ``text`` on."""
     nbest = [[hypothesis.text, float(hypothesis.logprob)] for hypothesis in caption.nbest]
-    values = (caption.text, float(caption.logprob), json.dumps(caption.tokens), json.dumps(nbest))
-    if caption.attention is None:
-        return (*values, None, None)
-    return (*values, caption.attention.astype("<f4").tobytes(), json.dumps(caption.attention.shape))
+    phrases = [[phrase.text, phrase.similarity, phrase.role, phrase.gain] for phrase in caption.phrases]
+    maps = caption.attention
+    return (
+        caption.text,
+        float(caption.logprob),
+        json.dumps(caption.tokens),
+        json.dumps(nbest),
+        None if maps is None else maps.astype("<f4").tobytes(),
+        None if maps is None else json.dumps(maps.shape),
+        json.dumps(phrases),
+        caption.similarity,
+    )
 
 
 def _caption(
-    text: str, logprob: float | None, tokens: str, nbest: str, attention: bytes | None, shape: str | None
+    text: str,
+    logprob: float | None,
+    tokens: str,
+    nbest: str,
+    attention: bytes | None,
+    shape: str | None,
+    phrases: str,
+    similarity: float | None,
 ) -> Caption:
     maps = None
     if attention is not None and shape is not None:
@@ -305,4 +328,6 @@ def _caption(
         tuple(json.loads(tokens)),
         tuple(Hypothesis(words, sure) for words, sure in json.loads(nbest)),
         maps,
+        tuple(Phrase(*values) for values in json.loads(phrases)),
+        similarity,
     )

@@ -7,7 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_captioner, add_inputs, add_model, add_outputs, add_speed, positive
+from imagist.cli.parser import (
+    Parser,
+    add_captioner,
+    add_inputs,
+    add_matcher,
+    add_model,
+    add_outputs,
+    add_speed,
+    positive,
+)
 from imagist.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,8 +49,15 @@ def configure(parser: Parser) -> None:
         help="with --sidecar, where the file is there already: leave the image out, replace the file, or add a line to "
         "it (default: skip)",
     )
+    parser.add_argument(
+        "--match",
+        choices=["score", "rerank"],
+        help="score: add the image-text similarity of the caption, a cosine; rerank: choose the hypothesis nearest to "
+        "the image as well, with --beam 5 or more",
+    )
     add_model(parser)
     add_captioner(parser)
+    add_matcher(parser.add_argument_group("matcher"), "captions, with --match")
     add_speed(parser)
 
 
@@ -64,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     sidecars = _sidecars(args)
     rows = sidecars.missing(rows) if sidecars and spec.out is None else rows
     captioner, concurrency = captioner_of(args, args.nbest)
+    if args.match:
+        captioner, concurrency = matched(args, captioner, concurrency)
     table = None if spec.out or sidecars else captioned_table()
 
     def each(number: int, outcome: Outcome[Row, Caption]) -> None:
@@ -81,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         if sidecars and not args.quiet:
             say("".join(f"imagist: {line}\n" for line in sidecars.lines()))
 
-    task = captioning(captioner, nbest=args.nbest, concurrency=concurrency)
+    task = captioning(captioner, nbest=args.nbest, concurrency=concurrency, similarity=bool(args.match))
     with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache closes its file
         code = execute(args, spec, task, rows, each=each, finish=finish)
     return 3 if code == 0 and sidecars and sidecars.refused else code

@@ -18,7 +18,6 @@ from imagist.cli.parser import (
     fraction,
     positive,
 )
-from imagist.errors import OutputError
 
 if TYPE_CHECKING:
     from imagist.engine import Summary
@@ -55,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from imagist.engine import classification
     from imagist.report.console_table import add_prediction, classified_table, show
     from imagist.report.run_page import RunPage
+    from imagist.report.shell import check_page
 
     spec = spec_of(args)
     if args.report:
-        _check_report(args.report)
+        check_page(args.report)
     rows = spec.rows()
     pipeline = pipeline_of(args, abstain_below=args.abstain_below)
     weight = getattr(pipeline.fusion, "weight", None)
@@ -79,11 +79,3 @@ def run(args: argparse.Namespace) -> int:
             page.write(args.report, earlier=summary.earlier)
 
     return execute(args, spec, classification(pipeline), rows, each=each, finish=finish)
-
-
-def _check_report(path: Path) -> None:
-    from imagist.storage import check_folder
-
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise OutputError("a report is a page", item=str(path), remedy="end it in .html")
-    check_folder(path)

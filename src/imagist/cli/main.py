@@ -23,6 +23,7 @@ COMMANDS = {
     "classify": ("imagist.cli.classify", "caption and classify images, into a table, a file or a page"),
     "caption": ("imagist.cli.caption", "caption images, and draw the attention for each word"),
     "describe": ("imagist.cli.describe", "describe images, or a region, in a few words, a sentence or a paragraph"),
+    "interrogate": ("imagist.cli.interrogate", "caption images and add the phrases that fit them best"),
     "explain": ("imagist.cli.explain", "explain categories: the words and the parts of the image that decided"),
     "fit": ("imagist.cli.fit", "fit a model to labelled images of your own"),
     "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
@@ -47,7 +48,7 @@ usage: imagist COMMAND ...
 Understands images by putting them into words: captions, categories and calibrated probabilities.
 
 commands:
-{"".join(f"  {name:<10} {summary}" + chr(10) for name, (_, summary) in COMMANDS.items())}
+{"".join(f"  {name:<11} {summary}" + chr(10) for name, (_, summary) in COMMANDS.items())}
 options:
   -h, --help  show this message; `imagist COMMAND --help` shows the options of a command
   --version   show the version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from imagist.bundle import is_bundle
 from imagist.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from imagist.bundle import Folder
+    from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+    from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import Pipeline, Swap
     from imagist.protocols import Captioner
 
@@ -29,7 +33,7 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
     """
     from imagist import pipeline
 
-    return pipeline.load(
+    opened = pipeline.load(
         args.model,
         taxonomy=args.taxonomy,
         captioner=captioner_swap(args),
@@ -47,6 +51,8 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
         device=args.device,
         **more,
     )
+    prepare(getattr(opened, "captioner", None), quiet=getattr(args, "quiet", True))
+    return opened
 
 
 def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
@@ -61,29 +67,106 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
         UsageError: A setting is out of its range, or a name is unknown.
     """
     from imagist.bundle import open_part
-    from imagist.captioning.loading import card_decoding, card_threads, default_decoding, open_captioner
-    from imagist.captioning.options import CaptionOptions
+    from imagist.captioning.loading import card_threads, open_captioner
     from imagist.pipeline import cores
 
     swap = captioner_swap(args)
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
     folder = None if kind else open_part(model, "captioner")
+    options, used = _caption_options(args, folder, kind, nbest), args.threads or cores()
+    if folder:
+        options = replace(options, threads=card_threads(folder, used))
+    captioner = open_captioner(model, options, kind=kind, cache=args.cache)
+    prepare(captioner, quiet=args.quiet)
+    return captioner, used if captioner.concurrent and (folder or kind == "interrogator") else 1
+
+
+def interrogator_of(args: argparse.Namespace, settings: InterrogationSettings) -> tuple[Interrogator, int]:
+    """The interrogator that the options ask for, its phrases embedded, and how many batches it takes at a time.
+
+    Args:
+        args: Parsed options of `add_captioner`, `add_matcher`, `add_speed` and of ``imagist interrogate``.
+        settings: Mode and numbers of phrases.
+
+    Raises:
+        BundleError: A model cannot be used.
+        UsageError: A setting is out of its range, or a name is unknown.
+    """
+    from imagist.bundle import open_part
+    from imagist.captioning.interrogation.opening import open_interrogator
+    from imagist.pipeline import cores
+
+    captioner = captioner_swap(args)
+    kind = captioner[0] if isinstance(captioner, tuple) else None
+    own = kind is None and settings.begins_with_caption
+    folder = open_part(captioner or args.model, "captioner") if own else None  # type: ignore[arg-type]
+    found = open_interrogator(
+        args.model,
+        settings,
+        _caption_options(args, folder, kind, 1),
+        captioner=captioner,
+        matcher=matcher_swap(args),
+        tables=args.table or ["embedded"],
+        captions=args.cache,
+        max_memory=args.max_memory,
+    )
+    prepare(found, quiet=args.quiet)
+    return found, (args.threads or cores()) if found.concurrent else 1
+
+
+def matched(args: argparse.Namespace, captioner: Captioner, concurrency: int) -> tuple[Captioner, int]:
+    """The captioner with the scores, or in the order, of the matcher that the options ask for.
+
+    Raises:
+        BundleError: The matcher cannot be used.
+    """
+    from imagist.captioning.interrogation.opening import matcher_for
+    from imagist.captioning.reranking.matcher import MatchedCaptioner
+
+    found = matcher_for(args.model, matcher_swap(args), _caption_options(args, None, None, 1))
+    made = MatchedCaptioner(captioner, found, rerank=args.match == "rerank", nbest=args.nbest)
+    return made, concurrency if made.concurrent else 1
+
+
+def prepare(part: object, *, quiet: bool) -> None:
+    """Embeds the phrases of an interrogator, with progress on stderr; does nothing for any other part."""
+    from imagist.captioning.cache import CachedCaptioner
+    from imagist.captioning.interrogation import Interrogator
+    from imagist.engine.progress import Meter
+
+    part = part.captioner if isinstance(part, CachedCaptioner) else part
+    if not isinstance(part, Interrogator):
+        return
+    with ExitStack() as stack:
+        meters: list[Meter] = []
+
+        def advance(count: int) -> None:
+            if not meters:
+                meters.append(stack.enter_context(Meter(len(part.tables), quiet=quiet, unit="phrases")))
+            meters[0].advance(count)
+
+        part.prepare(advance)
+
+
+def _caption_options(args: argparse.Namespace, folder: Folder | None, kind: str | None, nbest: int) -> CaptionOptions:
+    """The options of a captioner: what was asked for, over the card of its folder, or over the kind's own."""
+    from imagist.captioning.loading import card_decoding, default_decoding
+    from imagist.captioning.options import CaptionOptions
+    from imagist.pipeline import cores
+
     search = card_decoding(folder) if folder else default_decoding(kind)
     names = ("mbr", "no_repeat_ngram_size", "top_p", "temperature", "seed")
     asked = {name: value for name in names if (value := getattr(args, name)) is not None}
     decoding = replace(search.returning(nbest, args.beam), **asked)
     used = args.threads or cores()
-    threads = card_threads(folder, used) if folder else used
-    options = CaptionOptions(
+    return CaptionOptions(
         decoding,
         language=args.lang,
         settings=captioner_settings(args),
         device=args.device,
-        threads=threads,
+        threads=used,
         encoder=args.encoder,
     )
-    captioner = open_captioner(model, options, kind=kind, cache=args.cache)
-    return captioner, used if captioner.concurrent and folder else 1
 
 
 def captioner_swap(args: argparse.Namespace) -> Swap | None:

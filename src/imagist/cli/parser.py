@@ -222,16 +222,26 @@ def add_parts(parser: Parser) -> None:
             metavar="PART",
             help=f"{part.replace('-', ' ')}: a model or a folder that has one, or KIND:NAME (default: the model's own)",
         )
+    add_matcher(group, "--labels")
+    _add_device(group)
+
+
+def add_matcher(group: argparse._ArgumentGroup, what: str) -> None:
+    """Adds the options that replace the matcher.
+
+    Args:
+        group: Where to.
+        what: What it compares images with.
+    """
     group.add_argument(
         "--matcher",
         metavar="KIND",
-        help="what compares images with --labels: clip or open_clip (checkpoints), with --matcher-model; or a "
+        help=f"what compares images with {what}: clip or open_clip (checkpoints), with --matcher-model; or a "
         "model or a folder that has a matcher (default: the model's own)",
     )
     group.add_argument(
         "--matcher-model", metavar="NAME", help="what --matcher opens: the name or folder of a checkpoint"
     )
-    _add_device(group)
 
 
 def add_captioner_choice(group: argparse._ArgumentGroup) -> None:
@@ -240,14 +250,14 @@ def add_captioner_choice(group: argparse._ArgumentGroup) -> None:
         "--captioner",
         metavar="KIND",
         help="blip, blip2, git, vlm (checkpoints), endpoint (a server of chat completions), recorded (a table of "
-        "captions) or a plugin, with --captioner-model; or a model or a folder that has a captioner (default: the "
-        "model's own)",
+        "captions), interrogator (captions with phrases: a model or a .toml) or a plugin, with --captioner-model; or a "
+        "model or a folder that has a captioner (default: the model's own)",
     )
     group.add_argument(
         "--captioner-model",
         metavar="NAME",
         help="what --captioner opens: the name or folder of a checkpoint, an address, a table (default: blip-base, "
-        "blip2-2.7b, git-large-coco or smolvlm-256m of these kinds)",
+        "blip2-2.7b, git-large-coco, embedded or smolvlm-256m of these kinds)",
     )
     group.add_argument(
         "--captioner-setting",

@@ -14,7 +14,7 @@ A run that was stopped or killed continues from its journal.
 from imagist.engine.executors import EXECUTORS, Executor
 from imagist.engine.run import Interrupted, Summary, run
 from imagist.engine.spec import RunSpec
-from imagist.engine.tasks import Task, captioning, classification, description, explanation
+from imagist.engine.tasks import Task, captioning, classification, description, explanation, interrogation
 from imagist.engine.writer import Style
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "classification",
     "description",
     "explanation",
+    "interrogation",
     "run",
 ]

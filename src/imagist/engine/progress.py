@@ -22,10 +22,13 @@ class Meter:
         done: How many an earlier run did.
         resumed: Whether to report where the run goes on.
         quiet: Whether to print nothing.
+        unit: What is counted, in the plural.
     """
 
-    def __init__(self, total: int | None, *, done: int = 0, resumed: bool = False, quiet: bool = False) -> None:
-        self.done = done
+    def __init__(
+        self, total: int | None, *, done: int = 0, resumed: bool = False, quiet: bool = False, unit: str = "images"
+    ) -> None:
+        self.done, self._unit = done, unit
         self._total, self._before, self._quiet = total, done, quiet
         self._began = self._spoke = time.monotonic()
         if resumed and not quiet:
@@ -66,7 +69,7 @@ class Meter:
 
     def _state(self) -> str:
         of = "" if self._total is None else f" of {self._total:,}"
-        return f"{self.done:,}{of}, {self.rate:,.1f} images/s"
+        return f"{self.done:,}{of}, {self.rate:,.1f} {self._unit}/s"
 
     def _left(self) -> str:
         if self._total is None or not self.rate:

@@ -1,4 +1,4 @@
-"""The work on each image: classify, caption, describe, explain; each with its columns and its settings."""
+"""The work on each image: classify, caption, describe, interrogate, explain; each with its columns and its settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from imagist.images.stream import Work
 from imagist.records import Caption, Photo, Prediction
-from imagist.records.flat import CAPTION_FIELDS, DESCRIPTION_FIELDS, PREDICTION_FIELDS, Kind, Result, columns
+from imagist.records.flat import (
+    CAPTION_FIELDS,
+    DESCRIPTION_FIELDS,
+    INTERROGATION_FIELDS,
+    PREDICTION_FIELDS,
+    Kind,
+    Result,
+    columns,
+)
 
 if TYPE_CHECKING:
     from imagist.captioning.description import Box, Description
+    from imagist.captioning.interrogation import Interrogation, Interrogator
     from imagist.explanation import Curve, ExplainOptions, Explanation
     from imagist.pipeline import Pipeline
     from imagist.protocols import Captioner
@@ -42,16 +51,31 @@ def classification(pipeline: Pipeline) -> Task[Prediction]:
     return Task(pipeline.predict, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
 
 
-def captioning(captioner: Captioner, *, nbest: int = 1, concurrency: int = 1) -> Task[Caption]:
+def captioning(
+    captioner: Captioner, *, nbest: int = 1, concurrency: int = 1, similarity: bool = False
+) -> Task[Caption]:
     """A caption for each image, with its n best hypotheses.
 
     Args:
         captioner: Returns ``nbest`` hypotheses an image.
         nbest: Part of the settings of the run.
         concurrency: Batches that the captioner takes at the same time.
+        similarity: Whether captions have a cosine with their image, which is one more column.
     """
     settings = {"task": "caption", "captioner": captioner.id, "nbest": nbest}
-    return Task(captioner.caption, columns(CAPTION_FIELDS), settings, concurrency)
+    fields = (*CAPTION_FIELDS, "similarity") if similarity else CAPTION_FIELDS
+    return Task(captioner.caption, columns(fields), settings, concurrency)
+
+
+def interrogation(interrogator: Interrogator, *, concurrency: int = 1) -> Task[Interrogation]:
+    """A caption of each image and the phrases that fit it.
+
+    Args:
+        interrogator: Finds them.
+        concurrency: Batches that it takes at the same time.
+    """
+    settings = {"task": "interrogate", "interrogator": interrogator.id}
+    return Task(interrogator.interrogate, columns(INTERROGATION_FIELDS), settings, concurrency)
 
 
 def description(

@@ -110,8 +110,16 @@ class _Plan:
     def finished(self, text: Array, joint: Array, masked: Iterator[Prediction]) -> tuple[Word, ...]:
         """The words, from the scores without each, ``[n, C]``; takes its own predictions from ``masked``."""
         maps: Sequence[Array | None] = self.attention() or [None] * len(self.words)
+        similar = {phrase.text.lower(): phrase.similarity for phrase in self.caption.phrases}
         return tuple(
-            Word(text, positions, alone, both, None if attention is None else self._region(attention, masked))
+            Word(
+                text,
+                positions,
+                alone,
+                both,
+                None if attention is None else self._region(attention, masked),
+                similar.get(text.lower()),
+            )  # fmt: skip
             for (text, positions), alone, both, attention in zip(self.words.items(), text, joint, maps, strict=True)
         )
 
@@ -127,6 +135,12 @@ def _attributions(batches: Batches, plans: Sequence[_Plan], own: bool) -> list[t
     if found is None:
         return None
     return [
-        (category, np.array([totals.get(word.lower(), 0.0) for word in plan.words], np.float64))
+        (category, np.array([_total(totals, word) for word in plan.words], np.float64))
         for plan, category, totals in zip(plans, categories, found, strict=True)
     ]
+
+
+def _total(totals: Mapping[str, float], word: str) -> float:
+    """The attribution of a word; of a phrase that of all its words."""
+    own = totals.get(word.lower())
+    return sum(totals.get(each, 0.0) for each in word.lower().split()) if own is None else own

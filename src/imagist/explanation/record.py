@@ -55,7 +55,9 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """A content word of the caption. A repeated word counts once, and all its occurrences are removed.
+    """A content word of the caption, or a phrase of an interrogation.
+
+    A repeated word counts once, and all its occurrences are removed.
 
     Attributes:
         text: As at its first occurrence.
@@ -63,6 +65,7 @@ class Word:
         text_probabilities: float32 ``[C]``, of the text classifier without the word.
         probabilities: float32 ``[C]``, of the fusion without the word; the image is unchanged.
         region: None for a captioner without attention.
+        similarity: Of a phrase, its cosine with the image; None for other words.
     """
 
     text: str
@@ -70,6 +73,7 @@ class Word:
     text_probabilities: Array
     probabilities: Array
     region: Region | None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

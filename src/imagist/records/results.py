@@ -67,6 +67,14 @@ class Caption:
     phrases: tuple[Phrase, ...] = ()
     similarity: float | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The text without its phrases."""
+        text = self.text
+        for phrase in reversed(self.phrases):
+            text = text.removesuffix(phrase.text).rstrip(", ")
+        return text
+
     def fields(self) -> dict[str, object]:
         """``CAPTION_FIELDS`` of a record, and ``similarity`` where it was computed; see `imagist.records.flat`."""
         own = {} if self.similarity is None else {"similarity": shortest(self.similarity)}

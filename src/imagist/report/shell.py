@@ -8,12 +8,15 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
+from imagist.errors import OutputError
 from imagist.records import Failure
 from imagist.report.formatting import plain
+from imagist.storage import check_folder
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,6 +52,17 @@ def bars(weight: float | None) -> tuple[tuple[str, str, str], ...]:
     if weight == 1:
         return ("image", "image", "image classifier"), ("text", "joint", "text classifier, which decides alone")
     return ("image", "image", "image classifier"), ("text", "text", "text classifier"), ("joint", "joint", "fused")
+
+
+def check_page(path: Path) -> None:
+    """Makes sure that a page can be written, before anything starts.
+
+    Raises:
+        OutputError: Another suffix than that of a page, or the folder is missing or not writable.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OutputError("a report is a page", item=str(path), remedy="end it in .html")
+    check_folder(path)
 
 
 def render_page(template: str, **values: object) -> str:

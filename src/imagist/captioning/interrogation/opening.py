@@ -16,7 +16,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.images.encoder import Encoders
 from imagist.matching.opening import MATCHER, Matchers, open_matcher
 from imagist.matching.phrases import EMBEDDED, PhraseTables, open_tables
-from imagist.protocols import Captioner, Matcher
+from imagist.protocols import Captioner, Matcher, PartOptions
 
 Choice = str | os.PathLike[str] | tuple[str, str | os.PathLike[str]]
 """A model or a folder that has the part, or its kind and what that kind opens."""
@@ -57,7 +57,7 @@ def open_interrogator(
     words = _captioner(model, captioner, chosen, captions) if looked_for.begins_with_caption else None
     return Interrogator(
         words,
-        _matcher(model, matcher, chosen),
+        matcher_for(model, matcher, chosen),
         tables if isinstance(tables, PhraseTables) else open_tables(tables),
         looked_for,
         cache=None if embeddings is None else Path(embeddings),
@@ -84,7 +84,12 @@ def _captioner(
     return open_captioner(folder.path, options_for(folder, options), cache=captions)
 
 
-def _matcher(model: str | os.PathLike[str], choice: Choice | None, options: CaptionOptions) -> Matcher:
+def matcher_for(model: str | os.PathLike[str], choice: Choice | None, options: PartOptions) -> Matcher:
+    """The matcher of a choice, else that of a model.
+
+    Raises:
+        BundleError: It cannot be used, or there is none.
+    """
     if isinstance(choice, tuple):
         return open_matcher(choice[1], options, kind=choice[0])
     folder = open_part(choice or model, MATCHER)

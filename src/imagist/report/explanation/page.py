@@ -105,7 +105,8 @@ def _words(image: Image.Image, explanation: Explanation) -> dict[str, object]:
     missing = sentences.missing(explanation)
     category, own = explanation.category, explanation.prediction.text_label
     categories = [category] if own == category else [category, own]
-    heads = ["word", *(f"left out: change of {name}, text classifier" for name in categories)]
+    unit = "word or phrase" if explanation.prediction.caption.phrases else "word"
+    heads = [unit, *(f"left out: change of {name}, text classifier" for name in categories)]
     heads += [f"attribution to {name}, text classifier" for name in categories if name in explanation.attributions]
     heads += [f"left out: change of {category}, fused"]
     if not missing:
@@ -119,6 +120,7 @@ def _row(image: Image.Image, explanation: Explanation, word: Word, categories: S
     fused = prediction.labels.index(explanation.category)
     return {
         "word": word.text,
+        "similarity": word.similarity,
         "bars": [_bar(explanation.word_drops(category).tolist(), number) for category in categories],
         "attributions": [
             f"{explanation.attributions[category][number]:+.3f}"

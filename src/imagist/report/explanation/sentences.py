@@ -24,6 +24,8 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     for place, word in sorted(enumerate(explanation.words), key=lambda pair: -drops[pair[0]]):
         fused = float(prediction.probabilities[number] - word.probabilities[number])
         line = f"  {word.text:<{width}}  left out: text {change(float(drops[place])):>5}, fused {change(fused):>5}"
+        if word.similarity is not None:
+            line += f"; similarity to the image {word.similarity:.2f}"
         if word.region is not None:
             changes = region_changes(explanation, word.region)
             line += "; region hidden (same size elsewhere): "
