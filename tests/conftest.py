@@ -25,8 +25,9 @@ SKIMAGE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_bundles(tmp_path_factory):
-    """Where `tiny_bundles` keeps what it exported, for all test processes of a run: exports take seconds each."""
+    """Caches of all test processes of a run: what `tiny_bundles` exported, which takes seconds each, and our own."""
     base = tmp_path_factory.getbasetemp()
+    os.environ["IMAGIST_CACHE"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
     os.environ["IMAGIST_TINY_BUNDLES"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny")
 
 

@@ -54,6 +54,7 @@ def captioners(folder):
         made[name] = lambda name=name, language=language: _published(folder / f"{name}-seeds", name, name, *language)
     made["vlm"] = lambda: _published(folder / "vlm-seeds", "vlm", "qwen2_vl")
     made["endpoint"] = _endpoints
+    made["interrogator"] = lambda: [*_interrogators(folder / "interrogators")]
     made["recorded"] = lambda: [
         open_captioner(_table(folder / f"{n}.csv", n), CaptionOptions(), kind="recorded") for n in (1, 2)
     ]
@@ -86,6 +87,19 @@ def _published(folder, kind, network, *language):
     opened = [open_captioner(model, CaptionOptions(DECODING), kind=kind) for model in models]
     others = [replace(DECODING, length_penalty=0.0), replace(DECODING, no_repeat_ngram_size=2)]
     return opened + [open_captioner(models[0], CaptionOptions(each), kind=kind) for each in others]
+
+
+def _interrogators(folder):
+    from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+    from imagist.matching.phrases import PhraseTables
+
+    folder.mkdir(exist_ok=True)
+    captioner = open_captioner(_table(folder / "captions.csv", 1), CaptionOptions(), kind="recorded")
+    matcher = embedded_matcher(folder / "matcher")
+    few = PhraseTables({"flavors": ("red", "a white dog"), "artists": ("by a man",), "negative": ("car",)})
+    settings = {mode: InterrogationSettings(mode, min_phrases=1) for mode in ("classic", "best", "tags")}
+    for mode, tables in (*((mode, few) for mode in settings), ("classic", PhraseTables({"flavors": ("bus",)}))):
+        yield Interrogator(captioner, matcher, tables, settings[mode])
 
 
 def _table(file, number):
@@ -279,6 +293,7 @@ NEED_TORCH = {
     "embedded",
     "git",
     "labelmap",
+    "interrogator",
     "lstm",
     "matched",
     "naming",

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from imagist.bundle import SHIPPED, open_folder, write_part
+from imagist.bundle import SHIPPED, copy_part, open_bundle, open_folder, write_bundle, write_part
 from imagist.matching.wordpiece import WordPieces
 
 PIECES = ["[PAD]", "[UNK]", "a", "photo", "picture", "of", "the", "cat", "dog", "car", "bus", "white", "man", "in"]
@@ -63,6 +63,14 @@ def embedded(folder, seed=0, *, classes=False, encoder=ENCODER, files=None, **ca
     settings = {"encoder": encoder, "max_tokens": MAX_TOKENS, "scale": 20.0}
     write_part(folder, "embedded", settings | card, **written | (files or {}))
     return folder
+
+
+def model(folder, seed=0):
+    """The embedded model with such a matcher in place of its own."""
+    shipped = open_bundle("embedded")
+    matcher = embedded(folder.with_name(f"{folder.name}-matcher"), seed, space=shipped.part("captioner").card["space"])
+    parts = {name: copy_part(open_folder(shipped.path / name)) for name in shipped.card["parts"] if name != "matcher"}
+    return write_bundle(folder, {"name": "tiny"}, {**parts, "matcher": copy_part(open_folder(matcher))}).path
 
 
 def count(text):

@@ -25,7 +25,7 @@ from imagist.captioning.cache import CachedCaptioner, image_hash
 from imagist.errors import ModelFailed, OutputError, UsageError
 from imagist.images.stream import run
 from imagist.protocols import Captioner
-from imagist.records import Caption, Hypothesis, Photo
+from imagist.records import Caption, Hypothesis, Photo, Phrase
 
 
 def image(number, source=""):
@@ -65,6 +65,7 @@ def assert_equal(one, other):
     """Equal to the bit; NaN equals NaN."""
     assert (one.text, one.tokens) == (other.text, other.tokens)
     assert [h.text for h in one.nbest] == [h.text for h in other.nbest]
+    assert (one.phrases, one.similarity) == (other.phrases, other.similarity)
     numbers = [(c.logprob, *(h.logprob for h in c.nbest)) for c in (one, other)]
     np.testing.assert_array_equal(*np.float64(numbers))
     assert (one.attention is None) == (other.attention is None)
@@ -80,7 +81,7 @@ def path(tmp_path):
 
 
 texts = st.text(max_size=10)
-numbers = st.floats()
+numbers, finite = st.floats(), st.floats(allow_nan=False, allow_infinity=False)
 any_captions = st.builds(
     Caption,
     texts,
@@ -88,6 +89,8 @@ any_captions = st.builds(
     st.lists(texts, max_size=3).map(tuple),
     st.lists(st.builds(Hypothesis, texts, numbers), max_size=3).map(tuple),
     st.none() | arrays(np.float32, array_shapes(min_dims=3, max_dims=3, min_side=0, max_side=4)),
+    st.lists(st.builds(Phrase, texts, finite, texts, st.none() | finite), max_size=3).map(tuple),
+    st.none() | finite,
 )
 
 
@@ -339,7 +342,17 @@ def filled(path):
 
 def test_a_cache_of_another_version_is_refused(filled):
     change(filled, "PRAGMA user_version = 7")
-    refused(filled, r"another version of imagist \(7, not 1\)")
+    refused(filled, r"another version of imagist \(7, not 2\)")
+
+
+def test_a_cache_of_the_version_before_keeps_its_captions(filled):
+    for column in ("phrases", "similarity"):
+        change(filled, f"ALTER TABLE captions DROP COLUMN {column}")
+    change(filled, "PRAGMA user_version = 1")
+    for hits in (1, 2):
+        with CachedCaptioner(Counting(), filled) as cached:
+            first, _ = cached.caption([image(3), image(1000)])
+            assert (cached.hits, first.text, first.phrases) == (hits, caption_of(image(3)).text, ())
 
 
 def test_damaged_pages_are_told(filled):

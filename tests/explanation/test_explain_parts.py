@@ -12,7 +12,7 @@ from imagist.errors import UsageError
 from imagist.explanation import ExplainOptions
 from imagist.explanation.regions import attended, filling, hidden, moved, single_cells
 from imagist.explanation.words import content_words, without
-from imagist.records import Caption, Photo
+from imagist.records import Caption, Photo, Phrase
 
 MAPS = arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(0, 1, width=32))
 
@@ -36,6 +36,20 @@ def test_a_word_that_is_said_twice_is_one_word_with_two_places():
 def test_a_caption_without_tokens_is_split():
     assert content_words(Caption("a dog", -1.0)) == {"dog": (1,)}
     assert without(Caption("a dog runs", -1.0), {1}) == "a runs"
+
+
+def test_phrases_count_as_one_word_each():
+    text = "a dog, red car, on grass"
+    caption = Caption(text, -1.0, tuple(text.split()), phrases=(Phrase("red car", 0.3), Phrase("on grass", 0.2)))
+    assert content_words(caption) == {"dog": (1,), "red car": (2, 3), "on grass": (4, 5)}
+    assert without(caption, (2, 3)) == "a dog, on grass"
+    assert without(caption, (4, 5)) == "a dog, red car"
+    assert caption.sentence == "a dog"
+
+
+def test_a_phrase_that_is_a_word_of_the_sentence_is_the_same_word():
+    caption = Caption("a dog, Dog", -1.0, ("a", "dog,", "Dog"), phrases=(Phrase("Dog", 0.3),))
+    assert content_words(caption) == {"dog": (1, 2)}
 
 
 def test_an_empty_caption_has_no_words():

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from imagist.cli.execution import execute, spec_of
-    from imagist.cli.opening import captioner_of
+    from imagist.cli.opening import captioner_of, matched
     from imagist.engine import captioning
     from imagist.records import Failure
     from imagist.report.console_table import add_caption, captioned_table, show

@@ -119,7 +119,7 @@ class _Plan:
                 both,
                 None if attention is None else self._region(attention, masked),
                 similar.get(text.lower()),
-            )  # fmt: skip
+            )
             for (text, positions), alone, both, attention in zip(self.words.items(), text, joint, maps, strict=True)
         )
 

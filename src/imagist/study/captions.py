@@ -71,7 +71,8 @@ def captions_of(
 
         settings = [dict(choice.settings)] if choice.settings else []
         named_by = [choice.kind, choice.beam, contents.of(model), *settings]
-        captioner = named_by if Path(model).exists() else opened().id
+        by_files = Path(model).exists() and choice.kind != "interrogator"  # whose file names other models
+        captioner = named_by if by_files else opened().id
         key = key_of("captions", captioner, data.digest, named)
         kept = store.of(key, lambda: {"captions": np.array(_caption(opened(), choice.name, data), dtype=np.str_)})
     return tuple(kept["captions"].tolist())

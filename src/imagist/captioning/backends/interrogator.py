@@ -9,13 +9,15 @@ It opens
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
+from imagist import registry
 from imagist.bundle import CARD, open_folder, open_part
 from imagist.captioning.interrogation.interrogator import CAPTIONER, KIND, MAX_MEMORY, Interrogator
 from imagist.captioning.interrogation.opening import Choice, open_interrogator, options_for
-from imagist.captioning.interrogation.settings import InterrogationSettings
+from imagist.captioning.interrogation.settings import InterrogationSettings, Mode
 from imagist.captioning.loading import open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import BundleError, SettingError
@@ -46,47 +48,86 @@ class InterrogatorFile(InterrogationSettings):
     max_memory: int = MAX_MEMORY
 
 
-def load(model: str, options: CaptionOptions) -> Interrogator:
+def load(
+    model: str,
+    options: CaptionOptions,
+    *,
+    mode: Mode | None = None,
+    tables: str | None = None,
+    max_phrases: int | None = None,
+    candidates: int | None = None,
+    diversity: float | None = None,
+    captioner: str | None = None,
+    captioner_model: str | None = None,
+    matcher: str | None = None,
+    matcher_model: str | None = None,
+    max_memory: int | None = None,
+) -> Interrogator:
     """Opens an interrogator; the registry's loader.
 
     Args:
         model: See the module.
         options: How to caption; a decoding that is all default is the captioner's own.
+        mode: See `InterrogationSettings`; each of these replaces the setting of a file.
+        tables: Names of phrase tables, parted by commas.
+        max_phrases: See `InterrogationSettings`.
+        candidates: The same.
+        diversity: The same.
+        captioner: See `InterrogatorFile`.
+        captioner_model: The same.
+        matcher: The same.
+        matcher_model: The same.
+        max_memory: The same.
 
     Raises:
         UsageError: Settings at fault, or no such table.
         BundleError: A model cannot be used, or lacks a captioner or a matcher.
     """
-    path = Path(model)
-    if path.suffix.lower() == ".toml" and path.is_file():
-        return _from_file(path, options)
+    given = {
+        "mode": mode, "max_phrases": max_phrases, "candidates": candidates, "diversity": diversity,
+        "captioner": captioner, "captioner_model": captioner_model, "matcher": matcher,
+        "matcher_model": matcher_model, "max_memory": max_memory,
+        "tables": None if tables is None else tuple(name.strip() for name in tables.split(",")),
+    }  # fmt: skip
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    path, options = Path(model), replace(options, settings={})
     if (path / CARD).is_file() and open_folder(path).card.get("kind") == KIND:
+        if changes:
+            raise SettingError(
+                "a saved interrogator keeps its settings", item=", ".join(changes), remedy="leave it out"
+            )
         return _saved(path, options)
-    return open_interrogator(model, options=options)
+    if path.suffix.lower() == ".toml" and path.is_file():
+        return _opened(replace(_read(path), **changes), options)
+    return _opened(InterrogatorFile(model=model, **changes), options)
 
 
-def _from_file(path: Path, options: CaptionOptions) -> Interrogator:
+def _read(path: Path) -> InterrogatorFile:
     from imagist import settings  # pydantic takes as long to import as all else that captioning needs
 
     asked = settings.read(path, InterrogatorFile)
-    tables = [str(path.parent / name) if (path.parent / name).exists() else name for name in asked.tables]
+    tables = (str(path.parent / name) if (path.parent / name).exists() else name for name in asked.tables)
+    return replace(asked, tables=tuple(tables))
+
+
+def _opened(asked: InterrogatorFile, options: CaptionOptions) -> Interrogator:
     return open_interrogator(
         asked.model,
         InterrogationSettings(**{each.name: getattr(asked, each.name) for each in fields(InterrogationSettings)}),
         options,
         captioner=_choice("captioner", asked.captioner, asked.captioner_model),
         matcher=_choice("matcher", asked.matcher, asked.matcher_model),
-        tables=tables,
+        tables=asked.tables,
         max_memory=asked.max_memory,
     )
 
 
 def _choice(part: str, kind: str | None, model: str | None) -> Choice | None:
-    if kind is None or model is None:
-        if kind != model:
-            raise SettingError("a kind and what it opens belong together", item=part, remedy=f"name {part}_model, too")
-        return None
-    return kind, model
+    """The kind and what it opens; a name alone is a model, or the kind with its default model."""
+    if kind is None:
+        return model
+    model = model or registry.DEFAULT_MODELS[f"{part}s"].get(kind)
+    return kind if model is None else (kind, model)
 
 
 def _saved(path: Path, options: CaptionOptions) -> Interrogator:

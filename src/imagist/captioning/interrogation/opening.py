@@ -11,7 +11,7 @@ from imagist.bundle import Folder, open_part
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.interrogation.interrogator import MAX_MEMORY, Interrogator
 from imagist.captioning.interrogation.settings import InterrogationSettings
-from imagist.captioning.loading import card_decoding, card_threads, open_captioner
+from imagist.captioning.loading import card_decoding, card_threads, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.images.encoder import Encoders
 from imagist.matching.opening import MATCHER, Matchers, open_matcher
@@ -67,7 +67,7 @@ def open_interrogator(
 
 def options_for(folder: Folder, options: CaptionOptions) -> CaptionOptions:
     """The options for a saved captioner: its own decoding where the options name none, and its own threads."""
-    own = options.decoding == replace(Decoding(), nbest=options.decoding.nbest)
+    own = options.decoding == Decoding().returning(options.decoding.nbest)
     decoding = card_decoding(folder).returning(options.decoding.nbest) if own else options.decoding
     return replace(options, decoding=decoding, threads=card_threads(folder, options.threads))
 
@@ -79,7 +79,10 @@ def _captioner(
     captions: str | os.PathLike[str] | None,
 ) -> Captioner:
     if isinstance(choice, tuple):
-        return open_captioner(choice[1], options, kind=choice[0], cache=captions)
+        kind, name = choice
+        if options.decoding == Decoding():
+            options = replace(options, decoding=default_decoding(kind))
+        return open_captioner(name, options, kind=kind, cache=captions)
     folder = open_part(choice or model, "captioner")
     return open_captioner(folder.path, options_for(folder, options), cache=captions)
 

@@ -30,12 +30,17 @@ class Interrogation:
     def as_caption(self) -> Caption:
         """The text as a caption; its log-probability is that of the caption it begins with, 0 without one.
 
-        It has no attention, which belongs to the words of that caption alone.
+        Its n-best are those of that caption, with the same phrases. It has no attention, which belongs to the words of
+        that caption alone.
         """
-        logprob = self.caption.logprob if self.caption else 0.0
         tokens = tuple(self.text.split())
-        only = (Hypothesis(self.text, logprob),)
-        return Caption(self.text, logprob, tokens, only, phrases=self.phrases, similarity=self.similarity)
+        logprob, nbest = 0.0, (Hypothesis(self.text, 0.0),)
+        if self.caption:
+            ending = self.text.removeprefix(self.caption.text)
+            logprob = self.caption.logprob
+            others = (Hypothesis(each.text + ending, each.logprob) for each in self.caption.nbest)
+            nbest = tuple(others) or (Hypothesis(self.text, logprob),)
+        return Caption(self.text, logprob, tokens, nbest, phrases=self.phrases, similarity=self.similarity)
 
     def fields(self) -> dict[str, object]:
         """``INTERROGATION_FIELDS`` of a record; see `imagist.records.flat`."""

@@ -1,7 +1,7 @@
 """Scores captions by image-text similarity, and chooses among an image's hypotheses the one nearest to it.
 
-Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning": the cosine of CLIP's embeddings
-agrees with people about captions as well as metrics that need references.
+Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning": the cosine of CLIP's
+embeddings agrees with people about captions as well as metrics that need references.
 
 Shapes: N photos; K hypotheses of one; D width of the embeddings.
 """
