@@ -34,12 +34,12 @@ class Interrogation:
         that caption alone.
         """
         tokens = tuple(self.text.split())
-        logprob, nbest = 0.0, (Hypothesis(self.text, 0.0),)
+        logprob, others = 0.0, []
         if self.caption:
             ending = self.text.removeprefix(self.caption.text)
             logprob = self.caption.logprob
-            others = (Hypothesis(each.text + ending, each.logprob) for each in self.caption.nbest)
-            nbest = tuple(others) or (Hypothesis(self.text, logprob),)
+            others = [Hypothesis(each.text + ending, each.logprob) for each in self.caption.nbest]
+        nbest = tuple(others or [Hypothesis(self.text, logprob)])
         return Caption(self.text, logprob, tokens, nbest, phrases=self.phrases, similarity=self.similarity)
 
     def fields(self) -> dict[str, object]:

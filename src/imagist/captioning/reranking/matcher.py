@@ -100,4 +100,4 @@ def clip_scores(matcher: Matcher, photos: Sequence[Photo], texts: Sequence[str])
     if len(photos) != len(texts):
         raise UsageError(f"{len(photos)} photos and {len(texts)} texts", item="texts", remedy="one text a photo")
     cosines = (matcher.images(photos) * matcher.texts(texts)).sum(1, dtype=np.float64)
-    return CLIP_SCALE * np.maximum(cosines, 0)
+    return np.asarray(CLIP_SCALE * np.maximum(cosines, 0))
