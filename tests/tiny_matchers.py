@@ -132,8 +132,8 @@ def clip(folder, kind="clip", seed=0):
     return tiny._saved(folder, tiny._random(network, config, seed), tokenizer, images)
 
 
-def open_clip(folder, seed=0):
-    """A folder of open_clip, with its own tokenizer."""
+def open_clip(folder, seed=0, *, context_length=12):
+    """A folder of open_clip, with its own tokenizer; texts that differ are far apart."""
     import open_clip as library
     import torch
     from safetensors.torch import save_file
@@ -141,10 +141,11 @@ def open_clip(folder, seed=0):
     config = {
         "embed_dim": 24,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8},
-        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 2},
+        "text_cfg": {"context_length": context_length, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 2},
     }
     torch.manual_seed(seed)
     network = library.CLIP(**config)
+    torch.nn.init.normal_(network.token_embedding.weight)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: each.contiguous() for name, each in network.state_dict().items()}, folder / "open_clip_model.safetensors"
