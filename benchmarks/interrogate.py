@@ -79,7 +79,7 @@ class Vectors:
 
     def __call__(self, phrases: Sequence[str]) -> np.ndarray:
         """Those of these phrases, float16 ``[M, D]``."""
-        return self.rows[[self.known[phrase] for phrase in phrases]]
+        return self.rows[[self.known[" ".join(phrase.split())] for phrase in phrases]]
 
 
 def photos(count: int) -> list[Photo]:
