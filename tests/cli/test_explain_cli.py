@@ -1,4 +1,4 @@
-"""``imagist explain``: a PNG for each image, a page for all, exit codes like the others'."""
+"""``imagist explain``: a page for all images, a PNG for each where asked for, exit codes like the others'."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def images(tmp_path):
 
 def test_a_png_for_each_and_a_page_for_all(command, images, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
-    assert command(images, "--out", out) == 0
+    assert command(images, "--out", out, "--sheets", "--verbose") == 0
     sheets = [f"{number:06d}-{name}.png" for number, name in enumerate(("00", "01", "10", "11"))]
     assert sorted(path.name for path in out.iterdir()) == [*sheets, PAGE]
     with Image.open(out / sheets[0]) as sheet:
@@ -54,6 +54,16 @@ def test_a_png_for_each_and_a_page_for_all(command, images, tmp_path, capsys):
     assert "better by" not in printed.out
     assert "red    left out: text -60.0, fused -15.0; region hidden" in printed.out
     assert f"wrote {out / PAGE}" in printed.err
+
+
+def test_without_being_asked_it_writes_the_page_alone_and_two_lines_an_image(command, images, tmp_path, capsys):
+    assert command(images, "--out", tmp_path / "out") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [PAGE]
+    block = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert [line.strip() for line in block[1:]] == [
+        "fire 93.8%. Image classifier: fire 95.0%; text classifier: fire 90.0%.",
+        "a red thing lies here (left out: red -60.0, thing -10.0, lies 0.0)",
+    ]
 
 
 def test_bad_images_are_rows_and_the_others_go_on(command, images, tmp_path, capsys):
@@ -93,7 +103,20 @@ def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path,
         explaining, "explain", lambda pipeline, photos, options: seen.append(options) or own(pipeline, photos, options)
     )
     argv = ["--taxonomy", "sns4", "--views", "crops", "--weight", "1", "--beam", "5", "--model", "m", "--threads", "1"]
-    argv += ["--grid", "2", "--mass", "0.75", "--fill", "blur", "--seed", "7", "--batch-size", "5", "--quiet"]
+    argv += [
+        "--grid",
+        "2",
+        "--mass",
+        "0.75",
+        "--fill",
+        "blur",
+        "--seed",
+        "7",
+        "--batch-size",
+        "5",
+        "--quiet",
+        "--exact",
+    ]
     assert command(images / "00.png", "--out", tmp_path / "out", *argv) == 0
     assert command.asked == {
         "model": "m",
@@ -112,7 +135,7 @@ def test_settings_reach_the_model_and_the_explanation(command, images, tmp_path,
         "encoder": None,
         "device": "cpu",
     }
-    assert seen == [ExplainOptions(grid=2, mass=0.75, fill="blur", batch_size=5, seed=7)]
+    assert seen == [ExplainOptions(grid=2, mass=0.75, fill="blur", batch_size=5, seed=7, exact=True)]
 
 
 def test_defaults_are_those_of_the_options(command, images, tmp_path, monkeypatch, capsys):
@@ -148,7 +171,12 @@ def test_output_among_the_inputs_is_refused(command, images, capsys):
 
 def test_a_second_run_writes_the_same(command, images, tmp_path):
     for name in ("one", "two"):
-        assert command(images, "--out", tmp_path / name, "--deletion", "--batch-size", 3 if name == "one" else 50) == 0
+        assert (
+            command(
+                images, "--out", tmp_path / name, "--deletion", "--sheets", "--batch-size", 3 if name == "one" else 50
+            )
+            == 0
+        )
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 

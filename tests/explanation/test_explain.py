@@ -166,7 +166,7 @@ def test_another_fusion_has_no_weight_to_tell():
 def test_everything_goes_in_batches():
     part = quadrants.Quadrants()
     photos = [quadrants.image(row, column) for row in (0, 1) for column in (0, 1)]
-    explain(quadrants.pipeline(part=part), photos, ExplainOptions(grid=4, batch_size=10))
+    explain(quadrants.pipeline(part=part), photos, ExplainOptions(grid=4, moves=4, batch_size=10))
     images = 4 + 4 + 4 * 16 + 4 * 4 * (1 + 4)  # the whole images once more, for rows of the image classifier
     sentences = 4 + 4 * 4 + 4 * 4 * (1 + 4)
     assert max(part.batches) == 10

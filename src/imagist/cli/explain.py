@@ -37,9 +37,11 @@ def configure(parser: Parser) -> None:
         type=Path,
         default=Path("explained"),
         metavar="DIR",
-        help=f"folder for a PNG of each image and for {PAGE} (default: explained)",
+        help=f"folder for {PAGE} (default: explained)",
     )
+    group.add_argument("--sheets", action="store_true", help="draw a PNG of each image into the folder, too")
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
+    group.add_argument("--verbose", action="store_true", help="print the change for every word, as the page has it")
     add_model(parser)
     add_parts(parser)
     add_categories(parser)
@@ -53,7 +55,13 @@ def _add_hiding(parser: Parser) -> None:
         "--deletion",
         action="store_true",
         help="measure how faithful the explanations are: deletion scores against random orders, and the regions of "
-        "words against regions elsewhere; takes about twice as long",
+        "words against regions elsewhere; takes several times as long",
+    )
+    group.add_argument(
+        "--exact",
+        action="store_true",
+        help="hide each cell of the grid in the image, where otherwise the features of the cell are left out; takes "
+        "several times as long",
     )
     group.add_argument(
         "--grid", type=positive, metavar="N", help="cells a side of the grid that is hidden cell by cell (default: 7)"
@@ -79,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from imagist.explanation import faithfulness
     from imagist.records import Failure
     from imagist.report.blocks import Blocks
-    from imagist.report.explanation import ExplanationPage, explanation_lines, faithfulness_lines
+    from imagist.report.explanation import ExplanationPage, explanation_lines, faithfulness_lines, summary_lines
     from imagist.report.sheets import make_folder
     from imagist.report.terminal import say
 
@@ -98,15 +106,17 @@ def run(args: argparse.Namespace) -> int:
     pipeline = pipeline_of(args)
     page, console = ExplanationPage("Explanations", model=pipeline.id), Console()
     blocks = Blocks(console)
+    lines = explanation_lines if args.verbose else summary_lines
     measured: list[Explained] = []
 
     def each(number: int, outcome: Outcome[Row, Explained]) -> None:
         source, photo, result = outcome.source.source, outcome.photo, outcome.result
         found = result if isinstance(result, Failure) else result.explanation
         page.add(source, photo, found)
-        blocks.add(source, found if isinstance(found, Failure) else explanation_lines(found))
+        blocks.add(source, found if isinstance(found, Failure) else lines(found))
         if photo and not isinstance(result, Failure):
-            _draw(args.out, number, source, photo, result.explanation)
+            if args.sheets:
+                _draw(args.out, number, source, photo, result.explanation)
             if args.deletion:
                 measured.append(result)
 
@@ -121,14 +131,15 @@ def run(args: argparse.Namespace) -> int:
     task = explanation(pipeline, options, deletion=args.deletion)
     code = execute(args, spec, task, rows, each=each, finish=finish)
     if not args.quiet:
-        say(f"imagist: wrote {args.out / PAGE} and a PNG for each image next to it\n")
+        beside = " and a PNG for each image next to it" if args.sheets else ""
+        say(f"imagist: wrote {args.out / PAGE}{beside}\n")
     return code
 
 
 def _options(args: argparse.Namespace) -> ExplainOptions:
     from imagist.explanation import ExplainOptions
 
-    asked = {name: getattr(args, name) for name in ("grid", "mass", "fill", "seed", "batch_size")}
+    asked = {name: getattr(args, name) for name in ("grid", "mass", "fill", "exact", "seed", "batch_size")}
     return ExplainOptions(**{name: value for name, value in asked.items() if value is not None})
 
 
@@ -138,4 +149,4 @@ def _draw(folder: Path, number: int, source: str, photo: Photo, explanation: Exp
     from imagist.storage import atomic_write
 
     with atomic_write(folder / sheet_name(number, source)) as scratch:
-        explanation_sheet(photo, explanation).save(scratch, "png")
+        explanation_sheet(photo, explanation).save(scratch, "png", compress_level=1)

@@ -17,9 +17,9 @@ import numpy as np
 from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.captioning.decoding import seeds_of
 from imagist.explanation.batches import Batches
+from imagist.explanation.hiding import hiding
 from imagist.explanation.options import ExplainOptions
 from imagist.explanation.record import Explanation
-from imagist.explanation.regions import filling, hidden
 from imagist.explanation.words import without
 from imagist.pipeline import Pipeline
 from imagist.records import Photo
@@ -111,7 +111,7 @@ def cell_curves(
     by_shape: dict[tuple[int, ...], list[str]] = {}
     for name, importance in maps.items():
         by_shape.setdefault(importance.shape, []).append(name)
-    instead = filling(photo, options.fill)
+    way = hiding(batches.pipeline, options)
     image, text = (prediction.labels.index(own) for own in (prediction.image_label, prediction.text_label))
     curves: dict[str, Curve] = {}
     for shape, names in by_shape.items():
@@ -119,7 +119,7 @@ def cell_curves(
         orders = [ranking(maps[name].ravel(), random) for name in names]
         orders += [random.permutation(count) for _ in range(CELL_ORDERS)]
         masks = [mask for order in orders for mask in masks_of(order, shape)]
-        predictions = list(batches.predictions(hidden(photo, mask, instead) for mask in masks))
+        predictions = list(batches.predictions(way.copies(photo, masks)))
         tables = {
             "cells": _table([p.image_probabilities for p in predictions], image, len(orders)),
             "attention": _table([p.text_probabilities for p in predictions], text, len(orders)),

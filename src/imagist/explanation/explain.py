@@ -14,9 +14,10 @@ import numpy as np
 from imagist.arrays import Array, Bools, Floats
 from imagist.captioning.decoding import seeds_of
 from imagist.explanation.batches import Batches
+from imagist.explanation.hiding import Hiding, hiding
 from imagist.explanation.options import ExplainOptions
 from imagist.explanation.record import Explanation, Region, Word
-from imagist.explanation.regions import attended, filling, hidden, moved, single_cells
+from imagist.explanation.regions import attended, moved
 from imagist.explanation.words import content_words, without, words_of
 from imagist.pipeline import Pipeline
 from imagist.records import Caption, Photo, Prediction
@@ -28,7 +29,7 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     Each content word is left out of the caption. The cells that it attends to most are hidden, and the masked image is
     captioned and classified again; as a control, the same number of cells is hidden elsewhere. Each cell of a grid is
     hidden from the image classifier. A caption of n content words needs n * (1 + moves) + G * G masked images and n
-    sentences, which are processed in batches.
+    sentences, which are processed in batches; see `imagist.explanation.hiding` for what is saved of these.
 
     Args:
         pipeline: Its predictions are explained. Regions are meaningless if its captioner replays recorded captions.
@@ -38,25 +39,25 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     if not photos:
         return []
     chosen = options or ExplainOptions()
-    batches = Batches(pipeline, chosen.batch_size)
+    batches, way = Batches(pipeline, chosen.batch_size), hiding(pipeline, chosen)
     predictions = list(batches.predictions(photos))
     plans = [
-        _Plan(photo, prediction, chosen, seed)
+        _Plan(photo, prediction, chosen, seed, way)
         for photo, prediction, seed in zip(photos, predictions, seeds_of(photos), strict=True)
     ]
     whole = batches.image_rows(photos)
     shorter = batches.text_rows(text for plan in plans for text in plan.texts())
     attributed = [_attributions(batches, plans, own) for own in (False, True)]
     masked = batches.predictions(copy for plan in plans for copy in plan.regions())
-    grid = single_cells(chosen.grid)
-    cell_scores = batches.of_images(copy for plan in plans for copy in plan.copies(grid))
+    cell_scores = batches.of_images(copy for plan in plans for copy in way.cells(plan.photo, chosen.grid))
     explained, begin = [], 0
     for number, plan in enumerate(plans):
         end = begin + len(plan.words)
         text = shorter[begin:end]
         image = np.repeat(whole[number : number + 1], len(text), 0)
         words = plan.finished(pipeline.of_text(text), pipeline.joint(image, text), masked)
-        cells = cell_scores[number * len(grid) : (number + 1) * len(grid)].reshape(chosen.grid, chosen.grid, -1)
+        count = chosen.grid * chosen.grid
+        cells = cell_scores[number * count : (number + 1) * count].reshape(chosen.grid, chosen.grid, -1)
         own = dict(pair for each in attributed if each for pair in [each[number]])
         explained.append(Explanation(plan.prediction, plan.category, batches.weight, words, own, cells))
         begin = end
@@ -71,6 +72,7 @@ class _Plan:
     prediction: Prediction
     options: ExplainOptions
     seed: int
+    hiding: Hiding
 
     @property
     def category(self) -> str:
@@ -98,14 +100,12 @@ class _Plan:
     def regions(self) -> Iterator[Photo]:
         """The photo without each word's region, each followed by the photo without that region's moved copies."""
         random = np.random.default_rng([self.options.seed, self.seed])
-        for attention in self.attention() or ():
-            cells = attended(attention, self.options.mass)
-            yield from self.copies([cells, *moved(cells, self.options.moves, random)])
+        regions = (attended(attention, self.options.mass) for attention in self.attention() or ())
+        return self.copies([mask for cells in regions for mask in (cells, *moved(cells, self.options.moves, random))])
 
     def copies(self, masks: Sequence[Bools] | Bools) -> Iterator[Photo]:
         """The photo under each mask."""
-        instead = filling(self.photo, self.options.fill)
-        return (hidden(self.photo, cells, instead) for cells in masks)
+        return self.hiding.copies(self.photo, masks)
 
     def finished(self, text: Array, joint: Array, masked: Iterator[Prediction]) -> tuple[Word, ...]:
         """The words, from the scores without each, ``[n, C]``; takes its own predictions from ``masked``."""

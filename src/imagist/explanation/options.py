@@ -19,6 +19,8 @@ class ExplainOptions:
         mass: Share of a word's attention in its region, over 0 and at most 1.
         moves: Number of other places that each region is moved to, as a control, 1 or more.
         fill: Replaces a hidden part: the image's ``mean`` colour, or a ``blur`` of the image.
+        exact: Whether each cell of the grid is hidden in the image; otherwise its features are left out, where the
+            parts of the model share an encoder whose grid this is. See `imagist.explanation.hiding`.
         batch_size: Images or sentences a batch, 1 or more.
         seed: Of the other places and random orders, together with each photo's pixels.
 
@@ -28,8 +30,9 @@ class ExplainOptions:
 
     grid: int = 7
     mass: float = 0.5
-    moves: int = 4
+    moves: int = 1
     fill: Fill = "mean"
+    exact: bool = False
     batch_size: int = 32
     seed: int = 0
 

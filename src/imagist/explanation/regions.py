@@ -52,6 +52,11 @@ def filling(photo: Photo, fill: Fill) -> Pixels:
 
 def hidden(photo: Photo, cells: Bools, instead: Pixels) -> Photo:
     """The photo with the pixels of some cells ``[h, w]`` replaced by those of ``instead`` ``[H, W, 3]``."""
-    rows, columns = (np.arange(side) * n // side for side, n in zip(photo.pixels.shape, cells.shape, strict=False))
-    mask = cells[rows][:, columns, None]
-    return Photo(np.where(mask, instead, photo.pixels), photo.source, photo.size)
+    rows, columns = (
+        -(-np.arange(n + 1) * side // n) for side, n in zip(photo.pixels.shape[:2], cells.shape, strict=True)
+    )
+    pixels = photo.pixels.copy()
+    for row, column in zip(*np.nonzero(cells), strict=True):
+        place = slice(rows[row], rows[row + 1]), slice(columns[column], columns[column + 1])
+        pixels[place] = instead[place]
+    return Photo(pixels, photo.source, photo.size)

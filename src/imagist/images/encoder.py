@@ -59,6 +59,7 @@ class Encoder:
         space: Of the features; None where no other encoder has the same.
         version: Of the folder.
         side: S.
+        cells: Of a side of its grid, the square root of L; 0 where the graph does not say.
 
     Raises:
         BundleError: The folder is damaged.
@@ -84,6 +85,8 @@ class Encoder:
         self._session = folder.session(GRAPH, threads, weights)
         self._head = head or _class_head(folder)
         self.side = int(self._session.get_inputs()[0].shape[1])
+        length = self._session.get_outputs()[0].shape[1]
+        self.cells = round(length**0.5) if isinstance(length, int) else 0
         self._known: WeakKeyDictionary[Photo, Array] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -105,6 +108,15 @@ class Encoder:
             with self._lock:
                 self._known.update(fresh)
         return [grid for photo in photos if (grid := known[photo]) is not None]
+
+    def seen(self, photo: Photo) -> Pixels:
+        """What it sees of a photo: uint8 ``[V, S, S, 3]``."""
+        return self._view(photo.pixels, self.side)
+
+    def remember(self, photo: Photo, grid: Array) -> None:
+        """Takes ``[V, L, D]`` for the grid of a photo, as long as the photo lives, in place of computing it."""
+        with self._lock:
+            self._known[photo] = grid
 
     def encode(self, pixels: Pixels) -> Array:
         """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``.

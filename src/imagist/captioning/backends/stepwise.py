@@ -49,6 +49,7 @@ class StepwiseCaptioner:
     """
 
     concurrent = True
+    reads_grids = True
 
     def __init__(self, folder: Folder, options: CaptionOptions, encoder: Encoder) -> None:
         card = folder.card

@@ -43,6 +43,7 @@ class LinearClassifier:
     normalised: bool = False
     space: str | None = None
     concurrent = True
+    reads_grids = True
 
     @property
     def id(self) -> str:

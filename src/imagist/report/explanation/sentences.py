@@ -9,6 +9,7 @@ from imagist.explanation.record import ScoreSource
 from imagist.report.formatting import text_weight
 
 SLIGHT = 0.02  # smaller drops are coloured faintly, even if they are the largest of the image
+MOST_TOLD = 3  # words that a summary names
 SOURCES: tuple[tuple[ScoreSource, str], ...] = (("image", "image"), ("text", "text"), ("joint", "fused"))
 
 
@@ -36,6 +37,17 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         yield lacking
 
 
+def summary_lines(explanation: Explanation) -> Iterator[str]:
+    """For a terminal, in two lines: the category, and the words of the caption that matter most to it."""
+    yield f"{category_line(explanation)}. {predictions(explanation)}"
+    drops = dict(
+        zip((word.text for word in explanation.words), explanation.word_drops(explanation.category), strict=True)
+    )
+    told = [f"{word.text} {change(float(drops[word.text]))}" for word in explanation.by_evidence()[:MOST_TOLD]]
+    caption = explanation.prediction.caption.text
+    yield f"{caption} (left out: {', '.join(told)})" if told else caption
+
+
 def category_line(explanation: Explanation) -> str:
     """The category and its fused probability."""
     most_probable = f"{explanation.category} {explanation.prediction.probability:.1%}"
@@ -56,7 +68,7 @@ def image_evidence(explanation: Explanation) -> str:
     drops = explanation.cell_drops(explanation.category)
     height, width = drops.shape
     changes = (
-        f"With one of {height * width} cells hidden, the image classifier's {explanation.category} changes by "
+        f"Without one of {height * width} cells, the image classifier's {explanation.category} changes by "
         f"{change(float(drops.max()))} to {change(float(drops.min()))}."
     )
     return changes if drops.max() >= SLIGHT else f"{changes} No single cell is decisive."

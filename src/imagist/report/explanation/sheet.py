@@ -6,6 +6,7 @@ Shapes: n content words; G cells a side of the grid; h, w cells of an attention 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ FOR, AGAINST, JOINT = (200, 116, 42), (47, 127, 184), (77, 63, 153)
 _EVIDENCE = np.array([-1.0, 0.0, 0.5, 1.0])
 _RGBA = np.array([[40, 110, 225, 150], [16, 14, 30, 130], [226, 120, 40, 96], [255, 206, 60, 120]])
 
+# The colour of each of 255 steps of evidence, from -1 to 1.
+_COLOURS = np.stack([np.interp(np.linspace(-1, 1, 255), _EVIDENCE, column) for column in _RGBA.T], -1)
+_COLOURS = _COLOURS.round().astype(np.uint8)
+
 Line = tuple[str, int, tuple[int, int, int]]
 
 
@@ -43,7 +48,7 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
         explanation: Of its category.
     """
     image = Image.fromarray(photo.pixels)
-    image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS)
+    image = image.resize(fit(image.size, (PANEL, PANEL)), Image.Resampling.LANCZOS, reducing_gap=3.0)
     head: list[Line] = [(sentences.category_line(explanation), HEADING, JOINT)]
     head += [(f"{sentences.predictions(explanation)} {text_weight(explanation.weight)}", TEXT, INK)]
     occluded = Image.alpha_composite(
@@ -77,8 +82,8 @@ def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
     """
     shares = drops / max(float(np.abs(drops).max()), sentences.SLIGHT)
     smooth = Image.fromarray(shares.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    channels = [np.interp(np.asarray(smooth), _EVIDENCE, column) for column in _RGBA.T]
-    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
+    steps = (np.clip(np.asarray(smooth), -1, 1) * 127 + 127).round().astype(np.uint8)
+    return Image.fromarray(_COLOURS[steps])
 
 
 def attended_image(image: Image.Image, attention: Array, cells: Bools) -> Image.Image:
@@ -231,5 +236,6 @@ def _side_by_side(images: Sequence[Image.Image]) -> Image.Image:
     return out
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
