@@ -30,7 +30,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from imagist.arrays import unit
-from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+from imagist.captioning.interrogation.interrogator import Interrogator
+from imagist.captioning.interrogation.settings import InterrogationSettings
 from imagist.matching.backends.open_clip import OpenClipMatcher
 from imagist.matching.phrases import PhraseTables, open_tables
 from imagist.protocols import PartOptions

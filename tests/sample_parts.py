@@ -90,7 +90,8 @@ def _published(folder, kind, network, *language):
 
 
 def _interrogators(folder):
-    from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+    from imagist.captioning.interrogation.interrogator import Interrogator
+    from imagist.captioning.interrogation.settings import InterrogationSettings
     from imagist.matching.phrases import PhraseTables
 
     folder.mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ import pytest
 
 import tiny_matchers
 from imagist.bundle import copy_part, open_bundle, open_part, write_bundle
-from imagist.captioning.interrogation import MODES
+from imagist.captioning.interrogation.settings import MODES
 from imagist.cli.main import main
 from imagist.records.flat import INTERROGATION_FIELDS, columns
 

@@ -22,7 +22,7 @@ from imagist.cli.parser import (
 )
 
 if TYPE_CHECKING:
-    from imagist.captioning.interrogation import Interrogation
+    from imagist.captioning.interrogation.record import Interrogation
     from imagist.engine import Summary
     from imagist.images.stream import Outcome
     from imagist.records import Row

@@ -14,7 +14,8 @@ from imagist.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from imagist.bundle import Folder
-    from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+    from imagist.captioning.interrogation.interrogator import Interrogator
+    from imagist.captioning.interrogation.settings import InterrogationSettings
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import Pipeline, Swap
     from imagist.protocols import Captioner
@@ -131,7 +132,7 @@ def matched(args: argparse.Namespace, captioner: Captioner, concurrency: int) ->
 def prepare(part: object, *, quiet: bool) -> None:
     """Embeds the phrases of an interrogator, with progress on stderr; does nothing for any other part."""
     from imagist.captioning.cache import CachedCaptioner
-    from imagist.captioning.interrogation import Interrogator
+    from imagist.captioning.interrogation.interrogator import Interrogator
     from imagist.engine.progress import Meter
 
     part = part.captioner if isinstance(part, CachedCaptioner) else part

@@ -20,7 +20,8 @@ from imagist.records.flat import (
 
 if TYPE_CHECKING:
     from imagist.captioning.description import Box, Description
-    from imagist.captioning.interrogation import Interrogation, Interrogator
+    from imagist.captioning.interrogation.interrogator import Interrogator
+    from imagist.captioning.interrogation.record import Interrogation
     from imagist.explanation import Curve, ExplainOptions, Explanation
     from imagist.pipeline import Pipeline
     from imagist.protocols import Captioner

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imagist.captioning.interrogation import Interrogation
+from imagist.captioning.interrogation.record import Interrogation
 from imagist.records import Failure, Photo
 from imagist.report.shell import SHOWN, FailedInput, jpeg, render, render_page
 from imagist.storage import write_text

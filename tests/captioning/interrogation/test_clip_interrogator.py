@@ -72,7 +72,8 @@ def peer(network, folder, **more):
 def ours(network, folder, mode, caption, **settings):
     from fake_captioner import FakeCaptioner
 
-    from imagist.captioning.interrogation import InterrogationSettings, Interrogator
+    from imagist.captioning.interrogation.interrogator import Interrogator
+    from imagist.captioning.interrogation.settings import InterrogationSettings
     from imagist.matching.phrases import open_tables
 
     asked = InterrogationSettings(mode, **settings)

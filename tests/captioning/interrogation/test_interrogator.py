@@ -7,7 +7,8 @@ import pytest
 from fake_captioner import FakeCaptioner
 
 from counting_matcher import CountingMatcher
-from imagist.captioning.interrogation import MODES, InterrogationSettings, Interrogator
+from imagist.captioning.interrogation.interrogator import Interrogator
+from imagist.captioning.interrogation.settings import MODES, InterrogationSettings
 from imagist.errors import SettingError, UsageError
 from imagist.matching.phrases import PhraseTables
 from imagist.records import Photo
