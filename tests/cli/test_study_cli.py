@@ -119,6 +119,16 @@ def test_without_a_data_folder_it_says_how_to_name_it(mini, capsys):
     assert "IMAGIST_DATA" in refused(capsys, data=None)
 
 
+def test_a_study_of_absolute_paths_needs_no_data_folder(mini, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr("imagist.study.run.run", lambda study, paths, *, allow_leakage: ran.append(study))
+    monkeypatch.setattr("imagist.report.study.publish.publish", lambda found, folder: folder)
+    absolute = f"data.sources=[{{path={str(mini / 'data' / 'images')!r}}}]"
+    assert main(["study", "mini.toml", "--set", absolute]) == 0
+    assert len(ran) == 1
+    assert "IMAGIST_DATA" in refused(capsys, absolute, "data.taxonomy=own.toml", data=None)
+
+
 def test_a_file_that_is_not_there_or_is_no_toml_is_named(mini, capsys):
     assert "nothing.toml: cannot be read" in refused(capsys, config="nothing.toml")
     (mini / "bad.toml").write_text("name = ")

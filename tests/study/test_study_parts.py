@@ -43,7 +43,7 @@ def result(tmp_path):
         SystemResult(system, (), (), None, None, Interval(accuracy, 0, 1)) for system, accuracy in SYSTEMS.items()
     )
     paths = Paths(Path("data"), tmp_path / "study.toml", tmp_path / "out")
-    return StudyResult(study, paths, cases.dataset([0, 1]), (), {}, systems, {}, (), (), (), (), {})
+    return StudyResult(study, paths, cases.dataset([0, 1]), (), {}, systems, {}, (), (), (), (), (), {})
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)

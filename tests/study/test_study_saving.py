@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 import imagist
-from imagist.bundle import open_bundle
+from imagist.bundle import open_bundle, trained_on
 from imagist.study.run import run
 from imagist.study.saving import save_system
 
@@ -41,3 +41,4 @@ def test_it_is_saved_and_classifies(result, colours, tmp_path, which):
     right = np.mean([p.label == path.parent.name for p, path in zip(predictions, images, strict=True)])
     assert right > 0.6
     assert imagist.load(tmp_path / "model", threads=1).id == opened.id
+    assert {*result.data.hashes.tolist()} <= {*trained_on(tmp_path / "model").tolist()}

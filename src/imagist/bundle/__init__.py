@@ -8,7 +8,8 @@ models/mine/
 ├── image_classifier/
 ├── fusion/
 ├── calibration/
-└── matcher/              where the model has one
+├── matcher/              where the model has one
+└── trained_on.npy        hashes of the images that it learnt from, where they are known
 
 A part's ``card.toml`` names its kind, by which `imagist.registry` finds its loader, its settings, and the sha256 of
 each of its files::
@@ -25,6 +26,7 @@ nothing is unpickled.
 from __future__ import annotations
 
 from imagist.bundle.folders import CARD, Folder, open_folder
+from imagist.bundle.hashes import trained_on, write_trained_on
 from imagist.bundle.models import (
     ENCODER,
     PARTS,
@@ -59,6 +61,8 @@ __all__ = [
     "open_bundle",
     "open_folder",
     "open_part",
+    "trained_on",
     "write_bundle",
     "write_part",
+    "write_trained_on",
 ]

@@ -36,7 +36,6 @@ def run(args: argparse.Namespace) -> int:
     from imagist import settings
     from imagist.training.logs import begin_log
 
-    data = data_folder(args)
     if args.system and not args.save:
         raise UsageError("--system names what --save writes", remedy="name a folder with --save")
     if args.overwrite and not args.save:
@@ -53,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtra(f"studies need {error.name}", remedy="pip install 'imagist[torch,study]'") from error
     study = settings.read(args.config, Study, args.set)
+    data = Path() if args.data is None and not study.relative_paths else data_folder(args)
     folder = args.folder or Path("runs") / "studies" / study.name
     begin_log(folder / "study.log")
     result = run_study(study, Paths(data, args.config, folder), allow_leakage=args.allow_leakage)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -76,7 +77,8 @@ class CaptionerChoice:
         recipe: A captioner's recipe, relative to the study's file; its bundle is trained once and kept.
         beam: Beam width.
         settings: Of its kind alone, such as ``prompt``; as ``imagist caption --captioner-setting``.
-        trained_on: Splits whose images the captioner was trained on. A study that tests on them is refused.
+        trained_on: Splits whose images the captioner was trained on, for one whose model does not say which images it
+            learnt from. A study that tests on them is refused.
 
     Raises:
         SettingError: Neither a model nor a recipe, or both.
@@ -163,3 +165,12 @@ class Study:
     text_classifiers: tuple[TextChoice, ...] = ()
     image_classifiers: tuple[ImageChoice, ...] = ()
     fusion: Fusions = field(default_factory=Fusions)
+
+    @property
+    def relative_paths(self) -> tuple[str, ...]:
+        """What is looked for in the data folder: images, weights and taxonomies by relative paths, and recipes."""
+        paths = [getattr(source, name) for source in self.data.sources for name in ("path", "images", "names", "only")]
+        paths += [choice.settings.network.weights for choice in self.image_classifiers]
+        paths += [choice.recipe for choice in self.captioners]
+        paths += [self.data.taxonomy] if str(self.data.taxonomy).endswith(".toml") else []
+        return tuple(str(path) for path in paths if path is not None and not Path(path).is_absolute())

@@ -18,6 +18,7 @@ from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
 from imagist.study.fusing import Pair, TrialProbabilities, calibrated, distilled, fused
 from imagist.study.jobs import Job, image_jobs, text_jobs
+from imagist.study.learnt import learnt_from_test
 from imagist.study.results import Gain, System, SystemResult, evaluate_system, gains
 from imagist.study.scores import Scores, compute_scores
 from imagist.study.store import Store
@@ -43,6 +44,7 @@ class StudyResult:
         information: In the captions of each captioner.
         leaks: Near-duplicates of test images among the training images, where these were allowed.
         trained_on_test: Captioners that were trained on a test split, where that was allowed, as sentences.
+        learnt_from_test: Captioners and networks whose files say that they learnt from test images, as sentences.
         computed: How many entries of the store the run computed, by kind.
     """
 
@@ -57,6 +59,7 @@ class StudyResult:
     information: tuple[CaptionInformation, ...]
     leaks: tuple[Leak, ...]
     trained_on_test: tuple[str, ...]
+    learnt_from_test: tuple[str, ...]
     computed: Mapping[str, int]
 
     @property
@@ -104,7 +107,7 @@ def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResu
     information = caption_information(systems, captions, every, data, store)
     return StudyResult(
         study, paths, data, every, captions, systems, scores, gained, information, tuple(duplicates), trained_on_test,
-        dict(store.computed),
+        learnt_from_test(study, data, every, paths), dict(store.computed),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from imagist import __version__
 from imagist.arrays import Ints
-from imagist.bundle import Bundle
+from imagist.bundle import Bundle, trained_on, write_trained_on
 from imagist.captioning.loading import open_captioner
 from imagist.classifiers.fusion import ScoreFusion
 from imagist.classifiers.taxonomy import identity
@@ -71,7 +71,10 @@ def save_system(result: StudyResult, of: SystemResult, folder: Path) -> Bundle:
     captioner = _captioner(parts.captioner, result.paths)
     pipeline = Pipeline(captioner, text, image, identity(examples.labels), fusion, calibration)
     name = f"{study.name}: {of.system.name}"
-    return pipeline.save(folder, folder.name, name, **_card(result, of, examples))
+    bundle = pipeline.save(folder, folder.name, name, **_card(result, of, examples))
+    begun = captioner_model(parts.captioner, result.paths) if parts.captioner else "embedded"
+    write_trained_on(folder, examples.hashes, trained_on(begun))
+    return bundle
 
 
 def _rows(result: StudyResult) -> Ints:

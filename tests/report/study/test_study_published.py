@@ -67,7 +67,8 @@ def made_up(kind="stratified", seeds=(0,), targets=None, kinds=("score", "stacki
     paths = Paths(Path(), Path("study.toml"), Path())
     gained = tuple(gains(systems, every, len(targets), STORE))
     found = caption_information(systems, captions, every, data, STORE)
-    return StudyResult(study, paths, data, every, captions, systems, scores, gained, found, (), (), {})
+    more = captions, systems, scores, gained, found, (), (), (), {}
+    return StudyResult(study, paths, data, every, *more)
 
 
 @pytest.fixture(scope="module")

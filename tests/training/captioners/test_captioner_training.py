@@ -17,6 +17,7 @@ pytest.importorskip("onnxscript")
 from safetensors.torch import save_file
 
 from imagist import open_captioner, settings
+from imagist.bundle import trained_on
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
 from imagist.errors import DataError, UsageError
@@ -95,6 +96,7 @@ def test_it_learns_what_it_is_shown(trained):
         photo = Photo(np.asarray(Image.open(io.BytesIO(image(colour, 999))).convert("RGB")), colour)
         assert colour in captioner.caption([photo])[0].text.split()
     assert {phase for phase, _, _ in told} == {"cross_entropy"}
+    assert len(trained_on(outcome.folder / "bundle")) > 2
     assert outcome.measured["dev"]["en"]["CIDEr"].value > 1
 
 

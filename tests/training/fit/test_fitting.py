@@ -11,7 +11,7 @@ import pytest
 
 import coloured_examples as coloured
 import imagist
-from imagist.bundle import open_bundle
+from imagist.bundle import open_bundle, trained_on
 from imagist.datasets.source import Source
 from imagist.errors import DataError, UsageError
 from imagist.images import as_photo
@@ -56,6 +56,12 @@ def test_the_card_says_what_was_measured_and_on_what(fitted):
     assert {*card["parts"]} == {
         "encoder", "captioner", "text_classifier", "image_classifier", "fusion", "calibration"
     }  # fmt: skip
+
+
+def test_the_model_says_which_images_it_and_its_captioner_learnt_from(fitted):
+    root, result = fitted
+    known = {*trained_on(root / "mine").tolist()}
+    assert known == {*result.examples.hashes.tolist(), *trained_on("embedded").tolist()}
 
 
 def test_a_fit_repeats_itself(fitted, tmp_path):

@@ -93,6 +93,7 @@ def _methods(result: StudyResult) -> Iterator[str]:
         yield f"Leakage was allowed: {len(result.leaks)} test images have near-duplicates among the training images."
     for each in result.trained_on_test:
         yield f"Leakage was allowed: {each}, which is tested here."
+    yield from result.learnt_from_test
     yield (
         f"{folds.fits} of {folds.inner} inner folds of each trial's training images are validation folds in turn, for "
         "early stopping, temperatures and fusion weights. Test images are used for nothing but the results."

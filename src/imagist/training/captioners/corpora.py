@@ -140,6 +140,23 @@ def named_corpora(recipe: Recipe, encoding: Encoding) -> list[Corpus]:
     return labelled + [unlabelled_corpus(recipe.data, each, encoding) for each in recipe.data.unlabelled]
 
 
+def learnt_images(recipe: Recipe, records: Sequence[Record], data: Path) -> list[ImageSource]:
+    """All images of a recipe's corpora; of unlabelled ones also those that the encoders did not recognise.
+
+    Args:
+        recipe: Names the corpora.
+        records: The captioned images.
+        data: Folder of relative paths.
+
+    Raises:
+        DataError: Faults of the files.
+    """
+    labelled = [source.within(data) for corpus in recipe.data.labelled for source in corpus.sources]
+    rows = [row for corpus in recipe.data.unlabelled for row in read_rows(corpus.sources, data)]
+    unlabelled = [Example(row.source, "", row.content) for row in rows]
+    return [*records, *(read_labelled(labelled) if labelled else ()), *unlabelled]
+
+
 def labelled_corpus(data: Data, corpus: LabelledCorpus, encoding: Encoding) -> Corpus:
     """The images of a labelled corpus with the labels from which captions are sampled.
 

@@ -19,9 +19,11 @@ from accelerate import Accelerator
 from torch import nn
 
 from imagist.arrays import Array, Pixels
+from imagist.bundle import trained_on, write_trained_on
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import read_all
 from imagist.datasets.entries import Record
+from imagist.datasets.near_duplicates import hashes
 from imagist.errors import UsageError
 from imagist.images.photo import photo_of
 from imagist.images.views import square
@@ -31,7 +33,14 @@ from imagist.metrics.significance import Interval, bootstrap_interval, mean_inte
 from imagist.training.captioners.class_sentences import NamesOfClasses
 from imagist.training.captioners.concepts import Reranker, train_concepts
 from imagist.training.captioners.context import LogMetrics, TrainingContext, ignore_metrics
-from imagist.training.captioners.corpora import Encoding, corpus_of, grid_shape, named_corpora, open_encoding
+from imagist.training.captioners.corpora import (
+    Encoding,
+    corpus_of,
+    grid_shape,
+    learnt_images,
+    named_corpora,
+    open_encoding,
+)
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
 from imagist.training.captioners.phases import train_phases
@@ -135,12 +144,12 @@ def train(
             corpus, model.encoder, recipe.data.language, recipe.concepts, folder / "concepts.pt", seed=recipe.seed,
             device=accelerator.device,
         )  # fmt: skip
-    return _finish(recipe, model, encoder, evaluator, reranker, records, folder, began)
+    return _finish(recipe, model, encoder, evaluator, reranker, records, data, folder, began)
 
 
 def _finish(
     recipe: Recipe, model: CaptionModel, encoder: GridEncoder, evaluator: CaptionEvaluator, reranker: Reranker | None,
-    records: Mapping[str, Sequence[Record]], folder: Path, began: float,
+    records: Mapping[str, Sequence[Record]], data: Path, folder: Path, began: float,
 ) -> Outcome:  # fmt: skip
     """Writes the bundle, compares it with the torch modules and evaluates it on dev."""
     kind, size, vocabulary = str(recipe.decoder["kind"]), recipe.backbone.image_size, evaluator.vocabulary
@@ -151,6 +160,8 @@ def _finish(
     )  # fmt: skip
     calibration = _calibration_grids(parts, records["train"], size) if recipe.quantize else None
     assemble.export_bundle(parts, folder / "bundle", calibration)
+    weights = [trained_on(data / each.weights) for each in recipe.backbone.every() if each.weights]
+    write_trained_on(folder / "bundle", hashes(learnt_images(recipe, records["train"], data)), *weights)
     model.cpu()
     captions = {code: evaluator.captions(model, recipe.search, code, reranker) for code in vocabulary.starts}
     pixels = square_pixels(records["dev"][:PARITY], size)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from imagist import __version__
+from imagist.bundle import trained_on, write_trained_on
 from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold, grouped
@@ -118,6 +119,8 @@ def fit(
         )
         result = FitResult(pipeline, train, measured, split, duplicates, time.monotonic() - started)
         pipeline.save(folder, settings.name or folder.name, settings.description, **result.card(settings))
+        begun = {settings.captioner.model or "embedded", getattr(image_settings, "model", "embedded")}
+        write_trained_on(folder, train.hashes, *map(trained_on, sorted(begun)))
         return result
 
 

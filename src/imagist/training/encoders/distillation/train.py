@@ -12,6 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from imagist.bundle import write_trained_on
+from imagist.datasets.entries import Example
+from imagist.datasets.near_duplicates import hashes
 from imagist.storage import atomic_write, write_json
 from imagist.training import checkpoint
 from imagist.training.devices import device_of
@@ -68,6 +71,8 @@ def train(
             curves(name, phase.steps, measured[name])
             write_json(measured_path, measured)
     weights = {key: tensor.cpu().contiguous() for key, tensor in networks.averaged.state_dict().items()}
+    rows = [row for corpus in recipe.data.train for row in read_rows(corpus.sources, data)]
+    write_trained_on(folder, hashes([Example(row.source, "", row.content) for row in rows]))
     with atomic_write(path) as draft:
         save_file(weights, draft)
     return path
