@@ -177,13 +177,13 @@ class Outcome:
         bundle: As it ships.
         threads: That suit PyTorch best, from grids and from images.
         found: How fast each piece of work is.
-        said: What each says.
+        captions: Of each.
     """
 
     bundle: Bundle
     threads: tuple[int, int]
     found: Mapping[str, Timed]
-    said: Mapping[str, Captions]
+    captions: Mapping[str, Captions]
 
 
 def main() -> None:
@@ -194,7 +194,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=int, default=1000, help="of Flickr8k dev")
     parser.add_argument("--beam", type=int, default=3)
-    parser.add_argument("--turns", type=int, default=3, help="the best of so many is told")
+    parser.add_argument("--turns", type=int, default=3, help="the best of so many is reported")
     parser.add_argument("--print", action="store_true", help="print only, write no result")
     args = parser.parse_args()
     if args.data is None:
@@ -215,10 +215,10 @@ def measured(model: str, args: argparse.Namespace, photos: Sequence[Photo]) -> O
         contest = Contest(networks, photos, args.beam, cores())
         contest.choose_threads()
         work = contest.work()
-        said = {name: piece() for name, (piece, _) in work.items()}  # also warms up
+        captions = {name: piece() for name, (piece, _) in work.items()}  # also warms up
         found = best_of([{name: timed(*piece) for name, piece in work.items()} for _ in range(args.turns)])
     threads = contest.threads[False], contest.threads[True]
-    return Outcome(networks.shipped or networks.bundle, threads, found, said)
+    return Outcome(networks.shipped or networks.bundle, threads, found, captions)
 
 
 def cores() -> int:
@@ -256,13 +256,13 @@ def summary(outcome: Outcome) -> str:
     ours = outcome.found[OURS].rate
     rows = [name for name in (PLAIN, ANEW, ONE_BY_ONE) if name in outcome.found]
     ratios = [f"{ours / outcome.found[name].rate:.1f}" if name in rows else "" for name in (PLAIN, ANEW, ONE_BY_ONE)]
-    equal = min(same(outcome.said[OURS], outcome.said[name]) for name in rows)
+    equal = min(same(outcome.captions[OURS], outcome.captions[name]) for name in rows)
     return f"| {outcome.bundle.name} | {ours:.1f} | {' | '.join(ratios)} | {equal:.2%} |"
 
 
 def details(outcome: Outcome) -> list[str]:
     """All of one model."""
-    bundle, found, said = outcome.bundle, outcome.found, outcome.said
+    bundle, found, captions = outcome.bundle, outcome.found, outcome.captions
     lines = [
         f"## {bundle.name}",
         "",
@@ -271,23 +271,23 @@ def details(outcome: Outcome) -> list[str]:
         "",
         "| from grids | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
-        *(row(name, OURS, found, said) for name in (OURS, SHIPPED, PLAIN, ANEW, ONE_BY_ONE) if name in found),
+        *(row(name, OURS, found, captions) for name in (OURS, SHIPPED, PLAIN, ANEW, ONE_BY_ONE) if name in found),
         "",
         "| from decoded images, encoder and all | photos/s | ratio | processor ms a photo | ratio | same captions |",
         "|---|---:|---:|---:|---:|---:|",
-        row(OURS_WHOLE, OURS_WHOLE, found, said),
-        row(PLAIN_WHOLE, OURS_WHOLE, found, said),
+        row(OURS_WHOLE, OURS_WHOLE, found, captions),
+        row(PLAIN_WHOLE, OURS_WHOLE, found, captions),
     ]
     if SHIPPED in found:
         lines += ["", "The bundle multiplies bytes as it ships; the other rows are of its weights as floats."]
     return lines
 
 
-def row(name: str, ours: str, found: Mapping[str, Timed], said: Mapping[str, Captions]) -> str:
+def row(name: str, ours: str, found: Mapping[str, Timed], captions: Mapping[str, Captions]) -> str:
     mine, its = found[ours], found[name]
     return (
         f"| {name} | {its.rate:.1f} | {mine.rate / its.rate:.1f} | {1000 * its.cpu:.2f} | {its.cpu / mine.cpu:.1f} |"
-        f" {same(said[ours], said[name]):.2%} |"
+        f" {same(captions[ours], captions[name]):.2%} |"
     )
 
 

@@ -46,15 +46,15 @@ def their_tokens(items: Items) -> Items:
     return list(cut.values())
 
 
-def theirs(scorer: Any, said: list[str], references: Items) -> Any:
+def theirs(scorer: Any, texts: list[str], references: Items) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
-        return scorer.compute_score(dict(enumerate(references)), {n: [h] for n, h in enumerate(said)})[0]
+        return scorer.compute_score(dict(enumerate(references)), {n: [h] for n, h in enumerate(texts)})[0]
 
 
-def all_theirs(said: list[str], references: Items) -> dict[str, float]:
-    corpus = theirs(Bleu(), said, references)
+def all_theirs(texts: list[str], references: Items) -> dict[str, float]:
+    corpus = theirs(Bleu(), texts, references)
     scores = {f"bleu_{n}": value for n, value in enumerate(corpus, start=1)}
-    return scores | {"rouge_l": theirs(Rouge(), said, references), "cider": theirs(Cider(), said, references)}
+    return scores | {"rouge_l": theirs(Rouge(), texts, references), "cider": theirs(Cider(), texts, references)}
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, float]:
@@ -81,16 +81,16 @@ def main() -> None:
     tables = sorted((args.data / "flickr8k").glob("train-*.parquet"))
     captions = [c for t in tables for c in pq.read_table(t, columns=["captions"])["captions"].to_pylist()][:CAPTIONS]
     hypotheses, references = [of[:1] for of in captions], [of[1:] for of in captions]
-    said, truth = [h for (h,) in tokens(hypotheses)], tokens(references)
+    texts, truth = [h for (h,) in tokens(hypotheses)], tokens(references)
     pairs = {
         "tokenisation": (
             lambda: (tokens(hypotheses), tokens(references)),
             lambda: (their_tokens(hypotheses), their_tokens(references)),
         ),
-        "BLEU-1..4": (lambda: bleu(said, truth), lambda: theirs(Bleu(), said, truth)),
-        "ROUGE-L": (lambda: rouge_l(said, truth), lambda: theirs(Rouge(), said, truth)),
-        "CIDEr": (lambda: cider(said, truth), lambda: theirs(Cider(), said, truth)),
-        "BLEU + ROUGE-L + CIDEr, of tokens": (lambda: token_scores(said, truth), lambda: all_theirs(said, truth)),
+        "BLEU-1..4": (lambda: bleu(texts, truth), lambda: theirs(Bleu(), texts, truth)),
+        "ROUGE-L": (lambda: rouge_l(texts, truth), lambda: theirs(Rouge(), texts, truth)),
+        "CIDEr": (lambda: cider(texts, truth), lambda: theirs(Cider(), texts, truth)),
+        "BLEU + ROUGE-L + CIDEr, of tokens": (lambda: token_scores(texts, truth), lambda: all_theirs(texts, truth)),
     }
     work = {
         f"{side} {name}": piece
@@ -100,7 +100,7 @@ def main() -> None:
     evaluation = CaptionEvaluation([of[1:] for of in captions], java=False)
     work["intervals"] = lambda: evaluation.measure([of[0] for of in captions])
     found = measure(work)
-    ours, other = token_scores(said, truth), all_theirs(said, truth)
+    ours, other = token_scores(texts, truth), all_theirs(texts, truth)
     apart = max(abs(ours[key] - other[key]) for key in other)
     unlike = np.mean([a != b for a, b in zip(truth, their_tokens(references), strict=True)])
     text = report(found, list(pairs), len(captions), apart, float(unlike))

@@ -89,10 +89,10 @@ def measure(run: Path, photos: Sequence[Photo], references: Sequence[Sequence[st
     kind = " ".join(filter(None, (recipe["decoder"]["kind"], recipe["decoder"].get("preset"))))
     minutes, rows = training_minutes(run, measured), list[Row]()
     for name, search in searches(run.name, Decoding(**recipe["search"])):
-        said, rate = captioned(bundle.path, search, photos, cores)
-        ends = sum(is_dangling(text) for text in said)
+        texts, rate = captioned(bundle.path, search, photos, cores)
+        ends = sum(is_dangling(text) for text in texts)
         rows.append(Row(
-            name, kind, scores(said, references), wilson_interval(ends, len(said)), rate,
+            name, kind, scores(texts, references), wilson_interval(ends, len(texts)), rate,
             (encoder, measured["parameters"]["decoder"]), minutes,
             None if rows else gain(run), {} if rows else languages(measured),
         ))  # fmt: skip
@@ -108,23 +108,23 @@ def searches(run: str, own: Decoding) -> list[tuple[str, Decoding]]:
 def captioned(bundle: Path, search: Decoding, photos: Sequence[Photo], cores: int) -> tuple[list[str], float]:
     """A caption for each photo, and images a second: batches on every core, the fastest of a few runs."""
     captioner = open_captioner(bundle, CaptionOptions(search))
-    rates, said = [], []
+    rates, texts = [], []
     for _ in range(REPEATS):
         fresh = [Photo(photo.pixels, photo.source) for photo in photos]  # of which no grid is remembered
         began = time.perf_counter()
         with ThreadPoolExecutor(cores) as pool:
             found = pool.map(captioner.caption, [fresh[i : i + BATCH] for i in range(0, len(fresh), BATCH)])
-            said = [caption.text for captions in found for caption in captions]
+            texts = [caption.text for captions in found for caption in captions]
         rates.append(len(photos) / (time.perf_counter() - began))
-    return said, max(rates)
+    return texts, max(rates)
 
 
-def scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Interval]:
+def scores(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Interval]:
     """The figures of captions with bootstrap intervals; without METEOR where there is no Java."""
-    measured = CaptionEvaluation(references, java=False).measure(said).figures
+    measured = CaptionEvaluation(references, java=False).measure(texts).figures
     found = {name: measured[name] for name in FIGURES if name in measured}
     try:
-        rows = meteor_rows(tokens(said), [tokens(of) for of in references])
+        rows = meteor_rows(tokens(texts), [tokens(of) for of in references])
     except MissingExtra as error:
         print(error)
     else:
@@ -198,22 +198,22 @@ def report(rows: Sequence[Row], split: str, records: Sequence[Record], cores: in
         "",
         *table(heads, [cells(row) for row in rows]),
         "",
-        "![CIDEr against images/s; the line joins what nothing beats in both](captioners.png)",
+        "![CIDEr against images/s; the line joins the runs that no other beats in both](captioners.png)",
         "",
     ]
     if gained := [(row, row.gain) for row in rows if row.gain]:
-        told = [[r.name, f"{a:.1f}", f"{b:.1f}", f"{100 * (b / a - 1):+.1f}%"] for r, (a, b) in gained]
+        gains = [[r.name, f"{a:.1f}", f"{b:.1f}", f"{100 * (b / a - 1):+.1f}%"] for r, (a, b) in gained]
         lines += [
             "Self-critical training, CIDEr on dev by a plain search:",
             "",
-            *table(["run", "before", "after", "gain"], told),
+            *table(["run", "before", "after", "gain"], gains),
             "",
         ]
     for row in (row for row in rows if row.languages):
         main, *others = row.languages
         heads = ["language", "CIDEr", f"of {main}'s"]
-        told = [[code, spread(row.languages[code]), share(row.languages, code)] for code in (main, *others)]
-        lines += [f"`{row.name}` by one reference a photo, dev:", "", *table(heads, told), ""]
+        compared = [[code, spread(row.languages[code]), share(row.languages, code)] for code in (main, *others)]
+        lines += [f"`{row.name}` by one reference a photo, dev:", "", *table(heads, compared), ""]
     return "\n".join(lines)
 
 

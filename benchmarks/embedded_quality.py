@@ -34,8 +34,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.data is None and not (args.captions and args.classes):
         parser.error("name the images with --data or IMAGIST_DATA, or both tables")
-    said = args.captions or args.data / "flickr8k" / "dev.parquet"
-    seen = args.classes or args.data / "photos15.parquet"
+    captioned = args.captions or args.data / "flickr8k" / "dev.parquet"
+    labelled = args.classes or args.data / "photos15.parquet"
     bundle = open_bundle(args.model)
     text = [
         f"# Quality of `{bundle.name}` {bundle.version} on {args.split}, beam {args.beam}",
@@ -46,8 +46,8 @@ def main() -> None:
     ]
     for encoder in args.encoder or ENCODERS:
         settings = {"beam": args.beam, "encoder": encoder}
-        words = {k: vars(v) for k, v in captions(load(args.model, **settings), [said], args.split).items()}
-        found = {n: classes(load(args.model, taxonomy=n, **settings), [seen], args.split) for n in TAXONOMIES}
+        words = {k: vars(v) for k, v in captions(load(args.model, **settings), [captioned], args.split).items()}
+        found = {n: classes(load(args.model, taxonomy=n, **settings), [labelled], args.split) for n in TAXONOMIES}
         tables = {n: {k: v if k in ("ece", "photos") else vars(v) for k, v in of.items()} for n, of in found.items()}
         text += [f"## Encoder `{encoder}`", "", caption_table(words), "", class_table(tables), ""]
     result = "\n".join(text)

@@ -90,15 +90,15 @@ def plain_loop(table: Path, number: int) -> int:
                 grid = networks.encoder(torch.from_numpy(np.array(pixels))[None])
                 softmax(grid.numpy().mean(1) @ image.matrix + image.bias)
                 memory, first = networks.decoder.begin(grid)
-                state, word, said = beams_of(first, 1), START, []
+                state, word, tokens = beams_of(first, 1), START, []
                 for _ in range(20):
                     logits, _, state = networks.decoder.step(torch.tensor([[word]]), memory, state)
                     logits[..., [START, UNKNOWN]] = -torch.inf
                     word = int(logits.argmax())
                     if word == END:
                         break
-                    said.append(words[word])
-                texts.scores([" ".join(said)])
+                    tokens.append(words[word])
+                texts.scores([" ".join(tokens)])
         return len(encoded)
 
     return best(loop)  # type: ignore[return-value]

@@ -106,9 +106,9 @@ name = "linear"
 [image_classifiers.settings]
 kind = "linear"
 steps = 40
-rate = 0.02
-batch = 8
-look_every = 20
+learning_rate = 0.02
+batch_size = 8
+eval_every = 20
 network = { name = "test_resnet", weights = "w.safetensors", side = 32, device = "cpu" }
 [fusion]
 kinds = ["score", "logit", "stacking", "features"]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.mark.slow
-def test_the_shipped_model_says_the_same_by_both(photos, tmp_path):
+def test_the_shipped_model_gives_the_same_captions_with_both(photos, tmp_path):
     contest = Contest(opened("embedded", tmp_path, tmp_path), photos, 3, 1)
     said = {name: piece() for name, (piece, _) in contest.work().items()}
     assert said[OURS] == said[PLAIN] == said[ONE_BY_ONE]

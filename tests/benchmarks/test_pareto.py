@@ -24,7 +24,7 @@ def beats(a, b):
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=12))
-def test_the_front_is_what_nothing_beats(pairs):
+def test_the_front_has_what_no_other_point_dominates(pairs):
     every = points(pairs)
     found = front(every)
     assert {p.name for p in found} == {p.name for p in every if not any(beats(q, p) for q in every)}

@@ -58,7 +58,7 @@ def ours(decoder, grid, chosen):
     power=st.sampled_from([0.0, 0.7, 1.0, 1.5]),
     together=st.booleans(),
 )
-def test_both_searches_say_the_same(seed, more, beam, max_length, power, together):
+def test_both_searches_give_the_same_captions(seed, more, beam, max_length, power, together):
     words = beam + 3 + more  # with fewer, ours would follow banned words, which are only very improbable
     decoder, chosen = Remembering(seed, words), Decoding(beam, max_length=max_length, length_penalty=power)
     grid = torch.arange(4.0)[:, None, None]
@@ -69,7 +69,7 @@ def test_both_searches_say_the_same(seed, more, beam, max_length, power, togethe
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
+def test_both_searches_give_the_same_captions_with_a_real_decoder(cell, together):
     decoder = AttentionDecoder(30, 6, cell=cell, hidden_size=16, embedding_size=12, attention_size=8).eval()
     grid = torch.randn(9, 4, 6) * 3
     chosen = Decoding(3, max_length=12)
@@ -78,7 +78,7 @@ def test_both_searches_say_the_same_of_a_real_decoder(cell, together):
     assert len({tuple(sentence) for sentence in found}) > 1
 
 
-def test_a_sentence_read_anew_at_each_step_ends_the_same():
+def test_decoding_without_a_cache_gives_the_same_caption():
     torch.manual_seed(0)
     decoder = TransformerDecoder(30, 6, cells=4, width=24, layers=2, heads=3, max_length=12).eval()
     torch.nn.init.normal_(decoder.embedding.weight)
@@ -106,7 +106,7 @@ def test_the_grid_is_read_once_within_and_each_time_without(monkeypatch):
     assert len(calls) == 4
 
 
-def test_a_wrong_rule_would_be_seen():
+def test_a_wrong_rule_changes_the_captions():
     decoder, grid = Remembering(3, 9), torch.arange(20.0)[:, None, None]
     chosen = Decoding(3, max_length=8, length_penalty=1.0)
     other = rules(Decoding(3, max_length=8, length_penalty=0.0))

@@ -68,7 +68,7 @@ def test_an_epoch_has_every_sentence_once_cut_to_the_longest_of_its_batch():
     assert first == [words.tolist() for _, words in batches] != [words.tolist() for _, words in whole.batches(6)]
 
 
-def test_a_photo_goes_with_its_own_sentences():
+def test_a_photo_is_paired_with_its_own_sentences():
     whole = sentences()
     photo_of = {tuple(row): photo for row, photo in zip(whole.words.tolist(), whole.photos, strict=True)}
     for grids, words in whole.batches(0):

@@ -24,19 +24,19 @@ Traceback (most recent call last):
 """
 
 
-def test_minutes_are_told_by_phase_and_breaks_are_left_out():
+def test_minutes_are_counted_by_phase_without_breaks():
     assert minutes(LOG) == pytest.approx({"grids": 2.0, "cross_entropy": 4.0 + 5.0, "self_critical": 4.0})
 
 
-def test_a_training_that_goes_on_after_midnight():
+def test_a_training_that_runs_past_midnight():
     assert minutes("23:59:00 cross_entropy 1/9  loss 1\n00:01:00 cross_entropy 2/9  loss 1\n") == {"cross_entropy": 2.0}
 
 
-def test_an_empty_log_says_nothing():
+def test_an_empty_log_has_no_minutes():
     assert minutes("") == {}
 
 
-def test_the_only_session_knows_what_the_log_leaves_out(tmp_path):
+def test_a_single_session_takes_the_minutes_that_the_log_lacks(tmp_path):
     (tmp_path / "train.log").write_text(LOG)
     assert training_minutes(tmp_path, {"minutes_this_session": 1.0}) == pytest.approx(
         {"cross_entropy": 9.0, "self_critical": 4.0}
@@ -57,7 +57,7 @@ def test_the_gain_is_from_the_first_evaluation_to_the_best(tmp_path):
     assert gain(tmp_path) == pytest.approx((60.0, 70.0))
 
 
-def test_languages_are_told_by_one_reference():
+def test_languages_are_compared_by_one_reference():
     one, five, german = {"value": 0.3}, {"value": 0.6}, {"value": 0.2}
     dev = {"en": {"CIDEr": five}, "en, one reference": {"CIDEr": one}, "de": {"CIDEr": german}}
     assert languages({"dev": dev}) == {"en": one, "de": german}

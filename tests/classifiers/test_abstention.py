@@ -83,7 +83,7 @@ def test_the_bound_at_its_ends() -> None:
     assert risk_bound(400, 20_000, 0.95) == pytest.approx(0.0218, abs=2e-4)
 
 
-def test_the_threshold_says_what_happens_above_it() -> None:
+def test_the_threshold_has_the_risk_and_the_coverage_above_it() -> None:
     p, t = honest(3000)
     found = threshold_at_risk(p, t, 0.1)
     assert found.threshold is not None
@@ -94,7 +94,7 @@ def test_the_threshold_says_what_happens_above_it() -> None:
     assert 0.2 < found.coverage < 0.4  # at most 0.4 of the items are at a risk of 0.1
 
 
-def test_the_promise_is_kept_as_often_as_it_says() -> None:
+def test_the_bound_holds_as_often_as_its_confidence() -> None:
     broken, promised = 0, 0
     for seed in range(150):
         found = threshold_at_risk(*honest(300, seed), 0.15, confidence=0.8)
@@ -110,7 +110,7 @@ def test_more_items_and_less_confidence_leave_more_coverage() -> None:
     assert threshold_at_risk(*honest(1000), 0.15, 0.99).coverage < threshold_at_risk(*honest(1000), 0.15, 0.6).coverage
 
 
-def test_where_nothing_can_be_promised_nothing_is() -> None:
+def test_without_a_bound_there_is_no_threshold() -> None:
     p, t = honest(200)
     assert threshold_at_risk(p, t, 0.001) == Abstention(None, 0.0, 0.0, 0.0)
     assert threshold_at_risk(p[:1], t[:1], 0.5).threshold is None

@@ -100,7 +100,7 @@ def test_the_fit_is_scipys_minimum() -> None:
     assert fit_temperature(p, t).value == pytest.approx(np.exp(best.x), rel=1e-5)
 
 
-def test_the_fit_makes_probabilities_honest() -> None:
+def test_the_fit_calibrates_probabilities() -> None:
     p, t = overconfident(3000, 3.0)
     held_out, truth = overconfident(3000, 3.0, seed=1)
     calibrated = fit_temperature(p, t).apply(held_out)

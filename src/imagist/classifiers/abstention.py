@@ -52,7 +52,7 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class Abstention:
-    """A threshold with what it promises.
+    """A threshold with its guarantee.
 
     Attributes:
         threshold: Items of this top probability or more get an answer; None where no threshold can promise the risk,
@@ -95,7 +95,7 @@ def threshold_at_risk(probabilities: AnyArray, targets: AnyArray, risk: float, c
     log2(N) times; each try's upper bound has its part of the doubt, so that all of them hold at once.
 
     Args:
-        probabilities: ``[N, C]`` on held-out items, which neither the classifier nor its calibration has seen.
+        probabilities: ``[N, C]`` on held-out items, which neither the classifier nor its calibration was fitted to.
         targets: Integers ``[N]``, 0..C-1.
         risk: The greatest share of wrong answers, between 0 and 1.
         confidence: Of the promise, between 0 and 1.

@@ -1,4 +1,4 @@
-"""Temperature scaling: makes a classifier's probabilities honest without changing what it says.
+"""Temperature scaling: makes a classifier's probabilities as high as it is often right, and keeps their order.
 
 Shapes: N items; C classes.
 """

@@ -103,7 +103,7 @@ def zero_shot(matcher: Matcher, categories: Descriptions) -> tuple[MatchedTexts,
 
 
 def keeping_none(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:
-    """The taxonomy with `NONE` as one more category where the labels have it and no category does."""
+    """The taxonomy with `NONE` as a further category where the labels have it and no category does."""
     if NONE not in labels.names or any(NONE in members for members in taxonomy.members.values()):
         return taxonomy
     return Taxonomy(taxonomy.name, LabelSet((*taxonomy.labels, NONE)), {**taxonomy.members, NONE: (NONE,)})

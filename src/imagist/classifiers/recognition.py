@@ -20,7 +20,7 @@ def recognise(encoder: Encoder, photos: Sequence[Photo], k: int = 10) -> list[tu
 
     Args:
         encoder: With classes: the 1,000 of ImageNet-1k, in their order.
-        photos: N of them. A photo that the encoder has seen costs no second run of its network.
+        photos: N of them. A photo that is encoded already costs no second run of the network.
         k: 1 to C.
 
     Returns:

@@ -32,7 +32,7 @@ def test_each_step_is_fitted_to_what_the_one_before_gives() -> None:
     assert fitted.fuse(image, text).tolist() == fitted.fused.apply(fitted.fusion.fuse(seen, said)).tolist()
 
 
-def test_too_sure_and_too_unsure_branches_come_out_honest_on_other_items() -> None:
+def test_overconfident_and_underconfident_classifiers_are_calibrated_on_new_items() -> None:
     fitted = calibrate(*overconfident(3000), resamples=10)
     assert fitted.image.value == pytest.approx(3, rel=0.1)
     assert fitted.text.value == pytest.approx(0.5, rel=0.1)

@@ -96,7 +96,7 @@ def test_refuses_other_hidden_states(shapes) -> None:
 
 
 @pytest.mark.parametrize("width", [0, 5, 6, -1])
-def test_refuses_a_width_that_leaves_one_side_nothing(width: int) -> None:
+def test_refuses_a_width_that_leaves_a_classifier_without_features(width: int) -> None:
     with pytest.raises(UsageError, match="width"):
         FeatureFusion(network(5, 3), width, LABELS)
 

@@ -27,7 +27,7 @@ def test_rows_sum_to_1(pair: np.ndarray, image: float, text: float) -> None:
 
 
 @given(PAIRS)
-def test_the_ends_are_the_single_opinions_bit_for_bit(pair: np.ndarray) -> None:
+def test_the_ends_are_the_single_classifiers_bit_for_bit(pair: np.ndarray) -> None:
     image, text = pair
     for fusion in (LogitFusion(1, 0), LogitFusion.weighted(0), LogitFusion.weighted(0.0)):
         assert fusion.fuse(image, text).tobytes() == image.tobytes()
@@ -36,7 +36,7 @@ def test_the_ends_are_the_single_opinions_bit_for_bit(pair: np.ndarray) -> None:
 
 
 @given(PAIRS, st.floats(0, 1))
-def test_identical_opinions_stay(pair: np.ndarray, weight: float) -> None:
+def test_equal_probabilities_stay_unchanged(pair: np.ndarray, weight: float) -> None:
     assert LogitFusion.weighted(weight).fuse(pair[0], pair[0]) == pytest.approx(pair[0], abs=1e-6)
 
 
@@ -49,7 +49,7 @@ def test_no_class_and_no_item_is_special(pair: np.ndarray, image: float, text: f
 
 
 @given(PAIRS, POWERS, POWERS)
-def test_both_sides_are_treated_alike(pair: np.ndarray, image: float, text: float) -> None:
+def test_swapping_the_classifiers_swaps_their_weights(pair: np.ndarray, image: float, text: float) -> None:
     one, other = LogitFusion(image, text).fuse(*pair), LogitFusion(text, image).fuse(*pair[::-1])
     assert one == pytest.approx(other, abs=1e-6)
 
@@ -63,7 +63,7 @@ def test_by_hand() -> None:
     assert LogitFusion.weighted(0.5).fuse(image, text)[0] == pytest.approx(geometric / geometric.sum())
 
 
-def test_no_opinion_forbids_a_class_for_good() -> None:
+def test_a_probability_of_0_does_not_exclude_a_class() -> None:
     image, text = np.array([[1, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32)
     assert LogitFusion(1, 1).fuse(image, text) == pytest.approx(np.array([[0.5, 0.5, 0]]), abs=1e-6)
 
@@ -72,7 +72,7 @@ def test_no_items_give_no_rows() -> None:
     assert LogitFusion(1, 1).fuse(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32)).shape == (0, 3)
 
 
-def test_the_opinions_themselves_are_left_alone() -> None:
+def test_the_inputs_are_not_modified() -> None:
     image, text = np.full((1, 2), 0.5, np.float32), np.array([[0.9, 0.1]], np.float32)
     for fusion in (LogitFusion(1, 0), LogitFusion(0, 1), LogitFusion(1, 1)):
         fusion.fuse(image, text)[:] = 7
@@ -83,19 +83,19 @@ def test_follows_the_protocol() -> None:
     assert isinstance(LogitFusion(1, 1), Fusion)
 
 
-def test_opinions_that_err_apart_are_multiplied_as_bayes_does() -> None:
+def test_classifiers_that_err_independently_are_multiplied_as_by_bayes_rule() -> None:
     fitted = fit_logits(*opinions(20_000, 1.0, 1.4))
     assert (fitted.image, fitted.text) == pytest.approx((1, 1), abs=0.05)
 
 
 @pytest.mark.parametrize(("image", "text"), [(2.0, 0.5), (0.25, 4.0)])
-def test_an_opinion_too_sure_by_a_factor_gets_its_inverse(image: float, text: float) -> None:
+def test_an_overconfident_classifier_gets_the_inverse_of_its_factor(image: float, text: float) -> None:
     first, second, targets = opinions(20_000, 1.0, 1.2)
     fitted = fit_logits(sharpened(first, image), sharpened(second, text), targets)
     assert (fitted.image * image, fitted.text * text) == pytest.approx((1, 1), abs=0.06)
 
 
-def test_the_same_opinion_twice_counts_once() -> None:
+def test_a_classifier_fused_with_itself_counts_once() -> None:
     image, _, targets = opinions(20_000, 1.2, 1.0)
     fitted = fit_logits(image, image, targets)
     assert fitted.image + fitted.text == pytest.approx(1, abs=0.05)
@@ -111,7 +111,7 @@ def test_no_other_powers_are_likelier(seed: int) -> None:
             assert negative_log_likelihood(LogitFusion(a, b).fuse(image, text), targets) >= least - 1e-6
 
 
-def test_an_opinion_that_misleads_is_left_out_rather_than_turned_round() -> None:
+def test_a_misleading_classifier_gets_power_0_and_no_negative_one() -> None:
     image, text, targets = opinions(500, 1.0, 1.0)
     misleading = np.roll(text, 1, axis=1)
     fitted = fit_logits(image, misleading, targets)
@@ -124,7 +124,7 @@ def test_the_bound_holds_where_there_is_no_mistake() -> None:
     assert fit_logits(flawless, flawless, np.array([0, 1]), most=3) == LogitFusion(3, 3)
 
 
-def test_fused_beats_either_and_is_honest_on_items_not_fitted_on() -> None:
+def test_fused_is_better_than_either_and_calibrated_on_new_items() -> None:
     case = opinions(2000, 1.5, 1.5)
     powers, mean = fit_logits(*case), ScoreFusion(0.5)
     image, text, targets = opinions(4000, 1.5, 1.5, seed=1)
@@ -156,12 +156,12 @@ def test_refuses_what_cannot_be_fitted(shape, targets, most) -> None:
         fit_logits(np.full((2, 2), 0.5, np.float32), np.full(shape, 0.5, np.float32), np.array(targets), most=most)
 
 
-def test_refuses_opinions_of_different_shapes() -> None:
+def test_refuses_probabilities_of_different_shapes() -> None:
     with pytest.raises(UsageError, match="shapes"):
         LogitFusion(1, 1).fuse(np.ones((2, 3), np.float32), np.ones((2, 4), np.float32))
 
 
-def test_without_scipy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scipy_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(MissingExtra, match="imagist\\[study\\]"):
         fit_logits(*opinions(10, 1, 1))

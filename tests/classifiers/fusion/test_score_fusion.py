@@ -29,7 +29,7 @@ def test_rows_sum_to_1_and_lie_between_the_two(pair: np.ndarray, weight: float) 
 
 @settings(deadline=None)
 @given(PAIRS)
-def test_the_ends_are_the_single_opinions_bit_for_bit(pair: np.ndarray) -> None:
+def test_the_ends_are_the_single_classifiers_bit_for_bit(pair: np.ndarray) -> None:
     image, text = pair
     assert ScoreFusion(0.0).fuse(image, text).tobytes() == image.tobytes()
     assert ScoreFusion(1.0).fuse(image, text).tobytes() == text.tobytes()
@@ -38,7 +38,7 @@ def test_the_ends_are_the_single_opinions_bit_for_bit(pair: np.ndarray) -> None:
 
 @settings(deadline=None)
 @given(PAIRS, st.floats(0, 1))
-def test_both_sides_are_treated_alike(pair: np.ndarray, weight: float) -> None:
+def test_swapping_the_classifiers_swaps_their_weights(pair: np.ndarray, weight: float) -> None:
     image, text = pair
     assert ScoreFusion(weight).fuse(image, text) == pytest.approx(ScoreFusion(1 - weight).fuse(text, image), abs=1e-6)
 
@@ -48,7 +48,7 @@ def test_by_hand() -> None:
     assert fused == pytest.approx(np.array([[0.8, 0.2]]))
 
 
-def test_the_opinions_themselves_are_left_alone() -> None:
+def test_the_inputs_are_not_modified() -> None:
     image, text = np.full((1, 2), 0.5, np.float32), np.array([[0.9, 0.1]], np.float32)
     for weight in (0, 0.5, 1):
         ScoreFusion(weight).fuse(image, text)[:] = 7
@@ -65,7 +65,7 @@ def test_refuses_a_weight_outside(weight: float) -> None:
         ScoreFusion(weight)
 
 
-def test_refuses_opinions_of_different_shapes() -> None:
+def test_refuses_probabilities_of_different_shapes() -> None:
     with pytest.raises(UsageError, match="shapes"):
         ScoreFusion(0.5).fuse(np.ones((2, 3), np.float32), np.ones((2, 4), np.float32))
 
@@ -96,7 +96,7 @@ def test_the_loss_is_convex_in_the_weight(seed: int) -> None:
 @pytest.mark.parametrize(
     ("image", "text", "low", "high"), [(2.5, 0.3, 0.0, 0.2), (0.3, 2.5, 0.8, 1.0), (1.5, 1.5, 0.35, 0.65)]
 )
-def test_the_better_opinion_weighs_more(image: float, text: float, low: float, high: float) -> None:
+def test_the_better_classifier_has_the_greater_weight(image: float, text: float, low: float, high: float) -> None:
     first, second, targets = opinions(4000, image, text)
     assert low <= fit_weight(first, second, targets).weight <= high
 
@@ -108,7 +108,7 @@ def test_fusing_at_the_fitted_weight_beats_either_on_items_not_fitted_on() -> No
     assert accuracy(fused, targets) > max(accuracy(image, targets), accuracy(text, targets)) + 0.02
 
 
-def test_accuracy_as_objective_never_falls_below_either_opinion_on_its_own_items() -> None:
+def test_accuracy_as_objective_is_never_below_either_classifier_on_the_fitted_items() -> None:
     for seed in range(20):
         image, text, targets = opinions(40, 1.0, 0.5, seed)
         fitted = fit_weight(image, text, targets, objective="accuracy", resamples=1)
@@ -136,7 +136,7 @@ def test_the_interval_is_that_of_the_choice_made_again_on_resamples() -> None:
     assert fit_weight(image, text, targets, resamples=4000).interval == pytest.approx(expected, abs=0.06)
 
 
-def test_the_weight_of_another_family_is_chosen_alike() -> None:
+def test_the_weight_of_another_family_is_chosen_the_same_way() -> None:
     image, text, targets = opinions(300, 1.5, 1.0)
     fitted = fit_weight(image, text, targets, family=LogitFusion.weighted, grid=11)
     fused = [LogitFusion(1 - w, w).fuse(image, text) for w in np.linspace(0, 1, 11)]

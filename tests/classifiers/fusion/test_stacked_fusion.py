@@ -47,7 +47,7 @@ def test_no_class_and_no_item_is_special(pair: np.ndarray, seed: int, draw) -> N
 
 
 @given(PAIRS)
-def test_it_can_say_what_either_says(pair: np.ndarray) -> None:
+def test_it_can_equal_either_classifier(pair: np.ndarray) -> None:
     image, text = pair
     assert only(image.shape[1], 1, 0).fuse(image, text) == pytest.approx(image, abs=1e-6)
     assert only(image.shape[1], 0, 1).fuse(image, text) == pytest.approx(text, abs=1e-6)
@@ -101,7 +101,7 @@ def test_classes_renamed_give_the_same_fit_renamed() -> None:
     assert other.fuse(image[:, order], text[:, order]) == pytest.approx(one[:, order], abs=1e-3)
 
 
-def test_it_learns_whom_to_believe_in_which_class() -> None:
+def test_it_learns_which_classifier_is_right_in_which_class() -> None:
     def case(seed):
         """The words know the first two classes apart, the image the others; each guesses elsewhere."""
         image, text, targets = opinions(3000, 2.0, 2.0, seed)
@@ -150,7 +150,7 @@ def test_refuses_what_is_no_stack(matrix, bias) -> None:
 
 
 @pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((2, 4), (2, 4)), ((3,), (3,))])
-def test_refuses_opinions_of_other_shapes(shapes) -> None:
+def test_refuses_probabilities_of_other_shapes(shapes) -> None:
     with pytest.raises(UsageError):
         stack(3).fuse(*(np.full(shape, 0.25, np.float32) for shape in shapes))
 
@@ -165,7 +165,7 @@ def test_refuses_what_cannot_be_fitted(targets, settings) -> None:
         fit_stacking(scores, scores, np.array(targets), **settings)
 
 
-def test_without_scipy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scipy_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(MissingExtra, match="imagist\\[study\\]"):
         fit_stacking(*opinions(10, 1, 1))

@@ -175,7 +175,7 @@ def test_what_is_looked_at_has_names():
         NetworkClassifier(untrained(RESNET, 4), LABELS, views="round")
 
 
-def test_a_new_last_layer_says_nothing_yet():
+def test_a_new_last_layer_gives_uniform_probabilities():
     classifier = NetworkClassifier(untrained(RESNET, 4), LABELS)
     np.testing.assert_array_equal(classifier.scores([Photo(np.zeros((9, 9, 3), np.uint8))]), [[0.25] * 4])
 
@@ -265,7 +265,7 @@ def test_the_papers_networks_give_features(name, options, penultimate, pooled):
             assert (size < 15e6) == (features == "pooled")
 
 
-def test_without_timm_the_remedy_is_told(monkeypatch):
+def test_without_timm_the_error_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingExtra, match="timm"):
         untrained(Architecture("resnet18"), 3)

@@ -221,7 +221,7 @@ def test_attributions_leave_no_gradients_behind(bert):
     assert all(parameter.grad is None for parameter in bert.network.parameters())
 
 
-def test_a_saved_classifier_says_the_same(classifier, tmp_path):
+def test_a_saved_classifier_gives_the_same_probabilities(classifier, tmp_path):
     classifier.save(tmp_path / "kept")
     again = load(tmp_path / "kept")
     assert (again.labels, again.id) == (LABELS, classifier.id)
@@ -247,7 +247,7 @@ def test_a_saved_classifier_is_a_plain_folder_of_transformers(bert, tmp_path):
     assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt", ".toml"}
 
 
-def test_a_folder_that_cannot_be_written_is_told(bert, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(bert, tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(OutputError):
         bert.save(tmp_path / "file" / "inside")
@@ -293,7 +293,7 @@ def test_a_folder_inside_an_installed_package(folders, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["package:there_is_no_such/model", "package:", "package:../x"])
-def test_a_package_that_is_not_installed_is_told(name):
+def test_a_package_that_is_not_installed_is_named(name):
     with pytest.raises(BundleNotFound, match="no installed package") as caught:
         begin(name, LABELS, Reading())
     assert caught.value.item == name
@@ -301,7 +301,7 @@ def test_a_package_that_is_not_installed_is_told(name):
 
 
 @pytest.mark.parametrize("name", ["bert-base-uncased-of-nobody", "somebody/tiny", "/no/such/folder", ""])
-def test_what_neither_is_here_nor_on_the_hub_is_told_with_the_remedy(name, monkeypatch):
+def test_a_model_that_is_neither_local_nor_on_the_hub_is_an_error_with_a_remedy(name, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(BundleNotFound) as caught:
         begin(name, LABELS, Reading())

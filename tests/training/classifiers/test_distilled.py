@@ -18,7 +18,7 @@ from imagist.training.classifiers.feed_forward import Network
 pytestmark = pytest.mark.torch
 
 LABELS = LabelSet(("a", "b", "c"))
-LINEAR = Network(hidden=0, dropout=0, decay=0, epochs=60, batch=64, rate=5e-2)
+LINEAR = Network(hidden=0, dropout=0, weight_decay=0, epochs=60, batch_size=64, learning_rate=5e-2)
 DIRECTIONS = np.random.default_rng(9).normal(size=(6, 3))
 
 
@@ -57,7 +57,7 @@ def test_a_good_teacher_teaches_more_than_the_truth_of_few_examples() -> None:
 def test_without_the_teacher_it_is_logistic_regression() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     features, teacher, targets = truth(200, 0)
-    network = Network(hidden=0, dropout=0, decay=0, epochs=200, batch=200, rate=5e-2)
+    network = Network(hidden=0, dropout=0, weight_decay=0, epochs=200, batch_size=200, learning_rate=5e-2)
     ours = distil(features, teacher, targets, teacher=0.0, network=network).classifier.scores(features)
     theirs = linear_model.LogisticRegression(C=np.inf, max_iter=2000).fit(features, targets)
     assert ours == pytest.approx(theirs.predict_proba(features), abs=0.02)
@@ -67,7 +67,7 @@ def test_images_without_a_label_help() -> None:
     features, teacher, targets = truth(600, 0)
     teacher = Temperature(0.7).apply(teacher)
     few = slice(30)
-    settings = {"teacher": 0.5, "network": Network(hidden=0, epochs=40, rate=2e-2)}
+    settings = {"teacher": 0.5, "network": Network(hidden=0, epochs=40, learning_rate=2e-2)}
     alone = distil(features[few], teacher[few], targets[few], **settings).classifier
     more = distil(features, teacher, [*targets[few], *[None] * 570], **settings).classifier
     others, _, wanted = truth(2000, 1)
@@ -78,7 +78,7 @@ def test_the_loss_is_hintons() -> None:
     """One batch that holds everything, at a rate that moves nothing: the first epoch's loss is that of the start."""
     features, teacher, _ = truth(50, 0)
     targets = [None if n % 3 == 0 else n % 3 for n in range(50)]
-    network = Network(hidden=0, dropout=0, decay=0, epochs=1, batch=50, rate=1e-12)
+    network = Network(hidden=0, dropout=0, weight_decay=0, epochs=1, batch_size=50, learning_rate=1e-12)
     fitted = distil(features, teacher, targets, temperature=3.0, teacher=0.6, network=network)
     start = fitted.classifier.scores(features).astype(np.float64)
     expected = []
@@ -100,7 +100,7 @@ def test_a_teacher_that_is_certain_gives_no_trouble() -> None:
 def test_dev_chooses_the_epoch() -> None:
     features, teacher, targets = truth(200, 0)
     dev = truth(200, 1)[::2]
-    network = Network(hidden=32, dropout=0, epochs=80, patience=3, rate=3e-2)
+    network = Network(hidden=32, dropout=0, epochs=80, patience=3, learning_rate=3e-2)
     fitted = distil(features, teacher, targets, dev, network=network)
     best = min(epoch.dev_loss for epoch in fitted.history)
     assert len(fitted.history) < 80
@@ -117,7 +117,7 @@ def test_the_same_seed_gives_the_same_student() -> None:
 
 def test_settings_are_read_from_toml() -> None:
     settings = from_table({"temperature": 4.0, "network": {"hidden": 0, "epochs": 5, "decay": 1.0}}, Distillation, "x")
-    assert settings == Distillation(temperature=4.0, network=Network(hidden=0, epochs=5, decay=1.0))
+    assert settings == Distillation(temperature=4.0, network=Network(hidden=0, epochs=5, weight_decay=1.0))
     for wrong in ({"temperature": 0.0}, {"teacher": 1.1}, {"kind": "linear"}):
         with pytest.raises(UsageError):
             from_table(wrong, Distillation, "x")

@@ -19,14 +19,14 @@ from imagist.training.classifiers.feed_forward import Network
 pytestmark = pytest.mark.torch
 
 LABELS = LabelSet(("a", "b", "c", "d"))
-QUICK = Network(hidden=16, epochs=30, patience=5, batch=32, rate=1e-2)
+QUICK = Network(hidden=16, epochs=30, patience=5, batch_size=32, learning_rate=1e-2)
 
 
 def fit(network=QUICK):
     return fit_feature_fusion(Features(network=network), *hidden_states(300), LABELS, hidden_states(200, seed=1))
 
 
-def test_it_joins_what_neither_side_knows_alone() -> None:
+def test_it_learns_from_both_features_what_neither_has_alone() -> None:
     image, text, targets = hidden_states(500, seed=2)
     fused = fit().classifier.fuse_features(image, text)
     assert fused.shape == (500, 4)
@@ -38,7 +38,7 @@ def test_it_joins_what_neither_side_knows_alone() -> None:
 
 @pytest.mark.parametrize("hidden", [0, 16])
 def test_dev_s_figures_are_those_of_what_runs(hidden) -> None:
-    network = Network(hidden=hidden, epochs=30, patience=3, batch=32, rate=1e-2)
+    network = Network(hidden=hidden, epochs=30, patience=3, batch_size=32, learning_rate=1e-2)
     fitted = fit(network=network)
     image, text, targets = hidden_states(200, seed=1)
     scores = fitted.classifier.fuse_features(image, text)

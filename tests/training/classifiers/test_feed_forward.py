@@ -17,7 +17,7 @@ from imagist.training.classifiers.feed_forward import Network, learn
 
 pytestmark = pytest.mark.torch
 
-QUICK = Network(hidden=16, epochs=30, patience=5, batch=32, rate=1e-2)
+QUICK = Network(hidden=16, epochs=30, patience=5, batch_size=32, learning_rate=1e-2)
 
 
 def features(items: int, seed: int = 0, noise: float = 0.5):
@@ -35,7 +35,7 @@ def fit(train, dev=None, seed=0, network=QUICK):
 @pytest.mark.parametrize("hidden", [0, 16])
 def test_dev_s_figures_are_those_of_what_runs(hidden) -> None:
     dev = features(200, seed=1)
-    settings = Network(hidden=hidden, epochs=30, patience=3, batch=32, rate=1e-2)
+    settings = Network(hidden=hidden, epochs=30, patience=3, batch_size=32, learning_rate=1e-2)
     network, history = fit(features(300), dev, network=settings)
     best = min(history, key=lambda epoch: epoch.dev_loss)
     assert negative_log_likelihood(network.scores(dev[0]), dev[1]) == pytest.approx(best.dev_loss, abs=1e-4)
@@ -44,7 +44,7 @@ def test_dev_s_figures_are_those_of_what_runs(hidden) -> None:
 
 def test_it_stops_when_dev_gets_no_better_and_keeps_the_best() -> None:
     # Few noisy examples and many units: it learns them by heart.
-    settings = Network(hidden=64, epochs=200, patience=4, batch=8, rate=2e-2, dropout=0, decay=0)
+    settings = Network(hidden=64, epochs=200, patience=4, batch_size=8, learning_rate=2e-2, dropout=0, weight_decay=0)
     dev = features(200, 1, noise=2.0)
     network, history = fit(features(40, 0, noise=2.0), dev, network=settings)
     losses = [epoch.dev_loss for epoch in history]
@@ -62,7 +62,7 @@ def test_without_dev_all_epochs_are_made() -> None:
     assert history[-1].train_accuracy > 0.9 > history[0].train_accuracy
 
 
-def test_the_same_seed_gives_the_same_network_and_leaves_torchs_own_draws_alone() -> None:
+def test_the_same_seed_gives_the_same_network_and_does_not_change_torchs_generator() -> None:
     train, dev = features(300), features(200, seed=1)
     torch.manual_seed(5)
     expected = torch.rand(1)
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_network_and_leaves_torchs_own_draws_alone(
 def test_a_linear_network_is_scikit_learns_logistic_regression() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     x, targets = features(150, noise=1.5)
-    network = Network(hidden=0, dropout=0, decay=0, epochs=150, batch=150, rate=0.1)
+    network = Network(hidden=0, dropout=0, weight_decay=0, epochs=150, batch_size=150, learning_rate=0.1)
     ours, _ = fit((x, targets), network=network)
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
     theirs = linear_model.LogisticRegression(C=np.inf, max_iter=2000).fit(scaled, targets)

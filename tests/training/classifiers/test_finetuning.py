@@ -34,7 +34,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(data):
-    return Finetuned(network=tiny_network(data), epochs=2, batch=8, rate=5e-3, average=0.8)
+    return Finetuned(network=tiny_network(data), epochs=2, batch_size=8, learning_rate=5e-3, ema_decay=0.8)
 
 
 def tune(settings, data, dev=DEV, path=None, key="k", seed=0):
@@ -68,7 +68,7 @@ def test_equal_seeds_give_equal_weights(settings, data):
 
 
 @pytest.mark.parametrize("stopped_at", [1, 3])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(settings, data, tmp_path, monkeypatch, stopped_at):
+def test_a_killed_run_resumes_with_the_same_result(settings, data, tmp_path, monkeypatch, stopped_at):
     monkeypatch.setattr(finetuning, "KEEP", 2)  # in the middle of an epoch of three steps
     keep, kept = WordsRun.keep, []
 

@@ -23,7 +23,7 @@ from imagist.training.classifiers.image_settings import Linear
 pytestmark = pytest.mark.torch
 
 CLASSES, WIDTH = 3, 5
-STEPS = Linear(steps=25, batch=8, look_every=10, rate=0.05)
+STEPS = Linear(steps=25, batch_size=8, eval_every=10, learning_rate=0.05)
 
 
 def blobs(number, seed):
@@ -59,14 +59,14 @@ def test_the_optimum_is_scikit_learn_s(penalty):
 
 def test_many_steps_come_near_the_optimum():
     optimum = fit(Linear(solver="lbfgs", penalty=0.0)).history[0]
-    by_adam = fit(Linear(steps=900, batch=90, rate=0.1, look_every=300)).history[-1]
-    by_sgd = fit(Linear(solver="sgd", steps=1500, batch=90, rate=0.5, look_every=300)).history[-1]
+    by_adam = fit(Linear(steps=900, batch_size=90, learning_rate=0.1, eval_every=300)).history[-1]
+    by_sgd = fit(Linear(solver="sgd", steps=1500, batch_size=90, learning_rate=0.5, eval_every=300)).history[-1]
     for epoch in (by_adam, by_sgd):
         assert epoch.loss == pytest.approx(optimum.loss, abs=0.01)
         assert epoch.dev_loss == pytest.approx(optimum.dev_loss, abs=0.05)
 
 
-def test_dev_chooses_the_penalty_and_makes_probabilities_honest():
+def test_dev_chooses_the_penalty_and_the_temperature():
     chosen = fit(Linear(solver="lbfgs")).history[0]
     fixed = [fit(Linear(solver="lbfgs", penalty=penalty)).history[0] for penalty in (1e-2, 1e-4, 3e-6)]
     assert chosen.dev_loss <= min(epoch.dev_loss for epoch in fixed) + 1e-6
@@ -86,7 +86,7 @@ def test_the_history_has_an_epoch_every_so_many_steps(solver):
 
 
 def test_before_the_first_step_all_classes_are_as_likely():
-    head = fit(Linear(steps=1, batch=90, look_every=1), dev=None)
+    head = fit(Linear(steps=1, batch_size=90, eval_every=1), dev=None)
     (epoch,) = head.history
     assert epoch.loss == pytest.approx(np.log(CLASSES), abs=1e-6)
     assert epoch.train_accuracy == pytest.approx((TRAIN[1] == 0).mean())
@@ -102,7 +102,7 @@ def test_equal_seeds_give_equal_layers():
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("stopped_at", [1, 2])
-def test_a_killed_fit_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, solver, stopped_at):
+def test_a_killed_fit_resumes_with_the_same_result(tmp_path, monkeypatch, solver, stopped_at):
     settings, saved, save = replace(STEPS, solver=solver), [], checkpoint.save
 
     def dying(path, state):

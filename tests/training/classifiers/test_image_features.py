@@ -180,7 +180,7 @@ def test_what_features_depend_on_is_part_of_their_name(network, settings, data):
     assert features_key(open_network(settings, data).with_classes(3), settings) == key  # the last layer has no part
 
 
-def test_a_killed_run_goes_on_where_it_stood(network, settings, tmp_path, computed, monkeypatch):
+def test_a_killed_run_resumes_where_it_stopped(network, settings, tmp_path, computed, monkeypatch):
     monkeypatch.setattr(row_cache, "BATCH", 1)  # so that 32 images are saved
     images = examples(40)[0]
     broken = [*images[:36], Record("broken.png", ("x",), content=b"no image"), *images[36:]]

@@ -33,9 +33,9 @@ pytestmark = pytest.mark.torch
 TRAIN, DEV = examples(18), examples(9, seed=1)
 MAPPED = '[labels]\nblue = ["jay", "indigo bunting"]\nred = ["strawberry"]\ngreen = []\n'
 KINDS = {
-    "adam": Linear(steps=60, rate=0.02, batch=8, look_every=20),
+    "adam": Linear(steps=60, learning_rate=0.02, batch_size=8, eval_every=20),
     "lbfgs": Linear(solver="lbfgs"),
-    "finetuned": Finetuned(epochs=2, batch=8),
+    "finetuned": Finetuned(epochs=2, batch_size=8),
     "labelmap": LabelMap("own.toml"),
 }
 
@@ -104,7 +104,7 @@ def test_a_linear_classifier_learns_over_features_that_are_kept(kind, weights, t
     assert all(torch.equal(weight, body[name]) for name, weight in network.body.state_dict().items())  # frozen
 
 
-def test_a_label_map_learns_nothing_and_tells_what_it_cannot_find(weights, caplog):
+def test_a_label_map_is_not_trained_and_warns_of_labels_that_it_cannot_find(weights, caplog):
     with caplog.at_level(logging.WARNING, "imagist.training"):
         fitted = fit("labelmap", weights)
     assert fitted.history == ()
@@ -138,7 +138,7 @@ def test_a_checkpoint_belongs_to_its_fit(kind, weights, tmp_path, monkeypatch):
             fit(kind, weights, folder=tmp_path, **change)
 
 
-def test_all_that_does_not_fit_is_told_together(weights):
+def test_all_faults_are_reported_together(weights):
     with pytest.raises(DataError) as caught:
         fit("adam", weights, train=(TRAIN[0], TRAIN[1][:3]), dev=(DEV[0], DEV[1] + 1))
     assert "train has 18 images and targets of the shape [3]" in str(caught.value)

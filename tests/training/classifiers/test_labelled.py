@@ -28,13 +28,13 @@ def test_a_class_for_each_is_all_it_takes(targets):
         (["a"], [True], "train has targets that are not whole numbers 0..2"),
     ],
 )
-def test_what_does_not_fit_is_told(examples, targets, told):
+def test_examples_and_targets_that_do_not_fit_are_errors(examples, targets, told):
     with pytest.raises(DataError) as caught:
         check_labelled({"train": (examples, np.array(targets))}, 3, "images")
     assert str(caught.value) == told
 
 
-def test_all_sets_at_fault_are_told_together():
+def test_faults_of_all_sets_are_reported_together():
     sets = {"train": ([], np.zeros(0, int)), "dev": (["a"], np.array([0])), "more": (["a"], np.array([1]))}
     with pytest.raises(DataError) as caught:
         check_labelled(sets, 1, "texts")

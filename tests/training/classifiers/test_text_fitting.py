@@ -64,7 +64,7 @@ def test_the_defaults_are_those_of_the_paper():
     assert (Transformer().model, Transformer().epochs) == ("bert-base-uncased", 20)
 
 
-def test_every_fault_of_a_table_is_told_at_once():
+def test_every_fault_of_a_table_is_reported_at_once():
     table = {"kind": "transformer", "epochs": 0, "rate": -1.0, "reading": {"pooling": "max"}, "colour": 1}
     with pytest.raises(UsageError) as caught:
         settings.from_table({"words": table}, Config, "config.toml")
@@ -82,18 +82,18 @@ def test_every_fault_of_a_table_is_told_at_once():
         (["a"], [0.5], "whole numbers 0..3"),
     ],
 )
-def test_texts_and_targets_that_do_not_fit_are_told(texts, targets, told):
+def test_texts_and_targets_that_do_not_fit_are_errors(texts, targets, told):
     with pytest.raises(DataError, match=told):
         fit_words(Tfidf(), texts, np.array(targets), LABELS)
 
 
-def test_faults_of_train_and_dev_are_told_together():
+def test_faults_of_train_and_dev_are_reported_together():
     with pytest.raises(DataError, match="train has no texts; dev has no texts"):
         fit_words(Transformer(), [], np.zeros(0, int), LABELS, dev=([], np.zeros(0, int)))
 
 
 @pytest.mark.parametrize("kind", [Transformer, ZeroShot])
-def test_a_hub_that_cannot_be_reached_is_told_with_the_remedy(kind, monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_an_error_with_a_remedy(kind, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(BundleNotFound, match="Hugging Face hub") as caught:
         fit_words(kind(model="somebody/unknown", device="cpu"), ["a", "b"], np.array([0, 1]), LABELS)
@@ -142,7 +142,7 @@ def test_a_description_decides(zeroshot):
 
 
 @needs_minilm
-def test_a_saved_zero_shot_classifier_says_the_same(zeroshot, tmp_path):
+def test_a_saved_zero_shot_classifier_gives_the_same_probabilities(zeroshot, tmp_path):
     zeroshot.save(tmp_path / "kept")
     texts = list(MATCHING)
     again = load(str(tmp_path / "kept"), PartOptions())

@@ -143,7 +143,7 @@ def test_one_text_is_too_few_to_choose_on():
         fit_tfidf(Tfidf(min_df=1), (["a dog"], np.array([0])), LABELS, None, 0)
 
 
-def test_a_saved_classifier_says_the_same(classifier, tmp_path):
+def test_a_saved_classifier_gives_the_same_probabilities(classifier, tmp_path):
     classifier.save(tmp_path / "kept")
     again = tfidf.load(str(tmp_path / "kept"), PartOptions())
     assert (again.labels, again.ngrams, again.id) == (LABELS, classifier.ngrams, classifier.id)
@@ -178,7 +178,7 @@ def written(folder, labels=("dog", "street", "water"), **files):
     write_part(folder, "tfidf", {"labels": list(labels)}, **{"ngrams__txt": ngrams, "weights__npz": weights} | files)
 
 
-def test_a_folder_that_cannot_be_written_is_told(classifier, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(classifier, tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(OutputError):
         classifier.save(tmp_path / "file" / "inside")

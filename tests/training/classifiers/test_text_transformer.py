@@ -73,7 +73,9 @@ def write_encoder(folder):
 def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
     write_encoder(folder)
-    return Transformer(model=str(folder), epochs=6, batch=8, rate=3e-3, head_rate=1e-2, patience=0, device="cpu")
+    return Transformer(
+        model=str(folder), epochs=6, batch_size=8, learning_rate=3e-3, head_learning_rate=1e-2, patience=0, device="cpu"
+    )
 
 
 def fit(settings, *, dev=DEV, seed=3, folder=None, train=TRAIN):
@@ -111,7 +113,7 @@ def test_a_frozen_encoder_reads_dev_once_and_tells_the_same_of_it(settings, monk
     assert fitted.history[-1].dev_loss == pytest.approx(-np.log(scores[np.arange(30), DEV[1]]).mean(), abs=1e-6)
 
 
-def test_without_dev_only_training_is_told_of(settings):
+def test_without_dev_the_history_has_training_figures_only(settings):
     fitted = fit(replace(settings, epochs=2, patience=1), dev=None)
     assert [(epoch.dev_accuracy, epoch.dev_loss) for epoch in fitted.history] == [(None, None)] * 2
     assert fitted.history[1].train_accuracy > 1 / 3
@@ -176,7 +178,7 @@ def test_a_checkpoint_of_another_fit_is_refused(settings, tmp_path):
     fit(short, folder=tmp_path)
     fit(replace(short, device="auto"), folder=tmp_path)  # it may go on elsewhere
     others = [
-        {"settings": replace(short, rate=1e-4)}, {"seed": 9}, {"dev": None}, {"train": captions(46, 5)},
+        {"settings": replace(short, learning_rate=1e-4)}, {"seed": 9}, {"dev": None}, {"train": captions(46, 5)},
     ]  # fmt: skip
     for other in others:
         with pytest.raises(DataError, match="other data or settings"):
@@ -214,7 +216,7 @@ def test_without_patience_it_keeps_the_last(settings, monkeypatch):
 
 def test_a_frozen_encoder_stays_as_it_was(settings):
     before = begin(settings.model, LABELS, Reading()).network.encoder.state_dict()
-    frozen = fit(replace(settings, freeze=True, epochs=25, head_rate=3e-2))
+    frozen = fit(replace(settings, freeze=True, epochs=25, head_learning_rate=3e-2))
     after = frozen.classifier.network.encoder.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert frozen.history[-1].train_accuracy > frozen.history[0].train_accuracy
@@ -225,7 +227,7 @@ def test_a_frozen_encoder_stays_as_it_was(settings):
 
 def test_a_frozen_fit_is_that_of_the_layer_over_hidden_states(settings):
     """The same steps by hand."""
-    made = replace(settings, freeze=True, epochs=2, dropout=0.0, decay=0.0, clip=1e9)
+    made = replace(settings, freeze=True, epochs=2, dropout=0.0, weight_decay=0.0, clip=1e9)
     fitted = fit(made, dev=None)
     classifier = begin(settings.model, LABELS, Reading())
     hidden, goal = torch.from_numpy(classifier.hidden(TRAIN[0])), torch.from_numpy(TRAIN[1])
@@ -246,7 +248,7 @@ def test_a_frozen_fit_is_that_of_the_layer_over_hidden_states(settings):
 
 
 def test_equal_rates_train_both_parts(settings):
-    fitted = fit(replace(settings, epochs=1, head_rate=3e-3))
+    fitted = fit(replace(settings, epochs=1, head_learning_rate=3e-3))
     begun = begin(settings.model, LABELS, Reading()).network.encoder.state_dict()
     changed = [name for name, value in begun.items() if not torch.equal(value, weights(fitted)[f"encoder.{name}"])]
     assert changed
@@ -332,7 +334,15 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 def main(folder):
     torch.set_num_threads(1)
-    made = Transformer(model=str(folder), epochs=2, batch=9, dropout=0.0, rate=1e-3, head_rate=1e-2, device="cpu")
+    made = Transformer(
+        model=str(folder),
+        epochs=2,
+        batch_size=9,
+        dropout=0.0,
+        learning_rate=1e-3,
+        head_learning_rate=1e-2,
+        device="cpu",
+    )
     begun = transformers.BertConfig.from_pretrained(folder)
     begun.hidden_dropout_prob = begun.attention_probs_dropout_prob = 0.0
     begun.save_pretrained(folder)

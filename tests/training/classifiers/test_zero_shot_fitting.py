@@ -46,14 +46,14 @@ def found(world):
     return fit_zero_shot(world.embed(names, 0.8), world.embed(names, 1.6), names, world.vectors[:NAMES], categories=6)
 
 
-def test_the_better_opinion_has_the_greater_weight(found):
+def test_the_better_classifier_has_the_greater_weight(found):
     settings = found.settings
     assert settings.weight < 0.5
     assert settings.image_scale > settings.text_scale > 0
     assert found.accuracy > 0.9
 
 
-def test_the_asked_share_of_images_is_rejected_and_most_others_are(found):
+def test_the_given_share_of_images_is_rejected_and_most_others_too(found):
     assert found.rejected == pytest.approx(0.05, abs=0.01)
     assert found.passed < 0.3
 

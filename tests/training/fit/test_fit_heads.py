@@ -17,7 +17,7 @@ TARGETS = np.array([0, 0, 0, 1, 1, 1] * 3, np.int64)
 ONES = np.ones(len(TEXTS), np.float32)
 
 
-def test_every_row_is_scored_by_a_classifier_that_has_not_seen_it():
+def test_every_row_is_scored_by_a_classifier_that_was_not_fitted_to_it():
     folds = stratified(TARGETS, 3, 0)
     seen = []
 
@@ -52,7 +52,7 @@ def test_the_penalty_of_least_held_out_loss_is_chosen_and_the_search_ends_early(
     assert PENALTIES[-1] not in asked
 
 
-def test_captions_are_told_apart():
+def test_captions_are_classified_correctly():
     head = fit_text_head(Tfidf(min_df=1), TEXTS, TARGETS, LABELS, stratified(TARGETS, 3, 0), ONES)
     assert (head.scores.argmax(1) == TARGETS).all()
     assert head.classifier.scores(["my cat", "my dog"]).argmax(1).tolist() == [0, 1]

@@ -1,4 +1,4 @@
-"""Joins what the image says and what the words say: by score, by logit, by a stack, by features."""
+"""Fuses the image classifier and the text classifier: by scores, by logits, by stacking, by features."""
 
 from imagist.classifiers.fusion.calibrated import Calibrated, calibrate
 from imagist.classifiers.fusion.features import FeatureFusion, FeedForward

@@ -13,7 +13,7 @@ import numpy as np
 
 from imagist.arrays import AnyArray, Array
 from imagist.classifiers.calibration import Temperature, check_targets, fit_temperature, one_more
-from imagist.classifiers.fusion.opinions import check_shapes
+from imagist.classifiers.fusion.checks import check_shapes
 from imagist.classifiers.fusion.scores import FittedWeight, Objective, ScoreFusion, fit_weight
 from imagist.protocols import Fusion
 
@@ -83,12 +83,12 @@ def calibrate(
     check_shapes(image, text)
     check_targets(image, t)
     how: dict[str, Any] = {"smoothing": one_more(len(t), sample_weights), "sample_weights": sample_weights}
-    of_image, of_text = (fit_temperature(opinion, t, **how) for opinion in (image, text))
-    seen, said = of_image.apply(image), of_text.apply(text)
+    of_image, of_text = (fit_temperature(scores, t, **how) for scores in (image, text))
+    image, text = of_image.apply(image), of_text.apply(text)
     fitted = fit_weight(
-        seen, said, t, family=family, grid=grid, objective=objective, resamples=resamples, seed=seed,
+        image, text, t, family=family, grid=grid, objective=objective, resamples=resamples, seed=seed,
         sample_weights=sample_weights,
     )  # fmt: skip
     fusion = family(fitted.weight if weight is None else weight)
-    fused = fit_temperature(fusion.fuse(seen, said), t, **how)
+    fused = fit_temperature(fusion.fuse(image, text), t, **how)
     return Calibrated(of_image, of_text, fusion, fused, fitted)

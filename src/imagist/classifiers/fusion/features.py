@@ -2,7 +2,7 @@
 
 Fitted by `imagist.training.classifiers`, run here in numpy.
 
-Shapes: N items; C classes; D features; E1, E2 widths of the image's and the words' hidden states.
+Shapes: N items; C classes; D features; E1, E2 widths of the hidden states of both classifiers.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class FeatureFusion:
 
         Args:
             image: float32 ``[N, E1]``, the image's hidden states.
-            text: float32 ``[N, E2]``, the words'.
+            text: float32 ``[N, E2]``, those of the text classifier.
 
         Raises:
             UsageError: Not one of each an item, or another width than was fitted.

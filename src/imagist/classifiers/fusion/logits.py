@@ -1,6 +1,6 @@
 """Logit level: softmax(a log P_image + b log P_text), the logarithmic opinion pool (Genest and Zidek 1986).
 
-Where the two opinions err independently of each other, Bayes' rule is such a pool; where they err together, smaller
+Where the two classifiers err independently of each other, Bayes' rule is such a pool; where they err together, smaller
 powers keep it from counting the same evidence twice.
 
 Shapes: N items; C classes.
@@ -17,7 +17,7 @@ import numpy as np
 from imagist.arrays import AnyArray, Array, Floats, log_probabilities, softmax
 from imagist.bundle import open_part, write_part
 from imagist.classifiers.calibration import check_targets
-from imagist.classifiers.fusion.opinions import check_shapes, log_likelihood
+from imagist.classifiers.fusion.checks import check_shapes, log_likelihood
 from imagist.errors import MissingExtra, UsageError
 from imagist.protocols import PartOptions
 
@@ -26,12 +26,12 @@ KIND = "logit"
 
 @dataclass(frozen=True)
 class LogitFusion:
-    """Product of two opinions, each raised to a power; follows `imagist.protocols.Fusion`.
+    """Product of the probabilities of both classifiers, each raised to a power; follows `imagist.protocols.Fusion`.
 
     Attributes:
-        image: a, the power of the image's opinion, >= 0.
-        text: b, that of the words', >= 0. With powers 1 and 0 the result is the image's scores bit for bit, with 0
-            and 1 the words'; with 0 and 0 it knows nothing.
+        image: a, the power of the image classifier's probabilities, >= 0.
+        text: b, that of the text classifier's, >= 0. With powers 1 and 0 the result is the image classifier's, bit for
+            bit, with 0 and 1 the text classifier's; with 0 and 0 all classes are equally probable.
 
     Raises:
         UsageError: A power that is not a finite number >= 0.
@@ -45,7 +45,7 @@ class LogitFusion:
     def __post_init__(self) -> None:
         for power in (self.image, self.text):
             if not (isfinite(power) and power >= 0):
-                raise UsageError(f"the power of an opinion is a finite number >= 0, got {power}")
+                raise UsageError(f"a power is a finite number >= 0, got {power}")
 
     @property
     def id(self) -> str:
@@ -58,7 +58,7 @@ class LogitFusion:
 
     @classmethod
     def weighted(cls, weight: float) -> LogitFusion:
-        """The pool of powers 1 - w and w: the normalised geometric mean, at its ends the single opinions.
+        """The pool of powers 1 - w and w: the normalised geometric mean, at its ends the single classifiers.
 
         Raises:
             UsageError: A weight outside of 0..1.
@@ -68,7 +68,7 @@ class LogitFusion:
         return cls(1 - weight, weight)
 
     def fuse(self, image: Array, text: Array) -> Array:
-        """float32 ``[N, C]`` from two of the same shape; rows sum to 1 (to whatever the opinion's do at the ends).
+        """float32 ``[N, C]`` from two of the same shape; rows sum to 1 (at the ends, to what the classifier's do).
 
         Raises:
             UsageError: The two have different shapes.
@@ -92,14 +92,14 @@ def load(model: str, options: PartOptions) -> LogitFusion:
 
 
 def fit_logits(image: Array, text: Array, targets: AnyArray, *, most: float = 20.0) -> LogitFusion:
-    """The powers of greatest likelihood on held-out items; they calibrate as well, so that no temperature need follow.
+    """The powers of greatest likelihood on held-out items; they calibrate too, so that no temperature is needed after.
 
-    The loss is convex in both powers. Items on which an opinion makes no mistake pull its power to the upper bound:
+    The loss is convex in both powers. Items on which a classifier makes no mistake move its power to the upper bound:
     they are too few to fit on.
 
     Args:
-        image: ``[N, C]``, what the image says.
-        text: ``[N, C]``, what the words say.
+        image: ``[N, C]``, probabilities of the image classifier.
+        text: ``[N, C]``, probabilities of the text classifier.
         targets: Integers ``[N]``, 0..C-1.
         most: Greatest power, > 0.
 

@@ -15,7 +15,7 @@ import numpy as np
 from imagist.arrays import AnyArray, Array, Floats, Ints, log_probabilities
 from imagist.bundle import open_part, write_part
 from imagist.classifiers.calibration import check_targets
-from imagist.classifiers.fusion.opinions import check_shapes
+from imagist.classifiers.fusion.checks import check_shapes
 from imagist.errors import UsageError
 from imagist.protocols import PartOptions
 
@@ -35,7 +35,7 @@ class Fuses(Protocol):
 
 @dataclass(frozen=True)
 class ScoreFusion:
-    """Weighted mean of two opinions; follows `imagist.protocols.Fusion`.
+    """Weighted mean of the probabilities of both classifiers; follows `imagist.protocols.Fusion`.
 
     Attributes:
         weight: w, the weight of the text classifier, 0..1. At 0 the result is the image classifier's probabilities bit
@@ -146,8 +146,8 @@ def fit_weight(
         image: float32 ``[N, C]``, probabilities of the image classifier.
         text: float32 ``[N, C]``, probabilities of the text classifier.
         targets: Integers ``[N]``, 0..C-1.
-        family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that has the single opinions
-            at its ends.
+        family: The fusion of a weight: `ScoreFusion`, `LogitFusion.weighted`, or another that is one classifier
+            at each end.
         grid: G, 2 or more; the weights are G equal steps from 0 to 1.
         objective: ``nll`` or ``accuracy``.
         resamples: Bootstrap resamples of the items for the interval.

@@ -1,7 +1,7 @@
-"""Stacking (Wolpert 1992): a logistic regression learns what to make of the two opinions together.
+"""Stacking (Wolpert 1992): a logistic regression over the probabilities of both classifiers.
 
-Unlike a weight, it can learn that the words are to be believed in one class and not in another, and that what the words
-take for one class is mostly another. It has 2C² + C numbers to learn, so it needs many more held-out items.
+Unlike a weight, it can learn that the text classifier is right in one class and wrong in another, and which class it
+confuses with which. It has 2C² + C numbers to learn, so it needs many more held-out items.
 
 Shapes: N items; C classes.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from imagist.arrays import AnyArray, Array, Bools, Floats, log_probabilities, softmax
 from imagist.bundle import fingerprint, npz, open_part, write_part
 from imagist.classifiers.calibration import check_targets
-from imagist.classifiers.fusion.opinions import check_shapes, log_likelihood
+from imagist.classifiers.fusion.checks import check_shapes, log_likelihood
 from imagist.errors import BundleError, MissingExtra, UsageError
 from imagist.protocols import PartOptions
 from imagist.records import LabelSet
@@ -74,7 +74,7 @@ class StackedFusion:
         """
         check_shapes(image, text)
         if image.ndim != 2 or image.shape[1] != len(self.bias):
-            raise UsageError(f"was fitted to {len(self.bias)} classes, got opinions {list(image.shape)}")
+            raise UsageError(f"was fitted to {len(self.bias)} classes, got probabilities {list(image.shape)}")
         return softmax(_columns(image, text) @ self.matrix + self.bias).astype(np.float32)
 
 
@@ -107,8 +107,8 @@ def fit_stacking(
     """Multinomial logistic regression with an L2 penalty, on held-out items that neither classifier was trained on.
 
     Args:
-        image: ``[N, C]``, what the image says.
-        text: ``[N, C]``, what the words say.
+        image: ``[N, C]``, probabilities of the image classifier.
+        text: ``[N, C]``, probabilities of the text classifier.
         targets: Integers ``[N]``, 0..C-1.
         penalty: Of the sum of squares of the matrix beside the mean loss (scikit-learn's 1 / (2 N ``C``)), > 0; None
             takes that of `PENALTIES` which has the least loss in cross-validation over the items.
@@ -135,7 +135,7 @@ def fit_stacking(
 
 
 def _columns(image: Array, text: Array) -> Floats:
-    """Both opinions' logarithms side by side, float64 ``[N, 2C]``."""
+    """The logarithms of both classifiers' probabilities side by side, float64 ``[N, 2C]``."""
     return np.concatenate([log_probabilities(image), log_probabilities(text)], axis=1)
 
 
@@ -155,7 +155,7 @@ def _held_out_loss(x: Floats, targets: AnyArray, penalty: float, parts: list[Boo
 
 
 def _fit(x: Floats, targets: AnyArray, penalty: float) -> tuple[Floats, Floats]:
-    """The matrix ``[2C, C]`` and the bias ``[C]`` of least penalised loss, from the mean of the opinions on."""
+    """The matrix ``[2C, C]`` and the bias ``[C]`` of least penalised loss, starting from the mean of both."""
     try:
         from scipy.optimize import minimize
     except ImportError as error:

@@ -195,14 +195,14 @@ def untrained(architecture: Architecture, classes: int) -> Network:
     return Network(whole, architecture).with_classes(classes).eval()
 
 
-def looks(pixels: Pixels, side: int, views: str = "square", mirror: bool = False) -> Pixels:
-    """The views that a photo is judged by: uint8 ``[V, S, S, 3]``.
+def views_of(pixels: Pixels, side: int, views: str = "square", mirror: bool = False) -> Pixels:
+    """The views of a photo that are classified: uint8 ``[V, S, S, 3]``.
 
     Args:
         pixels: uint8 ``[H, W, 3]``.
         side: S.
         views: ``square``, ``letterbox`` or ``crops``, as `imagist.images.views` has them.
-        mirror: Whether the mirror image of each is one more.
+        mirror: Whether the mirror image of each is a further view.
     """
     found = view(views)(pixels, side)
     return np.concatenate([found, found[:, :, ::-1]]) if mirror else found
@@ -214,7 +214,7 @@ class NetworkClassifier:
     Args:
         network: From views to logits; moved to the device and put in eval mode.
         labels: One for each of its C classes.
-        views: How photos are looked at, see `looks`.
+        views: Which views of a photo are classified, see `views_of`.
         mirror: As well.
         device: As torch names it.
 
@@ -244,11 +244,11 @@ class NetworkClassifier:
         rows = [np.zeros((0, self.network.last.in_features), np.float32)]
         side = self.network.architecture.side
         for start in range(0, len(photos), AT_ONCE):
-            seen = [looks(photo.pixels, side, self.views, self.mirror) for photo in photos[start : start + AT_ONCE]]
-            pixels = np.concatenate(seen)
+            taken = [views_of(photo.pixels, side, self.views, self.mirror) for photo in photos[start : start + AT_ONCE]]
+            pixels = np.concatenate(taken)
             parts = [torch.from_numpy(pixels[at : at + AT_ONCE]) for at in range(0, len(pixels), AT_ONCE)]
             found = torch.cat([self.network.hidden(part.to(self._device)) for part in parts]).float().cpu()
-            ends = np.cumsum([len(views) for views in seen])[:-1]
+            ends = np.cumsum([len(views) for views in taken])[:-1]
             rows += [part.mean(0, keepdims=True) for part in np.split(found.numpy(), ends)]
         return np.concatenate(rows)
 

@@ -21,7 +21,7 @@ from imagist.records import LabelSet
 
 KIND = "tfidf"
 NGRAMS, WEIGHTS = "ngrams.txt", "weights.npz"
-AT_A_TIME = 1024  # texts whose table is held in memory
+AT_A_TIME = 1024  # texts whose table is in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,10 @@ def leave_one_out(
         The words of each text, parted at blanks, in order, each with its share; below 0 where it speaks against.
     """
     words = [text.split() for text in texts]
-    asked = [*texts, *(" ".join([*of[:i], *of[i + 1 :]]) for of in words for i in range(len(of)))]
+    variants = [*texts, *(" ".join([*of[:i], *of[i + 1 :]]) for of in words for i in range(len(of)))]
     owners = [*range(len(texts)), *(owner for owner, of in enumerate(words) for _ in of)]
-    told = classifier.scores(asked)[np.arange(len(asked)), np.asarray(targets, np.int64)[owners]].astype(np.float64)
-    falls = iter((told[owners] - told)[len(texts) :].tolist())
+    scores = classifier.scores(variants)[np.arange(len(variants)), np.asarray(targets, np.int64)[owners]].astype(
+        np.float64
+    )
+    falls = iter((scores[owners] - scores)[len(texts) :].tolist())
     return [tuple((word, next(falls)) for word in of) for of in words]

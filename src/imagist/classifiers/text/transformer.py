@@ -140,8 +140,8 @@ class TransformerClassifier:
         """Each text as tokens, not padded."""
         if not texts:
             return []
-        told = self.tokenizer(list(texts), truncation=True, max_length=self._max_length, **more)
-        return [{name: told[name][i] for name in told} for i in range(len(texts))]
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self._max_length, **more)
+        return [{name: encoded[name][i] for name in encoded} for i in range(len(texts))]
 
     def padded(self, cut: Sequence[Cut]) -> dict[str, Tensor]:
         """Several texts as the network takes them, each ``[N, T]``, on its device."""
@@ -191,9 +191,9 @@ class TransformerClassifier:
         shares = [0.0] * len(words)
         cut = self.cut([text], return_offsets_mapping=True, return_special_tokens_mask=True)[0]
         offsets, special = cut.pop("offset_mapping"), cut.pop("special_tokens_mask")
-        told = self._integrated(self.padded([cut]), special, target)
+        attributed = self._integrated(self.padded([cut]), special, target)
         starts = [word.start() for word in words]
-        for (_, end), frame, share in zip(offsets, special, told.tolist(), strict=True):
+        for (_, end), frame, share in zip(offsets, special, attributed.tolist(), strict=True):
             if not frame:
                 shares[max(0, bisect_right(starts, end - 1) - 1)] += share  # a piece may hold the blank before
         return tuple(zip((word[0] for word in words), shares, strict=True))
@@ -215,8 +215,8 @@ class TransformerClassifier:
             )
             points = (base + places * way).requires_grad_()
             others = {name: value.expand(len(points), -1) for name, value in given.items()}
-            told = torch.softmax(self.network({"inputs_embeds": points} | others), -1)[:, target]
-            (slope,) = torch.autograd.grad(told.sum(), points)
+            probabilities = torch.softmax(self.network({"inputs_embeds": points} | others), -1)[:, target]
+            (slope,) = torch.autograd.grad(probabilities.sum(), points)
             mean += (slope * importance).sum(0)
         shares: Tensor = (mean * way[0]).sum(-1)
         return shares

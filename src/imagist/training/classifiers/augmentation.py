@@ -19,16 +19,16 @@ class Augmentation:
 
     Args:
         side: S.
-        least_area: Smallest share of the photo that a crop keeps, in (0, 1].
+        min_crop_area: Smallest share of the photo that a crop keeps, in (0, 1].
         colour: How far brightness, contrast and saturation may go off, in [0, 1].
     """
 
-    def __init__(self, side: int, least_area: float, colour: float) -> None:
+    def __init__(self, side: int, min_crop_area: float, colour: float) -> None:
         from torchvision.transforms import v2  # here, for it takes as long to import as torch
 
         self._varied = v2.Compose(
             [
-                v2.RandomResizedCrop(side, scale=(least_area, 1.0), antialias=True),
+                v2.RandomResizedCrop(side, scale=(min_crop_area, 1.0), antialias=True),
                 v2.RandomHorizontalFlip(),
                 v2.ColorJitter(brightness=colour, contrast=colour, saturation=colour),
             ]

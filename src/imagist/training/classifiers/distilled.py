@@ -35,11 +35,11 @@ class Distillation:
         kind: ``distilled``.
         network: Over the image's features; without hidden units it is a linear classifier.
         temperature: At which teacher and student are compared; above 1 the teacher's small probabilities count more.
-        teacher: What its opinion counts beside the truth, 0..1; where the truth is not known it counts alone.
+        teacher: Weight of its probabilities against the truth, 0..1; where the truth is not known they count alone.
     """
 
     kind: Literal["distilled"] = "distilled"
-    network: Network = field(default_factory=lambda: Network(hidden=0, decay=1.0))
+    network: Network = field(default_factory=lambda: Network(hidden=0, weight_decay=1.0))
     temperature: PositiveFloat = 2.0
     teacher: Share = 0.7
 

@@ -1,6 +1,6 @@
 """Fits the network that joins the hidden states of both classifiers (feature-level fusion).
 
-Shapes: N examples; C classes; E1, E2 widths of the image's and the words' hidden states.
+Shapes: N examples; C classes; E1, E2 widths of the hidden states of both classifiers.
 """
 
 from __future__ import annotations

@@ -35,18 +35,18 @@ class Network:
         epochs: Most passes over the examples.
         patience: Epochs without a lower loss on dev after which it ends; the best is kept. Without dev all are made,
             and the last is kept.
-        batch: Examples a step.
-        rate: Learning rate.
-        decay: Weight decay.
+        batch_size: Examples a step.
+        learning_rate: Learning rate.
+        weight_decay: Weight decay.
     """
 
     hidden: NonNegativeInt = 128
     dropout: PartialShare = 0.2
     epochs: PositiveInt = 100
     patience: PositiveInt = 10
-    batch: PositiveInt = 64
-    rate: PositiveFloat = 1e-3
-    decay: NonNegativeFloat = 1e-2
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
 
 
 def learn(
@@ -84,16 +84,20 @@ def learn(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = _module(settings, features.shape[1], classes)
-        optimiser = torch.optim.AdamW(module.parameters(), lr=settings.rate, weight_decay=settings.decay)
+        optimiser = torch.optim.AdamW(
+            module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
         for number in range(1, settings.epochs + 1):
-            loss, share = _pass(module, optimiser, x, wanted, loss_of, settings.batch)
-            accuracy, judged = (None, None) if held_out is None or dev is None else _judge(module, held_out, dev[1])
-            history.append(Epoch(number, loss, share, accuracy, judged))
-            if judged is None:
+            loss, share = _pass(module, optimiser, x, wanted, loss_of, settings.batch_size)
+            accuracy, dev_loss = (
+                (None, None) if held_out is None or dev is None else _evaluate(module, held_out, dev[1])
+            )
+            history.append(Epoch(number, loss, share, accuracy, dev_loss))
+            if dev_loss is None:
                 continue
             since += 1
-            if judged < best:
-                best, kept, since = judged, copy.deepcopy(module.state_dict()), 0
+            if dev_loss < best:
+                best, kept, since = dev_loss, copy.deepcopy(module.state_dict()), 0
             elif since == settings.patience:
                 break
     if kept is not None:
@@ -111,7 +115,7 @@ def _module(settings: Network, width: int, classes: int) -> nn.Sequential:
 def _pass(
     module: nn.Sequential, optimiser: torch.optim.Optimizer, x: Tensor, wanted: Tensor, loss_of: Loss, batch: int
 ) -> tuple[float, float]:
-    """One epoch: its mean loss, and the share that was right when it was seen."""
+    """One epoch: its mean loss, and the share that was right during it."""
     module.train()
     total = right = 0.0
     for rows in torch.split(torch.randperm(len(x)), batch):
@@ -126,7 +130,7 @@ def _pass(
 
 
 @torch.no_grad()
-def _judge(module: nn.Sequential, x: Tensor, targets: AnyArray) -> tuple[float, float]:
+def _evaluate(module: nn.Sequential, x: Tensor, targets: AnyArray) -> tuple[float, float]:
     """Accuracy and mean negative log-likelihood on dev."""
     module.eval()
     logits, truth = module(x), torch.from_numpy(np.asarray(targets).astype(np.int64))

@@ -1,7 +1,7 @@
 """Fits a layer over a matcher's embeddings to a few images of each category, starting from the categories' names.
 
 Logistic regression with an L2 penalty on the distance from the zero-shot layer, as in CLAP (Silva-Rodriguez et al.
-2024): what the images do not contradict stays as the names have it.
+2024): where the images do not contradict the names, the rows of the names stay.
 
 Shapes: N images; C categories; D width of the embeddings.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import AnyArray, Bools, Floats, Ints
-from imagist.classifiers.fusion.opinions import log_likelihood
+from imagist.classifiers.fusion.checks import log_likelihood
 from imagist.errors import DataError, MissingExtra
 from imagist.matching.zero_shot import NONE, Layer
 from imagist.records import LabelSet

@@ -41,11 +41,11 @@ Labelled = tuple[Sequence[ImageSource], Ints]
 class _Averaged(nn.Module):
     """A network and the moving average of its weights: one module, so that one checkpoint holds both."""
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: Network, ema_decay: float) -> None:
         super().__init__()
         self.network = network
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
-        self._decay = decay
+        self._ema_decay = ema_decay
 
     def forward(self, pixels: Tensor) -> Tensor:
         logits: Tensor = self.network(pixels)
@@ -53,8 +53,8 @@ class _Averaged(nn.Module):
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Moves the average; in the first steps faster, for what a network began with is not to weigh for long."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+        """Updates the average; faster in the first steps, so that the initial weights do not count for long."""
+        decay = min(self._ema_decay, (1 + step) / (10 + step))
         for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
             kept.lerp_(new, 1 - decay)
 
@@ -63,7 +63,7 @@ def finetune(
     network: Network, settings: Finetuned, train: Labelled, dev: Labelled | None, labels: LabelSet, *,
     seed: int, path: Path | None, key: str,
 ) -> tuple[Network, tuple[Epoch, ...]]:  # fmt: skip
-    """Tunes the network, or goes on where ``path`` says that a killed run stood.
+    """Tunes the network, or resumes a killed run from ``path``.
 
     The training accuracy of the history is over varied views, mixed ones counting for their larger part.
 
@@ -85,12 +85,12 @@ def finetune(
         DataError: The checkpoint is of another fit, or cannot be read.
     """
     accelerator = Accelerator(cpu=device_of(settings.network.device).type == "cpu")
-    module = _Averaged(network, settings.average).to(accelerator.device)
+    module = _Averaged(network, settings.ema_decay).to(accelerator.device)
     groups = [
-        {"params": [*module.network.body.parameters()], "rate": settings.rate * settings.body_share},
-        {"params": [*module.network.last.parameters()], "rate": settings.rate},
+        {"params": [*module.network.body.parameters()], "rate": settings.learning_rate * settings.body_share},
+        {"params": [*module.network.last.parameters()], "rate": settings.learning_rate},
     ]
-    groups = [group | {"weight_decay": settings.decay} for group in groups]
+    groups = [group | {"weight_decay": settings.weight_decay} for group in groups]
     run = WordsRun(module, groups, clip=settings.clip, path=path, key=key, accelerator=accelerator)
     if not run.done:
         _learn(settings, module, run, train, dev, labels, seed, accelerator)
@@ -102,12 +102,12 @@ def _learn(
     settings: Finetuned, module: _Averaged, run: WordsRun, train: Labelled, dev: Labelled | None, labels: LabelSet,
     seed: int, accelerator: Accelerator,
 ) -> None:  # fmt: skip
-    epoch = math.ceil(len(train[0]) / settings.batch)
+    epoch = math.ceil(len(train[0]) / settings.batch_size)
     steps = settings.epochs * epoch
-    warm = max(1, round(settings.warm * steps))
-    varied = Augmentation(settings.network.side, settings.least_area, settings.colour)
+    warmup = max(1, round(settings.warmup_share * steps))
+    varied = Augmentation(settings.network.side, settings.min_crop_area, settings.colour)
     progress = Progress("images", steps, run.step)
-    for rows in islice(batches(len(train[0]), settings.batch, seed), run.step, steps):
+    for rows in islice(batches(len(train[0]), settings.batch_size, seed), run.step, steps):
         if settings.patience and run.worse >= settings.patience:
             break
         # of views and dropout: a resumed run equals an unbroken one
@@ -115,7 +115,7 @@ def _learn(
         pixels, goals = _batch(settings, train, rows, len(labels), varied, np.random.default_rng((seed, run.step, 1)))
         own = slice(accelerator.process_index, None, accelerator.num_processes)
         losses, right = _losses(settings, module, run.wrapped, pixels[own], goals[own], accelerator)
-        run.learn(losses, right, len(goals[own]), warmup_cosine(1.0, run.step, steps, warmup_steps=warm))
+        run.learn(losses, right, len(goals[own]), warmup_cosine(1.0, run.step, steps, warmup_steps=warmup))
         module.follow(run.step)
         progress.step(len(rows), loss=float(losses.detach()) / max(1, len(goals[own])))
         if run.step % epoch == 0:

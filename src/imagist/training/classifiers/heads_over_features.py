@@ -46,7 +46,7 @@ class Head:
 def fit_head(
     settings: Linear, train: Labelled, dev: Labelled | None, classes: int, *, seed: int, path: Path | None, key: str
 ) -> Head:
-    """Fits the layer, or goes on where ``path`` says that a killed run stood.
+    """Fits the layer, or resumes a killed run from ``path``.
 
     Args:
         settings: How.
@@ -94,28 +94,28 @@ def _by_steps(
         layer.load_state_dict(state["layer"])
         optimiser.load_state_dict(state["optimiser"])
         history = [Epoch(*values) for values in state["history"]]
-    begun = min(len(history) * settings.look_every, settings.steps)
+    begun = min(len(history) * settings.eval_every, settings.steps)
     features, targets = torch.from_numpy(train[0]), torch.from_numpy(train[1])
-    order = batches(len(targets), settings.batch, seed)
-    sums = np.zeros(3)  # losses, right ones and examples since the last look
+    order = batches(len(targets), settings.batch_size, seed)
+    sums = np.zeros(3)  # losses, right ones and examples since the last evaluation
     for step, rows in zip(range(settings.steps), order, strict=False):
         if step < begun:
             continue
         sums += _step(layer, optimiser, features[rows], targets[rows])
-        if (step + 1) % settings.look_every == 0 or step + 1 == settings.steps:
+        if (step + 1) % settings.eval_every == 0 or step + 1 == settings.steps:
             matrix, bias = _arrays(layer)
             history.append(_epoch(len(history) + 1, sums[0] / sums[2], sums[1] / sums[2], matrix, bias, dev))
             sums[:] = 0
             if path:
-                told: dict[str, Any] = {"layer": layer.state_dict(), "optimiser": optimiser.state_dict()}
-                checkpoint.save(path, told | {"history": [[*vars(each).values()] for each in history], "key": key})
+                saved_now: dict[str, Any] = {"layer": layer.state_dict(), "optimiser": optimiser.state_dict()}
+                checkpoint.save(path, saved_now | {"history": [[*vars(each).values()] for each in history], "key": key})
     return Head(*_arrays(layer), tuple(history))
 
 
 def _optimiser(settings: Linear, layer: nn.Linear) -> torch.optim.Optimizer:
     if settings.solver == "sgd":
-        return torch.optim.SGD(layer.parameters(), lr=settings.rate, momentum=MOMENTUM)
-    return torch.optim.Adam(layer.parameters(), lr=settings.rate)
+        return torch.optim.SGD(layer.parameters(), lr=settings.learning_rate, momentum=MOMENTUM)
+    return torch.optim.Adam(layer.parameters(), lr=settings.learning_rate)
 
 
 def _step(layer: nn.Linear, optimiser: torch.optim.Optimizer, given: Tensor, goal: Tensor) -> Floats:

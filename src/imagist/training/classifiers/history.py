@@ -15,7 +15,7 @@ class Epoch:
     Attributes:
         number: From 1.
         loss: Mean training loss of the pass, in nats.
-        train_accuracy: Share of its examples that were right when they were seen, 0 to 1.
+        train_accuracy: Share of its examples that were right when they were trained on, 0 to 1.
         dev_accuracy: Share of dev that is right after the pass; None without dev.
         dev_loss: Mean negative log-likelihood of dev after the pass, in nats; None without dev.
     """

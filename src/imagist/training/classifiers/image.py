@@ -1,4 +1,4 @@
-"""Fits a classifier of images, as its settings say.
+"""Fits a classifier of images by its settings.
 
 Shapes: N examples; C classes; E width of the hidden states.
 """
@@ -66,12 +66,12 @@ def fit_images(
 
     Args:
         settings: Which, and how.
-        images: N of them to learn from; a label map looks at none.
+        images: N of them to learn from; a label map needs none.
         targets: Their classes, ``[N]``.
         labels: The C names.
         dev: Held-out images with their classes, on which what is open is chosen.
         seed: Of all that is drawn.
-        folder: Receives the checkpoint of a long fit, from which a killed one goes on.
+        folder: Receives the checkpoint of a long fit, from which a killed one resumes.
         data: Folder in which weights are looked for.
         features: Cache of what frozen networks make of photos, shared by all fits; None keeps none.
 
@@ -123,5 +123,5 @@ def _key(settings: Linear | Finetuned, network: Network, train: Any, dev: Any, l
     sets = [(images_key(images), targets.tolist()) for images, targets in ([train, dev] if dev else [train])]
     chosen = asdict(settings)
     chosen["network"] |= {"device": "", "weights": weights_key(network)}
-    told = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()
+    settings_text = json.dumps([chosen, list(labels), seed, sets], sort_keys=True, default=str)
+    return hashlib.sha256(settings_text.encode()).hexdigest()

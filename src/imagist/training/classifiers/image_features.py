@@ -21,7 +21,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from imagist.arrays import Array, Pixels
-from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, looks
+from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, views_of
 from imagist.errors import UsageError
 from imagist.images.photo import ImageSource, photo_of
 from imagist.records import Photo
@@ -35,7 +35,7 @@ from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.encoders.runtimes import runner
 
 TABLE = "network"  # what messages call a classifier's `Pretrained`
-AT_ONCE = 64  # photos that are decoded together where they are looked at one after the other
+AT_ONCE = 64  # photos that are decoded together
 
 
 def photos_of(images: Sequence[ImageSource]) -> Iterator[list[Photo]]:
@@ -78,7 +78,7 @@ def cached_features(
 ) -> Array:
     """Hidden states float32 ``[N, E]`` of images, the mean over the views of each.
 
-    They are kept as float16, in files named by what they depend on. A killed run goes on where it stood, but for the
+    They are kept as float16, in files named by what they depend on. A killed run resumes where it was, but for the
     last few hundred photos.
 
     Args:
@@ -111,8 +111,8 @@ def cached_features(
 
 def features_key(network: Network, settings: Pretrained) -> str:
     """Changes with anything that the features of a photo depend on, but for the photo."""
-    told = [asdict(network.architecture), settings.views, settings.mirror, weights_key(network.body)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    identity = [asdict(network.architecture), settings.views, settings.mirror, weights_key(network.body)]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _known(folder: Path, family: str) -> dict[str, Any]:
@@ -132,12 +132,12 @@ def _compute(network: Network, settings: Pretrained, images: Sequence[ImageSourc
     module: Any = _Hidden(network)
     encode = runner(module, side, device)
 
-    def seen(image: ImageSource) -> Pixels:
-        return looks(photo_of(image).pixels, side, settings.views, settings.mirror)
+    def viewed(image: ImageSource) -> Pixels:
+        return views_of(photo_of(image).pixels, side, settings.views, settings.mirror)
 
     def compute(start: int, end: int) -> Array:
         with ThreadPoolExecutor() as pool:
-            views = [*pool.map(seen, images[start:end])]
+            views = [*pool.map(viewed, images[start:end])]
         rows = encode(np.concatenate(views))
         ends = np.cumsum([len(each) for each in views])[:-1]
         return np.stack([part.mean(0) for part in np.split(rows, ends)])

@@ -1,4 +1,4 @@
-"""What an image classifier's TOML table says: which network, what of it is learnt, and how.
+"""The TOML table of an image classifier: its network, which layers of it are trained, and how.
 
 `imagist.settings` reads it and reports every fault at once; each field is documented here.
 """
@@ -18,7 +18,7 @@ from imagist.settings import PartialShare, PositiveShare, Share
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A network with published weights, and how photos are shown to it.
+    """A network with published weights, and how photos are prepared for it.
 
     Attributes:
         name: Of a timm model (``vgg16``, ``resnet50``, ``inception_v3``, ``mobilenetv2_100``, ``efficientnet_b0``), or
@@ -31,8 +31,8 @@ class Pretrained:
         features: What a new last layer sees: ``penultimate``, what the network's own last layer saw (of AlexNet and
             VGG after two fully connected layers, 4,096 numbers), or ``pooled``, the mean of the last map (of these
             256 and 512). Networks that end in a pooling give the same for both.
-        views: The views that a photo is judged by, as `imagist.images.views` names them; their mean counts.
-        mirror: The mirror image of each view is one more.
+        views: The views of a photo, as `imagist.images.views` names them; their predictions are averaged.
+        mirror: Whether the mirror image of each view is a further view.
         device: ``auto``, or as torch names it.
     """
 
@@ -78,13 +78,13 @@ class Linear:
 
     Attributes:
         kind: Tells this table from those of other classifiers.
-        network: Frozen; what it makes of a photo is computed once and kept on disk.
+        network: Frozen; its features are computed once and kept on disk.
         solver: ``adam`` or ``sgd`` (with momentum 0.9) by steps over small batches, or ``lbfgs``, which finds the
             optimum at once.
         steps: Of ``adam`` and ``sgd``.
-        batch: Photos a step of theirs.
-        rate: Their learning rate; ``sgd`` wants about 0.01.
-        look_every: Steps of theirs that count as an epoch in the history; dev is looked at after each.
+        batch_size: Photos a step of theirs.
+        learning_rate: Their learning rate; ``sgd`` wants about 0.01.
+        eval_every: Steps of theirs that count as an epoch in the history; dev is evaluated after each.
         penalty: Of ``lbfgs``, on the squared weights; none chooses it, and a temperature, by dev's likelihood.
     """
 
@@ -92,9 +92,9 @@ class Linear:
     network: Pretrained = field(default_factory=Pretrained)
     solver: Literal["adam", "sgd", "lbfgs"] = "adam"
     steps: PositiveInt = 3000
-    batch: PositiveInt = 32
-    rate: PositiveFloat = 1e-3
-    look_every: PositiveInt = 100
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-3
+    eval_every: PositiveInt = 100
     penalty: NonNegativeFloat | None = None
 
 
@@ -108,16 +108,16 @@ class Finetuned:
         epochs: Most passes over train.
         patience: Epochs without a better dev accuracy (equal ones: loss) after which it ends, with the best weights;
             0, or no dev, goes through all epochs and keeps the last ones.
-        batch: Photos a step, over all processes.
-        rate: Peak learning rate of the last layer; a cosine takes all rates down to a hundredth.
+        batch_size: Photos a step, over all processes.
+        learning_rate: Peak learning rate of the last layer; a cosine takes all rates down to a hundredth.
         body_share: Peak learning rate of all other layers as a share of that.
-        warm: Share of the steps in which the rates rise.
-        decay: Weight decay.
+        warmup_share: Share of the steps in which the rates rise.
+        weight_decay: Weight decay.
         smoothing: Of the labels (Szegedy et al. 2016).
         mixup: Alpha of the beta distribution that two photos are mixed by (Zhang et al. 2018); 0 mixes none.
-        average: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
+        ema_decay: Decay of the moving average of the weights (EMA), which is what dev sees and what is kept.
         clip: Longest gradient.
-        least_area: Smallest share of a photo that a crop keeps.
+        min_crop_area: Smallest share of a photo that a crop keeps.
         colour: How far brightness, contrast and saturation may go off, as a share.
     """
 
@@ -125,14 +125,14 @@ class Finetuned:
     network: Pretrained = field(default_factory=Pretrained)
     epochs: PositiveInt = 20
     patience: NonNegativeInt = 4
-    batch: PositiveInt = 32
-    rate: PositiveFloat = 1e-3
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-3
     body_share: Share = 0.1
-    warm: PartialShare = 0.1
-    decay: NonNegativeFloat = 1e-2
+    warmup_share: PartialShare = 0.1
+    weight_decay: NonNegativeFloat = 1e-2
     smoothing: PartialShare = 0.1
     mixup: NonNegativeFloat = 0.2
-    average: PartialShare = 0.99
+    ema_decay: PartialShare = 0.99
     clip: PositiveFloat = 1.0
-    least_area: PositiveShare = 0.35
+    min_crop_area: PositiveShare = 0.35
     colour: Share = 0.2

@@ -1,4 +1,4 @@
-"""Fits a classifier of sentences, as its settings say.
+"""Fits a classifier of sentences by its settings.
 
 Shapes: N texts; C classes.
 """
@@ -63,12 +63,12 @@ def fit_words(
 
     Args:
         settings: Which, and how.
-        texts: N of them to learn from; zero-shot looks at none.
+        texts: N of them to learn from; zero-shot needs none.
         targets: Their classes, ``[N]``.
         labels: The C names.
         dev: Held-out texts with their classes, on which what is open is chosen.
         seed: Of all that is drawn.
-        folder: Receives the checkpoints of a long fit, from which a killed one goes on.
+        folder: Receives the checkpoints of a long fit, from which a killed one resumes.
 
     Raises:
         BundleNotFound: There is no such published model here, and the hub does not give it.

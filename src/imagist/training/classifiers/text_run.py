@@ -1,4 +1,4 @@
-"""One fine-tuning on disk: weights, optimiser, the epochs so far, and the best that dev has seen."""
+"""One fine-tuning on disk: weights, optimiser, the epochs so far, and the best weights by dev."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ class WordsRun:
             share: Of the peak rates.
         """
         sums = torch.tensor([float(losses.detach()), right, texts], device=self._accelerator.device)
-        told = self._accelerator.reduce(sums, "sum")
+        summed = self._accelerator.reduce(sums, "sum")
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * share
         self._optimiser.zero_grad()
         # gradients are averaged over processes, and the loss is to be the mean over all texts
-        self._accelerator.backward(losses * self._accelerator.num_processes / told[2])
+        self._accelerator.backward(losses * self._accelerator.num_processes / summed[2])
         nn.utils.clip_grad_norm_(self._module.parameters(), self._clip)
         self._optimiser.step()
-        self._sums += told.cpu().double()
+        self._sums += summed.cpu().double()
         self.step += 1
 
     def close_epoch(self, dev: tuple[float, float] | None) -> Epoch:

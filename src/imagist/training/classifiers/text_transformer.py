@@ -47,11 +47,11 @@ class Transformer:
         epochs: Most passes over train.
         patience: Epochs without a better dev accuracy (equal ones: loss) after which it ends, with the best weights;
             0, or no dev, goes through all epochs and keeps the last ones.
-        batch: Texts a step, over all processes.
-        rate: Peak learning rate of the encoder.
-        head_rate: Of the last layer, which begins from nothing.
-        warm: Share of the steps in which the rates rise; they fall to 0 in the others.
-        decay: Weight decay, of matrices alone.
+        batch_size: Texts a step, over all processes.
+        learning_rate: Peak learning rate of the encoder.
+        head_learning_rate: Of the last layer, which begins from nothing.
+        warmup_share: Share of the steps in which the rates rise; they fall to 0 in the others.
+        weight_decay: Weight decay, of matrices alone.
         dropout: Before the last layer.
         clip: Longest gradient.
         bf16: Multiply in bfloat16.
@@ -64,11 +64,11 @@ class Transformer:
     freeze: bool = False
     epochs: PositiveInt = 20
     patience: NonNegativeInt = 4
-    batch: PositiveInt = 32
-    rate: PositiveFloat = 5e-5
-    head_rate: PositiveFloat = 2e-3
-    warm: PartialShare = 0.1
-    decay: NonNegativeFloat = 0.01
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 5e-5
+    head_learning_rate: PositiveFloat = 2e-3
+    warmup_share: PartialShare = 0.1
+    weight_decay: NonNegativeFloat = 0.01
     dropout: PartialShare = 0.1
     clip: PositiveFloat = 1.0
     bf16: bool = False
@@ -77,7 +77,7 @@ class Transformer:
 
 @dataclass(frozen=True, eq=False)
 class _Material:
-    """What is trained on what: the module, what it takes of some rows, and how long each row is ``[N]``."""
+    """The module that is trained, its inputs for some rows, and the length of each row, ``[N]``."""
 
     module: nn.Module
     given: Callable[[list[int]], Any]
@@ -88,7 +88,7 @@ class _Material:
 def fit_transformer(
     settings: Transformer, train: Examples, labels: LabelSet, dev: Examples | None, seed: int, folder: Path | None
 ) -> Fitted[TransformerClassifier]:
-    """Fits the classifier, or goes on where ``folder`` says that a killed run stood.
+    """Fits the classifier, or resumes a killed run from ``folder``.
 
     Args:
         settings: Of it.
@@ -99,7 +99,7 @@ def fit_transformer(
         folder: Receives the checkpoint ``words.pt``.
 
     Raises:
-        ImagistError: As `imagist.classifiers.text.transformer.begin` says.
+        ImagistError: As `imagist.classifiers.text.transformer.begin`.
         DataError: The checkpoint there is of other data or settings.
     """
     accelerator = Accelerator(cpu=device_of(settings.device).type == "cpu")
@@ -126,22 +126,22 @@ def _learn(
     settings: Transformer, material: _Material, run: WordsRun, classifier: TransformerClassifier,
     dev: Examples | None, seed: int, accelerator: Accelerator,
 ) -> None:  # fmt: skip
-    epoch = math.ceil(len(material.lengths) / settings.batch)
+    epoch = math.ceil(len(material.lengths) / settings.batch_size)
     steps = settings.epochs * epoch
-    progress, judged = Progress("words", steps, run.step), _judge(settings, classifier, dev)
+    progress, evaluate = Progress("words", steps, run.step), _evaluator(settings, classifier, dev)
     for number in range(run.step // epoch, settings.epochs):
         if settings.patience and run.worse >= settings.patience:
             break
-        for rows in batches(material.lengths, settings.batch, seed, number)[run.step % epoch :]:
+        for rows in batches(material.lengths, settings.batch_size, seed, number)[run.step % epoch :]:
             # of the dropout: a resumed run equals an unbroken one, and each process draws its own
             torch.manual_seed((seed * 1_000_003 + run.step) * accelerator.num_processes + accelerator.process_index)
             material.module.train()
             losses, right, texts = _losses(settings, material, run.wrapped, rows, accelerator)
-            run.learn(losses, right, texts, share_at(run.step, steps, settings.warm))
+            run.learn(losses, right, texts, share_at(run.step, steps, settings.warmup_share))
             progress.step(len(rows), loss=float(losses.detach()) / max(1, texts))
             if run.step % KEEP == 0 and run.step % epoch:
                 run.keep()
-        run.close_epoch(judged())
+        run.close_epoch(evaluate())
         run.keep()
 
 
@@ -158,7 +158,7 @@ def _losses(
     return F.cross_entropy(logits, goal, reduction="sum") * bool(own), right, len(own)
 
 
-def _judge(
+def _evaluator(
     settings: Transformer, classifier: TransformerClassifier, dev: Examples | None
 ) -> Callable[[], tuple[float, float] | None]:
     """Gives what dev thinks of the weights as they then are; a frozen encoder reads dev once."""
@@ -167,7 +167,7 @@ def _judge(
     layer, (texts, targets) = classifier.network.layer, dev
     vectors = torch.from_numpy(classifier.hidden(texts)).to(layer.weight.device) if settings.freeze else None
 
-    def judged() -> tuple[float, float]:
+    def evaluate() -> tuple[float, float]:
         classifier.network.eval()
         if vectors is None:
             scores = classifier.scores(texts)
@@ -176,7 +176,7 @@ def _judge(
                 scores = torch.softmax(layer(vectors).float(), -1).cpu().numpy()
         return accuracy(scores, targets), negative_log_likelihood(scores, targets)
 
-    return judged
+    return evaluate
 
 
 def _material(settings: Transformer, classifier: TransformerClassifier, train: Examples) -> _Material:
@@ -192,24 +192,24 @@ def _material(settings: Transformer, classifier: TransformerClassifier, train: E
 
 def _groups(settings: Transformer, network: Network) -> Groups:
     """Matrices decay, biases and scales do not; the last layer has a rate of its own."""
-    parts = [(settings.head_rate, network.head), (settings.rate, network.encoder)]
+    parts = [(settings.head_learning_rate, network.head), (settings.learning_rate, network.encoder)]
     return [
         {"params": chosen, "rate": rate, "weight_decay": decay}
         for rate, part in parts
-        for matrices, decay in ((True, settings.decay), (False, 0.0))
+        for matrices, decay in ((True, settings.weight_decay), (False, 0.0))
         if (chosen := [p for p in part.parameters() if p.requires_grad and (p.ndim > 1) == matrices])
     ]
 
 
-def share_at(step: int, steps: int, warm: float) -> float:
+def share_at(step: int, steps: int, warmup_share: float) -> float:
     """Of the peak rate: up to 1 in a share of the steps, then in a line towards 0 after the last (Devlin et al. 2019).
 
     Args:
         step: Steps already made.
         steps: Of the whole run.
-        warm: Share of them, 0 to 1.
+        warmup_share: Share of them, 0 to 1.
     """
-    rising = max(1, round(warm * steps))
+    rising = max(1, round(warmup_share * steps))
     return min((step + 1) / rising, (steps - step) / max(1, steps - rising + 1))
 
 
@@ -233,5 +233,5 @@ def batches(lengths: Ints, size: int, seed: int, epoch: int) -> list[list[int]]:
 def _key(settings: Transformer, train: Examples, labels: LabelSet, dev: Examples | None, seed: int) -> str:
     """A digest of all that decides the weights."""
     sets = [(list(texts), np.asarray(targets).tolist()) for texts, targets in ([train, dev] if dev else [train])]
-    told = repr((replace(settings, device=""), labels, seed, sets))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    settings_text = repr((replace(settings, device=""), labels, seed, sets))
+    return hashlib.sha256(settings_text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,8 +1,8 @@
-"""Fits how a matcher's cosines become probabilities of named categories: what stands on its card in ``[zero_shot]``.
+"""Fits how a matcher's cosines become probabilities of named categories: the table ``[zero_shot]`` of its card.
 
-The images need names, but not those of the categories that will be asked for: sets of names are drawn at random, and
-of each image it counts whether its own name is in the set. Names by a recogniser serve where images have no labels,
-unless the matcher sees through that recogniser: then it would seem surer than it is.
+The images need names, but not those of later categories: sets of names are drawn at random, and for each image it
+counts whether its own name is in the set. Where images have no labels, names by a recogniser will do, unless the
+matcher is built on that recogniser: then its probabilities would come out too high.
 
 Shapes: N images; K names; D width of the embeddings; C categories of a drawn set.
 """
@@ -74,7 +74,7 @@ def fit_zero_shot(
         raise DataError("embeddings of images, captions and names do not fit together")
     background = fit_background(images, captions)
     drawn = _Drawn(named, categories, seed)
-    seen, told = (
+    by_image, by_text = (
         drawn.scores((rows @ vectors.T - means) / spreads)
         for rows, (means, spreads) in (
             (images, background.of_images(vectors)),
@@ -82,12 +82,13 @@ def fit_zero_shot(
         )
     )
     inside, targets = drawn.targets >= 0, drawn.targets[drawn.targets >= 0]
-    scales = [1 / fit_temperature(softmax(each[inside]), targets).value for each in (seen, told)]
+    scales = [1 / fit_temperature(softmax(each[inside]), targets).value for each in (by_image, by_text)]
     image, text = (
-        softmax(scale * each[inside]).astype(np.float32) for scale, each in zip(scales, (seen, told), strict=True)
+        softmax(scale * each[inside]).astype(np.float32)
+        for scale, each in zip(scales, (by_image, by_text), strict=True)
     )
     weight = fit_weight(image, text, targets, grid=_WEIGHTS, resamples=_RESAMPLES).weight
-    thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (seen, told)]
+    thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (by_image, by_text)]
     settings = ZeroShot(
         image_scale=scales[0],
         text_scale=scales[1],
@@ -100,8 +101,8 @@ def fit_zero_shot(
         settings,
         background,
         accuracy=float((fused.argmax(1) == targets).mean()),
-        rejected=float((seen[inside].max(1) < thresholds[0]).mean()),
-        passed=float((seen[~inside].max(1) >= thresholds[0]).mean()),
+        rejected=float((by_image[inside].max(1) < thresholds[0]).mean()),
+        passed=float((by_image[~inside].max(1) >= thresholds[0]).mean()),
     )
 
 

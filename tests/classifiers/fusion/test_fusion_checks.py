@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imagist.classifiers.fusion.opinions import check_shapes, log_likelihood
+from imagist.classifiers.fusion.checks import check_shapes, log_likelihood
 from imagist.errors import UsageError
 
 LOGITS = np.random.default_rng(0).normal(0, 3, size=(20, 4))

@@ -18,7 +18,9 @@ def check_shapes(image: AnyArray, text: AnyArray) -> None:
         UsageError: They have different shapes.
     """
     if image.shape != text.shape:
-        raise UsageError(f"the two opinions have different shapes: {list(image.shape)} and {list(text.shape)}")
+        raise UsageError(
+            f"the probabilities of both classifiers have different shapes: {list(image.shape)} and {list(text.shape)}"
+        )
 
 
 def log_likelihood(logits: Floats, targets: AnyArray) -> tuple[float, Floats]:
