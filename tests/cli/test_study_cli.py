@@ -126,6 +126,7 @@ def test_a_study_of_absolute_paths_needs_no_data_folder(mini, monkeypatch, capsy
     absolute = f"data.sources=[{{path={str(mini / 'data' / 'images')!r}}}]"
     assert main(["study", "mini.toml", "--set", absolute]) == 0
     assert len(ran) == 1
+    capsys.readouterr()
     assert "IMAGIST_DATA" in refused(capsys, absolute, "data.taxonomy=own.toml", data=None)
 
 

@@ -19,8 +19,8 @@ from imagist.classifiers.image.network import (
     Network,
     NetworkClassifier,
     load,
-    looks,
     untrained,
+    views_of,
 )
 from imagist.errors import (
     BundleError,
@@ -167,8 +167,8 @@ def test_the_views_of_a_photo_are_averaged(mirror):
 
 def test_what_is_looked_at_has_names():
     photo = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
-    np.testing.assert_array_equal(looks(photo, 32), square(photo, 32))
-    both = looks(photo, 32, mirror=True)
+    np.testing.assert_array_equal(views_of(photo, 32), square(photo, 32))
+    both = views_of(photo, 32, mirror=True)
     assert both.shape == (2, 32, 32, 3)
     np.testing.assert_array_equal(both[1], both[0][:, ::-1])
     with pytest.raises(UnknownName, match="letterbox"):

@@ -113,7 +113,7 @@ def test_it_stops_early_and_keeps_what_dev_liked_best(settings, data, monkeypatc
         seen.append({name: weight.clone() for name, weight in module.average.state_dict().items()})
         return next(said)
 
-    monkeypatch.setattr(finetuning, "_judged", judged)
+    monkeypatch.setattr(finetuning, "_evaluated", judged)
     network, history = tune(replace(settings, epochs=9, patience=2), data)
     assert [epoch.dev_accuracy for epoch in history] == [0.5, 0.7, 0.7, 0.6]
     assert all(torch.equal(weight, seen[1][name]) for name, weight in network.state_dict().items())

@@ -196,7 +196,7 @@ def told_of_dev(monkeypatch, *figures):
 
         return judged
 
-    monkeypatch.setattr(words_transformer, "_judge", judge)
+    monkeypatch.setattr(words_transformer, "_evaluator", judge)
     return seen
 
 

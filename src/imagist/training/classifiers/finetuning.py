@@ -119,7 +119,7 @@ def _learn(
         module.follow(run.step)
         progress.step(len(rows), loss=float(losses.detach()) / max(1, len(goals[own])))
         if run.step % epoch == 0:
-            run.close_epoch(_judged(settings, module, dev, labels))
+            run.close_epoch(_evaluated(settings, module, dev, labels))
             run.keep()
         elif run.step % KEEP == 0:
             run.keep()
@@ -151,7 +151,7 @@ def _losses(
     return F.cross_entropy(logits, wanted, reduction="sum", label_smoothing=settings.smoothing), right
 
 
-def _judged(
+def _evaluated(
     settings: Finetuned, module: _Averaged, dev: Labelled | None, labels: LabelSet
 ) -> tuple[float, float] | None:
     """Accuracy and loss of the average on dev."""
