@@ -25,7 +25,7 @@ WORDS = ("a", "white", "dog", "in", "the", "street")
 
 
 class FakeCaptioner:
-    """Says how red the first pixel is; waits for `go`, and fails on an image of one pixel."""
+    """Says how red the first pixel is; waits for `go`, and fails on an image of 2 x 2 pixels."""
 
     concurrent = True
 
@@ -38,7 +38,7 @@ class FakeCaptioner:
     def caption(self, photos):
         self.batches.append(len(photos))
         assert self.go.wait(20)
-        if any(photo.size == (1, 1) for photo in photos):
+        if any(photo.size == (2, 2) for photo in photos):
             raise ValueError("secret of the model")
         return [self._one(photo) for photo in photos]
 

@@ -77,9 +77,9 @@ def test_without_any_result_the_answer_is_a_problem(client, content, status, kin
 
 
 def test_what_the_model_raised_is_not_told(client):
-    found = problem(client.post("/v1/caption", files=files(image(size=(1, 1)))), 500, "model_failed")
+    found = problem(client.post("/v1/caption", files=files(image(size=(2, 2)))), 500, "model_failed")
     assert "secret" not in json.dumps(found)
-    answer = body(client.post("/v1/caption", files=files(image(size=(1, 1)), image())))
+    answer = body(client.post("/v1/caption", files=files(image(size=(2, 2)), image())))
     assert [record["error_kind"] for record in answer["results"]] == ["model_failed", None]
 
 
@@ -220,7 +220,7 @@ def test_the_description_is_openapi_with_examples(client):
     post = found["paths"]["/v1/classify"]["post"]
     assert {"multipart/form-data", "application/json"} <= {*post["requestBody"]["content"]}
     example = post["requestBody"]["content"]["application/json"]["example"]
-    assert body(client.post("/v1/classify", json=example), 500)["kind"] == "model_failed"  # one pixel; read, at least
+    assert body(client.post("/v1/classify", json=example))["results"][0]["caption"]
     results = post["responses"]["200"]["content"]["application/json"]["example"]["results"]
     assert {*results[0]} >= {*PREDICTION_FIELDS}
     assert "application/problem+json" in post["responses"]["422"]["content"]

@@ -43,7 +43,7 @@ def test_a_full_queue_refuses_at_once(slow):
 
 def test_a_deadline_that_passes_costs_the_images_it_did_not_suffice_for(slow):
     with fake_service.client(fake_service.model("m", slow), batch_size=1) as client:
-        answer = client.post("/v1/caption", files=files(image(), image()), data={"timeout_s": "0.2"})
+        answer = client.post("/v1/caption", files=files(image(), image()), data={"timeout_s": "1"})
         assert (answer.status_code, answer.json()["kind"]) == (503, "deadline_passed")
         assert "retry-after" in answer.headers
         slow.go.set()

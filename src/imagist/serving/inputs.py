@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic_core import from_json
@@ -50,10 +50,17 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Received:
-    """The images and the options of a request."""
+    """The images and the options of a request.
+
+    Attributes:
+        images: One or more.
+        texts: Options of the query and of a form, by name.
+        values: Options of a JSON body, by name.
+    """
 
     images: list[Input]
-    options: dict[str, Any]
+    texts: dict[str, str]
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class _InMemory(MultiPartParser):
@@ -69,13 +76,15 @@ async def receive(request: Request, settings: ServerSettings) -> Received:
         Problem: 400, 413, 415 or 422.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    options: dict[str, Any] = dict(request.query_params)
+    texts = dict(request.query_params)
+    values: dict[str, Any] = {}
     if kind == "multipart/form-data":
-        images, given = await _form(request, settings)
+        images, fields = await _form(request, settings)
+        texts |= fields
     elif kind == "application/json":
-        images, given = await _json(await request.body(), settings)
+        images, values = await _json(await request.body(), settings)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        images, given = [Input("image", await request.body())], {}
+        images = [Input("image", await request.body())]
     else:
         raise Problem(415, "unsupported_media_type", f"send {_TYPES}", headers={"Accept-Post": "*/*"})
     if not images:
@@ -84,10 +93,10 @@ async def receive(request: Request, settings: ServerSettings) -> Received:
         raise _too_many(settings)
     if not settings.urls and any(image.url for image in images):
         raise Problem(422, "urls_disabled", "this service does not fetch images by their addresses")
-    return Received(images, options | given)
+    return Received(images, texts, values)
 
 
-async def _form(request: Request, settings: ServerSettings) -> tuple[list[Input], dict[str, Any]]:
+async def _form(request: Request, settings: ServerSettings) -> tuple[list[Input], dict[str, str]]:
     parser = _InMemory(request.headers, _stream(request), max_files=settings.max_images + 1, max_fields=1000)
     try:
         form = await parser.parse()
@@ -101,9 +110,9 @@ async def _form(request: Request, settings: ServerSettings) -> tuple[list[Input]
         await form.close()
 
 
-async def _of_form(form: FormData) -> tuple[list[Input], dict[str, Any]]:
+async def _of_form(form: FormData) -> tuple[list[Input], dict[str, str]]:
     images: list[Input] = []
-    options: dict[str, Any] = {}
+    options: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name not in FILES:

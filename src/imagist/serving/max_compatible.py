@@ -70,7 +70,7 @@ def max_routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
             received, _ = await receive_images(request, service, limiter)
             if len(received.images) != 1 or received.images[0].url is not None:
                 raise Problem(400, "one_image", "send one image in the form field image")
-            wanted = Received(received.images, {"nbest": CAPTIONS})
+            wanted = Received(received.images, {"nbest": str(CAPTIONS)})
             document = await performed(request, service, wanted, asked.Caption, ServedModel.caption)
         except (Problem, ImagistError) as error:
             return _refused(error if isinstance(error, Problem) else problem_of(error))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from imagist.serving.problems import Problem
 
@@ -14,11 +14,12 @@ Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MOST_LABELS = 100
 MOST_NBEST = 5
+Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_LABELS)]
 
 
-def _parted(value: object) -> object:
-    """Names parted by commas, as a form and a query give them; a list, also in JSON, as it is."""
-    if not isinstance(value, str):
+def _parted(value: object, info: ValidationInfo) -> object:
+    """Names parted by commas, or a list in JSON, as a form and a query give them; a value of a JSON body as it is."""
+    if info.mode == "json" or not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         try:
@@ -35,7 +36,7 @@ class Options(BaseModel):
 
     model: str | None = Field(None, max_length=200, description="A model of `/v1/models`; by default the first.")
     timeout_s: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Seconds to wait for results, within the service's own limit."
+        None, ge=1, allow_inf_nan=False, description="Seconds to wait for results, within the service's own limit."
     )
 
 
@@ -43,11 +44,8 @@ class Classifying(Options):
     """Categories, and how the two classifiers are fused."""
 
     taxonomy: str | None = Field(None, max_length=100, description="A built-in taxonomy, such as `social12`.")
-    labels: Annotated[tuple[Label, ...], BeforeValidator(_parted)] | None = Field(
-        None,
-        min_length=1,
-        max_length=MOST_LABELS,
-        description="Categories of your own by their names, without training; needs a model with a matcher.",
+    labels: Annotated[Labels, BeforeValidator(_parted)] | None = Field(
+        None, description="Categories of your own by their names, without training; needs a model with a matcher."
     )
     weight: Fraction | None = Field(
         None, description="Of the text classifier: 0 image alone, 1 text alone; by default the model's own."
@@ -94,22 +92,30 @@ class Explain(Classifying):
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
-def validated(kind: type[AnyOptions], given: Mapping[str, Any]) -> AnyOptions:
+def validated(kind: type[AnyOptions], texts: Mapping[str, str], values: Mapping[str, Any]) -> AnyOptions:
     """The options of a request.
 
     Args:
         kind: Which.
-        given: Values by name: of a form or a query texts, of JSON any.
+        texts: Those of a form or a query, by name.
+        values: Those of a JSON body, by name; their types must be right. They go before the texts.
 
     Raises:
         Problem: 422 with all faults.
     """
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        faults = [
-            {"option": ".".join(map(str, each["loc"])), "message": each["msg"]}
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
+    faults: list[dict[str, str]] = []
+    found: list[AnyOptions] = []
+    for by_value in (False, True):
+        try:
+            made = kind.model_validate_json(json.dumps(values), strict=True) if by_value else kind.model_validate(texts)
+            found.append(made)
+        except ValidationError as error:
+            faults += [
+                {"option": ".".join(map(str, each["loc"])), "message": each["msg"]}
+                for each in error.errors(include_url=False, include_input=False, include_context=False)
+            ]
+    if faults:
         listed = "; ".join(f"{fault['option']}: {fault['message']}" for fault in faults)
-        raise Problem(422, "invalid_options", listed, members={"faults": faults}) from error
+        raise Problem(422, "invalid_options", listed, members={"faults": faults})
+    first, second = found
+    return first.model_copy(update={name: getattr(second, name) for name in second.model_fields_set})

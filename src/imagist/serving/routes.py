@@ -39,6 +39,16 @@ class Gone(Exception):
     """The client has left, and needs no answer."""
 
 
+def names_of(service: Service) -> dict[str, list[str]]:
+    """The values of options that name something of the models."""
+    models = service.models.values()
+    return {
+        "model": list(service.models),
+        "taxonomy": sorted({name for model in models for name in model.taxonomies}),
+        "language": sorted({code for model in models for code in model.languages}),
+    }
+
+
 async def receive_images(request: Request, service: Service, limiter: RateLimiter | None) -> tuple[Received, Client]:
     """Reads a request and charges its images to its client.
 
@@ -89,7 +99,7 @@ def routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
             summary=summary,
             description=kind.__doc__,
             responses=schema.responses(task),
-            openapi_extra={"requestBody": schema.request_body(kind)},
+            openapi_extra={"requestBody": schema.request_body(kind, names_of(service))},
             response_class=JSONResponse,
         )
 
@@ -131,7 +141,7 @@ async def performed(
         ImagistError: The options do not fit the model.
         Gone: The client has left.
     """
-    options = validated(kind, received.options)
+    options = validated(kind, received.texts, received.values)
     model = chosen(service.models, options.model)
     # In a thread: a captioner may be opened, or names embedded.
     work = await asyncio.to_thread(work_of, model, options, service.settings.batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -99,10 +100,18 @@ class ProblemDocument(BaseModel):
     kind: str = Field(description="Which problem, such as `corrupt_image`; stable.")
 
 
-def request_body(options: type[Options]) -> dict[str, Any]:
-    """The body of a request, in each form that it may have."""
-    schema = options.model_json_schema(ref_template="#/components/schemas/{model}")
-    properties = schema["properties"]
+def request_body(options: type[Options], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The body of a request, in each form that it may have.
+
+    Args:
+        options: Its options.
+        names: The values that options may have, such as the names of the models for ``model``.
+    """
+    properties = options.model_json_schema()["properties"]
+    for name, values in names.items():
+        if name in properties:
+            about = {"description": properties[name]["description"]}
+            properties[name] = {"anyOf": [{"enum": list(values)}, {"type": "null"}], **about}
     one = {
         "oneOf": [
             {"type": "string", "description": "The image in base64, or a `data:` address.", "minLength": 1},

@@ -77,7 +77,7 @@ def test_csv_has_the_columns_of_a_table(container):
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
         ({"json": {"images": [""], "task": "dance"}}, 422),
         ({"json": {"images": [""], "task": ["caption"]}}, 422),
-        ({"content": image(size=(1, 1)), "headers": JPEG}, 500),
+        ({"content": image(size=(2, 2)), "headers": JPEG}, 500),
     ],
 )
 def test_errors_have_no_traceback(container, sent, status):

@@ -22,7 +22,7 @@ from imagist.serving import schema
 from imagist.serving.inputs import Received
 from imagist.serving.keys import RateLimiter
 from imagist.serving.problems import Problem
-from imagist.serving.routes import TASKS, performed, receive_images
+from imagist.serving.routes import TASKS, names_of, performed, receive_images
 from imagist.serving.service import Service
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -34,7 +34,9 @@ def sagemaker_routes(service: Service, limiter: RateLimiter | None) -> APIRouter
     """The router."""
     router = APIRouter(tags=["sagemaker"])
 
-    @router.get("/ping", summary="Whether requests are worked on.", responses=schema.problems(503))
+    @router.get(
+        "/ping", summary="Whether requests are worked on.", response_class=Response, responses=schema.problems(503)
+    )
     async def ping() -> Response:
         if not service.ready:
             raise Problem(503, "not_ready", "starting or stopping")
@@ -43,7 +45,8 @@ def sagemaker_routes(service: Service, limiter: RateLimiter | None) -> APIRouter
     @router.post(
         "/invocations",
         summary="What is asked of images, by default their categories.",
-        responses=schema.problems(400, 406, 413, 415, 422, 500, 503),
+        responses=_answers() | schema.problems(400, 406, 408, 413, 415, 422, 429, 500, 503),
+        openapi_extra={"requestBody": _body(service)},
     )
     async def invocations(request: Request) -> Response:
         kind = _accepted(request.headers.get("accept", "*/*"))
@@ -51,15 +54,33 @@ def sagemaker_routes(service: Service, limiter: RateLimiter | None) -> APIRouter
         if given not in _READ:
             raise Problem(415, "unsupported_media_type", f"send {', '.join(_READ)}")
         received, _ = await receive_images(request, service, limiter)
-        options = received.options | _attributes(request.headers.get(ATTRIBUTES, ""))
-        task = options.pop("task", "classify")
+        texts = received.texts | _attributes(request.headers.get(ATTRIBUTES, ""))
+        task = received.values.pop("task", texts.pop("task", "classify"))
         if not isinstance(task, str) or task not in TASKS:
             raise Problem(422, "invalid_options", f"task: one of {', '.join(TASKS)}")
         wanted, work_of, _ = TASKS[task]
-        document = await performed(request, service, Received(received.images, options), wanted, work_of)
+        document = await performed(request, service, Received(received.images, texts, received.values), wanted, work_of)
         return _answer(document, task, kind)
 
     return router
+
+
+def _body(service: Service) -> dict[str, Any]:
+    """The body of a request: an image, or JSON as for the task that it names."""
+    content: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _READ[:2]}
+    bodies = [schema.request_body(options, names_of(service))["content"] for options, _, _ in TASKS.values()]
+    for (task, _), body in zip(TASKS.items(), bodies, strict=True):
+        of_json = body["application/json"]["schema"]
+        of_json["properties"] = {"task": {"const": task}, **of_json["properties"]}
+        of_json["required"] = ["task", *of_json["required"]]
+    schemas = [body["application/json"]["schema"] for body in bodies]
+    return {"required": True, "content": {**content, "application/json": {"schema": {"oneOf": schemas}}}}
+
+
+def _answers() -> dict[int | str, dict[str, Any]]:
+    """The answer to a request, in each kind."""
+    text = {"schema": {"type": "string"}}
+    return {200: {"description": "A record an image.", "content": dict.fromkeys(_KINDS[1:], text)}}
 
 
 def _accepted(accept: str) -> str:

@@ -1,0 +1,228 @@
+"""Load on the service: 64 closed-loop clients on this machine, with batches and without, and its memory.
+
+    python benchmarks/service.py --data FOLDER          # into benchmarks/results/service.md
+
+Clients and service share the cores. Each client sends an image, waits for the answer and sends the next. The clients
+speak HTTP with as little work as possible, so that the numbers are the service's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+
+RESULT = Path(__file__).parent / "results" / "service.md"
+CLIENTS = 64
+LIMIT_S = 600  # of one measurement
+WARM = 256  # requests before a measurement
+
+
+@dataclass
+class Load:
+    """What the clients of one measurement saw."""
+
+    images: int = 0
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    processor_s: float = 0.0  # of the service and its decoders
+
+    @property
+    def rate(self) -> float:
+        """Images/s."""
+        return self.images / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Seconds within which this share of the answers came."""
+        return float(np.quantile(self.latencies, share))
+
+
+class Service:
+    """``imagist serve`` on a free port."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "imagist", "serve", "--port", "0", "--no-page", *options]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self._process.stderr is not None
+        line = self._process.stderr.readline()
+        found = re.search(r":(\d+)$", line.strip())
+        assert found, line
+        self.port = int(found[1])
+        self._drain = subprocess.Popen(["cat"], stdin=self._process.stderr, stdout=subprocess.DEVNULL)
+
+    def memory(self) -> float:
+        """Resident MB of the service and its decoders."""
+        own = psutil.Process(self._process.pid)
+        return sum(each.memory_info().rss for each in (own, *own.children())) / 1e6
+
+    def processor_s(self) -> float:
+        """Processor time of the service and its decoders so far."""
+        own = psutil.Process(self._process.pid)
+        times = [each.cpu_times() for each in (own, *own.children())]
+        return float(sum(each.user + each.system for each in times))
+
+    def close(self) -> int:
+        """Asks it to stop; returns its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(60)
+        self._drain.wait(10)
+        return code
+
+
+def request(content: bytes, path: str = "/v1/classify") -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes) -> int:
+    """Sends a request and reads the answer; returns its status."""
+    writer.write(sent)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    assert length, head
+    await reader.readexactly(int(length[1]))
+    return int(head[9:12])
+
+
+async def load(port: int, requests: Sequence[bytes], number: int, clients: int = CLIENTS) -> Load:
+    """Sends a number of requests from clients that each wait for their answers."""
+    seen, turn = Load(), count()
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while (n := next(turn)) < number:
+            began = time.perf_counter()
+            status = await ask(reader, writer, requests[n % len(requests)])
+            seen.latencies.append(time.perf_counter() - began)
+            seen.statuses[status] += 1
+            seen.images += status == 200
+        writer.close()
+
+    began = time.perf_counter()
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.gather(*(client() for _ in range(clients)))
+    seen.seconds = time.perf_counter() - began
+    return seen
+
+
+def measured(requests: Sequence[bytes], number: int, *options: str) -> tuple[Load, list[float]]:
+    """A load on a fresh service, and its memory before and after it."""
+    service = Service(*options)
+    try:
+        asyncio.run(load(service.port, requests, WARM))
+        before, spent = service.memory(), service.processor_s()
+        seen = asyncio.run(load(service.port, requests, number))
+        after, seen.processor_s = service.memory(), service.processor_s() - spent
+    finally:
+        code = service.close()
+    assert code == 0, code
+    return seen, [before, after]
+
+
+def batch_command(table: Path) -> tuple[float, float]:
+    """Images/s, and processor ms an image, of ``imagist classify`` over the table, from start to file."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.csv"
+        command = [sys.executable, "-m", "imagist", "classify", str(table), "--out", str(out), "--quiet"]
+        began, spent, number = time.perf_counter(), children_s(), pq.read_metadata(table).num_rows
+        subprocess.run(command, check=True)
+        return number / (time.perf_counter() - began), 1000 * (children_s() - spent) / number
+
+
+def children_s() -> float:
+    """Processor time of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
+    parser.add_argument("--requests", type=int, default=3000, help="requests of a measurement (default: 3000)")
+    parser.add_argument("--memory", type=int, default=20_000, help="requests before memory is measured again; 0: none")
+    parser.add_argument("--encoder", default="embedded", help="encoder of the model (default: embedded)")
+    parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
+    args = parser.parse_args()
+    if args.data is None:
+        parser.error("name the images with --data or IMAGIST_DATA")
+    table = args.data / "flickr8k" / "dev.parquet"
+    images = [row["bytes"] for row in pq.read_table(table, columns=["image"])["image"].to_pylist()]
+    requests = [request(image) for image in images]
+    own = ("--encoder", args.encoder)
+    batched, _ = measured(requests, args.requests, *own)
+    single, _ = measured(requests, args.requests // 3, *own, "--batch-size", "1")
+    command = batch_command(table)
+    memory = measured(requests, args.memory, *own) if args.memory else None
+    text = report(args, batched, single, command, memory)
+    if not args.no_file:
+        RESULT.write_text(text, "utf-8")
+    print(text)
+
+
+def report(
+    args: argparse.Namespace,
+    batched: Load,
+    single: Load,
+    command: tuple[float, float],
+    memory: tuple[Load, list[float]] | None,
+) -> str:
+    cores = len(os.sched_getaffinity(0))
+    lines = [
+        "# Load on the service",
+        "",
+        f"`python benchmarks/service.py`: {CLIENTS} closed-loop clients, images of Flickr8k dev (JPEG), "
+        f"`/v1/classify`, encoder {args.encoder}, {cores} cores for clients and service, {platform.machine()}.",
+        "",
+        "| | images/s | processor ms an image | median | p99 | p99 / median | answers by status |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, seen in (("batches of up to 32", batched), ("batching off", single)):
+        low, high = seen.percentile(0.5), seen.percentile(0.99)
+        statuses = json.dumps(dict(sorted(seen.statuses.items()))).replace('"', "")
+        cost = 1000 * seen.processor_s / seen.images
+        cells = [
+            f"{seen.rate:.0f}",
+            f"{cost:.1f}",
+            f"{1000 * low:.0f} ms",
+            f"{1000 * high:.0f} ms",
+            f"{high / low:.1f}",
+        ]
+        lines.append(f"| {' | '.join([name, *cells, statuses])} |")
+    rate, processor = command
+    lines += [f"| `imagist classify`, start to file | {rate:.0f} | {processor:.1f} | | | | |", ""]
+    gain, share = batched.rate / single.rate, batched.rate / rate
+    lines += [f"Batches to no batches: {gain:.2f}x. To the command: {share:.2f}.", ""]
+    if memory:
+        seen, (before, after) = memory
+        errors = sum(number for status, number in seen.statuses.items() if status not in (200, 429, 503))
+        lines += [
+            f"Memory of the service with its decoders: {before:.0f} MB after {WARM} requests, {after:.0f} MB after "
+            f"{seen.images + WARM:,} ({after / before - 1:+.1%}); {errors} errors other than 429 and 503.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
