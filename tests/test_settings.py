@@ -279,7 +279,7 @@ def test_overrides_go_before_the_file(file):
     )
 
 
-def test_faults_of_overrides_are_told_with_those_of_the_file(file):
+def test_faults_of_overrides_are_reported_with_those_of_the_file(file):
     file.write_text("name = 3\n")
     with pytest.raises(UsageError) as caught:
         read(file, Recipe, ["words.epochs=three", "amp", "sizes=[1,", "words.epoch=3", "a b=3", "out=3"])

@@ -355,14 +355,14 @@ def test_a_cache_of_the_version_before_keeps_its_captions(filled):
             assert (cached.hits, first.text, first.phrases) == (hits, caption_of(image(3)).text, ())
 
 
-def test_damaged_pages_are_told(filled):
+def test_damaged_pages_are_reported(filled):
     content = bytearray(filled.read_bytes())
     content[8192:-4096] = b"\xff" * (len(content) - 12288)
     filled.write_bytes(content)
     refused(filled, "damaged")
 
 
-def test_half_a_file_is_told(filled):
+def test_half_a_file_is_reported(filled):
     content = filled.read_bytes()
     filled.write_bytes(content[: len(content) // 2])
     refused(filled, "damaged")
@@ -372,17 +372,17 @@ def test_half_a_file_is_told(filled):
     "damage",
     ["tokens = '['", "tokens = 'null'", "nbest = '[[1]]'", "nbest = '[3]'", "shape = '[1, 2]'", "attention = x'00'"],
 )
-def test_damaged_rows_are_told(filled, damage):
+def test_damaged_rows_are_reported(filled, damage):
     change(filled, f"UPDATE captions SET {damage} WHERE text = 'number 7'")
     refused(filled, "is damaged")
 
 
-def test_a_missing_table_is_told(filled):
+def test_a_missing_table_is_reported(filled):
     change(filled, "DROP TABLE captions")
     refused(filled, "cannot be used as a caption cache: no such table")
 
 
-def test_a_folder_that_is_missing_is_told(tmp_path):
+def test_a_folder_that_is_missing_is_reported(tmp_path):
     refused(tmp_path / "no" / "x", "its folder does not exist")
 
 
@@ -411,7 +411,7 @@ def nobody(monkeypatch):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_a_folder_or_file_that_may_not_be_written_is_told(nobody, there):
+def test_a_folder_or_file_that_may_not_be_written_is_reported(nobody, there):
     folder, drop = nobody
     path = folder / "x"
     if there:
@@ -424,7 +424,7 @@ def test_a_folder_or_file_that_may_not_be_written_is_told(nobody, there):
     assert caught.value.item == str(path)
 
 
-def test_a_full_disk_is_told_and_what_was_kept_stays(path):
+def test_a_full_disk_is_reported_and_what_was_kept_stays(path):
     with CachedCaptioner(Counting(), path) as cached:
         cached.caption([image(0)])
         cached._store._file.execute("PRAGMA max_page_count = 20")

@@ -70,7 +70,7 @@ def test_a_table_with_sentences_and_their_boxes(fake, photos, tmp_path, suffix):
     assert rows[-1]["description"] is None
 
 
-def test_failures_are_told_where_the_words_would_be(fake, photos, capsys):
+def test_failures_are_shown_in_place_of_the_words(fake, photos, capsys):
     (photos / "0.png").write_bytes(b"broken")
     assert fake(["describe", str(photos / "0.png"), str(photos / "1.png")]) == 3
     assert "  unknown_format: " in capsys.readouterr().out

@@ -149,7 +149,7 @@ def test_csv_and_markdown(evaluate, files):
     assert (files / "alone.md").read_text().startswith("| figure | value [95% interval] |\n|---|---:|\n| BLEU-1 | ")
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(evaluate, files):
+def test_files_of_one_name_are_distinguished_by_their_folders(evaluate, files):
     (files / "other").mkdir()
     (files / "other" / "good.csv").write_text((files / "poor.csv").read_text())
     argv = ["captions", files / "good.csv", files / "truth.jsonl", "--no-java"]
@@ -220,7 +220,7 @@ def test_wrong_calls_are_refused_in_one_line(evaluate, files, monkeypatch, argv,
     assert err.count("\n") == 1
 
 
-def test_missing_java_is_told_and_the_rest_is_measured(evaluate, files, monkeypatch):
+def test_missing_java_is_reported_and_the_rest_is_measured(evaluate, files, monkeypatch):
     monkeypatch.setenv("PATH", "")
     argv = ["captions", files / "good.csv", files / "truth.jsonl"]
     code, out, _ = evaluate(*argv)

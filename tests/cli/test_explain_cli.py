@@ -158,7 +158,7 @@ def test_quiet_says_only_what_went_wrong(command, images, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "told"), [(["--mass", "0"], "mass"), (["--seed", "-1"], "seed"), (["--fill", "x"], "--fill")]
 )
-def test_wrong_settings_are_told_before_anything_is_read(command, images, tmp_path, capsys, argv, told):
+def test_wrong_settings_are_reported_before_anything_is_read(command, images, tmp_path, capsys, argv, told):
     assert command(images, "--out", tmp_path / "out", *argv) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

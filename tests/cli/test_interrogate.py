@@ -113,7 +113,7 @@ def test_captions_are_scored_and_reranked(photos, model, tmp_path):
         assert np.isfinite(scored["similarity"])
 
 
-def test_a_model_without_a_matcher_is_told(photos, tmp_path, capsys):
+def test_a_model_without_a_matcher_is_reported(photos, tmp_path, capsys):
     shipped = open_bundle("embedded")
     parts = {name: copy_part(open_part(shipped.path / name, name)) for name in ("encoder", "captioner")}
     bare = write_bundle(tmp_path / "bare", {"name": "bare"}, parts).path

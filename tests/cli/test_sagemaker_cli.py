@@ -67,7 +67,7 @@ def test_each_task_is_a_command(root, tmp_path):
 
 
 @pytest.mark.parametrize(("task", "given"), [("dance", {}), ("study", {}), ("train-caption", {})])
-def test_what_cannot_be_done_is_told(root, tmp_path, task, given):
+def test_what_cannot_be_done_is_reported(root, tmp_path, task, given):
     with pytest.raises(UsageError):
         command(task, given, {"training": tmp_path}, root, tmp_path)
 

@@ -57,7 +57,7 @@ def mini(tmp_path, monkeypatch):
 
 
 def refused(capsys, *changes, data="data", config="mini.toml"):
-    """What a wrong call is told."""
+    """The message of a wrong call."""
     sets = [part for change in changes for part in ("--set", change)]
     assert main(["study", config, *(["--data", data] if data else []), *sets]) == 2
     out, err = capsys.readouterr()
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_or_is_no_toml_is_named(mini, capsys):
     assert "bad.toml: cannot be read as TOML" in refused(capsys, config="bad.toml")
 
 
-def test_every_fault_of_the_file_is_told(mini, capsys):
+def test_every_fault_of_the_file_is_reported(mini, capsys):
     said = refused(capsys, "folds.number=1", "fusion.kinds=['sum']", "data.frist=3")
     assert "3 faults" in said
     for each in ("folds.number", "fusion.kinds[0]", "data.frist: no such setting; did you mean 'first'"):

@@ -41,7 +41,7 @@ def test_without_images_it_says_how_to_name_them(recipe, capsys):
     assert "IMAGIST_DATA" in capsys.readouterr().err
 
 
-def test_every_fault_of_the_recipe_is_told(recipe, capsys):
+def test_every_fault_of_the_recipe_is_reported(recipe, capsys):
     arguments = [
         "train",
         "caption",

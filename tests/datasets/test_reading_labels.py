@@ -74,7 +74,7 @@ def test_splits_of_one_source(tmp_path):
         read(Source(path, split="val"), check_images=False)
 
 
-def test_held_images_of_one_name_are_told_apart(tmp_path):
+def test_held_images_of_one_name_are_distinguished(tmp_path):
     """Hugging Face's files drop folders from paths, so that cat/0.jpg and dog/0.jpg meet as 0.jpg."""
     images = [{"bytes": encoded(i), "path": name} for i, name in enumerate(("0.jpg", "0.jpg", "1.jpg"))]
     train = write_parquet(tmp_path / "train.parquet", {"image": images, "label": ["cat", "dog", "cat"]})

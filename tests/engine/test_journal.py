@@ -193,7 +193,7 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
     assert other.read_text() == "somebody's download"
 
 
-def test_a_full_disk_is_told(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(tmp_path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
@@ -205,7 +205,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     journal.close()
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path):
+def test_a_folder_that_is_gone_is_reported(tmp_path):
     with pytest.raises(OutputError, match="No such file"):
         Journal(tmp_path / "nowhere" / "x.csv", SETTINGS, resume=False)
 

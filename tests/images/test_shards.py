@@ -26,7 +26,7 @@ def test_suffixes(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".tar", "w:gz")])
-def test_images_and_what_is_told_of_them(tmp_path, suffix, mode):
+def test_images_and_their_texts(tmp_path, suffix, mode):
     members = [
         ("000.jpg", b"one"),
         ("000.json", json.dumps({"likes": 3, "tags": ["a"]}).encode()),

@@ -23,7 +23,7 @@ def test_mean_and_spread_are_those_of_the_cosines():
         np.testing.assert_allclose(spreads, cosines.std(0, ddof=1), rtol=5e-3)
 
 
-def test_many_directions_are_told_by_a_few_and_by_each_coordinate():
+def test_many_directions_are_summarised_by_a_few_and_by_each_coordinate():
     rows = unit(RNG.normal(size=(900, 200)) * np.linspace(0.2, 2, 200))
     vectors = unit(RNG.normal(size=(5, 200)))
     found = fit_background(rows, rows)

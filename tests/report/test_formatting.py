@@ -63,7 +63,7 @@ def test_folding_breaks_at_spaces_and_hyphens():
         (-0.0123, True, "−1.2"), (0.05, True, "+5.0"),
     ],
 )  # fmt: skip
-def test_shares_are_told_times_100(share, sign, said):
+def test_shares_are_reported_times_100(share, sign, said):
     assert points(share, sign=sign) == said
 
 

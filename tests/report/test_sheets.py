@@ -29,7 +29,7 @@ def test_a_folder_elsewhere_is_made_with_those_above_it(tmp_path):
     assert (tmp_path / "photos too" / "x").is_dir()
 
 
-def test_what_cannot_be_made_is_told(tmp_path):
+def test_what_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made") as caught:
         make_folder(tmp_path / "file" / "x", [])

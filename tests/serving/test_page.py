@@ -208,7 +208,7 @@ def test_another_language(page):
     done(page)
 
 
-def test_more_is_told_step_by_step(page):
+def test_buttons_ask_for_more_detail_and_for_reasons(page):
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)).save(file, "png")
     upload(page, file.getvalue())

@@ -130,7 +130,7 @@ def test_wrong_options_are_named(client, data, told):
     assert found["faults"][0]["option"].startswith(told)
 
 
-def test_all_wrong_options_are_told_at_once(client):
+def test_all_wrong_options_are_reported_at_once(client):
     found = problem(client.post("/v1/classify?weight=2&nbest=0", files=files(image())), 422, "invalid_options")
     assert len(found["faults"]) == 2
 

@@ -113,7 +113,7 @@ def test_hashes_and_near_duplicates_are_looked_for_once(tmp_path, monkeypatch):
     assert first.groups.tolist() == again.groups.tolist() == [0, 1, 1]
 
 
-def test_all_files_that_cannot_be_opened_are_told_at_once(tmp_path, monkeypatch):
+def test_all_files_that_cannot_be_opened_are_reported_at_once(tmp_path, monkeypatch):
     (tmp_path / "set.csv").write_text("image,label\n" + "".join(f"{n}.png,cat\n" for n in range(3)))
     for n in range(3):
         (tmp_path / f"{n}.png").write_bytes(cases.image(n))
@@ -158,7 +158,7 @@ def test_near_duplicates_are_of_one_group_and_so_are_accounts_where_asked(tmp_pa
     assert by_account.tolist() == [0, 1, 2, 0, 1]
 
 
-def test_all_unreadable_images_are_told_at_once(tmp_path):
+def test_all_unreadable_images_are_reported_at_once(tmp_path):
     rows = [drawn("cat", 0), ("x", "cat", b"nothing", "train", None), ("y", "dog", b"GIF89a", "train", None)]
     with pytest.raises(DataError) as caught:
         assemble(parquet(tmp_path, rows), tmp_path)
@@ -167,7 +167,7 @@ def test_all_unreadable_images_are_told_at_once(tmp_path):
     assert "y: " in str(caught.value)
 
 
-def test_all_sources_that_are_not_there_are_told_at_once(tmp_path):
+def test_all_sources_that_are_not_there_are_reported_at_once(tmp_path):
     with pytest.raises(DataError) as caught:
         assemble(Data((Source("one.parquet"), Source("two.csv"))), tmp_path)
     assert "one.parquet" in str(caught.value)

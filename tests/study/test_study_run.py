@@ -224,7 +224,7 @@ def test_what_is_there_costs_nothing_and_a_new_row_only_itself(colours, copied, 
     assert counted(replace(study, text_classifiers=(*study.text_classifiers, more)), paths) == {}
 
 
-def test_a_run_that_broke_off_goes_on_where_it_stood(first, colours, tmp_path, monkeypatch):
+def test_a_run_that_broke_off_resumes_where_it_stopped(first, colours, tmp_path, monkeypatch):
     fit, fitted = jobs.fit_words, []
 
     def breaking(*given):

@@ -68,7 +68,7 @@ def test_neither_pyplot_nor_matplotlib_is_loaded_before_its_time():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-def test_without_matplotlib_the_remedy_is_told(tmp_path, monkeypatch):
+def test_without_matplotlib_the_remedy_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"imagist\[study\]"), drawing(tmp_path / "x", 1, 1):
         pass

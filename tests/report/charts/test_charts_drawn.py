@@ -224,7 +224,7 @@ def test_recall_is_lost_and_gained_by_class(seen, answers):
     assert recalls.lines[0].get_color() != recalls.lines[3].get_color()
 
 
-def test_the_level_of_the_interval_is_told(seen):
+def test_the_level_of_the_interval_is_reported(seen):
     trials = replace(made.trials(), mean=Interval(0.9, 0.85, 0.95, 0.9))
     (axes,) = seen(draw_stability, [trials])
     assert "90% interval of the mean" in [text.get_text() for text in axes.figure.legends[0].get_texts()]

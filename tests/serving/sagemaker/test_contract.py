@@ -40,7 +40,7 @@ def test_an_image_is_classified(container):
     assert {*PREDICTION_FIELDS} <= {*record}
 
 
-def test_the_task_and_options_are_told_by_header_or_body(container):
+def test_the_task_and_options_are_taken_from_header_or_body(container):
     told = {**JPEG, "X-Amzn-SageMaker-Custom-Attributes": "task=caption, nbest=3"}
     (record,) = container.post("/invocations", content=image(), headers=told).json()["results"]
     assert len(record["nbest"]) == 3

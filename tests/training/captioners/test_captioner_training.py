@@ -276,7 +276,7 @@ def test_a_decoder_that_names_learns_from_images_sentences_and_several_encoders(
     assert len(words) > 1500
 
 
-def test_settings_that_do_not_go_together_with_naming_are_told(data, tmp_path):
+def test_settings_that_do_not_go_together_with_naming_are_reported(data, tmp_path):
     plain = {"kind": "transformer", "width": 24, "heads": 2, "layers": 1}
     faults = {
         "data.sentences: needs a decoder of the kind naming": plain,
@@ -287,7 +287,7 @@ def test_settings_that_do_not_go_together_with_naming_are_told(data, tmp_path):
             recipes.train(naming(data, decoder=decoder), data, tmp_path / "run", data / "features")
 
 
-def test_every_fault_of_the_data_is_told_at_once(data, tmp_path):
+def test_every_fault_of_the_data_is_reported_at_once(data, tmp_path):
     rows = pq.read_table(data / "train.parquet").to_pylist()
     rows[0]["captions"] = ["", "a square"]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
@@ -339,7 +339,7 @@ def test_alexnet_comes_from_torchvision(tmp_path):
         assert encoder(torch.zeros(1, 224, 224, 3, dtype=torch.uint8)).shape == (1, 36, 256)
 
 
-def test_wrong_names_and_weights_are_told(data, tmp_path):
+def test_wrong_names_and_weights_are_reported(data, tmp_path):
     with pytest.raises(UsageError, match="no network"):
         open_backbone(Backbone("mobilnet"), tmp_path)
     with pytest.raises(UsageError, match="no network"):

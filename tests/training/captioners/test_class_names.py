@@ -149,6 +149,6 @@ def test_names_take_the_article_that_they_need():
         ({"exchanged": ("mineral",)}, "exchanged: no kinds mineral"),
     ],
 )
-def test_faults_of_the_table_are_told_by_their_place(change, fault):
+def test_faults_of_the_table_are_reported_by_their_place(change, fault):
     with pytest.raises(UsageError, match=fault):
         replace(NAMES, **({"synonyms": {}} if "groups" in change else {}) | change)

@@ -147,7 +147,7 @@ def test_a_batch_is_as_wide_as_its_longest_sentence_with_start_and_end(tiny, max
     assert (words[:, :, -1] == END).all()
 
 
-def test_languages_are_told_by_how_sentences_start():
+def test_languages_differ_by_the_start_token_of_their_sentences():
     from imagist.training.captioners.vocabulary import build_vocabulary
 
     vocabulary = build_vocabulary(["a dog ein hund"], ["en", "de"], 1)

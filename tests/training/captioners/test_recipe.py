@@ -22,7 +22,7 @@ def test_a_name_and_data_are_enough():
     assert recipe.self_critical.steps == 0
 
 
-def test_every_fault_is_told_at_once_by_its_place():
+def test_every_fault_is_reported_at_once_by_its_place():
     table = LEAST | {
         "cross_entropy": {"epochs": 0, "label_smoothing": 1.5, "epoch": 3},
         "self_critical": {"samples_per_image": 1},

@@ -1,4 +1,4 @@
-"""What a pipeline is worth, on tables of a few rows and a pipeline that says what it is told."""
+"""The figures of a pipeline, on tables of a few rows and a pipeline whose answers are given."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 LABELS = LabelSet(("cat", "dog", "car"))
-SAID = {0: "a cat sits on a red chair", 1: "a dog runs on green grass", 2: "a car stands on the street"}
+CAPTIONS = {0: "a cat sits on a red chair", 1: "a dog runs on green grass", 2: "a car stands on the street"}
 
 
 class Part:
@@ -29,10 +29,10 @@ class Part:
     id, labels = "part", LABELS
 
     def caption(self, photos):
-        return [Caption(SAID[int(photo.pixels[0, 0, 0]) // 100], -1.0) for photo in photos]
+        return [Caption(CAPTIONS[int(photo.pixels[0, 0, 0]) // 100], -1.0) for photo in photos]
 
     def scores(self, items):
-        known = {said: i for i, said in SAID.items()}
+        known = {said: i for i, said in CAPTIONS.items()}
         classes = [known[i] if isinstance(i, str) else int(i.pixels[0, 0, 0]) // 100 for i in items]
         return (0.1 + 0.7 * np.eye(3)[classes]).astype(np.float32)
 
@@ -62,7 +62,7 @@ def row(number, label=None, split="dev"):
         "image": png(number),
         "label": label or LABELS.names[number],
         "split": split,
-        "captions": [SAID[number]] * 5,
+        "captions": [CAPTIONS[number]] * 5,
     }
 
 
@@ -92,7 +92,7 @@ def test_images_of_no_category_are_left_out(table):
     assert figures["fused"].value == 1
 
 
-def test_a_image_that_fails_stops_the_measuring_by_name(table):
+def test_an_image_that_fails_stops_the_measuring_by_name(table):
     broken = {**row(0), "image": {"bytes": b"garbage", "path": "x.png"}}
     with pytest.raises(DataError, match="an image failed"):
         measure.classes(pipeline(), table(row(0), broken), "dev")

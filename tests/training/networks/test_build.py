@@ -41,7 +41,7 @@ def test_what_is_asked_for_goes_before_the_preset_and_the_rest_is_the_preset_s()
     assert not build({"kind": "lstm", "preset": "inject"}, **SIZES).merge
 
 
-def test_the_longest_sentence_and_the_grid_are_told_to_those_who_need_them():
+def test_decoders_that_need_max_length_and_the_grid_get_them():
     decoder = build({"kind": "transformer", "width": 24, "heads": 3, "layers": 1}, **SIZES)
     assert decoder.times.shape[0] == SIZES["max_length"] + 2
     assert decoder.places.shape[0] == SIZES["cells"]
