@@ -28,7 +28,8 @@ ROWS = [(DONE, {"user": "ann", "tags": ["x", "y"], "seen": 0.123456}), (FAILED, 
 
 
 def read(path):
-    openpyxl = pytest.importorskip("openpyxl")
+    import openpyxl
+
     return [[list(row) for row in sheet.iter_rows()] for sheet in openpyxl.load_workbook(path).worksheets]
 
 
@@ -66,6 +67,7 @@ def test_a_style_that_the_format_does_not_have_is_refused(tmp_path, name, style)
 
 
 def test_a_workbook_keeps_numbers_and_dates(tmp_path):
+    pytest.importorskip("openpyxl")
     day, moment = dt.date(2026, 5, 4), dt.datetime(2026, 5, 4, 3, 2)
     carried = {
         "n": 3, "big": 10**17, "flag": True, "day": day, "moment": moment, "old": dt.date(1815, 6, 18),
@@ -84,6 +86,7 @@ def test_a_workbook_keeps_numbers_and_dates(tmp_path):
 
 
 def test_text_never_becomes_a_formula(tmp_path):
+    pytest.importorskip("openpyxl")
     texts = ['=HYPERLINK("http://example.org","x")', "+1", "-2", "@SUM(A1)", "=", "plain"]
     row = own(texts[0]), dict(zip("abcdef", texts, strict=True)) | {"=header": "x"}
     write(tmp_path / "x.xlsx", [[row]], CLASSIFIED, SIMPLE)
@@ -94,6 +97,7 @@ def test_text_never_becomes_a_formula(tmp_path):
 
 
 def test_what_a_cell_cannot_hold_is_replaced_and_cut(tmp_path):
+    pytest.importorskip("openpyxl")
     write(tmp_path / "x.xlsx", [[(own("a.jpg"), {"bell": "a\x07b", "long": "x" * 40_000})]], CLASSIFIED)
     ((header, row),) = values(tmp_path / "x.xlsx")
     found = dict(zip(header, row, strict=True))
