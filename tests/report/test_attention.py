@@ -43,7 +43,7 @@ def test_heat_is_smooth():
 
 
 def test_no_attention_at_all_is_dark_and_not_a_fault():
-    assert (np.asarray(heat(np.zeros((7, 7), np.float32), (10, 10)))[..., 3] == 176).all()
+    assert (np.asarray(heat(np.zeros((7, 7), np.float32), (10, 10)))[..., 3] == 205).all()
 
 
 def test_an_overlaid_image_keeps_its_size_and_can_be_seen():
@@ -54,6 +54,13 @@ def test_an_overlaid_image_keeps_its_size_and_can_be_seen():
     assert result.shape == (30, 40, 3)
     assert result[0, 0].sum() > 2 * result[-1, -1].sum()
     assert (result[-1, -1] > 20).all()
+
+
+def test_words_that_look_at_different_places_are_told_apart_whatever_they_share():
+    shared = np.random.default_rng(1).random((7, 7)).astype(np.float32)
+    first, second = (np.asarray(heat(shared + 3 * one_cell(*at), (70, 70)))[..., 3] for at in ((1, 1), (5, 5)))
+    assert first[15, 15] < 60 < 120 < first[55, 55]
+    assert second[55, 55] < 60 < 120 < second[15, 15]
 
 
 def test_the_sheet_has_the_photo_and_one_panel_a_word():

@@ -19,9 +19,9 @@ MARGIN = 14
 TEXT = 19  # font size, in pixels
 PAPER, INK, FAINT = (250, 249, 246), (28, 28, 30), (122, 122, 128)
 
-# Unattended cells are darkened and the attended ones tinted, through red to yellow, thinly enough to see the image.
-_HEAT = np.array([0.0, 0.35, 0.7, 1.0])
-_RGBA = np.array([[12, 10, 30, 176], [90, 16, 60, 120], [226, 70, 30, 84], [255, 214, 60, 104]])
+# What a word looks at no more than at half of the image is darkened; its peak is clear, with a warm rim.
+_HEAT = np.array([0.0, 0.3, 0.65, 1.0])
+_RGBA = np.array([[10, 9, 24, 205], [120, 20, 50, 140], [244, 110, 30, 70], [255, 226, 120, 16]])
 
 
 def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
@@ -32,10 +32,10 @@ def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
         size: ``(W, H)`` of the result.
 
     Returns:
-        RGBA of that size: clear and warm where attention is high, dark elsewhere.
+        RGBA of that size: clear at the peak, warm around it, dark where attention is at most the median of its cells.
     """
     smooth = Image.fromarray(np.ascontiguousarray(attention, np.float32)).resize(size, Image.Resampling.BICUBIC)
-    levels = np.clip(np.asarray(smooth), 0, None)
+    levels = np.clip(np.asarray(smooth) - np.float32(np.median(attention)), 0, None)
     levels = levels / max(float(levels.max()), 1e-12)
     channels = [np.interp(levels, _HEAT, column) for column in _RGBA.T]
     return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
