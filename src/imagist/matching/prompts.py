@@ -18,11 +18,16 @@ from imagist.arrays import Array, unit
 from imagist.errors import UsageError
 from imagist.records import LabelSet
 
+_SHIPPED = Path(__file__).parent / "label_sets"
+LABEL_SETS = tuple(sorted(path.stem for path in _SHIPPED.glob("*.toml")))
+"""Names of the categories that ship."""
+
 TEMPLATE = "a photo of {label}"
 PLACE = "{label}"
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[str, str | Sequence[str]]
-"""Categories: names parted by commas, the path of a ``.toml`` file, a list of names, or names with descriptions."""
+"""Categories: names parted by commas, the path of a ``.toml`` file, the name of one that ships (``everyday``), a list of
+names, or names with descriptions."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,16 @@ def read_labels(given: Labels) -> Descriptions:
         coffee = []                             # described by its name alone
 
     Args:
-        given: See `Labels`. A string is a file where it ends in ``.toml``, else names parted by commas.
+        given: See `Labels`. A string is a file where it ends in ``.toml``, or the name of one in `LABEL_SETS`, else
+            names parted by commas.
 
     Raises:
         UsageError: The file cannot be read, a name is empty or there twice, or there is none.
     """
     if isinstance(given, str | os.PathLike):
         text = os.fspath(given)
+        if text in LABEL_SETS:
+            text = str(_SHIPPED / f"{text}.toml")
         if Path(text).suffix.lower() != ".toml":
             return Descriptions(LabelSet(tuple(name.strip() for name in text.split(","))))
         from imagist import settings  # pydantic takes as long to import as all else that predicting needs
