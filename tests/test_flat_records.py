@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from imagist.captioning.description import Description
 from imagist.captioning.description.record import Statement
 from imagist.errors import CorruptImage, SourceNotFound
-from imagist.records import Caption, Failure, Hypothesis, LabelSet, Prediction
+from imagist.records import Caption, Failure, Hypothesis, LabelSet, Prediction, Recognised
 from imagist.records.flat import (
     CAPTION_FIELDS,
     DESCRIPTION_FIELDS,
@@ -56,6 +57,7 @@ def test_the_values_of_a_prediction():
         "source": "a.jpg",
         "caption": "a cat",
         "caption_logprob": -1.5,
+        "recognised": None,
         "label": "cat",
         "probability": 0.85,
         "image_label": "dog",
@@ -66,6 +68,11 @@ def test_the_values_of_a_prediction():
         "error_kind": None,
         "error_message": None,
     }
+
+
+def test_what_the_encoder_recognises_is_a_mapping_with_the_likeliest_first():
+    things = (Recognised("tabby, tabby cat", "tabby", 0.5), Recognised("lynx, catamount", "lynx", 0.25))
+    assert as_record("a.jpg", replace(prediction(), recognised=things))["recognised"] == {"tabby": 0.5, "lynx": 0.25}
 
 
 def test_an_abstained_prediction_has_no_label_but_a_probability():

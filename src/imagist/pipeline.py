@@ -21,6 +21,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
 from imagist.classifiers.matched import keeping_none, zero_shot
+from imagist.classifiers.recognition import recognised_by
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy, taxonomy_key
 from imagist.errors import UsageError
 from imagist.images import DecodeLimits
@@ -123,10 +124,13 @@ class Pipeline:
         captions = self.captioner.caption(photos)
         image, text = self.image_rows(photos), self.text_rows([caption.text for caption in captions])
         joint = self.joint(image, text)
-        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), strict=True)
+        things = recognised_by(self.captioner, photos)
+        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), things, strict=True)
         return [
-            Prediction(photo.source, caption, self.labels, fused, seen, read, bool(fused.max() < self.abstain_below))
-            for photo, caption, fused, seen, read in each
+            Prediction(
+                photo.source, caption, self.labels, fused, seen, read, bool(fused.max() < self.abstain_below), found
+            )
+            for photo, caption, fused, seen, read, found in each
         ]
 
     def image_rows(self, photos: Sequence[Photo]) -> Array:

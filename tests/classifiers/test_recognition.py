@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ import imagist
 import space_models
 from imagist.bundle import npz, open_folder, write_part
 from imagist.classifiers.image.imagenet import imagenet_labels, imagenet_names
+from imagist.classifiers.recognition import recognised_by
 from imagist.errors import UsageError
 from imagist.images.encoder import load
 from imagist.protocols import PartOptions
@@ -49,3 +52,14 @@ def test_other_classes_have_no_names(folder, photos, tmp_path):
     write_part(tmp_path / "encoder", "onnx", {}, None, encoder__onnx=graph, classes__npz=classes)
     with pytest.raises(UsageError, match="7 classes"):
         imagist.recognise(load(str(tmp_path / "encoder"), PartOptions()), photos[:1])
+    part = SimpleNamespace(encoder=load(str(tmp_path / "encoder"), PartOptions()))
+    assert recognised_by(part, photos) == [()] * len(photos)
+
+
+def test_a_part_recognises_by_its_encoder_and_one_without_nothing(folder, photos):
+    encoder = load(str(folder), PartOptions())
+    found = recognised_by(SimpleNamespace(encoder=encoder), photos, 3)
+    for things, expected in zip(found, imagist.recognise(encoder, photos, 3), strict=True):
+        assert [thing.probability for thing in things] == sorted((t.probability for t in things), reverse=True)
+        assert {thing.name for thing in things} == {thing.name for thing in expected}
+    assert recognised_by(object(), photos) == [()] * len(photos)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagist.errors import UsageError
-from imagist.matching.prompts import Descriptions, label_vectors, read_labels, sentences
+from imagist.matching.prompts import LABEL_SETS, Descriptions, label_vectors, read_labels, sentences
 from imagist.records import LabelSet
 
 LABELS = LabelSet(("dog", "sports car", "{odd}"))
@@ -66,6 +66,13 @@ def test_labels_are_named_in_many_ways(tmp_path):
         assert read_labels(named) == Descriptions(names)
     for named in (tmp_path / "labels.toml", str(tmp_path / "labels.toml"), {**TOLD, "coffee": ()}):
         assert read_labels(named) == Descriptions(names, TOLD)
+
+
+@pytest.mark.parametrize("name", LABEL_SETS)
+def test_categories_that_ship_are_known_by_their_name_and_each_is_described(name):
+    found = read_labels(name)
+    assert len(found.labels) >= 15
+    assert {*found.told} == {*found.labels}
 
 
 @pytest.mark.parametrize("given", ["", "a,,b", "a,a", [], {}, "missing.toml", ["a", " "]])

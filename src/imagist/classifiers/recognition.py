@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from imagist.arrays import Array
 from imagist.classifiers.image.imagenet import imagenet_names
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoder
@@ -35,9 +36,21 @@ def recognise(encoder: Encoder, photos: Sequence[Photo], k: int = 10) -> list[tu
     rows = encoder.classes(encoder.grids(photos))
     if rows.shape[1] != len(names):
         raise UsageError(f"has {rows.shape[1]} classes, not {len(names)}", item=f"encoder {encoder.name}")
-    things = [(label, parts[1]) for label, parts in names.items()]
+    return _named(rows, k)
+
+
+def recognised_by(part: object, photos: Sequence[Photo], k: int = 5) -> list[tuple[Recognised, ...]]:
+    """As `recognise`, by the encoder of a part, each name once; nothing where it has none with ImageNet's classes."""
+    encoder = getattr(part, "encoder", None)
+    if isinstance(encoder, Encoder) and encoder.has_classes:
+        rows = encoder.classes(encoder.grids(photos))
+        if rows.shape[1] == len(imagenet_names()):
+            return [tuple({each.name: each for each in things[::-1]}.values())[::-1] for things in _named(rows, k)]
+    return [()] * len(photos)
+
+
+def _named(rows: Array, k: int) -> list[tuple[Recognised, ...]]:
+    """The k most probable classes of each row ``[N, C]``."""
+    things = [(label, parts[1]) for label, parts in imagenet_names().items()]
     best = np.argsort(-rows, axis=1, kind="stable")[:, :k]
-    return [
-        tuple(Recognised(things[i][0], things[i][1], float(row[i])) for i in order)
-        for row, order in zip(rows, best, strict=True)
-    ]
+    return [tuple(Recognised(*things[i], float(row[i])) for i in order) for row, order in zip(rows, best, strict=True)]

@@ -1,4 +1,4 @@
-"""``imagist demo``: classifies sample images and writes a report, for a first look."""
+"""``imagist demo``: classifies sample images by everyday categories and writes a report, for a first look."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 
 from imagist.cli.parser import Parser, add_encoder
 from imagist.errors import MissingExtra, OutputError
+
+CATEGORIES = "everyday"
+"""A name of `imagist.matching.prompts.LABEL_SETS`."""
 
 IMAGES = {
     "astronaut.png": ("skimage", "data/astronaut.png"),
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise OutputError(f"cannot be written: {error.strerror}", item=str(args.out)) from error
     report = args.out / "report.html"
     chosen = ["--encoder", args.encoder] if args.encoder else []
-    return main(["classify", str(images), "--top", "3", "--report", str(report), *chosen])
+    return main(["classify", str(images), "--labels", CATEGORIES, "--top", "3", "--report", str(report), *chosen])
 
 
 def _images() -> dict[str, Path]:

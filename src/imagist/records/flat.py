@@ -17,7 +17,7 @@ Kind = Literal["text", "number", "probabilities", "hypotheses", "sentences", "ph
 
 - text: a string;
 - number: a float; of float32 values the shortest decimal that gives the same float32;
-- probabilities: a mapping of each label to its probability, 0 to 1, in the order of the label set;
+- probabilities: a mapping of names, such as each label in the order of the label set, to probabilities, 0 to 1;
 - hypotheses: a list of ``{"text", "logprob"}``, best first;
 - sentences: a list of ``{"text", "logprob", "box"}``, in order; a box is left, top, right, bottom, 0 to 1;
 - phrases: a list of ``{"text", "similarity", "gain", "role"}``, in order; the gain may be null.
@@ -27,6 +27,7 @@ FIELDS: dict[str, Kind] = {
     "source": "text",  # path, address or manifest#row, as the user named it
     "caption": "text",  # tokens joined by single spaces
     "caption_logprob": "number",  # natural log-probability of the caption, <= 0
+    "recognised": "probabilities",  # the likeliest of the encoder's own classes, best first; null where it has none
     "nbest": "hypotheses",  # the n best captions; the first is the caption
     "interrogation": "text",  # the caption and the phrases that fit the image, as one text
     "similarity": "number",  # cosine between the image and its caption, or its interrogation, -1 to 1
@@ -51,6 +52,7 @@ DESCRIPTION_FIELDS = ("description", "sentences")
 PREDICTION_FIELDS = (
     "caption",
     "caption_logprob",
+    "recognised",
     "label",
     "probability",
     "image_label",

@@ -148,6 +148,7 @@ class Prediction:
         image_probabilities: float32 ``[C]``, by the image classifier alone.
         text_probabilities: float32 ``[C]``, by the text classifier alone.
         abstained: Whether the top probability is below the chosen threshold; then ``label`` is None.
+        recognised: The likeliest of the encoder's own classes, best first; empty where it has none.
     """
 
     source: str
@@ -157,6 +158,7 @@ class Prediction:
     image_probabilities: Array
     text_probabilities: Array
     abstained: bool = False
+    recognised: tuple[Recognised, ...] = ()
 
     @property
     def label(self) -> str | None:
@@ -188,6 +190,7 @@ class Prediction:
         return {
             "caption": self.caption.text,
             "caption_logprob": shortest(self.caption.logprob),
+            "recognised": {thing.name: shortest(thing.probability) for thing in self.recognised} or None,
             "label": self.label,
             "probability": shortest(self.probability),
             "image_label": self.image_label,

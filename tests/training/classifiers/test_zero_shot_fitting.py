@@ -71,6 +71,15 @@ def test_it_holds_for_names_that_it_was_not_fitted_to(world, found):
     assert (others.argmax(1) == NEW).mean() > 0.7
 
 
+def test_plain_cosines_need_no_background(world):
+    names = np.concatenate([np.repeat(np.arange(NAMES), 20), np.full(200, -1)])
+    arrays = world.embed(names, 0.8), world.embed(names, 1.6), names, world.vectors[:NAMES]
+    found = fit_zero_shot(*arrays, categories=6, standardised=False)
+    assert found.background is None
+    assert found.settings.image_scale > 20  # cosines differ by less than 1
+    assert found.rejected == pytest.approx(0.05, abs=0.01)
+
+
 def test_equal_seeds_give_equal_settings(world):
     names = np.repeat(np.arange(8), 10)
     images, captions = world.embed(names, 0.8), world.embed(names, 1.0)

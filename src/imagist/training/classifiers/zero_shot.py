@@ -23,6 +23,7 @@ from imagist.matching.zero_shot import ZeroShot
 SETS, CATEGORIES = 60, 15  # drawn sets of names, and names in each
 REJECTED = 0.05
 _FEWEST = 2  # categories of a set
+_COSINES = 10.0  # a scale of cosines from which a temperature within its bounds reaches the best
 _WEIGHTS, _RESAMPLES = 21, 20  # of the choice of the fusion weight
 
 
@@ -32,14 +33,14 @@ class FittedZeroShot:
 
     Attributes:
         settings: For the card.
-        background: For the matcher's folder.
+        background: For the matcher's folder; None where scores are plain cosines.
         accuracy: Share of the images with a name in the set that got it, none of these left out, 0 to 1.
         rejected: Share of those images that none of these would take, by the image alone.
         passed: Share of the other images that get a category all the same, by the image alone.
     """
 
     settings: ZeroShot
-    background: Background
+    background: Background | None
     accuracy: float
     rejected: float
     passed: float
@@ -53,6 +54,7 @@ def fit_zero_shot(
     *,
     categories: int = CATEGORIES,
     rejected: float = REJECTED,
+    standardised: bool = True,
     seed: int = 0,
 ) -> FittedZeroShot:
     """Fits background, scales, weight and thresholds.
@@ -64,6 +66,8 @@ def fit_zero_shot(
         vectors: float32 ``[K, D]``, the embeddings of the names, see `imagist.matching.prompts.label_vectors`.
         categories: C, of the sets that are drawn; at most half of the names that images have.
         rejected: The share of images of a set's own categories that the thresholds reject, 0 to 1.
+        standardised: Whether scores are measured against a background. Plain cosines serve a matcher better that was
+            trained so that they compare between texts.
         seed: Of the sets.
 
     Raises:
@@ -72,17 +76,19 @@ def fit_zero_shot(
     named = np.asarray(names)
     if images.shape != captions.shape or named.shape != images.shape[:1] or images.shape[1:] != vectors.shape[1:]:
         raise DataError("embeddings of images, captions and names do not fit together")
-    background = fit_background(images, captions)
+    background = fit_background(images, captions) if standardised else None
     drawn = _Drawn(named, categories, seed)
+    plain = np.zeros(len(vectors)), np.ones(len(vectors))
     by_image, by_text = (
         drawn.scores((rows @ vectors.T - means) / spreads)
         for rows, (means, spreads) in (
-            (images, background.of_images(vectors)),
-            (captions, background.of_texts(vectors)),
+            (images, background.of_images(vectors) if background else plain),
+            (captions, background.of_texts(vectors) if background else plain),
         )
     )
     inside, targets = drawn.targets >= 0, drawn.targets[drawn.targets >= 0]
-    scales = [1 / fit_temperature(softmax(each[inside]), targets).value for each in (by_image, by_text)]
+    coarse = 1.0 if standardised else _COSINES
+    scales = [coarse / fit_temperature(softmax(coarse * each[inside]), targets).value for each in (by_image, by_text)]
     image, text = (
         softmax(scale * each[inside]).astype(np.float32)
         for scale, each in zip(scales, (by_image, by_text), strict=True)
