@@ -1,9 +1,10 @@
-"""Quality of a model's matcher: categories by name alone, a few images of each, retrieval, none of these; 95% intervals.
+"""Quality of a model's matcher: categories by name alone, a few images of each, retrieval, none of these.
 
 python benchmarks/matching_quality.py --data FOLDER        # into benchmarks/results/matching_quality.md
 
-No image of photos15 and of Caltech, and no sentence about one, was in the training of the shipped matcher. Its encoder has
-seen both without labels. Only the image is asked, not its caption, which comes from a captioner that knows photos15's labels.
+No image of photos15 and of Caltech, and no sentence about one, was in the training of the shipped matcher. Its encoder
+has seen both without labels. Only the image is asked, not its caption, which comes from a captioner that knows the
+labels of photos15. Intervals are of 95% (Wilson).
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ def main() -> None:
         "",
         *(__doc__ or "").strip().splitlines()[4:],
         "",
-        f"`python benchmarks/matching_quality.py`. Few-shot: {SHOTS} images a class of photos15 train, mean of {DRAWS} draws.",
+        f"`python benchmarks/matching_quality.py`. {SHOTS} a class: images of photos15 train, mean of {DRAWS} draws.",
         "",
-        "| encoder | photos15 by name | Caltech, 92 classes, by name | text to image, recall@10 | ROC area of none of these | photos15, "
-        f"{SHOTS} a class | photos15 dev called none of these |",
+        f"| encoder | photos15 by name | Caltech, 92 classes, by name | text to image, recall@{RANK} | "
+        f"ROC area of none of these | photos15, {SHOTS} a class | photos15 dev called none of these |",
         "|---|---|---|---|---|---|---|",
         *(row(args.data, args.model, encoder) for encoder in args.encoder or ("embedded", "lite")),
         "",
@@ -85,11 +86,12 @@ def row(data: Path, model: str, encoder: str) -> str:
     by_name = named(matcher, kinds)
     guessed = (others[caltech] @ by_name.layer.weights.T + by_name.layer.bias)[:, : len(kinds)].argmax(1)
 
+    outside = (others @ classifier.layer.weights.T + classifier.layer.bias)[:, : len(names)]
     cells = [
         share(scores[dev].argmax(1) == targets[dev]),
         share(np.array(kinds)[guessed] == things),
         share(retrieved(matcher, data / "flickr8k" / "dev.parquet")),
-        f"{area(scores[dev].max(1), (others @ classifier.layer.weights.T + classifier.layer.bias)[:, : len(names)].max(1)):.3f}",
+        f"{area(scores[dev].max(1), outside.max(1)):.3f}",
         f"{np.mean([few(classifier, own, targets, ~dev, dev, seed) for seed in range(DRAWS)]):.3f}",
         f"{rejected:.3f}",
     ]

@@ -13,7 +13,7 @@ from PIL import Image
 
 import imagist
 import space_models
-from imagist.bundle import SHIPPED
+from imagist.bundle import SHIPPED, open_bundle
 from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.fusion import ScoreFusion
 from imagist.classifiers.taxonomy import Taxonomy, built_in, identity
@@ -394,13 +394,17 @@ def test_what_categories_by_name_depend_on_is_in_the_id(with_matcher, tmp_path):
 
 
 @pytest.mark.torch
-def test_a_matcher_of_another_model_takes_its_place(with_matcher, photos):
+def test_a_matcher_of_another_model_takes_its_place(with_matcher, tmp_path):
+    lacking = shutil.copytree(open_bundle("embedded").path, tmp_path / "lacking")
+    shutil.rmtree(lacking / "matcher")
+    card = lacking / "card.toml"
+    card.write_text("\n".join(line for line in card.read_text().splitlines() if "matcher" not in line) + "\n")
     with pytest.raises(BundleError, match=r"the model has no matcher.*--matcher"):
-        load(labels="cat, dog", threads=1)
+        load(lacking, labels="cat, dog", threads=1)
     for matcher in (with_matcher, with_matcher / "matcher", ("embedded", with_matcher)):
         swapped = load(labels="cat, dog", matcher=matcher, threads=1)
         assert swapped.id == load(with_matcher, labels="cat, dog", threads=1).id
-    assert load(threads=1).matcher is None
+    assert load(lacking, threads=1).matcher is None
     assert load(with_matcher, threads=1).id == load(encoder="embedded", threads=1).id  # the matcher's own
 
 

@@ -124,13 +124,11 @@ class Pipeline:
         captions = self.captioner.caption(photos)
         image, text = self.image_rows(photos), self.text_rows([caption.text for caption in captions])
         joint = self.joint(image, text)
-        things = recognised_by(self.captioner, photos)
-        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), things, strict=True)
+        unsure, things = (joint.max(1) < self.abstain_below).tolist(), recognised_by(self.captioner, photos)
+        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), unsure, things, strict=True)
         return [
-            Prediction(
-                photo.source, caption, self.labels, fused, seen, read, bool(fused.max() < self.abstain_below), found
-            )
-            for photo, caption, fused, seen, read, found in each
+            Prediction(photo.source, caption, self.labels, fused, seen, read, abstained, found)
+            for photo, caption, fused, seen, read, abstained, found in each
         ]
 
     def image_rows(self, photos: Sequence[Photo]) -> Array:
@@ -298,7 +296,7 @@ def load(
         views=views, device=device, taxonomy=None if taxonomy is None else taxonomy_key(taxonomy), weight=weight,
         encoder=encoder, encoders=Encoders(), matchers=Matchers(),
     )  # fmt: skip
-    matching = _matcher(bundle, matcher, options, cores_used, required=labels is not None)
+    matching = _matcher(bundle, matcher, options, cores_used, labels is not None)
     swaps = {"text_classifier": text_classifier, "image_classifier": image_classifier, "fusion": fusion}
     texts, images, fused, calibration = _opinions(bundle, swaps, options, matching, labels)
     words = _captioner(bundle, captioner, captioner_settings or {}, options, nbest, beam, cores_used)
@@ -314,13 +312,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _matcher(
-    bundle: Bundle, swap: Swap | None, options: PartOptions, threads: int, *, required: bool
-) -> Matcher | None:
+def _matcher(bundle: Bundle, swap: Swap | None, options: PartOptions, threads: int, needed: bool) -> Matcher | None:
     """The matcher asked for, else the model's own, if any; a checkpoint gets all the threads."""
     if isinstance(swap, tuple):
         return open_matcher(swap[1], replace(options, threads=threads), kind=swap[0])
-    if swap is None and not required and not bundle.has(MATCHER):
+    if swap is None and not needed and not bundle.has(MATCHER):
         return None
     folder = bundle.part(MATCHER) if swap is None else open_part(swap, MATCHER)
     return (options.matchers or Matchers()).open(folder.path, replace(options, threads=card_threads(folder, threads)))

@@ -26,8 +26,8 @@ TEMPLATE = "a photo of {label}"
 PLACE = "{label}"
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[str, str | Sequence[str]]
-"""Categories: names parted by commas, the path of a ``.toml`` file, the name of one that ships (``everyday``), a list of
-names, or names with descriptions."""
+"""Categories: names parted by commas, the path of a ``.toml`` file or the name of one that ships (``everyday``), a list
+of names, or names with descriptions."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from imagist.classifiers.calibration import fit_temperature
 from imagist.classifiers.fusion.scores import fit_weight
 from imagist.errors import DataError
 from imagist.matching.background import Background, fit_background
-from imagist.matching.zero_shot import ZeroShot
+from imagist.matching.zero_shot import TEMPLATES, ZeroShot
 
 SETS, CATEGORIES = 60, 15  # drawn sets of names, and names in each
 REJECTED = 0.05
@@ -95,13 +95,7 @@ def fit_zero_shot(
     )
     weight = fit_weight(image, text, targets, grid=_WEIGHTS, resamples=_RESAMPLES).weight
     thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (by_image, by_text)]
-    settings = ZeroShot(
-        image_scale=scales[0],
-        text_scale=scales[1],
-        weight=weight,
-        image_threshold=thresholds[0],
-        text_threshold=thresholds[1],
-    )
+    settings = ZeroShot(TEMPLATES, *scales, weight, *thresholds)
     fused = (1 - weight) * image + weight * text
     return FittedZeroShot(
         settings,
