@@ -53,4 +53,7 @@ def _named(rows: Array, k: int) -> list[tuple[Recognised, ...]]:
     """The k most probable classes of each row ``[N, C]``."""
     things = [(label, parts[1]) for label, parts in imagenet_names().items()]
     best = np.argsort(-rows, axis=1, kind="stable")[:, :k]
-    return [tuple(Recognised(*things[i], float(row[i])) for i in order) for row, order in zip(rows, best, strict=True)]
+    return [
+        tuple(Recognised(things[i][0], things[i][1], float(row[i])) for i in order)
+        for row, order in zip(rows, best, strict=True)
+    ]

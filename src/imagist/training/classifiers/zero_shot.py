@@ -95,7 +95,7 @@ def fit_zero_shot(
     )
     weight = fit_weight(image, text, targets, grid=_WEIGHTS, resamples=_RESAMPLES).weight
     thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (by_image, by_text)]
-    settings = ZeroShot(TEMPLATES, *scales, weight, *thresholds)
+    settings = ZeroShot(TEMPLATES, scales[0], scales[1], weight, thresholds[0], thresholds[1])
     fused = (1 - weight) * image + weight * text
     return FittedZeroShot(
         settings,
