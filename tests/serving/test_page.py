@@ -224,6 +224,12 @@ def test_buttons_ask_for_more_detail_and_for_reasons(page):
     assert page.locator("details ol li").count() == 5
 
 
+def test_phrases_that_fit(page):
+    upload(page, fake_service.image())
+    page.get_by_role("button", name="Phrases").click()
+    page.locator("details ul li").first.wait_for()
+
+
 def test_a_failed_image_says_why_in_its_place(page):
     upload(page, fake_service.image(), b"hello", fake_service.image(5))
     assert page.locator("article").count() == 3

@@ -12,7 +12,7 @@ import fake_service
 from fake_service import files, image
 from imagist.images.photo import as_photo
 from imagist.records import Row
-from imagist.records.flat import PREDICTION_FIELDS
+from imagist.records.flat import INTERROGATION_FIELDS, PREDICTION_FIELDS
 
 BROKEN = image()[:60]
 
@@ -110,6 +110,22 @@ def test_descriptions_and_explanations(client):
     assert [len(row) for row in found["cells"]] == [2, 2]
     assert found["category"] == record["label"]
     assert {"white", "dog", "street"} <= {word["word"] for word in found["words"]}
+
+
+def test_interrogations(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with fake_service.client(fake_service.model(matcher=fake_service.ByLength())) as client:
+        sent = {"files": files(image()), "data": {"max_phrases": "3"}}
+        (record,) = body(client.post("/v1/interrogate", **sent))["results"]
+        assert list(record) == ["source", *INTERROGATION_FIELDS, "error_kind", "error_message"]
+        assert record["interrogation"].startswith("a white dog")
+        assert len(record["phrases"]) == 3
+        (record,) = body(client.post("/v1/interrogate", json={"image": _text(), "mode": "tags"}))["results"]
+        assert record["caption"] is None
+
+
+def test_interrogations_need_a_matcher(client):
+    assert "matcher" in problem(client.post("/v1/interrogate", files=files(image())), 422, "usage_error")["detail"]
 
 
 @pytest.mark.parametrize(

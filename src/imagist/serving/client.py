@@ -105,6 +105,10 @@ class Client:
         """As `classify`, with descriptions: options of ``/v1/describe``."""
         return self._records("describe", images, options)
 
+    def interrogate(self, images: Iterable[Image] | Image, **options: Any) -> Iterator[dict[str, Any]]:
+        """As `classify`, with the phrases that fit: options of ``/v1/interrogate``."""
+        return self._records("interrogate", images, options)
+
     def explain(self, images: Iterable[Image] | Image, **options: Any) -> Iterator[dict[str, Any]]:
         """As `classify`, with ``explanation``: options of ``/v1/explain``."""
         return self._records("explain", images, options)

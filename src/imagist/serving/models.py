@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,10 +27,14 @@ from imagist.records import Photo
 from imagist.serving import options as asked
 from imagist.serving.batching import Work
 
+if TYPE_CHECKING:
+    from imagist.captioning.interrogation.interrogator import Interrogator
+
 DESCRIBED_BEAM = asked.MOST_NBEST
 """Hypotheses of a captioner that describes: descriptions are made of all of them."""
 KEPT = 64
 """Variants of a pipeline that are kept, such as one for each list of labels."""
+MATCHER_REMEDY = "choose another model, or start the service with --matcher"
 _DESCRIBED_AT_ONCE = 4
 
 
@@ -85,6 +89,13 @@ class ServedModel:
 
         at_once = min(batch_size, _DESCRIBED_AT_ONCE if detail > 1 else batch_size)
         return Work(("describe", self.name, language, detail, region), call, at_once, heavy=detail > 1)
+
+    def interrogate(self, options: asked.Interrogate, batch_size: int) -> Work:
+        """Captions with the phrases that fit."""
+        key = ("interrogate", self.name, options.mode, options.max_phrases, options.diversity)
+        interrogator: Interrogator = self._keep(key, lambda: self._interrogator(options))
+        heavy = options.mode in ("best", "negative")
+        return Work(key, interrogator.interrogate, min(batch_size, 4 if heavy else batch_size), heavy=heavy)
 
     def explain(self, options: asked.Explain, batch_size: int) -> Work:
         """Explanations; one image is many masked copies."""
@@ -148,6 +159,18 @@ class ServedModel:
         at = PartOptions(taxonomy=name, weight=getattr(fusion, "weight", weight))
         return replace(made, fusion=fusion, calibration=self.bundle.part("calibration").load("calibrations", at))
 
+    def _interrogator(self, options: asked.Interrogate) -> Interrogator:
+        """Raises UsageError where the model has no matcher."""
+        from imagist.captioning.interrogation.interrogator import Interrogator
+        from imagist.captioning.interrogation.settings import InterrogationSettings
+        from imagist.matching.phrases import EMBEDDED, open_tables
+
+        if self.pipeline is None or self.pipeline.matcher is None:
+            raise UsageError("this model has no matcher, which phrases need", item=self.name, remedy=MATCHER_REMEDY)
+        tables = self._keep("tables", lambda: open_tables((EMBEDDED,)))
+        settings = InterrogationSettings(options.mode, options.max_phrases, diversity=options.diversity)
+        return Interrogator(self.pipeline.captioner, self.pipeline.matcher, tables, settings)
+
     def _language(self, language: str | None) -> str | None:
         """The language; None where it is the model's own.
 
@@ -203,7 +226,7 @@ def _labelled(own: Pipeline, labels: Sequence[str]) -> Pipeline:
         raise UsageError(
             "this model has no matcher, which categories by their names need",
             item="labels",
-            remedy="choose another model, or start the service with --matcher",
+            remedy=MATCHER_REMEDY,
         )
     text, image = zero_shot(own.matcher, read_labels([label.strip() for label in labels]))
     return replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
@@ -14,6 +14,7 @@ Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MOST_LABELS = 100
 MOST_NBEST = 5
+MOST_PHRASES = 64
 Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_LABELS)]
 
 
@@ -81,6 +82,18 @@ class Describe(Options):
         None, description="Describe this part only: left, top, right, bottom, as fractions of width and height."
     )
     language: str | None = Field(None, max_length=20, description="Such as `de`; one of the model's `languages`.")
+
+
+class Interrogate(Options):
+    """Options of `/v1/interrogate`."""
+
+    mode: Literal["fast", "best", "negative", "tags"] = Field(
+        "fast",
+        description="`fast`: the caption and the nearest phrases; `best`: one after the other, each that brings the "
+        "text nearest to the image; `negative`: phrases far from the image; `tags`: phrases alone.",
+    )
+    max_phrases: int | None = Field(None, ge=1, le=MOST_PHRASES, description="Most phrases; by default the mode's.")
+    diversity: Fraction = Field(0.0, description="Leave out phrases whose cosine with one before is over 1 less this.")
 
 
 class Explain(Classifying):

@@ -30,6 +30,7 @@ TASKS: dict[str, tuple[type[asked.Options], WorkOf, str]] = {
     "classify": (asked.Classify, ServedModel.classify, "A caption, a category and probabilities for each image."),
     "caption": (asked.Caption, ServedModel.caption, "A caption for each image."),
     "describe": (asked.Describe, ServedModel.describe, "A description of each image, or of a region of it."),
+    "interrogate": (asked.Interrogate, ServedModel.interrogate, "A caption with the phrases that fit each image."),
     "explain": (asked.Explain, ServedModel.explain, "The words and the parts of each image that decided its category."),
 }
 """For each task its options, its work, and what it is."""

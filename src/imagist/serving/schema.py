@@ -7,7 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from imagist.records.flat import CAPTION_FIELDS, DESCRIPTION_FIELDS, FIELDS, PREDICTION_FIELDS, Kind
+from imagist.records.flat import (
+    CAPTION_FIELDS,
+    DESCRIPTION_FIELDS,
+    FIELDS,
+    INTERROGATION_FIELDS,
+    PREDICTION_FIELDS,
+    Kind,
+)
 from imagist.serving.inputs import ADDRESSES
 from imagist.serving.options import Options
 from imagist.serving.problems import MEDIA_TYPE, TYPE
@@ -36,6 +43,19 @@ _KINDS: dict[Kind, dict[str, Any]] = {
             },
             "required": ["text", "logprob", "box"],
         },
+    },
+}
+_KINDS["phrases"] = {
+    "type": ["array", "null"],
+    "items": {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "similarity": {"type": "number"},
+            "gain": {"type": ["number", "null"]},
+            "role": {"type": "string"},
+        },
+        "required": ["text", "similarity", "gain", "role"],
     },
 }
 _ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
@@ -70,6 +90,16 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "error_message": None,
     },
 }
+_EXAMPLES["interrogate"] = {
+    "source": "cat.jpg",
+    "caption": "a cat sits on a chair",
+    "caption_logprob": -5.2,
+    "interrogation": "a cat sits on a chair, whiskers",
+    "similarity": 0.31,
+    "phrases": [{"text": "whiskers", "similarity": 0.28, "gain": None, "role": "flavor"}],
+    "error_kind": None,
+    "error_message": None,
+}
 _EXAMPLES["explain"] = _EXAMPLES["classify"] | {
     "explanation": {
         "category": "cat",
@@ -85,6 +115,7 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "classify": PREDICTION_FIELDS,
     "caption": CAPTION_FIELDS,
     "describe": DESCRIPTION_FIELDS,
+    "interrogate": INTERROGATION_FIELDS,
     "explain": PREDICTION_FIELDS,
 }
 """The fields of a record of each task; see `imagist.records.flat`."""

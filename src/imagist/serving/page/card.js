@@ -207,7 +207,8 @@ export class Card {
 
   async interrogate() {
     const { record } = await ask("interrogate", this.image, { model: this.settings().model });
-    const phrases = (record.phrases || []).map((found) => element("li", {}, found.text || String(found)));
+    const phrases = record.phrases.map(({ text, similarity }) =>
+      element("li", {}, `${text} `, element("span", {}, similarity.toFixed(2))));
     this.more.append(element("details", { open: true }, element("summary", {}, "Phrases"), element("ul", {}, ...phrases)));
     return true;
   }

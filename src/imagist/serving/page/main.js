@@ -18,8 +18,13 @@ const settings = () => ({
   taxonomy: by("taxonomy").value || null,
   language: by("language").value || null,
   labels,
-  tasks: service.tasks,
+  tasks: service.tasks.filter((task) => task !== "interrogate" || current().zero_shot),
 });
+
+// The model that is chosen.
+function current() {
+  return service.models.find((each) => each.name === by("model").value) || service.models[0];
+}
 
 function add(images) {
   for (const image of images) {
@@ -99,7 +104,7 @@ function fill(select, choices) {
 }
 
 function showModel() {
-  const model = service.models.find((each) => each.name === by("model").value) || service.models[0];
+  const model = current();
   fill("taxonomy", [["", "the model's own"], ...model.taxonomies.map((name) => [name, name])]);
   fill("language", model.languages.map((code, n) => [n ? code : "", languageName(code)]));
   by("own").hidden = !model.zero_shot;
