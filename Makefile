@@ -73,8 +73,10 @@ bench: $(DEV) ## measure quality and speed into benchmarks/results (needs IMAGIS
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/caption_metrics.py
 
-docs: $(DEV) ## write docs/cli.md from the commands' help
+docs: $(DEV) ## write what is generated of docs, and build the site into site; a broken link fails
 	$(BIN)/python -m imagist.cli.reference > docs/cli.md
+	$(BIN)/python -m imagist.cli.settings_reference > docs/settings.md
+	$(BIN)/mkdocs build --strict --quiet
 
 study: $(DEV) ## run configs/studies/STUDY.toml into runs/studies/STUDY (needs IMAGIST_DATA); resumes
 	$(BIN)/imagist study configs/studies/$(STUDY).toml
@@ -87,4 +89,4 @@ dist: $(DEV) ## build the wheel and the source archive into dist
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove what these targets made, except trained runs
-	rm -rf $(VENV) $(LATEST) demo dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LATEST) demo dist site .pytest_cache .mypy_cache .ruff_cache

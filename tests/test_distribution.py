@@ -65,7 +65,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
 
-    assert names == {name.removeprefix("src/") for name in files("src/imagist")}
+    assert names == {name.removeprefix("src/") for name in files("src/imagist")} | {
+        f"imagist/{name}" for name in files("configs")
+    }
     assert {f"imagist/{name}" for name in SHIPPED} <= names
 
 

@@ -1,6 +1,8 @@
 """The documents agree with the code."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,34 @@ def test_cli_reference_names_every_command_and_option(monkeypatch: pytest.Monkey
     assert set(OPTION.findall(written)) == set(OPTION.findall(current)), "run `make docs`"
     assert re.findall(r"^## .*", written, re.M) == re.findall(r"^## .*", current, re.M), "run `make docs`"
     assert all(f"imagist {name}" in written for name in COMMANDS)
+
+
+@pytest.mark.torch
+def test_the_settings_are_those_of_the_code() -> None:
+    pytest.importorskip("torch")
+    from imagist.cli import settings_reference
+
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == settings_reference.reference(), "run `make docs`"
+
+
+@pytest.mark.torch
+def test_every_setting_has_a_meaning() -> None:
+    pytest.importorskip("torch")
+    from imagist.cli import settings_reference
+
+    rows = [line for line in settings_reference.reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_the_site_builds_and_no_link_is_broken(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").rglob("*.md")}
+    assert all((tmp_path / "site" / page / "index.html").exists() for page in pages - {Path("index")})
 
 
 def test_architecture_names_every_floor() -> None:

@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from imagist.captioning.decoding import Decoding
 from imagist.errors import UsageError
-from imagist.settings import from_table, read, to_toml
+from imagist.settings import from_table, located, read, to_toml
 
 
 @dataclass(frozen=True)
@@ -377,3 +377,19 @@ def test_of_several_types_a_value_keeps_its_own(width):
     assert made.place == "x"
     told = "must be a valid number or a valid integer or a valid boolean, not 'x'"
     assert faults_of({"width": "x"}, Either) == {"width": told}
+
+
+def test_a_bare_name_is_that_of_a_file_that_ships(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert located("studies", Path("best")).name == "best.toml"
+    assert located("studies", Path("best")).parent.name == "studies"
+    assert located("studies", Path("other/best")) == Path("other/best")
+    assert located("studies", Path("best.toml")) == Path("best.toml")
+    (tmp_path / "best").touch()
+    assert located("studies", Path("best")) == Path("best")
+
+
+def test_a_bare_name_of_nothing_lists_those_that_ship():
+    with pytest.raises(UsageError, match="captions-tell") as caught:
+        located("studies", Path("bset"))
+    assert caught.value.item == "bset"

@@ -68,6 +68,26 @@ def read(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
     return _validated(table, kind, str(path), faults)
 
 
+def located(folder: str, name: Path) -> Path:
+    """The file of settings that a user names: a path, or the bare name of one that ships.
+
+    Args:
+        folder: Of the shipped ones: ``studies``, ``captioners``, ``embedded``.
+        name: A path, or a name such as ``best``.
+
+    Raises:
+        UsageError: A bare name of none; the remedy lists the names.
+    """
+    if name.suffix or len(name.parts) > 1 or name.exists():
+        return name
+    places = (Path(__file__).parent / "configs", Path(__file__).parents[2] / "configs")  # of a wheel, of a checkout
+    found = {file.stem: file for place in places for file in sorted((place / folder).glob("*.toml"))}
+    if str(name) not in found:
+        remedy = f"a file, or one of {', '.join(sorted(found))}"
+        raise UsageError("no such settings", item=str(name), remedy=remedy)
+    return found[str(name)]
+
+
 def from_table(table: Mapping[str, Any], kind: type[T], item: str) -> T:
     """Validates a table that has been read already; errors call it ``item``.
 

@@ -12,7 +12,12 @@ from imagist.errors import MissingExtra, UsageError
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the study; see configs/studies")
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="the study: a TOML file, or the name of one that ships, such as best",
+    )
     add_data(parser, "study")
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="receives all results (default: runs/studies/NAME of the study)"
@@ -36,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from imagist import settings
     from imagist.training.logs import begin_log
 
+    args.config = settings.located("studies", args.config)
     if args.system and not args.save:
         raise UsageError("--system names what --save writes", remedy="name a folder with --save")
     if args.overwrite and not args.save:

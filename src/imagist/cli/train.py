@@ -23,12 +23,14 @@ def configure(parser: Parser) -> None:
     )  # fmt: skip
     caption.set_defaults(act=_caption)
     encoder = actions.add_parser("encoder", help="distil an encoder from a recipe (needs imagist[torch])")
-    _add_recipe(encoder, "configs/embedded/encoder.toml", "whole.steps=500")
+    _add_recipe(encoder, "configs/embedded", "whole.steps=500")
     encoder.set_defaults(act=_encoder)
 
 
 def _add_recipe(parser: Parser, examples: str, change: str) -> None:
-    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help=f"the recipe; see {examples}")
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG", help=f"the recipe: a TOML file, or the name of one in {examples}"
+    )
     add_data(parser, "recipe")
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="checkpoints and results (default: runs/NAME of the recipe)"
@@ -52,7 +54,7 @@ def _caption(args: argparse.Namespace) -> int:
     from imagist.training.captioners.recipe import Recipe
     from imagist.training.captioners.train import train
 
-    recipe = settings.read(args.config, Recipe, args.set)
+    recipe = settings.read(settings.located("captioners", args.config), Recipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
     outcome = train(recipe, data, folder, args.features, Curves(folder, tensorboard=args.tensorboard))
@@ -71,7 +73,7 @@ def _encoder(args: argparse.Namespace) -> int:
     from imagist.training.encoders.distillation.recipe import DistillationRecipe
     from imagist.training.encoders.distillation.train import train
 
-    recipe = settings.read(args.config, DistillationRecipe, args.set)
+    recipe = settings.read(settings.located("embedded", args.config), DistillationRecipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
     weights = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))

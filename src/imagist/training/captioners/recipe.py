@@ -131,7 +131,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another encoder of the same feature space; its settings are those of `Backbone`."""
+    """Another encoder of the same feature space.
+
+    Attributes:
+        name: As of `Backbone`, for this and what follows.
+        weights: Its weights.
+        options: Of its class.
+        mean: Of each channel, subtracted from pixels of 0 to 1.
+        std: Of each channel, which pixels are divided by.
+    """
 
     name: str
     weights: str | None = None
