@@ -11,6 +11,7 @@ from imagist.bundle import (
     CARD,
     MODEL_CARD,
     SHIPPED,
+    add_part,
     copy_part,
     fingerprint,
     is_bundle,
@@ -159,6 +160,14 @@ class TestModels:
         writers = {name: copy_part(model.part(name)) for name in ("captioner", "fusion")}
         copy = write_bundle(tmp_path / "copy", {"name": "copy"}, writers)
         assert copy.card["parts"] == model.card["parts"]
+
+    def test_a_part_is_added_and_then_replaced(self, model, tmp_path):
+        for number in (1, 2):
+            write_part(tmp_path / f"matcher-{number}", "score", {"weight": 0.1 * number})
+            more = add_part(open_bundle(model.path), "matcher", open_folder(tmp_path / f"matcher-{number}"))
+            assert more.part("matcher").card["weight"] == 0.1 * number
+            assert (more.name, more.description) == (model.name, model.description)
+            assert {*more.card["parts"]} == {*model.card["parts"], "matcher"}
 
     def test_a_model_that_fails_to_be_written_leaves_the_one_that_was_there(self, model):
         def fail(path):

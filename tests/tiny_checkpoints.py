@@ -306,6 +306,18 @@ def marian(folder, seed=0):
     return _saved(folder, model, tokenizer)
 
 
+def bert(folder, seed=0):
+    """A sentence encoder of one small layer, which reads words and single letters."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pieces = dict.fromkeys([*SPECIAL, *WORDS, *PIECES, *letters, *(f"##{letter}" for letter in letters)])
+    config = transformers.BertConfig(
+        vocab_size=len(pieces), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=64, pad_token_id=0,
+    )  # fmt: skip
+    tokenizer = transformers.BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
+    return _saved(folder, _random(transformers.BertModel, config, seed), tokenizer)
+
+
 def gpt2(folder, seed=0):
     """Places for 48 tokens, over words behind a space and single bytes."""
     words = [f"Ġ{word}" for word in (*WORDS, "square", "shows", "one", "that", "is")]

@@ -89,6 +89,29 @@ def test_a_recipe_goes_to_training_and_its_outcome_to_the_report(recipe, tmp_pat
     }
 
 
+def test_a_matcher_is_trained_from_its_recipe(recipe, tmp_path, monkeypatch, capsys):
+    (tmp_path / "matcher.toml").write_text("""
+name = "pairs"
+wordnet = "wordnet"
+[data]
+captions = [{ path = "train.parquet" }]
+words = { groups = { pet = "151-155" } }
+class_names = { groups = {}, kinds = {}, frames = { thing = ["{a}"] } }
+[backbone]
+name = "mobilenetv2_100"
+""")
+    seen = []
+
+    def train(recipe, data, folder, curves):
+        seen.append((recipe.texts.steps, folder))
+        return folder / "matcher"
+
+    monkeypatch.setattr("imagist.training.matchers.train.train", train)
+    assert main(["train", "matcher", "matcher.toml", "--data", ".", "--set", "texts.steps=7"]) == 0
+    assert [(steps, str(folder)) for steps, folder in seen] == [(7, "runs/pairs")]
+    assert capsys.readouterr().out.strip() == "runs/pairs/matcher"
+
+
 def test_a_folder_that_cannot_be_written_to_is_named(recipe, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["train", "caption", recipe, "--data", ".", "--folder", "file"]) == 2

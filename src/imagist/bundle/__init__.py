@@ -38,7 +38,7 @@ from imagist.bundle.models import (
     open_bundle,
     open_part,
 )
-from imagist.bundle.writing import check_target, copy_part, fingerprint, npz, write_bundle, write_part
+from imagist.bundle.writing import add_part, check_target, copy_part, fingerprint, npz, write_bundle, write_part
 
 MODEL_CARD = "MODEL_CARD.md"
 """The file of a model that people read about it."""
@@ -52,6 +52,7 @@ __all__ = [
     "SPACE",
     "Bundle",
     "Folder",
+    "add_part",
     "check_target",
     "copy_part",
     "fingerprint",

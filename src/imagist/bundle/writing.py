@@ -93,6 +93,23 @@ def write_bundle(
     return open_bundle(folder)
 
 
+def add_part(bundle: Bundle, name: str, folder: Folder) -> Bundle:
+    """Writes a model anew with one more part, or another one in the place of its own.
+
+    Args:
+        bundle: The model, which is replaced; files beside its parts, such as a model card, are left out.
+        name: A key of `PARTS`.
+        folder: The part.
+
+    Raises:
+        BundleTampered: A file differs from its card.
+        OutputError: The folder cannot be written to.
+    """
+    writers = {each: copy_part(open_folder(bundle.path / each)) for each in bundle.card["parts"]}
+    card = {key: value for key, value in bundle.card.items() if key != "parts"}
+    return write_bundle(bundle.path, card, {**writers, name: copy_part(folder)})
+
+
 def copy_part(folder: Folder) -> Callable[[Path], None]:
     """Writes a part as it is, after a check of its files; for `write_bundle`.
 

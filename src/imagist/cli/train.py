@@ -1,4 +1,4 @@
-"""``imagist train``: a captioner or an encoder from a recipe, with its curves and results."""
+"""``imagist train``: a captioner, an encoder or a matcher from a recipe, with its curves and results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagist.training.logs import begin_log
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    actions = parser.add_subparsers(required=True, metavar="caption|encoder")
+    actions = parser.add_subparsers(required=True, metavar="caption|encoder|matcher")
     caption = actions.add_parser("caption", help="train a captioner from a recipe (needs imagist[torch])")
     _add_recipe(caption, "configs/captioners", "cross_entropy.epochs=3")
     caption.add_argument(
@@ -25,6 +25,11 @@ def configure(parser: Parser) -> None:
     encoder = actions.add_parser("encoder", help="distil an encoder from a recipe (needs imagist[torch])")
     _add_recipe(encoder, "configs/embedded", "whole.steps=500")
     encoder.set_defaults(act=_encoder)
+    matcher = actions.add_parser(
+        "matcher", help="train a matcher of images and texts from a recipe (needs imagist[torch,minilm] and WordNet)"
+    )
+    _add_recipe(matcher, "configs/embedded/matcher.toml", "texts.steps=5000")
+    matcher.set_defaults(act=_matcher)
 
 
 def _add_recipe(parser: Parser, examples: str, change: str) -> None:
@@ -78,6 +83,21 @@ def _encoder(args: argparse.Namespace) -> int:
     begin_log(folder / "train.log")
     weights = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))
     sys.stdout.write(f"{weights}\n")
+    return 0
+
+
+def _matcher(args: argparse.Namespace) -> int:
+    from imagist import settings
+
+    data = data_folder(args)
+    from imagist.training.matchers.recipe import MatcherRecipe
+    from imagist.training.matchers.train import train
+
+    recipe = settings.read(args.config, MatcherRecipe, args.set)
+    folder = args.folder or Path("runs") / recipe.name
+    begin_log(folder / "train.log")
+    matcher = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))
+    sys.stdout.write(f"{matcher}\n")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagist.errors import DataError
@@ -18,10 +18,17 @@ class ImageSource:
     Attributes:
         path: A table, folder or shard, as ``imagist classify`` reads it, relative to the data folder.
         split: Only rows with this value in their ``split`` column; None takes every row.
+        without: Rows with any of these values in their columns are left out, such as ``{ source = "caltech101" }``.
     """
 
     path: str
     split: str | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    def takes(self, row: Row) -> bool:
+        """Whether a row of the file is wanted."""
+        left_out = any(row.columns.get(column) == value for column, value in self.without.items())
+        return not left_out and (self.split is None or row.columns.get("split") == self.split)
 
 
 def read_rows(sources: Sequence[ImageSource], data: Path) -> list[Row]:
@@ -37,7 +44,7 @@ def read_rows(sources: Sequence[ImageSource], data: Path) -> list[Row]:
     found: list[Row] = []
     for source in sources:
         path = str(data / source.path)
-        own = [row for row in rows([path]) if source.split is None or row.columns.get("split") == source.split]
+        own = [row for row in rows([path]) if source.takes(row)]
         for row in own:
             if row.error is not None:
                 raise DataError(row.error.message, item=row.error.item, remedy="name the data folder with --data")

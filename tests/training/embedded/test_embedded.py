@@ -22,7 +22,9 @@ from safetensors.torch import save_file
 
 from imagist import settings
 from imagist.bundle import MODEL_CARD, open_bundle
+from imagist.classifiers.image.imagenet import imagenet_names
 from imagist.classifiers.taxonomy import built_in, built_in_names
+from imagist.matching.zero_shot import NONE
 from imagist.pipeline import load
 from imagist.training import logs
 from imagist.training.captioners.recipe import Recipe
@@ -30,6 +32,9 @@ from imagist.training.embedded.labelled import LabelledSets
 from imagist.training.embedded.train import TAXONOMIES, main
 from imagist.training.encoders.distillation.recipe import DistillationRecipe
 from imagist.training.fit.settings import FitSettings
+from imagist.training.matchers.recipe import MatcherRecipe
+from tiny_checkpoints import bert
+from tiny_wordnet import write_wordnet
 
 pytestmark = pytest.mark.torch
 
@@ -45,6 +50,10 @@ TINY = [
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
     "classifiers.text_classifier.min_df=1",
     "captioner.self_critical.batch_size=4", "captioner.self_critical.eval_every=1",
+    "matcher.wordnet=wordnet", "matcher.backbone.image_size=64", "matcher.data.fewest_images=1",
+    "matcher.data.sentences.phrases=[]", "matcher.images.steps=2", "matcher.images.batch_size=4",
+    "matcher.texts.steps=2", "matcher.texts.batch_size=8", "matcher.texts.width=8", "matcher.texts.embedding_size=8",
+    "matcher.device=cpu",
 ]  # fmt: skip
 
 
@@ -62,12 +71,19 @@ def test_without_a_data_folder_the_error_names_the_option(capsys):
 
 
 def test_an_empty_data_folder_is_an_error_of_one_line_with_its_remedy(tmp_path, capsys):
+    write_wordnet(tmp_path / "wordnet")
     arguments = ["--configs", str(CONFIGS), "--data", str(tmp_path), "--folder", str(tmp_path / "run")]
-    assert main([*arguments, "--bundle", str(tmp_path / "b")]) == 2
+    assert main([*arguments, "--set", "matcher.wordnet=wordnet", "--bundle", str(tmp_path / "b")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert "--data" in lines[0]
+
+
+def test_without_wordnet_the_error_comes_before_hours_of_training(tmp_path, capsys):
+    arguments = ["--configs", str(CONFIGS), "--data", str(tmp_path), "--folder", str(tmp_path / "run")]
+    assert main([*arguments, "--set", "matcher.wordnet=nowhere"]) == 2
+    assert "apt-get install wordnet-base" in capsys.readouterr().err
 
 
 def test_a_change_to_an_unknown_step_lists_the_steps(tmp_path, capsys):
@@ -75,17 +91,19 @@ def test_a_change_to_an_unknown_step_lists_the_steps(tmp_path, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert "no step 'decoder'" in error
-    assert "encoder, captioner, labelled, classifiers" in error
+    assert "encoder, captioner, matcher, labelled, classifiers" in error
 
 
 def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     encoder = settings.read(CONFIGS / "encoder.toml", DistillationRecipe)
     captioner = settings.read(CONFIGS / "captioner.toml", Recipe)
+    matcher = settings.read(CONFIGS / "matcher.toml", MatcherRecipe)
     labelled = settings.read(CONFIGS / "labelled.toml", LabelledSets)
     classifiers = settings.read(CONFIGS / "classifiers.toml", FitSettings)
     assert len(encoder.data.train) == 4
     assert len(captioner.data.labelled) == len(captioner.data.unlabelled) == 1
     assert captioner.data.label_sentences is not None
+    assert [each.name for each in matcher.backbone.every()] == [each.name for each in captioner.backbone.every()]
     assert captioner.data.class_names is not None
     assert captioner.data.max_length == captioner.search.max_length
     assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
@@ -128,7 +146,11 @@ def data(tmp_path):
     (folder / "coco_captions_val2017.json").write_text(json.dumps(rows), "utf-8")
     write("imagenet_dev", 3, 150, index=[0, 1, 999])
     others = ["goose", "tabby", "barn", "bee", "pizza", "monarch"]
-    write("tiny_imagenet", len(others), 120, label=others, split=["train"] * len(others))
+    splits = ["train"] * len(others) + ["dev"] * len(others)
+    wnids = [[*imagenet_names()][number] for number in (99, 281, 425, 309, 963, 323)] * 2
+    write("tiny_imagenet", 2 * len(others), 120, label=others * 2, split=splits, wnid=wnids)
+    write_wordnet(folder / "wordnet")
+    bert(folder / "teacher")
     return folder
 
 
@@ -136,7 +158,8 @@ def data(tmp_path):
 def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, capsys):
     run, bundle = tmp_path / "run", tmp_path / "embedded"
     arguments = ["--configs", str(CONFIGS), "--data", str(data), "--folder", str(run), "--bundle", str(bundle)]
-    arguments += [part for change in TINY for part in ("--set", change)]
+    changes = [*TINY, f"matcher.teacher={data / 'teacher'}"]
+    arguments += [part for change in changes for part in ("--set", change)]
     assert main(arguments) == 0, capsys.readouterr().err
     opened = open_bundle(bundle)
     assert opened.name == "embedded"
@@ -148,6 +171,9 @@ def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, 
     (prediction,) = load(bundle, taxonomy="sns4")([image(1)["bytes"]])
     assert prediction.label in built_in("sns4").labels
     assert prediction.caption.text
+    assert opened.has("matcher")
+    (named,) = load(bundle, labels=["dog", "car"])([image(1)["bytes"]])
+    assert named.label in ("dog", "car", NONE)
 
     shutil.rmtree(data / "weights")  # a step that ran again would need it
     before = opened.version, (run / "labelled.parquet").stat().st_mtime_ns

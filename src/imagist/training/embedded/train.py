@@ -2,11 +2,14 @@
 
 1. ``encoder.toml``: distils the encoder (``imagist train encoder``).
 2. ``captioner.toml``: trains the captioner over it (``imagist train caption``).
-3. ``labelled.toml``: gathers the labelled images in one table.
-4. ``classifiers.toml``: fits the classifiers and their fusion to that table (``imagist fit``) and writes the bundle.
-5. Measures the bundle and writes its model card.
+3. ``matcher.toml``: trains the matcher over it (``imagist train matcher``).
+4. ``labelled.toml``: gathers the labelled images in one table.
+5. ``classifiers.toml``: fits the classifiers and their fusion to that table (``imagist fit``) and writes the bundle,
+   with the matcher.
+6. Measures the bundle and writes its model card.
 
-A step whose result is on disk is skipped, and a killed step continues from its last checkpoint.
+Step 3 reads the nouns of WordNet 3.0, ``apt-get install wordnet-base``; ``--set matcher.wordnet=DIR`` names another
+folder. A step whose result is on disk is skipped, and a killed step continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from imagist import settings
-from imagist.bundle import CARD, MODEL_CARD, SHIPPED, open_bundle
+from imagist.bundle import CARD, MODEL_CARD, SHIPPED, add_part, open_bundle, open_folder
 from imagist.datasets.labels import Columns, Source, read_all
 from imagist.errors import ImagistError, UnknownName, UsageError
 from imagist.images.encoder import encoder_of
+from imagist.matching.opening import MATCHER
 from imagist.protocols import PartOptions
 from imagist.storage import write_json, write_text
 from imagist.training.captioners.recipe import Recipe
@@ -38,10 +42,13 @@ from imagist.training.encoders.distillation.train import train as train_encoder
 from imagist.training.fit.fitting import fit
 from imagist.training.fit.settings import EncoderHead, FitSettings
 from imagist.training.logs import begin_log
+from imagist.training.matchers.recipe import MatcherRecipe
+from imagist.training.matchers.train import train as train_matcher
+from imagist.training.matchers.wordnet import check_wordnet
 
 TAXONOMIES = ("photos15", "sns4", "social12")  # those measured
 DESCRIPTION = "EfficientNet-Lite0 layout distilled from random weights, captions that name what its classes recognise"
-STEPS = ("encoder", "captioner", "labelled", "classifiers")  # those with a recipe
+STEPS = ("encoder", "captioner", "matcher", "labelled", "classifiers")  # those with a recipe
 
 T = TypeVar("T")
 
@@ -66,10 +73,13 @@ class Embedded:
 
     def run(self) -> None:
         """Runs every step."""
+        if not (self.folder / "matcher" / MATCHER).exists():
+            check_wordnet(self.data / self._read("matcher", MatcherRecipe).wordnet)  # before hours of training
         weights = self.encoder()
         captioner = self.captioner(weights)
+        matcher = self.matcher(weights, captioner)
         table = self.labelled()
-        self.classifiers(captioner, table)
+        self.classifiers(captioner, matcher, table)
         self.card(table)
 
     def encoder(self) -> Path:
@@ -85,15 +95,23 @@ class Embedded:
             train_captioner(recipe, self.data, folder, self.folder / "features")
         return folder / "bundle"
 
+    def matcher(self, weights: Path, captioner: Path) -> Path:
+        """Step 3; returns the folder of the matcher."""
+        changes = [
+            f"backbone.weights={json.dumps(str(weights.resolve()))}",
+            f"data.calibration.captioner={json.dumps(str(captioner.resolve()))}",
+        ]
+        return train_matcher(self._read("matcher", MatcherRecipe, changes), self.data, self.folder / "matcher")
+
     def labelled(self) -> Path:
-        """Step 3; returns the table."""
+        """Step 4; returns the table."""
         table = self.folder / "labelled.parquet"
         if not table.exists():
             write_labelled(self._read("labelled", LabelledSets), self.data, table)
         return table
 
-    def classifiers(self, captioner: Path, table: Path) -> None:
-        """Step 4; writes the bundle."""
+    def classifiers(self, captioner: Path, matcher: Path, table: Path) -> None:
+        """Step 5; writes the bundle."""
         fitted = self.folder / "fitted.json"
         if fitted.exists() and json.loads(fitted.read_text("utf-8"))["version"] == self._version():
             return
@@ -110,10 +128,11 @@ class Embedded:
             self.bundle,
             items=items,
         )
+        add_part(open_bundle(self.bundle), MATCHER, open_folder(matcher))
         write_json(fitted, {"version": self._version(), "images": len(result.examples)})
 
     def card(self, table: Path) -> None:
-        """Step 5; measures the bundle and writes its model card."""
+        """Step 6; measures the bundle and writes its model card."""
         path, version = self.folder / "measured.json", self._version()
         if path.exists() and json.loads(path.read_text("utf-8"))["version"] == version:
             return

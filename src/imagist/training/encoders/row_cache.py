@@ -48,22 +48,23 @@ class RowCache:
         write_json(self.path.with_suffix(".json"), {"done": done})
 
 
-def fill(rows: RowCache, compute: Callable[[int, int], Array], name: str) -> Halves:
+def fill(rows: RowCache, compute: Callable[[int, int], Array], name: str, batch: int = BATCH) -> Halves:
     """Computes the missing rows and returns the whole array.
 
     Args:
         rows: The file.
         compute: From ``start`` and ``end`` to these rows.
         name: For the lines of progress.
+        batch: Rows that are computed together.
     """
     array, done = rows.open(), rows.done
     progress = Progress(name, rows.shape[0], done)
     while done < rows.shape[0]:
-        end = min(done + BATCH, rows.shape[0])
+        end = min(done + batch, rows.shape[0])
         array[done:end] = compute(done, end).reshape(end - done, *rows.shape[1:])
         for _ in range(done, end):
             progress.step(1)
         done = end
-        if done % (SAVE_EVERY * BATCH) == 0 or done == rows.shape[0]:
+        if done % (SAVE_EVERY * batch) == 0 or done == rows.shape[0]:
             rows.save(array, done)
     return array
