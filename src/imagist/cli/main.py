@@ -28,7 +28,7 @@ COMMANDS = {
     "fit": ("imagist.cli.fit", "fit a model to labelled images of your own"),
     "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
-    "train": ("imagist.cli.train", "train a captioner or an encoder from a recipe"),
+    "train": ("imagist.cli.train", "train a captioner, an encoder or a matcher from a recipe"),
     "demo": ("imagist.cli.demo", "classify the images that come with scikit-image and scikit-learn"),
     "serve": ("imagist.cli.serve", "serve images over HTTP: an API, and a page to try it"),
     "sagemaker": ("imagist.cli.sagemaker", "serve, train and pack models on Amazon SageMaker"),

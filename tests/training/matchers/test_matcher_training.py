@@ -272,10 +272,12 @@ def test_two_captions_of_one_image_are_not_set_against_each_other():
     assert lessons.members.tolist() == [[1], [0], [1]]
 
 
-def test_encoders_of_different_spaces_are_refused(tmp_path):
+def test_the_first_encoder_tells_the_space(tmp_path):
     encoders = encoders_of(tmp_path)
     encoders.encoders[1].space = None
-    with pytest.raises(UsageError, match="different spaces"):
+    assert encoders.space == "tiny@32"
+    encoders.encoders[0].space = None
+    with pytest.raises(UsageError, match="no space"):
         _ = encoders.space
 
 

@@ -57,11 +57,15 @@ class Encoders:
 
     @property
     def space(self) -> str:
-        """The name of the space of their features."""
-        spaces = {each.space.name for each in self.encoders if each.space}
-        if len(spaces) != 1 or not all(each.space for each in self.encoders):
-            raise UsageError("encoders of different spaces, or of none", item="backbone")
-        return spaces.pop()
+        """The name of the space of their features, which the first one tells.
+
+        Raises:
+            UsageError: Its features belong to no space.
+        """
+        space = self.encoders[0].space
+        if space is None:
+            raise UsageError("its features belong to no space", item="backbone", remedy="name an encoder of imagist's")
+        return space.name
 
     def windows(self, images: Sequence[ImageSource], number: int) -> tuple[Halves, ...]:
         """Of each encoder float16 ``[N, V, E]``: the mean of the whole grid, then of random windows of it.
