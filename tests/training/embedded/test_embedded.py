@@ -31,7 +31,9 @@ from imagist.training.captioners.recipe import Recipe
 from imagist.training.embedded.labelled import LabelledSets
 from imagist.training.embedded.train import TAXONOMIES, main
 from imagist.training.encoders.distillation.recipe import DistillationRecipe
+from imagist.training.encoders.runtimes import on_device
 from imagist.training.fit.settings import FitSettings
+from imagist.training.matchers import images, texts
 from imagist.training.matchers.recipe import MatcherRecipe
 from tiny_checkpoints import bert
 from tiny_wordnet import write_wordnet
@@ -155,7 +157,10 @@ def data(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, capsys):
+def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(texts, "MOST_NAMES", 1)  # of each class
+    monkeypatch.setattr(texts, "wordnet_nouns", lambda wordnet, pieces: [])
+    monkeypatch.setattr(images, "runner", lambda encoder, side, device: on_device(encoder, device))  # without an export
     run, bundle = tmp_path / "run", tmp_path / "embedded"
     arguments = ["--configs", str(CONFIGS), "--data", str(data), "--folder", str(run), "--bundle", str(bundle)]
     changes = [*TINY, f"matcher.teacher={data / 'teacher'}"]
