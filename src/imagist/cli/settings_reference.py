@@ -18,6 +18,7 @@ ROOTS = {
     "Studies": ("imagist.study.config:Study", "`imagist study`; `--set fusion.weights=41` replaces a value."),
     "Captioner recipes": ("imagist.training.captioners.recipe:Recipe", "`imagist train caption`."),
     "Encoder recipes": ("imagist.training.encoders.distillation.recipe:DistillationRecipe", "`imagist train encoder`."),
+    "Matcher recipes": ("imagist.training.matchers.recipe:MatcherRecipe", "`imagist train matcher`."),
     "Fits": ("imagist.training.fit.settings:FitSettings", "`imagist fit --config FIT.toml`."),
 }
 """The settings that files hold: for each heading ``module:class`` and what reads it."""

@@ -28,7 +28,7 @@ def configure(parser: Parser) -> None:
     matcher = actions.add_parser(
         "matcher", help="train a matcher of images and texts from a recipe (needs imagist[torch,minilm] and WordNet)"
     )
-    _add_recipe(matcher, "configs/embedded/matcher.toml", "texts.steps=5000")
+    _add_recipe(matcher, "configs/embedded", "texts.steps=5000")
     matcher.set_defaults(act=_matcher)
 
 
@@ -93,7 +93,7 @@ def _matcher(args: argparse.Namespace) -> int:
     from imagist.training.matchers.recipe import MatcherRecipe
     from imagist.training.matchers.train import train
 
-    recipe = settings.read(args.config, MatcherRecipe, args.set)
+    recipe = settings.read(settings.located("embedded", args.config), MatcherRecipe, args.set)
     folder = args.folder or Path("runs") / recipe.name
     begin_log(folder / "train.log")
     matcher = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))

@@ -65,7 +65,7 @@ TEXTS = TextTower(
 def recipe_of(words, wordnet, teacher):
     named = NamedCorpus((ImageSource("named.parquet", "train"),), 0.5, 4, 1, "wnid")
     other = NamedCorpus((ImageSource("named.parquet", without={"label": "bee"}),), 0.25, windows=2)
-    calibration = Calibration((ImageSource("named.parquet"),), "embedded", 12)
+    calibration = Calibration((ImageSource("named.parquet"),), "embedded", 12, standardised=True)
     data = Data(
         (Source("captions.parquet"),), words, NAMES, (named, other), Sentences(share=0.5), calibration, 3, 1
     )  # fmt: skip
@@ -204,11 +204,13 @@ def test_a_killed_run_goes_on_and_ends_the_same(run, matcher, tmp_path, monkeypa
     assert cells == 16
 
 
-def test_without_calibration_there_is_no_background(run, tmp_path, written, words, wordnet_folder, teacher):
+def test_a_background_is_fitted_where_it_is_asked_for(run, tmp_path, written, words, wordnet_folder, teacher):
     recipe = recipe_of(words, wordnet_folder, teacher)
-    run(tmp_path, data=replace(recipe.data, calibration=None))
-    *_, fitted, _ = written[0]
-    assert fitted is None
+    for calibration in (None, replace(recipe.data.calibration, standardised=False)):
+        run(tmp_path, data=replace(recipe.data, calibration=calibration))
+    (*_, nothing, _), (*_, plain, _) = written
+    assert nothing is None
+    assert plain.background is None
 
 
 def test_images_without_known_classes_are_a_fault_of_their_column(run, tmp_path, words, wordnet_folder, teacher):

@@ -107,7 +107,7 @@ def write_matcher(
             model = export.halved(export.in_bytes(export.to_onnx(graph)))
             (path / name).write_bytes(model.SerializeToString())
         (path / VOCABULARY).write_text("\n".join(matcher.vocabulary) + "\n", "utf-8")
-        if fitted:
+        if fitted and fitted.background:
             (path / FILE).write_bytes(fitted.background.content())
 
     settings = fitted.settings.on_card() if fitted else {}
@@ -143,8 +143,9 @@ def fit_calibration(
     images = [matcher.images(means[:, 0].astype(np.float32), encoders, number) for number, means in enumerate(windows)]
     every = len(images)
     found = fit_zero_shot(
-        np.concatenate(images), np.tile(captions, (every, 1)), np.tile(names, every), vectors, seed=seed
-    )
+        np.concatenate(images), np.tile(captions, (every, 1)), np.tile(names, every), vectors,
+        standardised=config.standardised, seed=seed,
+    )  # fmt: skip
     log.info(
         "names: %.3f right, %.3f rejected, %.3f of others passed", found.accuracy, found.rejected, found.passed
     )  # fmt: skip

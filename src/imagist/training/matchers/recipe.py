@@ -89,6 +89,8 @@ class Calibration:
         sources: Tables, folders or shards of images.
         images: At most so many of them, drawn at random.
         names: The column of an image's name; rows without one are images of something else.
+        standardised: Measure cosines against a background. Plain ones compare between texts well enough where the image
+            tower learnt with the losses ``groups`` and ``nouns``.
         captioner: A model folder, whose captioner describes them.
     """
 
@@ -96,6 +98,7 @@ class Calibration:
     captioner: str
     images: PositiveInt = 3000
     names: str = "label"
+    standardised: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Data:
         class_names: What people call the classes.
         named: Images without captions.
         sentences: Texts without images.
-        calibration: Images for thresholds; without them the matcher has neither thresholds nor a background.
+        calibration: Images for scales and thresholds; without them the matcher has the default ones.
         windows: V, parts of the grid of each captioned image that are kept; the whole grid is the first.
         fewest_images: Images of which at least two captions have a noun that the image tower learns.
     """
