@@ -79,6 +79,13 @@ def test_a_killed_decoder_is_replaced(decoders):
     assert decoded(decoders, fake_service.image())[0].size == (24, 16)
 
 
+def test_a_decoder_that_dies_idle_costs_no_image(decoders):
+    (pid,) = decoders.processes
+    os.kill(pid, signal.SIGKILL)
+    assert [photo.size for photo in decoded(decoders, fake_service.image(), fake_service.image())] == [(24, 16)] * 2
+    assert decoders.processes != [pid]
+
+
 def test_a_hung_decoder_is_replaced():
     metrics = Metrics()
     decoders = ProcessDecoders(1, LIMITS, 0.5, metrics)

@@ -194,6 +194,10 @@ class _Seat:
         Raises:
             ItemError: It cannot be decoded.
         """
+        if self.process is not None and self.process.poll() is not None:  # it ended while it had nothing to do
+            self.stop()
+            self._metrics.decoders_replaced.inc()
+            self.start()
         if self.process is None:
             raise CorruptImage("there is no decoder", item=source, remedy="ask again")
         self._ends = time.monotonic() + self._timeout_s
