@@ -32,8 +32,9 @@ from imagist.records import Caption
 from imagist.training.captioners.class_names import ClassNames
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.encoders.grid_encoder import GridEncoder, Space
+from imagist.training.encoders.runtimes import on_device
 from imagist.training.image_rows import ImageSource, read_rows
-from imagist.training.matchers import loop, part, texts
+from imagist.training.matchers import images, loop, part, texts
 from imagist.training.matchers import train as training
 from imagist.training.matchers.images import Encoders, ImageSet, window_means
 from imagist.training.matchers.learn_images import Batch, Lessons, losses, membership
@@ -135,6 +136,7 @@ def run(data, words, wordnet_folder, teacher):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "open_encoders", lambda backbone, data, folder, device: encoders_of(folder))
         patched.setattr(part, "open_captioner", lambda model: Writer())
+        patched.setattr(images, "runner", lambda encoder, side, device: on_device(encoder, device))  # without an export
         patched.setattr(training, "name_sentences", few_sentences)
         patched.setattr(texts, "wordnet_nouns", lambda wordnet, pieces: ["dog", "old woman"])
         yield lambda folder, **changes: training.train(replace(recipe, **changes), data, folder)
@@ -225,7 +227,7 @@ def test_padding_changes_nothing_and_the_graph_of_texts_is_the_tower_s():
     rotation = nn.Linear(6, 6, bias=False)
     ids = torch.randint(1, 30, (4, 7))
     padded = F.pad(ids, (0, 3))
-    graph = TextGraph(tower, rotation, 0.5)
+    graph = TextGraph(tower, rotation, replace(TEXTS, class_weight=0.5, norm_power=1.0))
     with torch.no_grad():
         for one, other in zip(tower(ids), tower(padded), strict=True):
             torch.testing.assert_close(one, other)
@@ -257,15 +259,15 @@ def test_windows_are_means_of_parts_of_the_grid():
 
 def test_two_captions_of_one_image_are_not_set_against_each_other():
     width, classes = 6, 3
-    images = ImageSet((np.zeros((2, 1, CHANNELS)),), torch.full((2, classes), 1 / classes))
+    seen = ImageSet((np.zeros((2, 1, CHANNELS)),), torch.full((2, classes), 1 / classes))
     lessons = Lessons(
-        images, torch.randn(4, width), np.array([0, 2, 4]), (), torch.randn(classes + 1, width), np.arange(classes + 1),
+        seen, torch.randn(4, width), np.array([0, 2, 4]), (), torch.randn(classes + 1, width), np.arange(classes + 1),
         membership([np.array([0, 2])], classes), torch.randn(2, 1, width), torch.tensor([[1.0, 0.0], [0.0, 0.5]]),
     )  # fmt: skip
     space = Learnt(Tower(torch.randn(classes, width), CHANNELS, IMAGES), width).eval()
     unit = F.normalize(torch.randn(2, width), dim=1)
     batch = Batch(
-        torch.randn(2, CHANNELS), torch.full((2, classes), 1 / classes), images.targets, torch.tensor([1, 1]),
+        torch.randn(2, CHANNELS), torch.full((2, classes), 1 / classes), seen.targets, torch.tensor([1, 1]),
         torch.tensor([True, False]), unit, F.normalize(torch.randn(classes + 1, width), dim=1), unit,
     )  # fmt: skip
     parts = losses(space, batch, lessons, IMAGES)

@@ -1,4 +1,4 @@
-"""Trains the image tower, and the rotation of the teacher's space that goes with it.
+"""Trains the image tower, and the rotation of the texts' space that goes with it.
 
 Shapes: N images with captions; B of a batch; A images of a batch, others included; C classes; G everyday words; W
 nouns; F sentences of a noun; S sentences of names; E channels; D width of the vectors.
@@ -36,13 +36,13 @@ class Lessons:
 
     Attributes:
         captioned: N images.
-        captions: The teacher's vectors of their captions, float32 ``[K, D]``.
+        captions: Vectors of their captions, float32 ``[K, D]``.
         first: Where the captions of each image begin, int64 ``[N + 1]``.
         named: Further images, each with its share of a batch relative to those with captions.
-        names: The teacher's vectors of sentences of names, float32 ``[S, D]``.
+        names: Vectors of sentences of names, float32 ``[S, D]``.
         owners: The class of each, or C and the number of its word, ascending, int64 ``[S]``.
         members: Which classes each everyday word may mean, float32 ``[C, G]``, 0 or 1.
-        nouns: The teacher's vectors of sentences of nouns, float32 ``[W, F, D]``.
+        nouns: Vectors of sentences of nouns, float32 ``[W, F, D]``.
         shares: How sure each captioned image shows each noun, float32 ``[N, W]``.
     """
 
@@ -65,7 +65,7 @@ class Lessons:
 
 
 class Space(nn.Module):
-    """The image tower with the rotation from the teacher's space and the scales of the losses.
+    """The image tower with the rotation from the texts' space and the scales of the losses.
 
     Args:
         tower: The image tower.
@@ -82,7 +82,7 @@ class Space(nn.Module):
         self.noun_bias = nn.Parameter(torch.tensor(NOUN_BIAS))
 
     def logits(self, images: Tensor, vectors: Tensor, scale: str) -> Tensor:
-        """Scaled cosines between rows of length 1 ``[A, D]`` and the teacher's vectors ``[X, D]``: ``[A, X]``."""
+        """Scaled cosines between rows of length 1 ``[A, D]`` and vectors of texts ``[X, D]``: ``[A, X]``."""
         found: Tensor = images @ F.normalize(self.rotation(vectors), dim=1).T * self.scales[scale].exp()
         return found
 

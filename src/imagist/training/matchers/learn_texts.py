@@ -5,6 +5,7 @@ Shapes: M texts; B of a batch; T word pieces; C classes; D width of the vectors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from torch.nn import functional as F
 
 from imagist.arrays import Halves, Ints
 from imagist.errors import DataError
+from imagist.matching.wordpiece import WordPieces
 from imagist.training.matchers.loop import Curves, run_steps
 from imagist.training.matchers.recipe import TextTower as Settings
-from imagist.training.matchers.texts import Texts
+from imagist.training.matchers.texts import Texts, padded
 from imagist.training.matchers.towers import TextTower
 
 PHASE = "text tower"
+_READ = 128  # texts that a trained tower reads together
 _MIXED = 2.0  # pieces by which the lengths within a batch may differ more
 
 
@@ -136,3 +139,22 @@ def learn_texts(
 
     run_steps(PHASE, tower, optimizer, losses_of, weights, settings, path, curves)
     return tower.cpu()
+
+
+@torch.no_grad()
+def vectors_of(tower: TextTower, vocabulary: Sequence[str], texts: Sequence[str], max_tokens: int) -> Tensor:
+    """What a trained tower learnt to say of M texts: rows of length 1, float32 ``[M, D]``.
+
+    Args:
+        tower: In eval mode, on the CPU.
+        vocabulary: Its word pieces.
+        texts: M of them; those over ``max_tokens`` are cut.
+        max_tokens: Most pieces of a text.
+    """
+    pieces, order = WordPieces(vocabulary), sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    found = torch.empty(len(texts), tower.reader.project.out_features)
+    for start in range(0, len(order), _READ):
+        rows = order[start : start + _READ]
+        ids = torch.from_numpy(padded(pieces, [texts[i] for i in rows], max_tokens))
+        found[rows] = F.normalize(tower(ids)[0], dim=1)
+    return found

@@ -22,7 +22,7 @@ from imagist.images.photo import as_photo
 from imagist.matching.backends.embedded import IMAGE, KIND, TEXT, VOCABULARY
 from imagist.matching.background import FILE
 from imagist.matching.prompts import label_vectors, sentences
-from imagist.matching.wordpiece import PAD, UNKNOWN, WordPieces
+from imagist.matching.wordpiece import PAD, WordPieces
 from imagist.matching.zero_shot import TEMPLATES
 from imagist.records import LabelSet, Row
 from imagist.storage import digest_of, write_json
@@ -31,6 +31,7 @@ from imagist.training.export import graphs as export
 from imagist.training.image_rows import read_rows
 from imagist.training.matchers.images import Encoders, records, some_rows
 from imagist.training.matchers.recipe import Calibration, MatcherRecipe
+from imagist.training.matchers.texts import padded
 from imagist.training.matchers.towers import ImageGraph, TextGraph
 from imagist.training.progress import Progress
 
@@ -61,10 +62,7 @@ class TrainedMatcher:
         """float32 ``[M, D]``, rows of length 1; longer texts are cut."""
         pieces, found = WordPieces(self.vocabulary), []
         for start in range(0, len(texts), _READ):
-            read = [pieces.ids(text)[: self.max_tokens] or [UNKNOWN] for text in texts[start : start + _READ]]
-            ids = torch.full((len(read), max(map(len, read))), PAD)
-            for row, own in zip(ids, read, strict=True):
-                row[: len(own)] = torch.tensor(own)
+            ids = torch.from_numpy(padded(pieces, texts[start : start + _READ], self.max_tokens))
             found.append(self.text(ids, (ids != PAD).float()))
         return unit(torch.cat(found).numpy())
 

@@ -192,7 +192,9 @@ class TextTower:
         layers: Layers.
         heads: Heads of their attention.
         max_tokens: Longer texts are read in windows.
-        class_weight: Length of an embedding's half of classes where the nouns are sure, relative to the other half.
+        class_weight: Weight of an embedding's half of classes where the nouns are sure, relative to the other half.
+        norm_power: Power of their length by which the probabilities of that half are divided. With 1 it is as long for
+            every text; with less, it is the longer the fewer classes a text means.
         steps: Steps.
         batch_size: Texts a step.
         learning_rate: Peak, after a linear warm-up; a cosine takes it down to a hundredth.
@@ -210,7 +212,8 @@ class TextTower:
     layers: PositiveInt = 2
     heads: PositiveInt = 4
     max_tokens: PositiveInt = 48
-    class_weight: NonNegativeFloat = 0.7071
+    class_weight: NonNegativeFloat = 0.7
+    norm_power: Share = 0.5
     steps: PositiveInt = 20_000
     batch_size: PositiveInt = 512
     learning_rate: PositiveFloat = 1.5e-3

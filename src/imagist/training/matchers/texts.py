@@ -15,7 +15,7 @@ import numpy as np
 
 from imagist.arrays import Ints
 from imagist.classifiers.image.imagenet import imagenet_names
-from imagist.matching.wordpiece import UNKNOWN, WordPieces
+from imagist.matching.wordpiece import PAD, UNKNOWN, WordPieces
 from imagist.training.captioners.class_names import ClassNames, article
 from imagist.training.captioners.texts import read_sentences
 from imagist.training.matchers.affinities import visible
@@ -156,6 +156,15 @@ def vocabulary(texts: Sequence[str], pieces: Sequence[str], max_tokens: int) -> 
     for row, ids in zip(rows, read, strict=True):
         row[: len(ids)] = [place[number] for number in ids]
     return [pieces[number] for number in kept], rows
+
+
+def padded(pieces: WordPieces, texts: Sequence[str], max_tokens: int) -> Ints:
+    """The word pieces of M texts, int64 ``[M, T]``, padded with 0; longer texts are cut to ``max_tokens``."""
+    read = [pieces.ids(text)[:max_tokens] or [UNKNOWN] for text in texts]
+    rows: Ints = np.full((len(read), max(map(len, read))), PAD, np.int64)
+    for row, ids in zip(rows, read, strict=True):
+        row[: len(ids)] = ids
+    return rows
 
 
 def _phrases(path: Path, most: int, rng: np.random.Generator) -> list[str]:

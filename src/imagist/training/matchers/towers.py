@@ -153,11 +153,11 @@ class TextGraph(nn.Module):
 
     Args:
         tower: Trained; its own table is left out.
-        rotation: From the teacher's space into that of the image tower, ``[D, D]``.
-        class_weight: See `imagist.training.matchers.recipe.TextTower`.
+        rotation: Of the tower's vectors into the space of the image tower, ``[D, D]``.
+        settings: Its ``class_weight`` and ``norm_power``.
     """
 
-    def __init__(self, tower: TextTower, rotation: nn.Linear, class_weight: float) -> None:
+    def __init__(self, tower: TextTower, rotation: nn.Linear, settings: TextSettings) -> None:
         super().__init__()
         table = tower.embedding.weight.detach()
         steps = table.abs().amax(1).clamp_min(1e-9) / 127
@@ -166,14 +166,16 @@ class TextGraph(nn.Module):
         self.register_buffer("pieces", torch.round(table / steps[:, None]).to(torch.int8))
         self.register_buffer("steps", steps.half())
         self.reader = tower.reader.eval()
-        self.rotation, self.class_weight = rotation, class_weight
+        self.rotation = rotation
+        self.class_weight, self.norm_power = settings.class_weight, settings.norm_power
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Reads ids int64 ``[M, T]``, padded with 0, and a mask float32 ``[M, T]``."""
         embedded = self.pieces[ids].float() * self.steps[ids].float()[..., None]
         vectors, affinity, sure = self.reader(embedded, mask)
         learnt = F.normalize(self.rotation(F.normalize(vectors, dim=1)), dim=1)
-        classes = F.normalize(torch.softmax(affinity, 1), dim=1)
+        classes = torch.softmax(affinity, 1)
+        classes = classes / classes.norm(dim=1, keepdim=True).clamp_min(LEAST) ** self.norm_power
         return _joined(learnt, self.class_weight * torch.sigmoid(sure)[:, None] * classes)
 
 

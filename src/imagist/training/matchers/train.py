@@ -22,7 +22,7 @@ from imagist.training.encoders.row_cache import RowCache, fill
 from imagist.training.matchers.affinities import Affinities
 from imagist.training.matchers.images import Encoders, image_set, named_set, open_encoders
 from imagist.training.matchers.learn_images import Lessons, Space, learn_images, membership
-from imagist.training.matchers.learn_texts import TextLessons, learn_texts
+from imagist.training.matchers.learn_texts import TextLessons, learn_texts, vectors_of
 from imagist.training.matchers.loop import Curves
 from imagist.training.matchers.nouns import caption_nouns
 from imagist.training.matchers.part import TrainedMatcher, fit_calibration, write_matcher
@@ -62,10 +62,10 @@ def train(recipe: MatcherRecipe, data: Path, folder: Path, curves: Curves = lamb
     encoders = sources.encoders
     space, (cells, _) = encoders.space, grid_shape(encoders.encoders[0], encoders.side)
     tower, pieces = text_tower(sources, folder / "texts.pt", curves)
-    learnt = image_space(sources, folder / "images.pt", curves)
+    learnt = image_space(sources, tower, pieces, folder / "images.pt", curves)
     matcher = TrainedMatcher(
         ImageGraph(learnt.tower, recipe.images.class_weight),
-        TextGraph(tower, learnt.rotation, recipe.texts.class_weight),
+        TextGraph(tower, learnt.rotation, recipe.texts),
         pieces,
         recipe.texts.max_tokens,
     )
@@ -159,27 +159,38 @@ def looked_up(texts: Sequence[str], sources: Sources) -> Halves:
     return fill(rows, compute, "nouns of texts", _TOGETHER)
 
 
-def image_space(sources: Sources, path: Path, curves: Curves) -> Space:
-    """Trains the image tower; the arguments are those of `text_tower`. The result is on the CPU, in eval mode."""
-    recipe, teacher, encoders, affinities = sources.recipe, sources.teacher, sources.encoders, sources.affinities
+def image_space(sources: Sources, tower: TextTower, pieces: Sequence[str], path: Path, curves: Curves) -> Space:
+    """Trains the image tower to the vectors that the text tower gives to texts.
+
+    Args:
+        sources: What it learns from.
+        tower: The trained text tower.
+        pieces: That it reads.
+        path: Of the checkpoint.
+        curves: As in `train`.
+
+    Returns:
+        The image tower with its rotation, on the CPU, in eval mode.
+    """
+    recipe, encoders, affinities = sources.recipe, sources.encoders, sources.affinities
+
+    def vectors(texts: Sequence[str]) -> Tensor:
+        return vectors_of(tower, pieces, texts, recipe.texts.max_tokens)
+
     captions = [record.captions for record in sources.records]
     found = caption_nouns(captions, sources.wordnet, affinities, recipe.data.words, recipe.data.fewest_images)
     framed = [frame.format(noun) for noun in found.nouns for frame in NOUN_FRAMES]
-    nouns = _floats(teacher.vectors(framed, "vectors of nouns"))
+    nouns = vectors(framed)
     known = recipe.images.known
     lessons = Lessons(
         image_set(encoders, sources.records, recipe.data.windows),
-        _floats(teacher.vectors(sources.captions, "vectors of captions")),
+        vectors(sources.captions),
         np.cumsum([0, *map(len, captions)]),
         [(named_set(each, encoders, sources.data, known, recipe.seed), each.share) for each in recipe.data.named],
-        _floats(teacher.vectors(sources.named.texts, "vectors of names")),
+        vectors(sources.named.texts),
         np.array(sources.named.owners),
         membership([*affinities.groups.values()], len(imagenet_labels())),
         nouns.reshape(-1, len(NOUN_FRAMES), nouns.shape[1]),
         torch.from_numpy(found.shares),
     )
     return learn_images(lessons, encoders, recipe.images, path, recipe.seed, curves).cpu()
-
-
-def _floats(vectors: Halves) -> Tensor:
-    return torch.from_numpy(vectors.astype(np.float32))
