@@ -22,7 +22,7 @@ from imagist.report.charts.reliability import Calibration, draw_reliability
 from imagist.report.charts.stability import FoldAccuracies, draw_stability
 from imagist.report.charts.sweep import Sweep, draw_sweep
 from imagist.report.charts.text_vs_image import TextVsImage, draw_text_vs_image
-from imagist.report.study.page import Plot
+from imagist.report.study.page import Plot, Ranking
 from imagist.study.analysis import CaptionInformation
 from imagist.study.results import System, SystemResult, test_rows
 from imagist.study.run import StudyResult
@@ -48,13 +48,14 @@ class StudyCharts:
         self._rows = test_rows(result.trials)
         self._targets = result.data.targets[self._rows]
 
-    def comparison(self) -> Plot:
-        """Accuracy of every system."""
+    def comparison(self) -> Ranking:
+        """Accuracy of every system; the chart is drawn into the folder, too."""
         bars = [SystemAccuracy(o.system.name, o.accuracy, "image" if o.system.kind == "distilled" else o.system.kind)
                 for o in self._result.systems]  # fmt: skip
         stem = self.folder / "comparison"
         draw_once(draw_comparison, bars, stem)
-        return Plot(stem, "Accuracy of every system, with 95% intervals over the test images.")
+        rows = tuple((bar.name, bar.kind, bar.accuracy) for bar in bars)
+        return Ranking(rows, "Accuracy of every system, with 95% intervals over the test images.")
 
     def stability(self) -> Plot:
         """Accuracy of the best systems by fold."""

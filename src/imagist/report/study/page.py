@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from imagist.errors import UsageError
+from imagist.metrics.significance import Interval
 from imagist.report.charts.examples import Example, scaled
 from imagist.report.shell import jpeg, render_page
 from imagist.report.tables import Table
@@ -31,6 +32,19 @@ class Plot:
     """
 
     stem: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Systems with their accuracy, drawn as bars that fit any screen.
+
+    Attributes:
+        rows: For each system its name, its kind (``image``, ``text``, ``fused``) and its accuracy, 0..1.
+        caption: What it shows.
+    """
+
+    rows: tuple[tuple[str, str, Interval], ...]
     caption: str
 
 
@@ -56,7 +70,7 @@ class Listing:
     text: str
 
 
-Part = str | Table | Plot | Panel | Listing
+Part = str | Table | Plot | Ranking | Panel | Listing
 """A part of a section; a string is a paragraph."""
 
 
@@ -143,6 +157,8 @@ def _part(part: Part, sources: Mapping[Path, str]) -> tuple[str, object]:
         return "table", part
     if isinstance(part, Plot):
         return "plot", {"source": sources[part.stem], "width": _width(part.stem), "caption": part.caption}
+    if isinstance(part, Ranking):
+        return "ranking", part
     if isinstance(part, Panel):
         return "examples", [(jpeg(Image.fromarray(scaled(each.pixels))), each) for each in part.examples]
     if isinstance(part, Listing):

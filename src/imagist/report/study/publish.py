@@ -11,7 +11,7 @@ from imagist import settings
 from imagist.report.charts.category_errors import errors_table
 from imagist.report.charts.examples import draw_examples
 from imagist.report.charts.once import draw_once
-from imagist.report.formatting import points
+from imagist.report.formatting import with_interval
 from imagist.report.study.charts import StudyCharts
 from imagist.report.study.page import Listing, Panel, Section, write_page
 from imagist.report.study.result_files import write_results
@@ -45,7 +45,7 @@ def publish(result: StudyResult, folder: Path) -> Path:
     write_tables(folder / "tables.md", result.study.name, tables)
     page = folder / "report.html"
     facts = [
-        (f"{points(result.best.accuracy.value)}%", f"best accuracy: {result.best.system.name}"),
+        (with_interval(result.best.accuracy), f"best accuracy in %, with its 95% interval: {result.best.system.name}"),
         (f"{len(result.data.examples):,}", f"images in {len(result.data.labels)} categories"),
         (str(len(result.trials)), "trials"),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from imagist.captioning.description.english import is_content
 from imagist.metrics.information import Information
 from imagist.report.formatting import p_value, points, with_interval
 from imagist.report.tables import Table
@@ -82,7 +83,8 @@ def information_table(name: str, information: Information) -> Table:
 
 
 def informative_words_table(information: Information, most: int = 15) -> Table:
-    """The words whose presence in a caption is most informative."""
-    rows = tuple((w.word, w.label, str(w.captions), f"{w.bits:.3f}") for w in information.words[:most])
+    """The words whose presence in a caption is most informative, without function words such as *of* and *the*."""
+    words = [word for word in information.words if is_content(word.word)][:most]
+    rows = tuple((w.word, w.label, str(w.captions), f"{w.bits:.3f}") for w in words)
     heads = ("word", "most typical of", "captions", "bits")
     return Table(heads, rows, "Mutual information between the label and the presence of a word in the caption.")
