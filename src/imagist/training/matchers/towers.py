@@ -149,7 +149,8 @@ class TextGraph(nn.Module):
     """``text.onnx``: word pieces and their mask to rows of length 1, ``[M, D + C]``.
 
     The table of pieces is kept as 8-bit integers with a step a row; the error is at most half a step, 1/254 of the
-    largest number of the row.
+    largest number of the row. Of the rotation its difference from the identity is kept: beside a diagonal of ones the
+    other numbers would be less than such a step.
 
     Args:
         tower: Trained; its own table is left out.
@@ -166,14 +167,16 @@ class TextGraph(nn.Module):
         self.register_buffer("pieces", torch.round(table / steps[:, None]).to(torch.int8))
         self.register_buffer("steps", steps.half())
         self.reader = tower.reader.eval()
-        self.rotation = rotation
+        self.turn = nn.Linear(rotation.in_features, rotation.out_features, bias=False)
+        self.turn.weight.data = rotation.weight.detach() - torch.eye(rotation.in_features)
         self.class_weight, self.norm_power = settings.class_weight, settings.norm_power
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Reads ids int64 ``[M, T]``, padded with 0, and a mask float32 ``[M, T]``."""
         embedded = self.pieces[ids].float() * self.steps[ids].float()[..., None]
         vectors, affinity, sure = self.reader(embedded, mask)
-        learnt = F.normalize(self.rotation(F.normalize(vectors, dim=1)), dim=1)
+        vectors = F.normalize(vectors, dim=1)
+        learnt = F.normalize(vectors + self.turn(vectors), dim=1)
         classes = torch.softmax(affinity, 1)
         classes = classes / classes.norm(dim=1, keepdim=True).clamp_min(LEAST) ** self.norm_power
         return _joined(learnt, self.class_weight * torch.sigmoid(sure)[:, None] * classes)
