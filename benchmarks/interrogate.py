@@ -41,7 +41,7 @@ from imagist.storage import digest_of
 RESULT = Path(__file__).parent / "results" / "interrogate.md"
 ARCHITECTURE, WIDTH = "ViT-B-32", 512
 CAPTION = "a photo of a dog running on a beach"
-IMAGES = {"fast": (32, 6), "classic": (32, 6), "best": (2, 2)}
+IMAGES = {"fast": (32, 6), "classic": (32, 6), "best": (1, 1)}
 """For each mode how many images ours and the peer are given."""
 
 CHAIN = {"min_phrases": 2, "max_phrases": 3, "candidates": 96}
@@ -147,7 +147,10 @@ def main() -> None:
     parser.add_argument("tables", type=Path)
     parser.add_argument("--memory-of", type=Path, metavar="CACHE", help=argparse.SUPPRESS)
     parser.add_argument("--many", type=int, default=MANY, help=f"images of the measurement of memory (default: {MANY})")
+    parser.add_argument("--modes", nargs="+", choices=IMAGES, help="measure these alone, and write no file")
+    parser.add_argument("--candidates", type=int, default=CHAIN["candidates"], help="of best, for both")
     args = parser.parse_args()
+    CHAIN["candidates"] = args.candidates
     warnings.simplefilter("ignore")
     tables = open_tables([args.tables])
     if args.memory_of:
@@ -163,19 +166,24 @@ def main() -> None:
         cache = Path(scratch)
         for phrases in tables.phrases.values():
             np.save(cache / f"{digest_of(own.id, list(phrases))}.npy", vectors(phrases))
-        lines = _speeds(own, tables, args.tables, cache, vectors)
+        lines = _speeds(own, tables, args.tables, cache, vectors, args.modes or [*IMAGES])
+        if args.modes:
+            return
         again = [sys.executable, __file__, str(args.tables), "--memory-of", scratch, "--many", str(args.many)]
         used = subprocess.run(again, check=True, capture_output=True, text=True).stdout.split()
     RESULT.write_text(_page(tables, lines, used, args.many), "utf-8")
 
 
-def _speeds(own: OpenClipMatcher, tables: PhraseTables, folder: Path, cache: Path, vectors: Vectors) -> list[str]:
+def _speeds(
+    own: OpenClipMatcher, tables: PhraseTables, folder: Path, cache: Path, vectors: Vectors, modes: Sequence[str]
+) -> list[str]:
     """A row of the table for each mode."""
     images = photos(max(count for counts in IMAGES.values() for count in counts))
     (cache / "peer").mkdir()
     other = peer(own._network, own._transform, folder, cache / "peer", vectors)
     lines = []
-    for mode, (count, fewer) in IMAGES.items():
+    for mode in modes:
+        count, fewer = IMAGES[mode]
         of = ours(own, tables, cache, mode)
         of.interrogate(images[:1])  # reads the embeddings
         with torch.inference_mode():
