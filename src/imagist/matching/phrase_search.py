@@ -5,6 +5,7 @@ Shapes: N images; M phrases; D width of the embeddings; K phrases found.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,7 +124,7 @@ class PhraseIndex:
         size = 4 * sum(each.size for each in self.embeddings.values())
         if size + 4 * _IMAGES * self._chunk > self.max_memory:
             return {}
-        return {role: np.asarray(each, np.float32) for role, each in self.embeddings.items()}
+        return {role: _in_memory(each) for role, each in self.embeddings.items()}
 
     @property
     def _width(self) -> int:
@@ -140,3 +141,11 @@ def _largest(values: Array, count: int) -> Ints:
     if values.shape[1] <= count:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
+
+
+def _in_memory(rows: Halves) -> Array:
+    """Embeddings as float32; those that are mapped leave memory again."""
+    found = rows.astype(np.float32)
+    if isinstance(rows.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        rows.base.madvise(mmap.MADV_DONTNEED)
+    return found
