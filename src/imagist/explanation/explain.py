@@ -14,7 +14,7 @@ import numpy as np
 from imagist.arrays import Array, Bools, Floats
 from imagist.captioning.decoding import seeds_of
 from imagist.explanation.batches import Batches
-from imagist.explanation.hiding import Hiding, hiding
+from imagist.explanation.hiding import Hiding, HidingFromEncoder, hiding
 from imagist.explanation.options import ExplainOptions
 from imagist.explanation.record import Explanation, Region, Word
 from imagist.explanation.regions import attended, moved
@@ -50,6 +50,7 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     attributed = [_attributions(batches, plans, own) for own in (False, True)]
     masked = batches.predictions(copy for plan in plans for copy in plan.regions())
     cell_scores = batches.of_images(copy for plan in plans for copy in way.cells(plan.photo, chosen.grid))
+    left_out = isinstance(way, HidingFromEncoder) and way.leaves_out(chosen.grid)
     explained, begin = [], 0
     for number, plan in enumerate(plans):
         end = begin + len(plan.words)
@@ -59,7 +60,7 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
         count = chosen.grid * chosen.grid
         cells = cell_scores[number * count : (number + 1) * count].reshape(chosen.grid, chosen.grid, -1)
         own = dict(pair for each in attributed if each for pair in [each[number]])
-        explained.append(Explanation(plan.prediction, plan.category, batches.weight, words, own, cells))
+        explained.append(Explanation(plan.prediction, plan.category, batches.weight, words, own, cells, left_out))
         begin = end
     return explained
 

@@ -80,7 +80,7 @@ class HidingFromEncoder:
 
     def cells(self, photo: Photo, grid: int) -> Iterator[Photo]:
         """See `Hiding`."""
-        if self._exact or grid != self._encoder.cells or grid == 1:
+        if not self.leaves_out(grid):
             yield from self.copies(photo, single_cells(grid))
             return
         (whole,) = self._encoder.grids([photo])
@@ -92,6 +92,10 @@ class HidingFromEncoder:
             copy = Photo(pixels, photo.source, photo.size)
             self._encoder.remember(copy, without)
             yield copy
+
+    def leaves_out(self, grid: int) -> bool:
+        """Whether the features of the cells of such a grid are left out, not their pixels hidden."""
+        return not self._exact and grid == self._encoder.cells > 1
 
     def _seen(self, photo: Photo) -> Photo:
         return Photo(self._encoder.seen(photo)[0], photo.source, photo.size)

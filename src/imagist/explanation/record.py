@@ -87,7 +87,8 @@ class Explanation:
         words: The n content words, in the caption's order.
         attributions: For the category, and for the text classifier's own: float64 ``[n]``, the attribution of each word
             by the text classifier. Empty if it does not attribute.
-        cells: float32 ``[G, G, C]``, of the image classifier with one cell hidden.
+        cells: float32 ``[G, G, C]``, of the image classifier with one cell hidden, or its features left out.
+        left_out: Whether features were left out, which changes probabilities less than hiding pixels does.
     """
 
     prediction: Prediction
@@ -96,6 +97,7 @@ class Explanation:
     words: tuple[Word, ...]
     attributions: Mapping[str, Floats]
     cells: Array
+    left_out: bool = False
 
     def word_drops(self, category: str) -> Floats:
         """The drop of the text classifier's probability without each word: float64 ``[n]``, -1..1.

@@ -78,7 +78,9 @@ def _card(source: str, photo: Photo, explanation: Explanation) -> Markup:
     image = Image.fromarray(photo.pixels)
     image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
     drops = explanation.cell_drops(explanation.category)
-    evidence = Image.alpha_composite(image.convert("RGBA"), evidence_map(drops, image.size)).convert("RGB")
+    evidence = Image.alpha_composite(
+        image.convert("RGBA"), evidence_map(drops, image.size, sentences.slight(explanation))
+    ).convert("RGB")
     return render(
         "explanation_card.html", source=source, prediction=explanation.prediction, category=explanation.category,
         top=TOP, image=jpeg(image), evidence=jpeg(evidence), marked=_marked(explanation),

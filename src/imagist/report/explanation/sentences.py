@@ -63,6 +63,11 @@ def predictions(explanation: Explanation) -> str:
     )
 
 
+def slight(explanation: Explanation) -> float:
+    """Drops of cells below this are drawn faintly; to leave out features of one cell changes little."""
+    return SLIGHT / 10 if explanation.left_out else SLIGHT
+
+
 def image_evidence(explanation: Explanation) -> str:
     """How much the image classifier depends on single parts of the image."""
     drops = explanation.cell_drops(explanation.category)
@@ -71,7 +76,7 @@ def image_evidence(explanation: Explanation) -> str:
         f"Without one of {height * width} cells, the image classifier's {explanation.category} changes by "
         f"{change(float(drops.max()))} to {change(float(drops.min()))}."
     )
-    return changes if drops.max() >= SLIGHT else f"{changes} No single cell is decisive."
+    return changes if drops.max() >= slight(explanation) else f"{changes} No single cell is decisive."
 
 
 def missing(explanation: Explanation) -> str | None:

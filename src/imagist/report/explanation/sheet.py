@@ -52,7 +52,8 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
     head: list[Line] = [(sentences.category_line(explanation), HEADING, JOINT)]
     head += [(f"{sentences.predictions(explanation)} {text_weight(explanation.weight)}", TEXT, INK)]
     occluded = Image.alpha_composite(
-        image.convert("RGBA"), evidence_map(explanation.cell_drops(explanation.category), image.size)
+        image.convert("RGBA"),
+        evidence_map(explanation.cell_drops(explanation.category), image.size, sentences.slight(explanation)),
     )
     evidence: list[Line] = [("evidence of the image classifier: warm for the category, blue against", SMALL, INK)]
     evidence += [(sentences.image_evidence(explanation), SMALL, FAINT)]
@@ -70,17 +71,18 @@ def explanation_sheet(photo: Photo, explanation: Explanation) -> Image.Image:
     return sheet
 
 
-def evidence_map(drops: Floats, size: tuple[int, int]) -> Image.Image:
+def evidence_map(drops: Floats, size: tuple[int, int], slight: float = sentences.SLIGHT) -> Image.Image:
     """Evidence of each cell as a translucent image to lay over the photo.
 
     Args:
         drops: ``[G, G]``, by how much a probability drops.
         size: ``(W, H)`` of the result.
+        slight: Where no drop is larger than this, all are drawn faintly.
 
     Returns:
         RGBA of that size: warm for evidence for the category, blue against it; slight drops are drawn faintly.
     """
-    shares = drops / max(float(np.abs(drops).max()), sentences.SLIGHT)
+    shares = drops / max(float(np.abs(drops).max()), slight)
     smooth = Image.fromarray(shares.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
     steps = (np.clip(np.asarray(smooth), -1, 1) * 127 + 127).round().astype(np.uint8)
     return Image.fromarray(_COLOURS[steps])
