@@ -15,6 +15,7 @@ from imagist.records import Row
 from imagist.records.flat import INTERROGATION_FIELDS, PREDICTION_FIELDS
 
 BROKEN = image()[:60]
+CUT = b"--y\r\nContent-Disposition: form-data; name=images; filename=a\r\n\r\n" + image()
 
 
 def body(answer, status=200):
@@ -175,6 +176,12 @@ def test_options_that_do_not_fit_the_model(client, path, data, kind):
         ({"content": b"[]", "headers": {"Content-Type": "application/json"}}, 422, "invalid_options"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed_form"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=y"}}, 400, "malformed_form"),
+        (
+            {"content": b"--y\r\n\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=y"}},
+            400,
+            "malformed_form",
+        ),
+        ({"content": CUT, "headers": {"Content-Type": "multipart/form-data; boundary=y"}}, 400, "malformed_form"),
         ({"content": b"x", "headers": {"Content-Type": "text/html"}}, 415, "unsupported_media_type"),
         ({"content": b""}, 415, "unsupported_media_type"),
         ({"json": {}}, 422, "no_images"),

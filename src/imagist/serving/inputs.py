@@ -67,6 +67,17 @@ class _InMemory(MultiPartParser):
     """Keeps files in memory, whatever their size: the size of the body is limited already."""
 
     spool_max_size: ClassVar[int] = 1 << 62  # type: ignore[misc]
+    whole = False
+    """Whether the end of the form has come."""
+
+    def on_end(self) -> None:
+        """Takes note of the end."""
+        self.whole = True
+
+    def close(self) -> None:
+        """Closes all files, also one that was cut off."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 async def receive(request: Request, settings: ServerSettings) -> Received:
@@ -105,9 +116,11 @@ async def _form(request: Request, settings: ServerSettings) -> tuple[list[Input]
             raise _too_many(settings) from error
         raise Problem(400, "malformed_form", "the form cannot be read") from error
     try:
+        if not parser.whole:
+            raise Problem(400, "malformed_form", "the form is cut short")
         return await _of_form(form)
     finally:
-        await form.close()
+        parser.close()
 
 
 async def _of_form(form: FormData) -> tuple[list[Input], dict[str, str]]:

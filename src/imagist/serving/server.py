@@ -53,6 +53,12 @@ class BoundedHeaders(H11Protocol):
         elif self._idle and self._timer is None:
             self._wait()
 
+    def shutdown(self) -> None:
+        """Tells a client that waits for an answer that this connection ends with it."""
+        if not self._idle:
+            self.cycle.scope["headers"] = [*self.cycle.scope["headers"], (b"connection", b"close")]
+        super().shutdown()
+
     @property
     def _idle(self) -> bool:
         return self.cycle is None or bool(self.cycle.response_complete)
