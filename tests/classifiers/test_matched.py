@@ -7,11 +7,13 @@ import pytest
 
 import sample_parts
 from imagist.bundle import npz, write_part
-from imagist.classifiers.matched import load_image, load_text, zero_shot
+from imagist.classifiers.matched import keeping_none, load_image, load_text, zero_shot
+from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
 from imagist.matching.prompts import read_labels
 from imagist.matching.zero_shot import NONE
 from imagist.protocols import ImageClassifier, ImageFeatures, PartOptions, TextClassifier, TextFeatures
+from imagist.records import LabelSet
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("onnx")
@@ -60,3 +62,14 @@ def test_other_weights_are_refused(arrays, tmp_path):
         write_part(tmp_path / part, "matched", {"labels": ["a", "b", "c"]}, weights__npz=content)
         with pytest.raises(BundleError, match="do not fit"):
             load(str(tmp_path / part), PartOptions())
+
+
+def test_what_a_taxonomy_does_not_know_is_none_of_its_categories():
+    labels = LabelSet(("cat", "dog", "car", NONE))
+    pets = Taxonomy("pets", LabelSet(("pets",)), {"pets": ("cat", "dog")})
+    kept = keeping_none(pets, labels)
+    assert kept.members == {"pets": ("cat", "dog"), NONE: ("car", NONE)}
+    np.testing.assert_allclose(kept.project(np.array([[0.1, 0.2, 0.3, 0.4]]), labels), [[0.3, 0.7]])
+    own = Taxonomy("own", LabelSet(("a", "rest")), {"a": ("cat",), "rest": (NONE,)})
+    assert keeping_none(own, labels) is own
+    assert keeping_none(pets, LabelSet(("cat", "dog", "car"))) is pets

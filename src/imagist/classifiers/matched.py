@@ -103,10 +103,16 @@ def zero_shot(matcher: Matcher, categories: Descriptions) -> tuple[MatchedTexts,
 
 
 def keeping_none(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:
-    """The taxonomy with `NONE` as a further category where the labels have it and no category does."""
-    if NONE not in labels.names or any(NONE in members for members in taxonomy.members.values()):
+    """The taxonomy with `NONE` as one more category, where the labels have it and no category does.
+
+    `NONE` gets every label that no category has, so that the probability of what the taxonomy does not know is not
+    given to what it knows.
+    """
+    listed = {member for members in taxonomy.members.values() for member in members}
+    if NONE not in labels.names or NONE in listed:
         return taxonomy
-    return Taxonomy(taxonomy.name, LabelSet((*taxonomy.labels, NONE)), {**taxonomy.members, NONE: (NONE,)})
+    rest = tuple(label for label in labels if label not in listed)
+    return Taxonomy(taxonomy.name, LabelSet((*taxonomy.labels, NONE)), {**taxonomy.members, NONE: rest})
 
 
 def load_text(model: str, options: PartOptions) -> MatchedTexts:

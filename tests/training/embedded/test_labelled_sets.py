@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imagist.errors import DataError, UsageError
+from imagist.matching.zero_shot import NONE
 from imagist.training.embedded.labelled import Auxiliary, LabelledSets, write_labelled
 from imagist.training.image_rows import ImageSource
 
@@ -66,6 +67,12 @@ def test_labels_of_another_set_are_mapped(data):
         ("labels4", "bird", "train", 0.5),
     ]  # fmt: skip
     assert [row[0] for row in table(data, labels(max_per_class=1))[4:]] == ["labels1", "labels2", "labels3"]
+
+
+def test_what_is_none_of_the_classes_is_a_label_of_its_own(data):
+    names = {NONE: ("barn", "goose")}
+    others = Auxiliary((ImageSource("labels.parquet", "train"),), labels=names, max_per_label=1)
+    assert [row[:2] for row in table(data, others)[4:]] == [("labels0", NONE), ("labels1", NONE)]
 
 
 def test_an_image_belongs_to_the_one_class_that_most_of_its_captions_name(data):

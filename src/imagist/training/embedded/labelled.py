@@ -18,6 +18,7 @@ from pydantic import PositiveInt
 
 from imagist.errors import DataError, UsageError
 from imagist.images import read_file
+from imagist.matching.zero_shot import NONE
 from imagist.records import Row
 from imagist.settings import PositiveShare
 from imagist.storage import atomic_write
@@ -36,7 +37,8 @@ class Auxiliary:
         sources: Its files; with a column ``label`` for ``labels`` or ``captions`` for ``words``.
         weight: Weight of each image, relative to the main set's.
         max_per_class: The first images of each class that are taken.
-        labels: For each class of the main set, labels of this one.
+        max_per_label: The first images of each label of this set that are taken; None for all.
+        labels: For each class of the main set, and for `imagist.matching.zero_shot.NONE`, labels of this one.
         words: For each class, words of captions. An image belongs to a class if ``min_captions`` of its captions
             have a word of the class and none has a word of another class.
         min_captions: See ``words``.
@@ -45,6 +47,7 @@ class Auxiliary:
     sources: tuple[ImageSource, ...]
     weight: PositiveShare = 0.4
     max_per_class: PositiveInt = 200
+    max_per_label: PositiveInt | None = None
     labels: Names = field(default_factory=dict)
     words: Names = field(default_factory=dict)
     min_captions: PositiveInt = 4
@@ -98,7 +101,7 @@ def write_labelled(sets: LabelledSets, data: Path, path: Path) -> None:
     ]
     classes = {str(record["label"]) for record in records}
     for auxiliary in sets.auxiliary:
-        if unknown := sorted({*auxiliary.labels, *auxiliary.words} - classes):
+        if unknown := sorted({*auxiliary.labels, *auxiliary.words} - classes - {NONE}):
             raise DataError(f"not among the classes of the main set: {', '.join(unknown)}", item="auxiliary")
         chosen = [*_chosen(auxiliary, data)]
         log.info("%d auxiliary images from %s", len(chosen), auxiliary.sources[0].path)
@@ -109,10 +112,14 @@ def write_labelled(sets: LabelledSets, data: Path, path: Path) -> None:
 
 def _chosen(auxiliary: Auxiliary, data: Path) -> Iterator[tuple[Row, str]]:
     number: Counter[str] = Counter()
+    own: Counter[str] = Counter()  # of the labels of this set
     for row in read_rows(auxiliary.sources, data):
-        label = auxiliary.label_of(row)
-        if label is not None and number[label] < auxiliary.max_per_class:
+        label, of = auxiliary.label_of(row), str(row.columns.get("label"))
+        if label is None or number[label] >= auxiliary.max_per_class:
+            continue
+        if auxiliary.max_per_label is None or own[of] < auxiliary.max_per_label:
             number[label] += 1
+            own[of] += 1
             yield row, label
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from imagist import __version__
 from imagist.bundle import trained_on, write_trained_on
+from imagist.classifiers.matched import keeping_none
 from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold, grouped
@@ -109,7 +110,8 @@ def fit(
         every = concatenated([train, *(_without_duplicates(*part)[0] for part in parts[1:])])
         folds = _folds(every, settings)
         chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed, "encoder": encoder}
-        chosen["taxonomies"] = {name: taxonomy.resolve(train.labels) for name, taxonomy in taxonomies.items()}
+        resolved = {name: taxonomy.resolve(train.labels) for name, taxonomy in taxonomies.items()}
+        chosen["taxonomies"] = {name: keeping_none(each, train.labels) for name, each in resolved.items()}
         chosen["space"] = encoder.space if encoder and len(seen) > 1 else None
         system = fit_system(text_settings, image_settings, settings.fusion, every, folds, **chosen)
         measured = _measured(system, train, test)
