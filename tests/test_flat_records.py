@@ -57,6 +57,7 @@ def test_the_values_of_a_prediction():
         "source": "a.jpg",
         "caption": "a cat",
         "caption_logprob": -1.5,
+        "caption_confidence": None,
         "recognised": None,
         "label": "cat",
         "probability": 0.85,

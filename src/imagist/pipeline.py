@@ -28,6 +28,7 @@ from imagist.images import DecodeLimits
 from imagist.images.encoder import Encoders
 from imagist.images.photo import Item
 from imagist.images.stream import run
+from imagist.matching.confidence import caption_confidences
 from imagist.matching.opening import MATCHER, Matchers, open_matcher
 from imagist.matching.prompts import Labels, read_labels
 from imagist.matching.zero_shot import settings_of
@@ -122,13 +123,15 @@ class Pipeline:
         if not photos:
             return []
         captions = self.captioner.caption(photos)
-        image, text = self.image_rows(photos), self.text_rows([caption.text for caption in captions])
+        texts = [caption.text for caption in captions]
+        image, text = self.image_rows(photos), self.text_rows(texts)
         joint = self.joint(image, text)
         unsure, things = (joint.max(1) < self.abstain_below).tolist(), recognised_by(self.captioner, photos)
-        each = zip(photos, captions, joint, self.of_image(image), self.of_text(text), unsure, things, strict=True)
+        sure = caption_confidences(self.matcher, photos, texts)
+        opinions = joint, self.of_image(image), self.of_text(text)
         return [
-            Prediction(photo.source, caption, self.labels, fused, seen, read, abstained, found)
-            for photo, caption, fused, seen, read, abstained, found in each
+            Prediction(photo.source, caption, self.labels, *rows)
+            for photo, caption, *rows in zip(photos, captions, *opinions, unsure, things, sure, strict=True)
         ]
 
     def image_rows(self, photos: Sequence[Photo]) -> Array:
@@ -291,7 +294,9 @@ def load(
         UsageError: A setting is out of its range, a name is unknown, or parts do not fit together.
     """
     bundle = open_bundle(model)
-    cores_used = _checked_threads(threads)
+    if threads is not None and threads < 1:
+        raise UsageError(f"at least one thread is needed, not {threads}", item="threads")
+    cores_used = threads or cores()
     options = PartOptions(
         views=views, device=device, taxonomy=None if taxonomy is None else taxonomy_key(taxonomy), weight=weight,
         encoder=encoder, encoders=Encoders(), matchers=Matchers(),
@@ -343,12 +348,6 @@ def _opinions(
     at = replace(options, weight=getattr(made["fusion"], "weight", options.weight))
     calibration: Calibration = own.get("calibration") or _open(bundle, "calibration", None, at)
     return made["text_classifier"], made["image_classifier"], made["fusion"], calibration
-
-
-def _checked_threads(asked: int | None) -> int:
-    if asked is not None and asked < 1:
-        raise UsageError(f"at least one thread is needed, not {asked}", item="threads")
-    return cores() if asked is None else asked
 
 
 def _taxonomy(bundle: Bundle | None, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:

@@ -42,10 +42,10 @@ def test_simple_columns_are_readable(tmp_path):
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
         header, done, failed = csv.reader(file)
     assert header == [
-        "source", "user", "tags", "seen", "more", "caption", "caption_logprob", "label", "probability", "image_label",
-        "text_label", "error_kind", "error_message",
+        "source", "user", "tags", "seen", "more", "caption", "caption_logprob", "caption_confidence", "label",
+        "probability", "image_label", "text_label", "error_kind", "error_message",
     ]  # fmt: skip
-    assert done[:9] == ["a.jpg", "ann", "x; y", "0.123456", "", "a cat", "", "cat", "0.857"]
+    assert done[:9] == ["a.jpg", "ann", "x; y", "0.123456", "", "a cat", "", "", "cat"]
     assert failed[:5] == ["posts.csv#3", "bob", "", "", "a: 1"]
     assert failed[-2:] == ["corrupt_image", "is cut short"]
 

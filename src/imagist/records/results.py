@@ -149,6 +149,8 @@ class Prediction:
         text_probabilities: float32 ``[C]``, by the text classifier alone.
         abstained: Whether the top probability is below the chosen threshold; then ``label`` is None.
         recognised: The likeliest of the encoder's own classes, best first; empty where it has none.
+        caption_confidence: Probability that the caption names what the image shows, 0 to 1; None where no matcher of the
+            model tells.
     """
 
     source: str
@@ -159,6 +161,7 @@ class Prediction:
     text_probabilities: Array
     abstained: bool = False
     recognised: tuple[Recognised, ...] = ()
+    caption_confidence: float | None = None
 
     @property
     def label(self) -> str | None:
@@ -190,6 +193,7 @@ class Prediction:
         return {
             "caption": self.caption.text,
             "caption_logprob": shortest(self.caption.logprob),
+            "caption_confidence": None if self.caption_confidence is None else shortest(self.caption_confidence),
             "recognised": {thing.name: shortest(thing.probability) for thing in self.recognised} or None,
             "label": self.label,
             "probability": shortest(self.probability),

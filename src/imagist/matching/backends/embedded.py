@@ -29,6 +29,7 @@ from imagist.bundle import Folder, copy_part, open_part
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
 from imagist.matching.background import Background, background_of
+from imagist.matching.confidence import Confidence, confidence_of
 from imagist.matching.long_texts import check_long_texts, embed_texts
 from imagist.matching.opening import MATCHER
 from imagist.matching.wordpiece import PAD, UNKNOWN, WordPieces
@@ -66,6 +67,7 @@ class EmbeddedMatcher:
         self.scale = float(folder.card["scale"])
         self.zero_shot: ZeroShot = zero_shot_of(folder)
         self.background: Background | None = background_of(folder)
+        self.confidence: Confidence | None = confidence_of(folder)
         self.max_tokens = int(folder.card["max_tokens"])
         self._long_texts = check_long_texts(long_texts)
 
