@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from imagist.bundle import hashes
 from imagist.bundle import (
     CARD,
     MODEL_CARD,
@@ -217,14 +218,14 @@ class TestShipped:
 
     def test_it_holds_nothing_that_could_run_code(self, bundle):
         files = [file for file in bundle.path.rglob("*") if file.is_file()]
-        assert {file.suffix for file in files} <= {".onnx", ".npz", ".txt", ".toml", ".md"}
+        assert {file.suffix for file in files} <= {".onnx", ".npz", ".npy", ".txt", ".toml", ".md"}
         for part in bundle.folders():
             for name in part.files:
                 if name.endswith(".npz"):
                     part.arrays(name)  # refuses pickles
 
     def test_every_file_is_as_its_card_says(self, bundle):
-        expected = {CARD, MODEL_CARD}
+        expected = {CARD, MODEL_CARD, hashes.FILE}
         for part in bundle.folders():
             assert bundle.card["parts"][part.path.name] == part.version
             part.checked()

@@ -16,7 +16,7 @@ from imagist import registry
 from imagist.arrays import Array
 from imagist.bundle import Bundle, open_bundle, open_part, write_bundle
 from imagist.captioning.decoding import Decoding
-from imagist.captioning.loading import card_decoding, card_threads, default_decoding, open_captioner
+from imagist.captioning.loading import card_decoding, card_threads, cores, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
@@ -294,9 +294,7 @@ def load(
         UsageError: A setting is out of its range, a name is unknown, or parts do not fit together.
     """
     bundle = open_bundle(model)
-    if threads is not None and threads < 1:
-        raise UsageError(f"at least one thread is needed, not {threads}", item="threads")
-    cores_used = threads or cores()
+    cores_used = cores(threads)
     options = PartOptions(
         views=views, device=device, taxonomy=None if taxonomy is None else taxonomy_key(taxonomy), weight=weight,
         encoder=encoder, encoders=Encoders(), matchers=Matchers(),
@@ -308,13 +306,6 @@ def load(
     categories = _taxonomy(bundle if labels is None else None, taxonomy, texts.labels)
     at_once = cores_used if all(part.concurrent for part in (words, texts, images, fused, calibration)) else 1
     return Pipeline(words, texts, images, categories, fused, calibration, abstain_below, at_once, matching)
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _matcher(bundle: Bundle, swap: Swap | None, options: PartOptions, threads: int, needed: bool) -> Matcher | None:

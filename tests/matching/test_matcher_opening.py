@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sample_parts
-from imagist.bundle import open_folder, open_part
+from imagist.bundle import open_folder, open_part, write_bundle
 from imagist.errors import BundleError, BundleNotFound, UnknownName
 from imagist.images.encoder import Encoders
 from imagist.matching.opening import Matchers, matcher_of, open_matcher
@@ -33,7 +33,7 @@ def test_what_is_no_matcher_is_refused(model, tmp_path):
     with pytest.raises(UnknownName, match="no matcher"):
         open_matcher(model, kind="glip")
     with pytest.raises(BundleError, match="no matcher"):
-        open_matcher("embedded")
+        open_matcher(write_bundle(tmp_path / "without", {"name": "without", "description": "x"}, {}).path)
     with pytest.raises(BundleNotFound):
         open_matcher(tmp_path)
 

@@ -110,3 +110,16 @@ def card_threads(folder: Folder, cores: int) -> int:
     Several runs of a captioner that shares an encoder go side by side, each on one thread; any other gets all cores.
     """
     return 1 if {ENCODER, SPACE} & {*folder.card} else cores
+
+
+def cores(asked: int | None = None) -> int:
+    """The number of processor cores asked for; by default all that this process may use.
+
+    Raises:
+        UsageError: Fewer than one is asked for.
+    """
+    if asked is not None and asked < 1:
+        raise UsageError(f"at least one thread is needed, not {asked}", item="threads")
+    if asked is None and hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return asked or os.cpu_count() or 1

@@ -69,7 +69,7 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     """
     from imagist.bundle import open_part
     from imagist.captioning.loading import card_threads, open_captioner
-    from imagist.pipeline import cores
+    from imagist.captioning.loading import cores
 
     swap = captioner_swap(args)
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
@@ -95,7 +95,7 @@ def interrogator_of(args: argparse.Namespace, settings: InterrogationSettings) -
     """
     from imagist.bundle import open_part
     from imagist.captioning.interrogation.opening import open_interrogator
-    from imagist.pipeline import cores
+    from imagist.captioning.loading import cores
 
     captioner = captioner_swap(args)
     kind = captioner[0] if isinstance(captioner, tuple) else None
@@ -153,7 +153,7 @@ def _caption_options(args: argparse.Namespace, folder: Folder | None, kind: str 
     """The options of a captioner: what was asked for, over the card of its folder, or over the kind's own."""
     from imagist.captioning.loading import card_decoding, default_decoding
     from imagist.captioning.options import CaptionOptions
-    from imagist.pipeline import cores
+    from imagist.captioning.loading import cores
 
     search = card_decoding(folder) if folder else default_decoding(kind)
     names = ("mbr", "no_repeat_ngram_size", "top_p", "temperature", "seed")

@@ -164,7 +164,7 @@ def models_of(args: argparse.Namespace) -> dict[str, ServedModel]:
     """
     from imagist.captioning.options import CaptionOptions
     from imagist.cli.opening import pipeline_of
-    from imagist.pipeline import cores
+    from imagist.captioning.loading import cores
     from imagist.serving.models import served
 
     found: dict[str, ServedModel] = {}

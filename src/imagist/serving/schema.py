@@ -64,6 +64,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "source": "cat.jpg",
         "caption": "a cat sits on a chair",
         "caption_logprob": -5.2,
+        "caption_confidence": 0.81,
+        "recognised": {"tabby": 0.62, "Egyptian cat": 0.2},
         "label": "cat",
         "probability": 0.93,
         "image_label": "cat",

@@ -12,7 +12,7 @@ from imagist.captioning.options import CaptionOptions
 from imagist.datasets.entries import Example
 from imagist.errors import DataError
 from imagist.images.encoder import Encoders
-from imagist.pipeline import cores
+from imagist.captioning.loading import cores
 from imagist.protocols import Captioner
 from imagist.training.fit.settings import CaptionerSettings
 

@@ -26,7 +26,8 @@ from imagist.datasets.labels import read_all
 from imagist.datasets.near_duplicates import close_pairs, clusters
 from imagist.errors import DataError, UsageError
 from imagist.images.encoder import Encoder, Encoders
-from imagist.pipeline import Pipeline, cores
+from imagist.captioning.loading import cores
+from imagist.pipeline import Pipeline
 from imagist.protocols import Captioner
 from imagist.training.fit.captions import open_fit_captioner
 from imagist.training.fit.classifiers import encoder_for
