@@ -34,8 +34,8 @@ def test_the_prediction_is_the_pipelines_own(pipeline, few, explanations):
 
 def test_all_is_there_and_is_a_distribution(explanations):
     for explanation in explanations:
-        assert explanation.cells.shape == (3, 3, 15)
-        rows = [explanation.cells.reshape(9, 15)]
+        assert explanation.cells.shape == (3, 3, len(explanation.prediction.labels))
+        rows = [explanation.cells.reshape(9, -1)]
         for word in explanation.words:
             rows += [word.text_probabilities[None], word.probabilities[None]]
             assert word.region.attention.shape == word.region.cells.shape
@@ -49,10 +49,11 @@ def test_what_is_left_out_is_what_the_parts_say_without_it(pipeline, few, explan
     cells = np.zeros((3, 3), bool)
     cells[1, 2] = True
     copy = hidden(photo, cells, filling(photo, "mean"))
-    np.testing.assert_allclose(explanation.cells[1, 2], pipeline.image_classifier.scores([copy])[0], atol=1e-5)
+    np.testing.assert_allclose(explanation.cells[1, 2], pipeline.of_image(pipeline.image_rows([copy]))[0], atol=1e-5)
     for word in explanation.words:
         text = without(explanation.prediction.caption, word.positions)
-        np.testing.assert_allclose(word.text_probabilities, pipeline.text_classifier.scores([text])[0], atol=1e-5)
+        rows = pipeline.of_text(pipeline.text_rows([text]))
+        np.testing.assert_allclose(word.text_probabilities, rows[0], atol=1e-5)
         covered = hidden(photo, word.region.cells, filling(photo, "mean"))
         assert word.region.removed.caption.text == pipeline.captioner.caption([covered])[0].text
 

@@ -48,7 +48,7 @@ def test_facts_fit_the_model(shipped):
     facts = shipped.facts()
     assert facts["taxonomies"] == ["photos15", "sns4", "social12"]
     assert facts["languages"] == ["en"]
-    assert facts["zero_shot"] is False
+    assert facts["zero_shot"] is True
     assert len(facts["fusion"]["temperatures"]) > 1
 
 
