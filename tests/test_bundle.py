@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from imagist.bundle import hashes
 from imagist.bundle import (
     CARD,
     MODEL_CARD,
@@ -15,6 +14,7 @@ from imagist.bundle import (
     add_part,
     copy_part,
     fingerprint,
+    hashes,
     is_bundle,
     list_bundles,
     npz,

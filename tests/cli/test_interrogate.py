@@ -81,7 +81,10 @@ def test_classify_and_explain_read_interrogated_captions(photos, model, table, t
     captions = pd.read_csv(out).caption
     assert captions.str.contains(", ").all()
     assert 'class="chips"' in page.read_text()
-    assert main(["explain", str(photos / "0.png"), *parts, "--out", str(tmp_path / "explained"), "--verbose", "--quiet"]) == 0
+    assert (
+        main(["explain", str(photos / "0.png"), *parts, "--out", str(tmp_path / "explained"), "--verbose", "--quiet"])
+        == 0
+    )
     assert "similarity to the image" in capsys.readouterr().out
 
 

@@ -68,8 +68,7 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
         UsageError: A setting is out of its range, or a name is unknown.
     """
     from imagist.bundle import open_part
-    from imagist.captioning.loading import card_threads, open_captioner
-    from imagist.captioning.loading import cores
+    from imagist.captioning.loading import card_threads, cores, open_captioner
 
     swap = captioner_swap(args)
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
@@ -151,9 +150,8 @@ def prepare(part: object, *, quiet: bool) -> None:
 
 def _caption_options(args: argparse.Namespace, folder: Folder | None, kind: str | None, nbest: int) -> CaptionOptions:
     """The options of a captioner: what was asked for, over the card of its folder, or over the kind's own."""
-    from imagist.captioning.loading import card_decoding, default_decoding
+    from imagist.captioning.loading import card_decoding, cores, default_decoding
     from imagist.captioning.options import CaptionOptions
-    from imagist.captioning.loading import cores
 
     search = card_decoding(folder) if folder else default_decoding(kind)
     names = ("mbr", "no_repeat_ngram_size", "top_p", "temperature", "seed")

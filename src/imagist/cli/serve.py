@@ -162,9 +162,9 @@ def models_of(args: argparse.Namespace) -> dict[str, ServedModel]:
         BundleError: One cannot be used.
         UsageError: Two have the same name.
     """
+    from imagist.captioning.loading import cores
     from imagist.captioning.options import CaptionOptions
     from imagist.cli.opening import pipeline_of
-    from imagist.captioning.loading import cores
     from imagist.serving.models import served
 
     found: dict[str, ServedModel] = {}

@@ -149,8 +149,8 @@ class Prediction:
         text_probabilities: float32 ``[C]``, by the text classifier alone.
         abstained: Whether the top probability is below the chosen threshold; then ``label`` is None.
         recognised: The likeliest of the encoder's own classes, best first; empty where it has none.
-        caption_confidence: Probability that the caption names what the image shows, 0 to 1; None where no matcher of the
-            model tells.
+        caption_confidence: Probability that the caption names what the image shows, 0 to 1; None where the model has
+            no matcher that tells.
     """
 
     source: str

@@ -70,7 +70,6 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "probability": 0.93,
         "image_label": "cat",
         "text_label": "cat",
-        "recognised": {"tabby": 0.6, "tiger cat": 0.2},
         "probabilities": {"cat": 0.93, "dog": 0.07},
         "image_probabilities": {"cat": 0.95, "dog": 0.05},
         "text_probabilities": {"cat": 0.88, "dog": 0.12},

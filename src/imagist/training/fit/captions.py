@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagist.bundle import open_part
-from imagist.captioning.loading import card_decoding, default_decoding, open_captioner
+from imagist.captioning.loading import card_decoding, cores, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.datasets.entries import Example
 from imagist.errors import DataError
 from imagist.images.encoder import Encoders
-from imagist.captioning.loading import cores
 from imagist.protocols import Captioner
 from imagist.training.fit.settings import CaptionerSettings
 

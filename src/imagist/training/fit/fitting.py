@@ -17,6 +17,7 @@ import numpy as np
 
 from imagist import __version__
 from imagist.bundle import trained_on, write_trained_on
+from imagist.captioning.loading import cores
 from imagist.classifiers.matched import keeping_none
 from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
@@ -26,7 +27,6 @@ from imagist.datasets.labels import read_all
 from imagist.datasets.near_duplicates import close_pairs, clusters
 from imagist.errors import DataError, UsageError
 from imagist.images.encoder import Encoder, Encoders
-from imagist.captioning.loading import cores
 from imagist.pipeline import Pipeline
 from imagist.protocols import Captioner
 from imagist.training.fit.captions import open_fit_captioner
