@@ -1,6 +1,7 @@
 """Renders pages from the templates of this package.
 
-A page is one file: style and images are inside, it loads nothing and runs no script, and all text is escaped.
+A page is one file: style and images are inside, it loads nothing, and all text is escaped. None runs a script, except
+the board of accounts, to sort and filter what it shows.
 """
 
 from __future__ import annotations

@@ -1,0 +1,57 @@
+"""The Dirichlet prior of accounts' shares, learnt from counts of all accounts.
+
+Shapes: A accounts; C categories.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imagist.arrays import AnyArray, Floats
+
+_SHIFT = 6.0  # from here on the asymptotic series of the digamma function is exact to 1e-8
+PSEUDO = 1.0  # accounts that the hyperprior counts as; it decides only where there are few accounts
+EXPECTED = 0.5  # of each concentration, by the hyperprior
+SMALLEST, LARGEST = 1e-3, 1e3  # of a concentration
+
+
+def digamma(values: AnyArray) -> Floats:
+    """The derivative of the logarithm of the gamma function, of numbers over 0: float64 of the same shape."""
+    x = np.array(values, np.float64)
+    found = np.zeros_like(x)
+    for _ in range(int(_SHIFT)):
+        low = x < _SHIFT
+        found -= np.where(low, 1 / x, 0)
+        x += low
+    inverse = 1 / (x * x)
+    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)))
+    return np.asarray(found + np.log(x) - 0.5 / x - series)
+
+
+def fixed_point(alpha: Floats, counts: AnyArray) -> Floats:
+    """One step towards the most probable Dirichlet prior of counts, each step at least as probable.
+
+    Source: Minka 2000, "Estimating a Dirichlet distribution", equation 55, with a gamma hyperprior on each
+    concentration, whose mean is `EXPECTED` and which weighs as much as `PSEUDO` accounts.
+
+    Args:
+        alpha: float64 ``[C]``, the concentrations so far, over 0.
+        counts: ``[A, C]``, posts of each category of each account, 0 or more.
+
+    Returns:
+        float64 ``[C]``, the new concentrations.
+    """
+    own = (digamma(counts + alpha) - digamma(alpha)).sum(axis=0)
+    total = alpha.sum()
+    whole = float((digamma(np.sum(counts, axis=1) + total) - digamma(total)).sum())
+    return np.asarray(np.clip((alpha * own + PSEUDO * EXPECTED) / (whole + PSEUDO), SMALLEST, LARGEST))
+
+
+def dirichlet(parameters: AnyArray, random: np.random.Generator) -> Floats:
+    """One draw from each Dirichlet distribution: ``[..., C]`` of concentrations over 0 to shares ``[..., C]``."""
+    # The gamma of a small concentration underflows to 0; G(a) = G(a + 1) U^(1/a) in logarithms does not.
+    draws = random.standard_gamma(np.asarray(parameters) + 1)
+    logs = np.log(draws) - random.standard_exponential(draws.shape) / parameters
+    logs -= logs.max(axis=-1, keepdims=True)
+    shares = np.exp(logs)
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

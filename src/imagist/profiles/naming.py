@@ -1,0 +1,123 @@
+"""Which account and which post an image belongs to, and when it was posted: from columns, or from names of files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from imagist.errors import UsageError
+from imagist.images.tables import columns
+
+# Names of columns as `imagist.images.tables.table.plain` gives them, best first.
+ACCOUNTS = (
+    *("account", "username", "owner", "user", "author", "profile", "accountname", "ownerusername", "screenname"),
+    *("handle", "accountid", "ownerid", "userid", "authorid"),
+)
+POSTS = ("postid", "post", "shortcode", "mediaid", "tweetid", "statusid")
+DATES = (
+    "date",
+    "datetime",
+    "timestamp",
+    "takenat",
+    "createdat",
+    "postedat",
+    "publishedat",
+    "created",
+    "posted",
+    "time",
+)
+
+_NUMBER = re.compile(r"_\d{1,2}$")  # of an image in a carousel, as instaloader names them
+_NUMBERED = re.compile(r"(#\d+)\.\d+$")  # of an image in a cell with several
+_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)_(\d\d)-(\d\d)-(\d\d)_UTC")
+_MILLISECONDS = 1e11  # numbers over this are milliseconds: as seconds they are after the year 5000
+
+
+def account_column(names: Sequence[str], by: str | None) -> str | None:
+    """The column of accounts: the one that a user names, or by its name; None where there is none.
+
+    Raises:
+        UsageError: There is no such column as the user names; the message lists those there are.
+    """
+    if by is None:
+        return columns.find(names, ACCOUNTS)
+    found = columns.named(by, names)
+    if found is None:
+        raise UsageError(f"no column {by!r}", item="--by", remedy=f"one of {', '.join(names) or 'none'}")
+    return found
+
+
+def account_of_file(source: str, folders: Sequence[str]) -> str | None:
+    """The account of a file: the folder in one of the sources that it is in, or that source, where it lies there.
+
+    Args:
+        source: Path of an image.
+        folders: The sources.
+    """
+    path = PurePath(source)
+    for folder in folders:
+        if path.is_relative_to(folder) and path != PurePath(folder):
+            inner = path.relative_to(folder).parts
+            return inner[0] if len(inner) > 1 else PurePath(folder).name or None
+    return None
+
+
+def post_of(source: str, cells: Mapping[str, object]) -> str:
+    """What the post of an image is called: images of one name, in one account, are one post.
+
+    It is the column of posts, where there is one; of files of instaloader (``2026-05-04_10-11-12_UTC_2.jpg``) the name
+    without the number; of a cell with several images the row.
+    """
+    column = columns.find([*cells], POSTS)
+    if column is not None and cells[column] not in (None, ""):
+        return str(cells[column])
+    if _NUMBERED.search(source):
+        return _NUMBERED.sub(r"\1", source)
+    path = PurePath(source)
+    if _STAMP.match(path.stem):
+        return str(path.with_name(_NUMBER.sub("", path.stem)))
+    return source
+
+
+def time_of(source: str, cells: Mapping[str, object]) -> float:
+    """When a post was made, in seconds since 1970: from a column of dates, or from instaloader's names; NaN if unknown.
+
+    Times without a zone are in UTC.
+    """
+    column = columns.find([*cells], DATES)
+    if column is not None and not math.isnan(found := seconds(cells[column])):
+        return found
+    stamp = _STAMP.match(PurePath(source).name)
+    return seconds("{}-{}-{}T{}:{}:{}".format(*stamp.groups())) if stamp else math.nan
+
+
+def seconds(value: object) -> float:
+    """A cell as seconds since 1970: a date, a number of (milli)seconds, or text of either; NaN where it is none."""
+    match value:
+        case bool() | None:
+            return math.nan
+        case dt.datetime():
+            return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).timestamp()
+        case dt.date():
+            return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC).timestamp()
+        case int() | float():
+            number = float(value) / (1000 if abs(value) > _MILLISECONDS else 1)
+            return number if math.isfinite(number) else math.nan
+        case str():
+            return _parsed(value.strip())
+        case _:
+            return math.nan
+
+
+def _parsed(text: str) -> float:
+    try:
+        return seconds(float(text))
+    except ValueError:
+        pass
+    try:
+        return seconds(dt.datetime.fromisoformat(text))
+    except ValueError:
+        return math.nan

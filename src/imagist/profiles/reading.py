@@ -1,0 +1,69 @@
+"""Reads tables of posts that are classified already, as `imagist classify --out` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagist.errors import DataError, ImagistError, UsageError
+from imagist.images.tables import is_table, open_table
+from imagist.profiles.collecting import Collector
+from imagist.profiles.posts import Posts
+
+PROBABILITIES = "probabilities"
+
+
+def is_classified(source: str) -> bool:
+    """Whether a source is a table with a column of probabilities."""
+    path = Path(source)
+    try:
+        return path.is_file() and is_table(path) and PROBABILITIES in open_table(path).columns
+    except ImagistError:
+        return False
+
+
+def read_classified(sources: Sequence[str], *, by: str | None = None) -> Posts:
+    """The posts of classified tables; the images themselves are not needed.
+
+    Near-duplicates are found while images are classified, so that here only images of one name count once.
+
+    Args:
+        sources: Tables with columns of accounts and of probabilities, an image a row.
+        by: The column of accounts; found by its name where it is None.
+
+    Raises:
+        UsageError: A table has no column of accounts or of probabilities, or there are no posts.
+        DataError: A row that cannot be read, or is of other categories than those before it.
+    """
+    collector = Collector(by, [])
+    collect_classified(collector, sources)
+    return collector.posts()
+
+
+def collect_classified(collector: Collector, sources: Sequence[str]) -> None:
+    """Adds the rows of classified tables to a collector; arguments and errors as of `read_classified`."""
+    for source in sources:
+        table = open_table(Path(source))
+        if PROBABILITIES not in table.columns:
+            raise UsageError("no column of probabilities", item=source, remedy="write it with imagist classify --out")
+        for row in table.rows():
+            if row.problem is not None:
+                raise DataError(row.problem, item=source)
+            name = str(row.cells.get("source") or f"{source}#{row.number}")
+            cells = {key: value for key, value in row.cells.items() if key not in (PROBABILITIES, "source")}
+            found = _probabilities(row.cells.get(PROBABILITIES), f"{source}, {row.place}")
+            collector.add(name, cells, found, caption=str(row.cells.get("caption") or ""))
+
+
+def _probabilities(cell: object, place: str) -> Mapping[str, float] | None:
+    """The probabilities that a cell holds, as a mapping, as pairs (as Parquet has them) or as JSON; None if empty."""
+    try:
+        value: Any = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
+        if value is None or value == "" or value != value:
+            return None
+        found = {str(name): float(p) for name, p in dict(value).items()}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"probabilities that cannot be read: {error}", item=place) from error
+    return found or None

@@ -1,0 +1,123 @@
+"""Profiles as one page, the board: accounts as cards with interval bars, to sort and to filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from imagist.profiles import Posts, Profile
+from imagist.report.shell import render_page
+from imagist.storage import write_text
+
+SHOWN = 2000  # most accounts on a page
+BARS = 5  # categories of a card
+TYPICAL = 3  # posts named of a card, of either kind
+
+
+def write_board(
+    path: Path,
+    profiles: Sequence[Profile],
+    posts: Posts,
+    *,
+    title: str = "Accounts",
+    rank: str | None = None,
+    level: float = 0.95,
+    sure: float = 0.95,
+) -> None:
+    """Writes the board, whole or not at all.
+
+    Args:
+        path: The page; replaced where it exists.
+        profiles: In the order of the page.
+        posts: Those that they were made from.
+        title: Of the page.
+        rank: The category that they are in order of; None where that is none.
+        level: Probability that the intervals hold.
+        sure: Probability at which a first category counts as sure.
+
+    Raises:
+        OutputError: The folder cannot be written to, or the disk is full.
+    """
+    shown = profiles[:SHOWN]
+    page = render_page(
+        "profiles.html",
+        title=title,
+        maker="imagist profile",
+        accounts=len(profiles),
+        posts=sum(each.posts for each in profiles),
+        sure=sum(each.leading_probability >= sure for each in profiles),
+        left=len(profiles) - len(shown),
+        level=level,
+        order=f"how surely {rank}" if rank else "as in the input",
+        leading=sorted({each.leading for each in shown}),
+        categories=posts.categories,
+        cards=[_card(each, posts, sure) for each in shown],
+    )
+    write_text(path, page)
+
+
+def _card(profile: Profile, posts: Posts, sure: float) -> dict[str, object]:
+    top = np.argsort(-profile.shares, kind="stable")[:BARS]
+    parts = zip(profile.shares[top], profile.low[top], profile.high[top], strict=True)
+    lead = profile.categories.index(profile.leading)
+    top = np.array([lead, *top[top != lead]])[:BARS]
+    order = np.argsort(-profile.post_probabilities[:, lead], kind="stable")
+    rest = order[max(TYPICAL, len(order) - TYPICAL) :][::-1]
+    return {
+        "account": profile.account,
+        "leading": profile.leading,
+        "probability": round(profile.leading_probability, 3),
+        "said": "over 99%" if profile.leading_probability > 0.99 else f"{profile.leading_probability:.0%}",
+        "posts": profile.posts,
+        "specialisation": round(profile.specialisation, 3),
+        "trend_value": "" if profile.trend is None else round(profile.trend, 3),
+        "sure": profile.leading_probability >= sure,
+        "shares": " ".join(f"{share:.3f}" for share in profile.shares),
+        "counts": ", ".join(_counts(profile)),
+        "bars": [
+            {"name": profile.categories[i], "share": share, "low": low, "high": high}
+            for i, (share, low, high) in zip(top, parts, strict=True)
+        ],
+        "notes": [*_notes(profile)],
+        "typical": [_post(posts, profile, i) for i in order[:TYPICAL]],
+        "untypical": [_post(posts, profile, i) for i in rest],
+    }
+
+
+def _counts(profile: Profile) -> Iterator[str]:
+    yield _several(profile.posts, "post")
+    if profile.images != profile.posts:
+        yield _several(profile.images, "image")
+    if profile.copies:
+        yield f"{_several(profile.copies, 'near-duplicate')} left out"
+    if profile.failed:
+        yield f"{_several(profile.failed, 'image')} failed"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _notes(profile: Profile) -> Iterator[str]:
+    if profile.more_posts is None:
+        yield "no practical number of posts would make the first category sure"
+    elif profile.more_posts:
+        yield f"about {_several(profile.more_posts, 'more post')} would make the first category sure"
+    low, high = profile.specialisation_interval
+    yield f"specialisation {profile.specialisation:.2f} ({low:.2f} to {high:.2f}; 1 is a single category)"
+    if profile.trend is not None and profile.trend_interval is not None:
+        low, high = (100 * end for end in profile.trend_interval)
+        points = f"{100 * profile.trend:+.0f} points ({low:+.0f} to {high:+.0f})"
+        yield f"{profile.leading}: {points} from the earlier posts to the later"
+    if profile.none_share is not None and profile.none_interval is not None:
+        low, high = profile.none_interval
+        yield f"none of these categories: {profile.none_share:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _post(posts: Posts, profile: Profile, i: int) -> str:
+    place = profile.places[i]
+    given = profile.post_probabilities[i]
+    text = f": {posts.captions[place]}" if posts.captions[place] else ""
+    return f"{posts.names[place]} ({posts.categories[int(given.argmax())]} {given.max():.0%}){text}"

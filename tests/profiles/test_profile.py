@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from imagist.errors import UsageError
+from imagist.matching.zero_shot import NONE
+from imagist.profiles import Posts, Settings, account_record, post_records, profile
+from imagist.profiles.posts import later_halves
+from imagist.profiles.records import ACCOUNT_FIELDS, POST_FIELDS, category_fields, ranked
+from imagist.profiles.summary import entropies, intervals
+
+NAMES = tuple("abcdef")
+SIZES = (3, 10, 30, 100)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Accounts of known shares, whose posts have calibrated, uncertain probabilities."""
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.full(len(NAMES), 0.4), 480)
+    sizes = np.array(SIZES)[np.arange(480) % 4]
+    owners = np.repeat(np.arange(480), sizes)
+    truth = (shares.cumsum(axis=1)[owners] < random.random((len(owners), 1))).sum(axis=1).clip(0, len(NAMES) - 1)
+    scores = random.normal(size=(len(owners), len(NAMES)))
+    scores[np.arange(len(owners)), truth] += 1.5
+    given = np.exp(1.5 * scores)
+    given /= given.sum(axis=1, keepdims=True)
+    posts = Posts(tuple(map(str, owners)), given, NAMES)
+    return shares, sizes, posts, profile(posts, Settings(draws=200))
+
+
+def test_intervals_cover_and_errors_are_below_counting(world):
+    shares, sizes, posts, found = world
+    owners = np.array(posts.accounts, int)
+    mean, low, high = (np.stack([getattr(each, name) for each in found]) for name in ("shares", "low", "high"))
+    counted = np.zeros_like(shares)
+    np.add.at(counted, (owners, posts.probabilities.argmax(axis=1)), 1)
+    counted /= sizes[:, None]
+    covered = (low <= shares) & (shares <= high)
+    for size in SIZES:
+        of = sizes == size
+        assert 0.92 <= covered[of].mean() <= 0.98
+        assert abs(mean - shares)[of].mean() <= 0.9 * abs(counted - shares)[of].mean()
+    assert abs(mean - shares).mean() <= 0.8 * abs(counted - shares).mean()
+
+
+def test_the_probability_of_leading_is_calibrated(world):
+    shares, _, _, found = world
+    right = np.array([each.categories.index(each.leading) for each in found]) == shares.argmax(axis=1)
+    said = np.array([each.leading_probability for each in found])
+    assert right.mean() == pytest.approx(said.mean(), abs=0.05)
+    assert right[said > 0.95].mean() > 0.9
+
+
+def test_specialisation_is_within_its_interval_as_often_as_said(world):
+    shares, _, _, found = world
+    truth = 1 - entropies(shares)
+    inside = [low <= t <= high for t, (low, high) in zip(truth, (e.specialisation_interval for e in found), strict=True)]
+    assert 0.9 <= np.mean(inside) <= 0.99
+
+
+def test_the_same_seed_gives_the_same(world):
+    posts = world[2]
+    few = Posts(posts.accounts[:50], posts.probabilities[:50], NAMES)
+    one, other = (profile(few, Settings(draws=100)) for _ in range(2))
+    assert [each.shares.tolist() for each in one] == [each.shares.tolist() for each in other]
+
+
+def of(*counts, names=("food", "cat", "sky"), times=None, account="x"):
+    """Posts of one account, each of them almost certain, so many of each category."""
+    rows = np.repeat(np.eye(len(names)), counts, axis=0) * 0.98 + 0.01
+    return Posts((account,) * len(rows), rows / rows.sum(axis=1, keepdims=True), names, times=np.array(times or []))
+
+
+def test_a_clear_account_is_sure_and_an_even_one_needs_posts():
+    clear, even = profile(of(40, 2, 1))[0], profile(of(7, 6, 1))[0]
+    assert (clear.leading, clear.more_posts) == ("food", 0)
+    assert clear.leading_probability > 0.99
+    assert clear.shares[0] == pytest.approx(0.93, abs=0.06)
+    assert clear.low[0] < 0.93 < clear.high[0]
+    assert even.more_posts is None or even.more_posts > 5
+    assert clear.specialisation > even.specialisation
+
+
+def test_a_trend_needs_dates_and_has_its_sign():
+    assert profile(of(20, 20, 1))[0].trend is None
+    assert profile(of(20, 20, 1, times=[5.0] * 41))[0].trend is None
+    dated = profile(of(21, 20, 0, times=[float(i) for i in range(41)]))[0]
+    assert dated.leading == "food"
+    assert dated.trend < -0.6
+    assert dated.trend_interval[1] < -0.3
+
+
+def test_none_of_these_never_leads():
+    found = profile(of(3, 30, names=("food", NONE)))[0]
+    assert found.leading == "food"
+    assert found.none_share > 0.7
+    assert found.none_interval[0] < found.none_share < found.none_interval[1]
+    assert found.probability_of(NONE) == 0
+    assert profile(of(3, 3, 3))[0].none_share is None
+
+
+def test_later_halves_part_accounts_at_their_median():
+    times = np.array([3.0, 1.0, 2.0, 4.0, 9.0, np.nan, 9.0])
+    assert later_halves(np.array([0, 0, 0, 0, 1, 1, 1]), times).tolist() == [1, 0, 0, 1, 0, 0, 0]
+
+
+def test_intervals_reach_the_bounds_and_hold_the_level():
+    draws = np.random.default_rng(0).beta(0.2, 5, 4000)
+    low, high = intervals(draws, 0.95)
+    assert low == 0
+    assert np.mean(draws <= high) == pytest.approx(0.95, abs=0.01)
+    low, high = intervals(np.random.default_rng(0).normal(0.5, 0.1, 4000), 0.95)
+    assert (low, high) == (pytest.approx(0.304, abs=0.02), pytest.approx(0.696, abs=0.02))
+
+
+def test_records_have_the_documented_columns_and_rank_orders_them():
+    posts = Posts(
+        ("x",) * 5 + ("y",) * 5, np.array([[0.9, 0.1]] * 5 + [[0.1, 0.9]] * 5), ("cat", "food"), times=np.arange(10.0)
+    )
+    found = profile(posts)
+    record = account_record(found[0])
+    assert [*record] == [*ACCOUNT_FIELDS, *category_fields(posts.categories)]
+    assert record["account"] == "x"
+    assert record["share_cat"] + record["share_food"] == pytest.approx(1, abs=1e-3)
+    rows = [*post_records(found, posts)]
+    assert [*rows[0]] == [*POST_FIELDS]
+    assert rows[0]["date"] == "1970-01-01T00:00:00Z"
+    assert [each.account for each in ranked(found, "food")] == ["y", "x"]
+    with pytest.raises(UsageError, match="no label 'dog'"):
+        ranked(found, "dog")
+
+
+def test_no_column_says_who_somebody_is():
+    """Profiles describe posts: there is no column of a person's attributes, and none may be added."""
+    personal = r"age|gender|sex|ethnic|race|health|belief|religio|politic|identi|nationalit|orientation|person|income"
+    words = [word for name in {**ACCOUNT_FIELDS, **POST_FIELDS} for word in name.split("_")]
+    assert [word for word in words if re.fullmatch(f"({personal}).*", word)] == []
+
+
+def test_impossible_posts_and_settings_are_refused():
+    with pytest.raises(UsageError, match="no posts"):
+        Posts((), np.zeros((0, 2)), ("a", "b"))
+    with pytest.raises(UsageError, match="1 names for 2 posts"):
+        Posts(("x", "y"), np.ones((2, 2)), ("a", "b"), names=("one",))
+    with pytest.raises(UsageError, match="probabilities"):
+        Posts(("x", "y"), np.ones((2, 3)), ("a", "b"))
+    with pytest.raises(UsageError, match="draws, level"):
+        Settings(draws=1, level=1.0)

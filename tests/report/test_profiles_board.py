@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from imagist.profiles import Posts, profile
+from imagist.report.profiles import write_board
+
+VILE = "<b>\"x\"'</b>"
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    path = tmp_path_factory.mktemp("board") / "board.html"
+    rows = np.array([[0.9, 0.05, 0.05]] * 12 + [[0.05, 0.9, 0.05]] * 8)
+    posts = Posts(
+        ("ann",) * 12 + (VILE,) * 8, rows, ("food", "cat", "sky"), times=np.arange(20.0), captions=("a pie",) * 20
+    )
+    write_board(path, profile(posts), posts, rank="food")
+    return path
+
+
+def test_each_account_is_a_card_with_intervals_and_all_text_is_escaped(board):
+    page = board.read_text("utf-8")
+    assert page.count("<article") == 2
+    assert page.count('class="span"') == 6
+    assert "how surely food" in page
+    assert VILE not in page
+    assert "12 posts" in page
+    assert "a pie" in page
+    assert "http" not in page.split("<style>")[0]
+    assert "src=" not in page
+
+
+def test_sorting_and_filtering_work_in_a_browser(board):
+    sync = pytest.importorskip("playwright.sync_api")
+    browser_path = shutil.which("chromium")
+    if browser_path is None:
+        pytest.skip("no chromium")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(board.as_uri())
+        first = page.locator(".account:visible h2").first
+        assert first.inner_text() == "ann"
+        page.select_option("[name=order]", "c1")
+        assert first.inner_text() == VILE
+        page.select_option("[name=category]", "food")
+        assert page.locator(".account:visible").count() == 1
+        assert page.locator("output").inner_text() == "1 of 2 accounts"
+        page.fill("[name=text]", "nobody")
+        assert page.locator(".account:visible").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert problems == []
+        browser.close()
