@@ -40,7 +40,7 @@ FLOORS = [
 ]
 BACKENDS = ("captioning.backends", "matching.backends", "classifiers.text", "classifiers.image")
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
-MAX_ENTRIES = 26
+MAX_ENTRIES = 27
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
 MODULES = {".".join(file.relative_to(SOURCE).with_suffix("").parts): file for file in sorted(SOURCE.rglob("*.py"))}

@@ -61,7 +61,7 @@ def test_other_categories_and_nothing_at_all_are_refused():
     with pytest.raises(UsageError, match="no classified posts"):
         collector.posts()
     add(collector, "a.jpg", 1.0)
-    with pytest.raises(DataError, match="b.jpg: has the categories dog, not cat, sky"):
+    with pytest.raises(DataError, match=r"b\.jpg: has the categories dog, not cat, sky"):
         collector.add("b.jpg", {"user": "ann"}, {"dog": 1.0})
     lonely = Collector()
     add(lonely, "a.jpg", 1.0, cells={})

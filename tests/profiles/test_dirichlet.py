@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imagist.profiles.dirichlet import LARGEST, dirichlet, digamma, fixed_point
+from imagist.profiles.dirichlet import LARGEST, digamma, dirichlet, fixed_point
 
 
 def test_digamma_is_known_values_and_its_recurrence():

@@ -58,7 +58,8 @@ def test_the_probability_of_leading_is_calibrated(world):
 def test_specialisation_is_within_its_interval_as_often_as_said(world):
     shares, _, _, found = world
     truth = 1 - entropies(shares)
-    inside = [low <= t <= high for t, (low, high) in zip(truth, (e.specialisation_interval for e in found), strict=True)]
+    ends = [each.specialisation_interval for each in found]
+    inside = [low <= t <= high for t, (low, high) in zip(truth, ends, strict=True)]
     assert 0.9 <= np.mean(inside) <= 0.99
 
 

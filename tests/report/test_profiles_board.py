@@ -8,7 +8,7 @@ import pytest
 from imagist.profiles import Posts, profile
 from imagist.report.profiles import write_board
 
-VILE = "<b>\"x\"'</b>"
+VILE = '<b>"x"\'</b>'
 
 
 @pytest.fixture(scope="module")
