@@ -58,14 +58,17 @@ def simulate(
 ) -> Simulated:
     random = np.random.default_rng(seed)
     count = len(pool.names)
-    rare = np.isin(pool.names, RARE)
-    even = np.full(count, total / count)
-    skewed = total * np.where(rare, 0.8 / max(1, rare.sum()), 0.2 / max(1, (~rare).sum()))
+    known = np.bincount(pool.targets, minlength=count) > 0  # none of these has no images
+    rare = known & np.isin(pool.names, RARE)
+    even = total * known / known.sum()
+    skewed = total * (0.8 * rare / rare.sum() + 0.2 * (known & ~rare) / (known & ~rare).sum())
     if shares is None:
-        shares = np.stack([random.dirichlet(skewed if random.random() < SKEWED else even) for _ in sizes])
+        shares = np.zeros((len(sizes), count))
+        for row in shares:
+            row[known] = random.dirichlet((skewed if random.random() < SKEWED else even)[known])
     accounts = np.repeat(np.arange(len(sizes)), sizes)
     levels = shares.cumsum(axis=1)[accounts]
-    drawn = (levels < random.random(len(accounts))[:, None] * levels[:, -1:]).sum(axis=1)
+    drawn = (levels <= random.random(len(accounts))[:, None] * levels[:, -1:]).sum(axis=1)
     places = [np.flatnonzero(pool.targets == c) for c in range(count)]
     chosen = np.array([random.choice(places[c]) for c in drawn])
     posts = Posts(tuple(f"account {a}" for a in accounts), pool.probabilities[chosen], pool.names)
@@ -76,7 +79,8 @@ def accuracy_table(pool: Pool, prior: Floats, accounts: int, seed: int, total: f
     world = simulate(pool, np.array(SIZES)[np.arange(accounts) % len(SIZES)], seed, total=total)
     found = profile(world.posts, Settings(seed=seed), prior=prior)
     low, high, mean = (np.stack([getattr(each, name) for each in found]) for name in ("low", "high", "shares"))
-    covered = (low <= world.shares) & (world.shares <= high)
+    known = np.isin(np.arange(len(pool.names)), pool.targets)  # categories that could have a share
+    covered = ((low <= world.shares) & (world.shares <= high))[:, known]
     guesses = {"profile": mean, **others(world, prior)}
     led = {name: guess.argmax(axis=1) for name, guess in guesses.items()}
     led["profile"] = np.array([pool.names.index(each.leading) for each in found])
@@ -88,11 +92,11 @@ def accuracy_table(pool: Pool, prior: Floats, accounts: int, seed: int, total: f
     ]
     for size in (*SIZES, 0):
         of = world.sizes == size if size else np.ones(accounts, bool)
-        errors = {name: np.abs(guess - world.shares)[of].mean() for name, guess in guesses.items()}
+        errors = {name: np.abs(guess - world.shares)[of][:, known].mean() for name, guess in guesses.items()}
         right = {name: (first == truth)[of].mean() for name, first in led.items()}
         said = np.mean([each.leading_probability for each in np.array(found, object)[of]])
         lines.append(
-            f"| {size or 'all'} | {of.sum():,} | {covered[of].mean():.3f} | {(high - low)[of].mean():.3f} "
+            f"| {size or 'all'} | {of.sum():,} | {covered[of].mean():.3f} | {(high - low)[of][:, known].mean():.3f} "
             f"| {errors['profile']:.4f} | {errors['counting']:.4f} | {errors['profile'] / errors['counting']:.2f} "
             f"| {errors['mean']:.4f} | {errors['em']:.4f} | {right['profile']:.3f} | {right['counting']:.3f} "
             f"| {right['mean']:.3f} | {right['em']:.3f} | {said:.3f} |"
@@ -177,11 +181,12 @@ def read_pool(path: Path) -> Pool:
 
 
 def prior_of(data: Path, names: tuple[str, ...]) -> Floats:
-    """The mix of categories that the model was trained on."""
+    """The mix of categories that the model was trained on; what photos15 lacks (none of these) is a mean category."""
     import pyarrow.parquet as pq
 
     labels = Counter(pq.read_table(data / "photos15.parquet", filters=[("split", "=", "train")])["label"].to_pylist())
-    return np.array([labels[name] for name in names]) / labels.total()
+    counts = np.array([labels[name] or labels.total() / len(labels) for name in names])
+    return counts / counts.sum()
 
 
 def main() -> None:
