@@ -17,7 +17,7 @@ PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 SOURCES := src tests benchmarks
 PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
-DEV := $(VENV)/.dev,torch,minilm,open_clip.stamp
+DEV := $(VENV)/.dev,torch,minilm,openclip.stamp
 
 .PHONY: help install demo serve test test-latest lock check format bench docs study train-embedded dist clean
 help: ## list the targets

@@ -5,7 +5,7 @@
 TABLES is the folder of clip-interrogator's tables (its ``data``). Both have the same random vectors for the phrases in
 their caches, as embedding them with such a network takes an hour; both get the same captions, and embed images and
 texts. Images a second of processor time, on one thread, depend little on what else the machine does. The peer needs
-``pip install --no-deps clip-interrogator==0.6.0 requests tqdm`` beside imagist[torch,open_clip].
+``pip install --no-deps clip-interrogator==0.6.0 requests tqdm`` beside imagist[torch,openclip].
 """
 
 from __future__ import annotations

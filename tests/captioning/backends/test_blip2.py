@@ -69,7 +69,7 @@ def test_on_a_gpu_the_weights_are_halved(device, dtype, monkeypatch):
         blip2.load("blip2-flan-t5-xl", CaptionOptions(device=device))
     ((place, settings),) = asked
     assert place[0] == "Salesforce/blip2-flan-t5-xl"
-    assert settings == {"device": device, "dtype": dtype}
+    assert settings == {"device": device, "dtype": dtype, "processor": False}
 
 
 def test_short_names_are_those_of_clip_interrogator():

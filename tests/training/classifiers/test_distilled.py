@@ -116,7 +116,9 @@ def test_the_same_seed_gives_the_same_student() -> None:
 
 
 def test_settings_are_read_from_toml() -> None:
-    settings = from_table({"temperature": 4.0, "network": {"hidden": 0, "epochs": 5, "decay": 1.0}}, Distillation, "x")
+    settings = from_table(
+        {"temperature": 4.0, "network": {"hidden": 0, "epochs": 5, "weight_decay": 1.0}}, Distillation, "x"
+    )
     assert settings == Distillation(temperature=4.0, network=Network(hidden=0, epochs=5, weight_decay=1.0))
     for wrong in ({"temperature": 0.0}, {"teacher": 1.1}, {"kind": "linear"}):
         with pytest.raises(UsageError):

@@ -109,7 +109,8 @@ def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     assert captioner.data.class_names is not None
     assert captioner.data.max_length == captioner.search.max_length
     assert {name for each in labelled.auxiliary for name in (*each.labels, *each.words)} <= {
-        *built_in("photos15").labels
+        *built_in("photos15").labels,
+        NONE,
     }
     assert {*TAXONOMIES} == {*built_in_names()} == {"photos15", *classifiers.taxonomies}
 
@@ -168,7 +169,7 @@ def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, 
     assert main(arguments) == 0, capsys.readouterr().err
     opened = open_bundle(bundle)
     assert opened.name == "embedded"
-    assert opened.description.endswith("15 classes")
+    assert opened.description.endswith("16 classes")
     assert opened.version in (bundle / MODEL_CARD).read_text("utf-8")
     rows = pq.read_table(run / "labelled.parquet").to_pylist()
     auxiliary = [row["label"] for row in rows if row["weight"] < 1]

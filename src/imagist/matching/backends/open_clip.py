@@ -38,7 +38,7 @@ except ImportError as _error:
     raise MissingExtra(
         "models of open_clip need a library that is not installed",
         item=_error.name,
-        remedy="pip install 'imagist[torch,open_clip]'",
+        remedy="pip install 'imagist[torch,openclip]'",
     ) from _error
 
 KIND = "open_clip"

@@ -48,15 +48,16 @@ class RowCache:
         write_json(self.path.with_suffix(".json"), {"done": done})
 
 
-def fill(rows: RowCache, compute: Callable[[int, int], Array], name: str, batch: int = BATCH) -> Halves:
+def fill(rows: RowCache, compute: Callable[[int, int], Array], name: str, batch: int | None = None) -> Halves:
     """Computes the missing rows and returns the whole array.
 
     Args:
         rows: The file.
         compute: From ``start`` and ``end`` to these rows.
         name: For the lines of progress.
-        batch: Rows that are computed together.
+        batch: Rows that are computed together; by default `BATCH`.
     """
+    batch = batch or BATCH
     array, done = rows.open(), rows.done
     progress = Progress(name, rows.shape[0], done)
     while done < rows.shape[0]:
