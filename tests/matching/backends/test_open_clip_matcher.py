@@ -71,7 +71,7 @@ try:
     import imagist.matching.backends.open_clip
 except MissingExtra as error:
     assert error.item == "open_clip", error
-    assert "open_clip]" in str(error), error
+    assert "openclip]" in str(error), error
 else:
     raise SystemExit("imported all the same")
 """
