@@ -60,9 +60,8 @@ def _caption(args: argparse.Namespace) -> int:
     from imagist.training.captioners.train import train
 
     recipe = settings.read(settings.located("captioners", args.config), Recipe, args.set)
-    folder = args.folder or Path("runs") / recipe.name
-    begin_log(folder / "train.log")
-    outcome = train(recipe, data, folder, args.features, Curves(folder, tensorboard=args.tensorboard))
+    folder, curves = _begun(args, recipe.name)
+    outcome = train(recipe, data, folder, args.features, curves)
     if outcome is not None:
         from imagist.report.training import write_report
 
@@ -79,10 +78,8 @@ def _encoder(args: argparse.Namespace) -> int:
     from imagist.training.encoders.distillation.train import train
 
     recipe = settings.read(settings.located("embedded", args.config), DistillationRecipe, args.set)
-    folder = args.folder or Path("runs") / recipe.name
-    begin_log(folder / "train.log")
-    weights = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))
-    sys.stdout.write(f"{weights}\n")
+    trained = train(recipe, data, *_begun(args, recipe.name))
+    sys.stdout.write(f"{trained}\n")
     return 0
 
 
@@ -94,11 +91,16 @@ def _matcher(args: argparse.Namespace) -> int:
     from imagist.training.matchers.train import train
 
     recipe = settings.read(settings.located("embedded", args.config), MatcherRecipe, args.set)
-    folder = args.folder or Path("runs") / recipe.name
-    begin_log(folder / "train.log")
-    matcher = train(recipe, data, folder, Curves(folder, tensorboard=args.tensorboard))
-    sys.stdout.write(f"{matcher}\n")
+    trained = train(recipe, data, *_begun(args, recipe.name))
+    sys.stdout.write(f"{trained}\n")
     return 0
+
+
+def _begun(args: argparse.Namespace, name: str) -> tuple[Path, Curves]:
+    """The folder of a training, whose log has begun, and its curves."""
+    folder = args.folder or Path("runs") / name
+    begin_log(folder / "train.log")
+    return folder, Curves(folder, tensorboard=args.tensorboard)
 
 
 class Curves:
