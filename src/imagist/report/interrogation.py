@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from imagist.captioning.interrogation.record import Interrogation
 from imagist.records import Failure, Photo
-from imagist.report.shell import SHOWN, FailedInput, jpeg, render, render_page
+from imagist.report.shell import SHOWN, FailedInputs, jpeg, render, render_page, thumbnail
 from imagist.storage import write_text
 
 if TYPE_CHECKING:
@@ -33,16 +31,14 @@ class InterrogationPage:
     def __init__(self, title: str, *, model: str, shown: int = SHOWN) -> None:
         self._title, self._model, self._shown = title, model, shown
         self._cards: list[Markup] = []
-        self._failures: list[FailedInput] = []
+        self._failures = FailedInputs(shown)
         self._phrases: Counter[str] = Counter()
-        self._done = self._failed = 0
+        self._done = 0
 
     def add(self, source: str, photo: Photo | None, result: Interrogation | Failure) -> None:
         """Adds one result; an interrogation needs its photo, which is not kept."""
         if isinstance(result, Failure):
-            self._failed += 1
-            if len(self._failures) < self._shown:
-                self._failures.append(FailedInput.of(source, result))
+            self._failures.add(source, result)
             return
         self._done += 1
         self._phrases.update(phrase.text for phrase in result.phrases)
@@ -65,12 +61,12 @@ class InterrogationPage:
         """The page as HTML."""
         facts = [(f"{self._done:,}", "images" if self._done != 1 else "image")]
         facts.append((f"{len(self._phrases):,}", "different phrases"))
-        if self._failed:
-            facts.append((f"{self._failed:,}", "failed"))
+        if self._failures.count:
+            facts.append((f"{self._failures.count:,}", "failed"))
         return render_page(
             "interrogation.html", title=self._title, maker=f"imagist with {self._model}", cards=self._cards,
             done=self._done, earlier=earlier, facts=facts, often=self._phrases.most_common(OFTEN),
-            failures=self._failures, failed=self._failed,
+            failures=self._failures.first, failed=self._failures.count,
         )  # fmt: skip
 
 
@@ -87,8 +83,7 @@ def lines_of(result: Interrogation | Failure) -> Iterable[str] | Failure:
 
 
 def _card(source: str, photo: Photo, result: Interrogation) -> Markup:
-    image = Image.fromarray(photo.pixels)
-    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    image = thumbnail(photo, IMAGE)
     return render(
         "interrogation_card.html", source=source, image=jpeg(image), text=result.text,
         sentence=result.caption.text if result.caption else None, similarity=result.similarity, phrases=result.phrases,

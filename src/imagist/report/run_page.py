@@ -11,7 +11,7 @@ from PIL import Image
 from imagist.records import Failure, Photo, Prediction
 from imagist.report.attention import fit, heat
 from imagist.report.formatting import text_weight
-from imagist.report.shell import SHOWN, FailedInput, jpeg, png, render, render_page
+from imagist.report.shell import SHOWN, FailedInputs, jpeg, png, render, render_page, thumbnail
 from imagist.storage import write_text
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ class RunPage:
     ) -> None:
         self._title, self._model, self._weight, self._top, self._shown = title, model, weight, top, shown
         self._cards: list[Markup] = []
-        self._failures: list[FailedInput] = []
+        self._failures = FailedInputs(shown)
         self._labels: Counter[str] = Counter()
-        self._failed = self._agreed = 0
+        self._agreed = 0
 
     def add(self, source: str, photo: Photo | None, result: Prediction | Failure) -> None:
         """Adds one result; a prediction needs its photo, which is not kept."""
         if isinstance(result, Failure):
-            self._failed += 1
-            if len(self._failures) < self._shown:
-                self._failures.append(FailedInput.of(source, result))
+            self._failures.add(source, result)
             return
         self._labels[result.label or "undecided"] += 1
         self._agreed += result.image_label == result.text_label
@@ -72,18 +70,17 @@ class RunPage:
         facts = [(f"{done:,}", "images" if done != 1 else "image")]
         if done:
             facts.append((f"{self._agreed / done:.0%}", "agreement of image and text classifier"))
-        if self._failed:
-            facts.append((f"{self._failed:,}", "failed"))
+        if self._failures.count:
+            facts.append((f"{self._failures.count:,}", "failed"))
         return render_page(
             "run.html", title=self._title, maker=f"imagist with {self._model}", cards=self._cards, done=done,
-            earlier=earlier, facts=facts, labels=self._labels.most_common(), failures=self._failures,
-            failed=self._failed, weight=self._weight, weight_line=text_weight(self._weight),
+            earlier=earlier, facts=facts, labels=self._labels.most_common(), failures=self._failures.first,
+            failed=self._failures.count, weight=self._weight, weight_line=text_weight(self._weight),
         )  # fmt: skip
 
 
 def _card(source: str, photo: Photo, prediction: Prediction, top: int, weight: float | None) -> Markup:
-    image = Image.fromarray(photo.pixels)
-    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    image = thumbnail(photo, IMAGE)
     return render(
         "run_card.html", source=source, prediction=prediction, top=top, weight=weight, image=jpeg(image),
         **_strip(image, prediction),

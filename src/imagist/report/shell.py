@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from imagist.errors import OutputError
-from imagist.records import Failure
+from imagist.records import Failure, Photo
 from imagist.report.formatting import plain
 from imagist.storage import check_folder
 
@@ -38,6 +38,25 @@ class FailedInput(NamedTuple):
         """The failure of an input."""
         error = failure.error
         return cls(source, error.kind, f"{error.message} ({error.remedy})" if error.remedy else error.message)
+
+
+class FailedInputs:
+    """The first failures of a page, in bounded memory, and how many there are.
+
+    Attributes:
+        first: At most as many as the page shows.
+        count: All of them.
+    """
+
+    def __init__(self, shown: int) -> None:
+        self.first: list[FailedInput] = []
+        self.count, self._shown = 0, shown
+
+    def add(self, source: str, failure: Failure) -> None:
+        """Counts the failure of an input, and keeps it if the page shows it."""
+        self.count += 1
+        if len(self.first) < self._shown:
+            self.first.append(FailedInput.of(source, failure))
 
 
 def bars(weight: float | None) -> tuple[tuple[str, str, str], ...]:
@@ -81,6 +100,13 @@ def render(template: str, **values: object) -> Markup:
     from markupsafe import Markup
 
     return Markup(render_page(template, **values))
+
+
+def thumbnail(photo: Photo, side: int) -> Image.Image:
+    """The photo, made smaller so that its longest side has at most so many pixels."""
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
 
 
 def jpeg(image: Image.Image) -> str:

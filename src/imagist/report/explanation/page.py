@@ -16,7 +16,7 @@ from imagist.report.explanation import sentences
 from imagist.report.explanation.faithful import faithfulness_values
 from imagist.report.explanation.sheet import FOR, attended_image, evidence_map, tint
 from imagist.report.formatting import text_weight
-from imagist.report.shell import SHOWN, FailedInput, jpeg, render, render_page
+from imagist.report.shell import SHOWN, FailedInputs, jpeg, render, render_page, thumbnail
 from imagist.storage import write_text
 
 if TYPE_CHECKING:
@@ -39,15 +39,13 @@ class ExplanationPage:
     def __init__(self, title: str, *, model: str, shown: int = SHOWN) -> None:
         self._title, self._model, self._shown = title, model, shown
         self._cards: list[Markup] = []
-        self._failures: list[FailedInput] = []
-        self._done = self._failed = 0
+        self._failures = FailedInputs(shown)
+        self._done = 0
 
     def add(self, source: str, photo: Photo | None, result: Explanation | Failure) -> None:
         """Adds one result; an explanation needs its photo, which is not kept."""
         if isinstance(result, Failure):
-            self._failed += 1
-            if len(self._failures) < self._shown:
-                self._failures.append(FailedInput.of(source, result))
+            self._failures.add(source, result)
             return
         self._done += 1
         if photo is not None and len(self._cards) < self._shown:
@@ -69,14 +67,13 @@ class ExplanationPage:
         """The page as HTML."""
         return render_page(
             "explanation.html", title=self._title, maker=f"imagist with {self._model}", cards=self._cards,
-            done=self._done, failures=self._failures, failed=self._failed,
+            done=self._done, failures=self._failures.first, failed=self._failures.count,
             faithful=faithfulness_values(faithful) if faithful else None,
         )  # fmt: skip
 
 
 def _card(source: str, photo: Photo, explanation: Explanation) -> Markup:
-    image = Image.fromarray(photo.pixels)
-    image.thumbnail((IMAGE, IMAGE), Image.Resampling.LANCZOS)
+    image = thumbnail(photo, IMAGE)
     drops = explanation.cell_drops(explanation.category)
     evidence = Image.alpha_composite(
         image.convert("RGBA"), evidence_map(drops, image.size, sentences.slight(explanation))
