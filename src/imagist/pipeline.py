@@ -20,7 +20,7 @@ from imagist.captioning.loading import card_decoding, card_threads, cores, defau
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
-from imagist.classifiers.matched import keeping_none, zero_shot
+from imagist.classifiers.matched import resolved, zero_shot
 from imagist.classifiers.recognition import recognised_by
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy, taxonomy_key
 from imagist.errors import UsageError
@@ -344,7 +344,7 @@ def _opinions(
 def _taxonomy(bundle: Bundle | None, asked: str | os.PathLike[str] | None, labels: LabelSet) -> Taxonomy:
     """The taxonomy asked for, else that of a model's own labels."""
     if asked is not None:
-        return keeping_none(open_taxonomy(asked).resolve(labels), labels)
+        return resolved(open_taxonomy(asked), labels)
     own: Mapping[str, Sequence[str]] | None = bundle.card.get("taxonomy") if bundle else None
     if bundle is None or own is None:
         return identity(labels)

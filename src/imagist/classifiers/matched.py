@@ -115,6 +115,15 @@ def keeping_none(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:
     return Taxonomy(taxonomy.name, LabelSet((*taxonomy.labels, NONE)), {**taxonomy.members, NONE: rest})
 
 
+def resolved(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:
+    """The taxonomy over the labels of a classifier, see `Taxonomy.resolve` and `keeping_none`.
+
+    Raises:
+        UsageError: As `Taxonomy.resolve` raises.
+    """
+    return keeping_none(taxonomy.resolve(labels), labels)
+
+
 def load_text(model: str, options: PartOptions) -> MatchedTexts:
     """Loads a saved classifier of texts, from its folder or a model.
 

@@ -16,7 +16,7 @@ from imagist.captioning.loading import card_decoding, card_threads, open_caption
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
-from imagist.classifiers.matched import keeping_none, zero_shot
+from imagist.classifiers.matched import resolved, zero_shot
 from imagist.classifiers.taxonomy import built_in, built_in_names, identity
 from imagist.errors import UnknownName, UsageError
 from imagist.matching.prompts import read_labels
@@ -152,7 +152,7 @@ class ServedModel:
     def _categorised(self, own: Pipeline, name: str, weight: float | None) -> Pipeline:
         """The pipeline over a taxonomy, with the fusion and the temperatures that its model has for it."""
         labels = own.text_classifier.labels
-        made = replace(own, taxonomy=keeping_none(built_in(name).resolve(labels), labels))
+        made = replace(own, taxonomy=resolved(built_in(name), labels))
         if self.bundle is None or not isinstance(own.fusion, ScoreFusion):
             return made
         fusion = self.bundle.part("fusion").load("fusions", PartOptions(taxonomy=name, weight=weight))

@@ -18,7 +18,7 @@ import numpy as np
 from imagist import __version__
 from imagist.bundle import trained_on, write_trained_on
 from imagist.captioning.loading import cores
-from imagist.classifiers.matched import keeping_none
+from imagist.classifiers.matched import resolved
 from imagist.classifiers.taxonomy import identity, open_taxonomy, taxonomy_key
 from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold, grouped
@@ -111,8 +111,7 @@ def fit(
         every = concatenated([train, *(_without_duplicates(*part)[0] for part in parts[1:])])
         folds = _folds(every, settings)
         chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed, "encoder": encoder}
-        resolved = {name: taxonomy.resolve(train.labels) for name, taxonomy in taxonomies.items()}
-        chosen["taxonomies"] = {name: keeping_none(each, train.labels) for name, each in resolved.items()}
+        chosen["taxonomies"] = {name: resolved(taxonomy, train.labels) for name, taxonomy in taxonomies.items()}
         chosen["space"] = encoder.space if encoder and len(seen) > 1 else None
         system = fit_system(text_settings, image_settings, settings.fusion, every, folds, **chosen)
         measured = _measured(system, train, test)
