@@ -19,8 +19,7 @@ from imagist.captioning.decoding import Decoding
 from imagist.captioning.loading import card_decoding, card_threads, cores, default_decoding, open_captioner
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import TemperatureCalibration
-from imagist.classifiers.fusion.scores import ScoreFusion
-from imagist.classifiers.matched import resolved, zero_shot
+from imagist.classifiers.matched import resolved, zero_shot_parts
 from imagist.classifiers.recognition import recognised_by
 from imagist.classifiers.taxonomy import Taxonomy, identity, open_taxonomy, taxonomy_key
 from imagist.errors import UsageError
@@ -31,7 +30,6 @@ from imagist.images.stream import run
 from imagist.matching.confidence import caption_confidences
 from imagist.matching.opening import MATCHER, Matchers, open_matcher
 from imagist.matching.prompts import Labels, read_labels
-from imagist.matching.zero_shot import settings_of
 from imagist.protocols import (
     Calibration,
     Captioner,
@@ -328,10 +326,7 @@ def _opinions(
     """Classifiers, fusion, calibration: as asked for, else the matcher's where there are labels, else the model's."""
     own: dict[str, Any] = {}
     if labels is not None and matcher is not None:
-        text, image = zero_shot(matcher, read_labels(labels))
-        weight = settings_of(matcher).weight if options.weight is None else options.weight
-        own = {"text_classifier": text, "image_classifier": image, "fusion": ScoreFusion(weight)}
-        own["calibration"] = TemperatureCalibration()
+        own = zero_shot_parts(matcher, read_labels(labels), options.weight)
     made = {
         part: own[part] if swap is None and part in own else _open(bundle, part, swap, options)
         for part, swap in swaps.items()

@@ -12,16 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from imagist.arrays import Array, softmax
 from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.classifiers.calibration import TemperatureCalibration
+from imagist.classifiers.fusion.scores import ScoreFusion
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
 from imagist.matching.opening import matcher_of
 from imagist.matching.prompts import Descriptions
-from imagist.matching.zero_shot import NONE, Layer, layers
+from imagist.matching.zero_shot import NONE, Layer, layers, settings_of
 from imagist.protocols import Matcher, PartOptions
 from imagist.records import LabelSet, Photo
 
@@ -100,6 +103,23 @@ def zero_shot(matcher: Matcher, categories: Descriptions) -> tuple[MatchedTexts,
     """
     image, text = layers(matcher, categories)
     return MatchedTexts(matcher, text), MatchedImages(matcher, image)
+
+
+def zero_shot_parts(matcher: Matcher, categories: Descriptions, weight: float | None = None) -> dict[str, Any]:
+    """Both classifiers, their fusion and calibration, by the names of a pipeline's parts.
+
+    Args:
+        matcher: Its settings say how much the caption counts.
+        categories: By name.
+        weight: Of the caption's opinion, 0 to 1; None is the matcher's own.
+
+    Raises:
+        UsageError: As `zero_shot` raises.
+    """
+    text, image = zero_shot(matcher, categories)
+    fusion = ScoreFusion(settings_of(matcher).weight if weight is None else weight)
+    calibration = TemperatureCalibration()
+    return {"text_classifier": text, "image_classifier": image, "fusion": fusion, "calibration": calibration}
 
 
 def keeping_none(taxonomy: Taxonomy, labels: LabelSet) -> Taxonomy:

@@ -16,11 +16,10 @@ from imagist.captioning.loading import card_decoding, card_threads, open_caption
 from imagist.captioning.options import CaptionOptions
 from imagist.classifiers.calibration import Temperature, TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
-from imagist.classifiers.matched import resolved, zero_shot
+from imagist.classifiers.matched import resolved, zero_shot_parts
 from imagist.classifiers.taxonomy import built_in, built_in_names, identity
 from imagist.errors import UnknownName, UsageError
 from imagist.matching.prompts import read_labels
-from imagist.matching.zero_shot import settings_of
 from imagist.pipeline import Pipeline
 from imagist.protocols import Captioner, PartOptions
 from imagist.records import Photo
@@ -228,15 +227,8 @@ def _labelled(own: Pipeline, labels: Sequence[str]) -> Pipeline:
             item="labels",
             remedy=MATCHER_REMEDY,
         )
-    text, image = zero_shot(own.matcher, read_labels([label.strip() for label in labels]))
-    return replace(
-        own,
-        text_classifier=text,
-        image_classifier=image,
-        taxonomy=identity(text.labels),
-        fusion=ScoreFusion(settings_of(own.matcher).weight),
-        calibration=TemperatureCalibration(),
-    )
+    parts = zero_shot_parts(own.matcher, read_labels([label.strip() for label in labels]))
+    return replace(own, taxonomy=identity(parts["text_classifier"].labels), **parts)
 
 
 def weighted(own: Pipeline, weight: float) -> Pipeline:
