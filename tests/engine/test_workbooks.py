@@ -50,6 +50,28 @@ def test_simple_columns_are_readable(tmp_path):
     assert failed[-2:] == ["corrupt_image", "is cut short"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1+1", "-1e", "+49 170"],
+)
+def test_text_that_begins_as_a_formula_is_harmless_in_simple_csv(tmp_path, text):
+    rows = [[(own("a.jpg", caption=text), {text: text})]]
+    for style, expected in ((SIMPLE, f"'{text}"), (Style(), text)):
+        write(tmp_path / "x.csv", rows, CLASSIFIED, style)
+        with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
+            header, row = csv.reader(file)
+        cells = dict(zip(header, row, strict=True))
+        assert (cells[expected], cells["caption"]) == (expected, expected)
+
+
+@pytest.mark.parametrize("text", ["-1", "+3.5", "-.5", "-1,234.50", "-1e-5", "-3%", "-inf", "-", "--", "", "a=b", "'x"])
+def test_what_is_no_formula_stays_as_it_is(tmp_path, text):
+    write(tmp_path / "x.csv", [[(own("a.jpg", caption=text), {"n": -1.5})]], CLASSIFIED, SIMPLE)
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["caption"], row["n"]) == (text, "-1.5")
+
+
 def test_a_byte_order_mark_begins_the_file_where_it_is_wanted(tmp_path):
     write(tmp_path / "x.csv", [ROWS], CLASSIFIED, Style(bom=True))
     assert (tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbfsource,")

@@ -103,7 +103,8 @@ def add_outputs(parser: Parser) -> None:
         choices=("full", "simple"),
         default="full",
         help="simple: a .csv or .xlsx for people, with the source, the columns of the input, then text and rounded "
-        "numbers (default: full, with every probability)",
+        "numbers; in .csv, an apostrophe keeps text that begins as a formula from being run (default: full, with every "
+        "probability and every text as it is)",
     )
     group.add_argument("--bom", action="store_true", help="begin a .csv with a byte order mark, for Excel")
     group.add_argument(

@@ -5,7 +5,8 @@ JSON, null is an empty cell, bytes are base64; .xlsx is the same with typed numb
 stands for NaN and infinity, which JSON lacks. Parquet keeps the types of the carried columns: a column has the one type
 that all its values share, or is text.
 
-The layout `SIMPLE` is for people: the source, the carried columns, then the results without JSON, numbers rounded.
+The layout `SIMPLE` is for people: the source, the carried columns, then the results without JSON, numbers rounded. In
+its CSV, text that a spreadsheet would take for a formula follows an apostrophe. The layout `FULL` keeps every text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,10 @@ Chunks = Iterable[list[Record]]
 FULL, SIMPLE = "full", "simple"
 _FOR_PEOPLE = (".csv", ".xlsx")  # formats that the layout `SIMPLE` is for
 DIGITS = 3  # of numbers in the layout `SIMPLE`
+_FORMULA = re.compile(
+    r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]"
+)  # how a cell begins that is run: the list of OWASP
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)(e[+-]?\d+)?%?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -133,12 +139,21 @@ def _readable(value: object) -> object:
             return value
 
 
+def _harmless(value: object) -> str | None:
+    """The text of a cell, after an apostrophe where a spreadsheet would run it; numbers and dashes stay as they are."""
+    text = cell(value)
+    if not text or not _FORMULA.match(text) or _NUMBER.fullmatch(text) or not text.strip("-+ "):
+        return text
+    return f"'{text}"
+
+
 def _write_csv(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> None:
     header, rows = _laid_out(chunks, columns, style)
     with path.open("w", encoding="utf-8-sig" if style.bom else "utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(header)
-        table.writerows([cell(value) for value in row] for row in rows)
+        text = _harmless if style.layout == SIMPLE else cell
+        table.writerow(map(text, header))
+        table.writerows([text(value) for value in row] for row in rows)
 
 
 def _write_xlsx(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> None:

@@ -87,14 +87,14 @@ def test_what_is_no_parquet(tmp_path, content):
         read(tmp_path / "a.parquet")
 
 
-def test_damage_on_the_way_names_the_row(tmp_path):
+def test_damage_on_the_way_names_the_rows(tmp_path):
     columns = {"image": [f"{i}" * 100 for i in range(300)], "caption": ["x"] * 300}
     path = write_parquet(tmp_path / "a.parquet", columns, row_group_size=100, use_dictionary=False)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 2000] = b"\xff" * 2000
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot be read from row \d+ on"):
+    with pytest.raises(DataError, match=r"row \d+: row group 2 \(rows 200 to 299\) is damaged"):
         read(path, check_images=False)
 
 

@@ -1,4 +1,5 @@
 import json
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -226,15 +227,41 @@ def test_a_cell_that_python_cannot_hold_costs_no_row(tmp_path):
     assert second.cells == {"path": "b", "when": str(2**62)}
 
 
-def test_parquet_that_is_damaged_on_the_way(tmp_path):
-    path = parquet(tmp_path / "a.parquet", {"path": [f"{i}" * 100 for i in range(300)]}, row_group_size=100)
+def damaged(path, columns, spoiled):
+    """A Parquet table of row groups of 100 rows whose bytes after a text are spoiled."""
+    parquet(path, columns, row_group_size=100, use_dictionary=False, compression="none", data_page_size=1000)
     content = bytearray(path.read_bytes())
-    middle = content.index(b"PAR1", 4) // 2 if b"PAR1" in content[4:-4] else len(content) // 2
-    content[middle : middle + 2000] = b"\xff" * 2000
+    begin = content.index(spoiled) + len(spoiled)
+    content[begin : begin + 1500] = b"\xff" * 1500
     path.write_bytes(content)
-    rows = list(open_table(path).rows())
-    assert rows[-1].problem.startswith(f"cannot be read from row {len(rows) - 1} on")
-    assert rows[-1].place == f"row {len(rows) - 1}"
+    return open_table(path)
+
+
+def test_a_damaged_row_group_costs_its_own_rows_alone(tmp_path):
+    columns = {"path": [f"<{i}>" * 20 for i in range(300)], "n": list(range(300))}
+    rows = list(damaged(tmp_path / "a.parquet", columns, b"<150>" * 20).rows())
+    assert [row.place for row in rows] == [f"row {i}" for i in range(300)]
+    failed = [i for i, row in enumerate(rows) if row.problem]
+    assert failed == list(range(failed[0], 200))
+    assert 100 < failed[0] <= 150
+    assert rows[199].problem.startswith("row 199: row group 1 (rows 100 to 199) is damaged: ")
+    assert [row.cells["n"] for row in rows] == list(range(300))
+    assert rows[299].cells["path"] == "<299>" * 20
+
+
+def test_rows_whose_images_are_damaged_keep_their_paths(tmp_path):
+    columns = {"image": [{"bytes": f"<{i}>".encode() * 20, "path": f"{i}.jpg"} for i in range(200)]}
+    table = damaged(tmp_path / "a.parquet", columns, b"<50>" * 20)
+    assert [row.cells["image"]["path"] for row in table.rows()] == [f"{i}.jpg" for i in range(200)]
+    assert next(islice(table.rows(), 99, None)).problem
+    assert not any(row.problem for row in table.rows(content=False))
+
+
+def test_rows_without_any_trace_are_one_beyond_a_number(tmp_path, monkeypatch):
+    monkeypatch.setattr("imagist.images.tables.parquet._MOST_LOST", 5)
+    rows = list(damaged(tmp_path / "a.parquet", {"path": ["a" * 100] * 200}, b"PAR1").rows())
+    assert [row.place for row in rows] == [*(f"row {i}" for i in range(6)), *(f"row {i}" for i in range(100, 200))]
+    assert rows[5].problem.startswith("rows 5 to 99: row group 0 (rows 0 to 99) is damaged")
 
 
 def test_times_in_nanoseconds_are_cut_to_microseconds(tmp_path):

@@ -1,12 +1,15 @@
 """Parquet, with images in it (the Hugging Face struct ``{bytes, path}``, or bytes alone) or named by paths.
 
-A few rows are read at a time, and only the columns that are needed; images stay encoded.
+A few rows are read at a time, and only the columns that are needed; images stay encoded. A damaged row group costs its
+own rows alone.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH = 16
 _BUFFER = 1 << 20
+_MOST_LOST = 1 << 20  # rows of a damaged row group that come out one by one though nothing is left of them
 
 
 def open_parquet(path: Path) -> Table:
@@ -50,23 +54,87 @@ def open_parquet(path: Path) -> Table:
 
 
 def _rows(path: Path, selected: list[str] | None) -> Iterator[TableRow]:
-    """The rows: a problem for each with text that is not UTF-8, and one for all from the first that cannot be read."""
+    """The rows: a problem for each with text that is not UTF-8, and for each that a damaged row group costs."""
+    with _opened(path) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            numbers = range(start, start + file.metadata.row_group(group).num_rows)
+            yield from _rows_of_group(file, group, numbers, selected)
+            start = numbers.stop
+
+
+def _rows_of_group(file: ParquetFile, group: int, numbers: range, selected: list[str] | None) -> Iterator[TableRow]:
+    """The rows of a row group, which have these numbers in the table."""
+    done, why = 0, "it ends early"
+    try:
+        for cells in _cells(file, group, selected):
+            yield _row(f"row {numbers[done]}", cells)
+            done += 1
+    except _damages() as error:
+        why = "".join(filter(str.isprintable, " ".join(str(error).split())))
+    if done < len(numbers):
+        damage = f"row group {group} (rows {numbers[0]} to {numbers[-1]}) is damaged: {why}"
+        parts = [islice(_undamaged(file, group, column), done, None) for column in _alone(file.schema_arrow, selected)]
+        yield from _lost(numbers[done:], damage, parts)
+
+
+def _row(place: str, cells: dict[str, object]) -> TableRow:
+    problem = None
+    for name, value in cells.items():
+        cells[name], error = replaced(value)
+        if error and not problem:
+            problem = f"{place}: column {name!r} is not UTF-8: {error}"
+    return TableRow(place, cells, problem)
+
+
+def _lost(numbers: range, damage: str, parts: Sequence[Iterator[dict[str, object]]]) -> Iterator[TableRow]:
+    """Rows that cannot be used, with what their columns still hold.
+
+    Args:
+        numbers: Of the rows.
+        damage: What is the matter.
+        parts: The cells of the rows, some columns each, as far as they can be read.
+    """
+    for number in numbers:
+        cells: dict[str, object] = {}
+        for part in parts:
+            for name, value in next(part, {}).items():
+                known = cells.get(name)
+                cells[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
+        if not cells and number - numbers.start >= _MOST_LOST:  # how many there are is part of what is damaged
+            yield TableRow(f"row {number}", problem=f"rows {number} to {numbers[-1]}: {damage}")
+            return
+        place = f"row {number}"
+        yield _row(place, cells)._replace(problem=f"{place}: {damage}")
+
+
+def _undamaged(file: ParquetFile, group: int, columns: list[str]) -> Iterator[dict[str, object]]:
+    """The cells of columns of a row group, up to where they are damaged."""
+    with suppress(*_damages()):
+        yield from _cells(file, group, columns)
+
+
+def _cells(file: ParquetFile, group: int, selected: list[str] | None) -> Iterator[dict[str, object]]:
+    """The cells of each row of a row group; raises one of `_damages` where they cannot be read."""
+    for batch in file.iter_batches(_BATCH, row_groups=[group], columns=selected, use_threads=False):
+        yield from _python(batch)
+
+
+def _damages() -> tuple[type[Exception], ...]:
     from pyarrow import ArrowException
 
-    number = 0
-    try:
-        with _opened(path) as file:
-            for batch in file.iter_batches(_BATCH, columns=selected, use_threads=False):
-                for cells in _python(batch):
-                    place, problem = f"row {number}", None
-                    for name, value in cells.items():
-                        cells[name], error = replaced(value)
-                        if error and not problem:
-                            problem = f"{place}: column {name!r} is not UTF-8: {error}"
-                    yield TableRow(place, cells, problem)
-                    number += 1
-    except (ArrowException, OSError) as error:
-        yield TableRow(f"row {number}", problem=f"cannot be read from row {number} on: {error}")
+    return ArrowException, OSError
+
+
+def _alone(schema: Schema, selected: list[str] | None) -> list[list[str]]:
+    """The columns that are read, and the fields of structs, each alone; none where names repeat."""
+    if len({*schema.names}) < len(schema.names):
+        return []
+    return [
+        [f"{name}.{child}"] if child else [name]
+        for name in (schema.names if selected is None else selected)
+        for child in ((_children(schema.field(name).type) if name in schema.names else []) or [""])
+    ]
 
 
 def _opened(path: Path) -> ParquetFile:
