@@ -7,6 +7,7 @@ ImagistError
 │   ├── ModelFailed          the image was decoded, but the model raised on it
 │   │   └── EndpointFailed   a server that captions did not deliver
 │   ├── DeadlinePassed       a service did not get to it in time
+│   ├── WorkerDied           two workers ended while they worked on it
 │   └── ImageError         the bytes were read but give no image
 │       ├── EmptyFile        zero bytes
 │       ├── ImageTooLarge  over the limit on bytes or megapixels
@@ -21,6 +22,7 @@ ImagistError
 ├── BundleError              a model folder that cannot be used
 │   ├── BundleNotFound
 │   └── BundleTampered       a file differs from the sha256 on its card
+├── WorkerLost               workers of a cluster died again and again
 ├── DataError                training or evaluation data at fault
 └── MissingExtra             an optional library is not installed
 """
@@ -86,6 +88,10 @@ class DeadlinePassed(ItemError):
     """A service did not get to it in time."""
 
 
+class WorkerDied(ItemError):
+    """Two workers ended while they worked on it."""
+
+
 class ImageError(ItemError):
     """The bytes were read but give no image."""
 
@@ -140,6 +146,10 @@ class BundleNotFound(BundleError):
 
 class BundleTampered(BundleError):
     """A file differs from the sha256 on its card."""
+
+
+class WorkerLost(ImagistError):
+    """Workers of a cluster died again and again."""
 
 
 class DataError(ImagistError):

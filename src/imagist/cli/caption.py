@@ -14,15 +14,17 @@ from imagist.cli.parser import (
     add_matcher,
     add_model,
     add_outputs,
+    add_scale,
     add_speed,
     positive,
 )
 from imagist.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagist.engine import Summary
+    from imagist.engine import Summary, Task
     from imagist.engine.sidecars import Sidecars
     from imagist.images.stream import Outcome
+    from imagist.protocols import Captioner
     from imagist.records import Caption, Photo, Row
 
 
@@ -59,15 +61,15 @@ def configure(parser: Parser) -> None:
     add_captioner(parser)
     add_matcher(parser.add_argument_group("matcher"), "captions, with --match")
     add_speed(parser)
+    add_scale(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, spec_of
-    from imagist.cli.opening import captioner_of, matched
-    from imagist.engine import captioning
+    from imagist.cli.execution import execute, execute_on_ray, spec_of
+    from imagist.engine.spec import RAY
     from imagist.records import Failure
     from imagist.report.console_table import add_caption, captioned_table, show
     from imagist.report.sheets import make_folder, sheet_name
@@ -75,14 +77,14 @@ def run(args: argparse.Namespace) -> int:
 
     spec = spec_of(args)
     rows = spec.rows()
+    if spec.executor == RAY:
+        return execute_on_ray(args, spec, task_of, rows)
     if args.attention:
         make_folder(args.attention, args.sources)
     sidecars = _sidecars(args)
-    rows = sidecars.missing(rows) if sidecars and spec.out is None else rows
-    captioner, concurrency = captioner_of(args, args.nbest)
-    if args.match:
-        captioner, concurrency = matched(args, captioner, concurrency)
-    table = None if spec.out or sidecars else captioned_table()
+    rows = sidecars.missing(rows) if sidecars and spec.target is None else rows
+    captioner, task = _captioner_and_task(args)
+    table = None if spec.target or sidecars else captioned_table()
 
     def each(number: int, outcome: Outcome[Row, Caption]) -> None:
         source, photo, result = outcome.source.source, outcome.photo, outcome.result
@@ -99,10 +101,25 @@ def run(args: argparse.Namespace) -> int:
         if sidecars and not args.quiet:
             say("".join(f"imagist: {line}\n" for line in sidecars.lines()))
 
-    task = captioning(captioner, nbest=args.nbest, concurrency=concurrency, similarity=bool(args.match))
     with captioner if isinstance(captioner, AbstractContextManager) else nullcontext():  # a cache closes its file
         code = execute(args, spec, task, rows, each=each, finish=finish)
     return 3 if code == 0 and sidecars and sidecars.refused else code
+
+
+def task_of(args: argparse.Namespace) -> Task[Caption]:
+    """The work that the options ask for, with a model of its own."""
+    return _captioner_and_task(args)[1]
+
+
+def _captioner_and_task(args: argparse.Namespace) -> tuple[Captioner, Task[Caption]]:
+    from imagist.cli.opening import captioner_of, matched
+    from imagist.engine import captioning
+
+    captioner, concurrency = captioner_of(args, args.nbest)
+    if args.match:
+        captioner, concurrency = matched(args, captioner, concurrency)
+    task = captioning(captioner, nbest=args.nbest, concurrency=concurrency, similarity=bool(args.match))
+    return captioner, task
 
 
 def _sidecars(args: argparse.Namespace) -> Sidecars | None:

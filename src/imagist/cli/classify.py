@@ -14,13 +14,14 @@ from imagist.cli.parser import (
     add_model,
     add_outputs,
     add_parts,
+    add_scale,
     add_speed,
     fraction,
     positive,
 )
 
 if TYPE_CHECKING:
-    from imagist.engine import Summary
+    from imagist.engine import Summary, Task
     from imagist.images.stream import Outcome
     from imagist.records import Prediction, Row
 
@@ -43,15 +44,25 @@ def configure(parser: Parser) -> None:
         "the text classifier weight 0, so that this is the image classifier's unless --weight says otherwise",
     )
     add_speed(parser)
+    add_scale(parser)
+
+
+def task_of(args: argparse.Namespace) -> Task[Prediction]:
+    """The work that the options ask for, with a model of its own."""
+    from imagist.cli.opening import pipeline_of
+    from imagist.engine import classification
+
+    return classification(pipeline_of(args, abstain_below=args.abstain_below))
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, spec_of
+    from imagist.cli.execution import execute, execute_on_ray, spec_of
     from imagist.cli.opening import pipeline_of
     from imagist.engine import classification
+    from imagist.engine.spec import RAY
     from imagist.report.console_table import add_prediction, classified_table, show
     from imagist.report.run_page import RunPage
     from imagist.report.shell import check_page
@@ -60,11 +71,13 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         check_page(args.report)
     rows = spec.rows()
+    if spec.executor == RAY:
+        return execute_on_ray(args, spec, task_of, rows)
     pipeline = pipeline_of(args, abstain_below=args.abstain_below)
     weight = getattr(pipeline.fusion, "weight", None)
     titled = partial(RunPage, "Captions and categories", model=pipeline.id, weight=weight, top=max(3, args.top))
     page = titled() if args.report else None
-    table = None if spec.out else classified_table(args.top)
+    table = None if spec.target else classified_table(args.top)
 
     def each(_: int, outcome: Outcome[Row, Prediction]) -> None:
         if page:

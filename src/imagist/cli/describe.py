@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_captioner, add_encoder, add_inputs, add_outputs, add_speed, positive
+from imagist.cli.parser import (
+    Parser,
+    add_captioner,
+    add_encoder,
+    add_inputs,
+    add_outputs,
+    add_scale,
+    add_speed,
+    positive,
+)
 
 if TYPE_CHECKING:
     from imagist.captioning.description import Box, Description
-    from imagist.engine import Summary
+    from imagist.engine import Summary, Task
     from imagist.images.stream import Outcome
     from imagist.records import Failure, Row
 
@@ -49,6 +58,7 @@ def configure(parser: Parser) -> None:
     add_encoder(group)
     add_captioner(parser)
     add_speed(parser)
+    add_scale(parser)
 
 
 def box(text: str) -> Box:
@@ -68,23 +78,35 @@ def box(text: str) -> Box:
     return checked((edges[0], edges[1], edges[2], edges[3]))
 
 
+def task_of(args: argparse.Namespace) -> Task[Description]:
+    """The work that the options ask for, with a model of its own."""
+    from imagist.cli.opening import captioner_of
+    from imagist.engine import description
+
+    captioner, concurrency = captioner_of(args, args.beam)
+    return description(
+        captioner, detail=args.detail, region=args.region, batch_size=args.batch_size, concurrency=concurrency
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, spec_of
-    from imagist.cli.opening import captioner_of
-    from imagist.engine import description
+    from imagist.cli.execution import execute, execute_on_ray, spec_of
+    from imagist.engine.spec import RAY
     from imagist.records import Failure
     from imagist.report.blocks import Blocks
 
     spec = spec_of(args)
     rows = spec.rows()
-    captioner, concurrency = captioner_of(args, args.beam)
+    if spec.executor == RAY:
+        return execute_on_ray(args, spec, task_of, rows)
+    task = task_of(args)
     found: list[tuple[str, Description | Failure]] = []
 
     def each(_: int, outcome: Outcome[Row, Description]) -> None:
-        if spec.out is None:
+        if spec.target is None:
             found.append((outcome.source.source, outcome.result))
 
     def finish(_: Summary) -> None:
@@ -92,7 +114,4 @@ def run(args: argparse.Namespace) -> int:
         for source, result in found:
             blocks.add(source, result if isinstance(result, Failure) else [result.text])
 
-    task = description(
-        captioner, detail=args.detail, region=args.region, batch_size=args.batch_size, concurrency=concurrency
-    )
     return execute(args, spec, task, rows, each=each, finish=finish)

@@ -15,6 +15,7 @@ from imagist.cli.parser import (
     add_matcher,
     add_model,
     add_outputs,
+    add_scale,
     add_speed,
     fraction,
     positive,
@@ -23,7 +24,7 @@ from imagist.cli.parser import (
 
 if TYPE_CHECKING:
     from imagist.captioning.interrogation.record import Interrogation
-    from imagist.engine import Summary
+    from imagist.engine import Summary, Task
     from imagist.images.stream import Outcome
     from imagist.records import Row
 
@@ -71,28 +72,45 @@ def configure(parser: Parser) -> None:
     add_captioner(parser)
     add_matcher(parser.add_argument_group("matcher"), "phrases")
     add_speed(parser)
+    add_scale(parser)
+
+
+def task_of(args: argparse.Namespace) -> Task[Interrogation]:
+    """The work that the options ask for, with a model of its own."""
+    from imagist.cli.opening import interrogator_of
+    from imagist.engine import interrogation
+
+    interrogator, concurrency = interrogator_of(args, _settings(args))
+    return interrogation(interrogator, concurrency=concurrency)
+
+
+def _settings(args: argparse.Namespace) -> InterrogationSettings:
+    names = ("mode", "max_phrases", "min_phrases", "candidates", "diversity", "max_tokens")
+    return InterrogationSettings(**{name: getattr(args, name) for name in names})
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from rich.console import Console
 
-    from imagist.cli.execution import execute, spec_of
+    from imagist.cli.execution import execute, execute_on_ray, spec_of
     from imagist.cli.opening import interrogator_of
     from imagist.engine import interrogation
+    from imagist.engine.spec import RAY
     from imagist.report.blocks import Blocks
     from imagist.report.interrogation import InterrogationPage, lines_of
     from imagist.report.shell import check_page
 
-    names = ("mode", "max_phrases", "min_phrases", "candidates", "diversity", "max_tokens")
-    settings = InterrogationSettings(**{name: getattr(args, name) for name in names})
+    settings = _settings(args)
     spec = spec_of(args)
     if args.report:
         check_page(args.report)
     rows = spec.rows()
+    if spec.executor == RAY:
+        return execute_on_ray(args, spec, task_of, rows)
     interrogator, concurrency = interrogator_of(args, settings)
     page = InterrogationPage("Interrogations", model=interrogator.id) if args.report else None
-    blocks = None if spec.out else Blocks(Console())
+    blocks = None if spec.target else Blocks(Console())
 
     def each(_: int, outcome: Outcome[Row, Interrogation]) -> None:
         if page:

@@ -92,10 +92,10 @@ def add_outputs(parser: Parser) -> None:
     group = parser.add_argument_group("writing")
     group.add_argument(
         "--out",
-        type=Path,
         metavar="FILE",
         help="write a .csv, .jsonl, .parquet or .xlsx table, one row an input, in order; finished rows are in "
-        "FILE.partial until the table is complete (default: a table on stdout)",
+        "FILE.partial until the table is complete. Or FOLDER/ or an address such as s3://bucket/folder, for Parquet "
+        "parts and a manifest, which suits millions of images (default: a table on stdout)",
     )
     group.add_argument("--overwrite", action="store_true", help="replace FILE where it is already there")
     group.add_argument(
@@ -116,7 +116,8 @@ def add_outputs(parser: Parser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="continue from FILE.partial of a run that was stopped; start if there is none",
+        help="continue from FILE.partial, or from the parts in FOLDER/, of a run that was stopped; start if there is "
+        "none",
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
 
@@ -126,7 +127,50 @@ def add_speed(parser: Parser) -> None:
     group = parser.add_argument_group("speed")
     group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="images in a batch (default: 32)")
     group.add_argument("--workers", type=positive, default=2, metavar="N", help="decoding threads (default: 2)")
-    group.add_argument("--threads", type=positive, metavar="N", help="processor cores for the model (default: all)")
+    group.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="processor cores for the model (default: all; on Ray, 1 for each actor)",
+    )
+
+
+def add_scale(parser: Parser) -> None:
+    """Adds the options of archives: samples, estimates, parts and Ray."""
+    group = parser.add_argument_group("archives")
+    group.add_argument("--limit", type=positive, metavar="N", help="read the first N inputs only")
+    group.add_argument("--sample", type=positive, metavar="N", help="draw N of the inputs at random")
+    group.add_argument("--sample-seed", type=int, default=0, metavar="N", help="seed of the sample (default: 0)")
+    group.add_argument(
+        "--estimate",
+        action="store_true",
+        help="count the inputs, measure speed and memory on a sample of them (default: 200), say what the run would "
+        "take, and write nothing",
+    )
+    group.add_argument(
+        "--cost-per-hour", type=over_zero, metavar="PRICE", help="of this machine, in any currency, for --estimate"
+    )
+    group.add_argument(
+        "--part-rows", type=positive, default=1000, metavar="N", help="most rows of a part in FOLDER/ (default: 1000)"
+    )
+    group.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where the work is done: in this process, or by actors of a Ray cluster, which write FOLDER/ "
+        "(default: local)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST",
+        help="of the Ray cluster, such as auto or ray://head:10001 (default: a new one of this machine's cores)",
+    )
+    group.add_argument(
+        "--actors", type=positive, metavar="N", help="of Ray, each with its own model (default: all that fit)"
+    )
+    group.add_argument(
+        "--gpus-per-actor", type=over_zero, metavar="N", help="GPUs of an actor, such as 0.25 for four on one"
+    )
 
 
 def add_model(parser: Parser) -> None:

@@ -11,14 +11,18 @@ A run that was stopped or killed continues from its journal.
     summary = engine.run(spec, engine.classification(imagist.load()))
 """
 
+from imagist.engine.estimate import Estimate, estimate
 from imagist.engine.executors import EXECUTORS, Executor
-from imagist.engine.run import Interrupted, Summary, run
-from imagist.engine.spec import RunSpec
+from imagist.engine.run import run
+from imagist.engine.spec import Cluster, RunSpec
+from imagist.engine.summary import Interrupted, Summary
 from imagist.engine.tasks import Task, captioning, classification, description, explanation, interrogation
 from imagist.engine.writer import Style
 
 __all__ = [
     "EXECUTORS",
+    "Cluster",
+    "Estimate",
     "Executor",
     "Interrupted",
     "RunSpec",
@@ -28,6 +32,7 @@ __all__ = [
     "captioning",
     "classification",
     "description",
+    "estimate",
     "explanation",
     "interrogation",
     "run",

@@ -18,7 +18,7 @@ from imagist.images.tables import open_table
 from imagist.records import Row
 from imagist.records.flat import Kind
 
-_NUMBERED = re.compile(r"#\d+(?:\.\d+)?")  # the end of the name of a row that has no other name
+_NUMBERED = re.compile(r"#\d+(?:\.\d+)?\Z")  # the end of the name of a row that has no other name
 _OTHERWISE = "name another file, or replace it with overwrite (--overwrite)"
 
 
@@ -113,12 +113,17 @@ class Earlier:
             return None
         place, failed, carried = found
         self._rows.execute("UPDATE rows SET taken = 1 WHERE rowid = ?", (place,))
-        if failed or (_NUMBERED.search(row.source) and not _agree(decode(json.loads(carried)), row.columns)):
+        if failed or (is_numbered(row.source) and not agree(decode(json.loads(carried)), row.columns)):
             return None
         return int(place)
 
 
-def _agree(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+def is_numbered(source: str) -> bool:
+    """Whether a row is named by its number in a table alone."""
+    return _NUMBERED.search(source) is not None
+
+
+def agree(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Whether two rows carry equal values, as a table writes them, in the columns that both have; there must be one."""
     both = one.keys() & other.keys()
     return bool(both) and all(_text(one[name]) == _text(other[name]) for name in both)

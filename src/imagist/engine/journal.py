@@ -71,7 +71,7 @@ class Journal:
             raise
 
     def _begin(self, header: dict[str, Any], resume: bool) -> None:
-        _lock(self._file, self.path)
+        lock(self._file, self.path)
         was, self.done, size, self._dictionary = _scan(self._file, self.path)
         if self.done and not resume:
             raise UsageError(
@@ -79,10 +79,9 @@ class Journal:
                 item=str(self.path),
                 remedy="add --resume to continue it, or delete that file to start again",
             )
-        if changed := [name for name in {**was, **header} if self.done and was.get(name) != header.get(name)]:
+        if self.done and (changed := changes(was, header)):
             raise UsageError(
-                "the unfinished run had other settings: "
-                + "; ".join(_change(name, was.get(name), header.get(name)) for name in changed),
+                f"the unfinished run had other settings: {changed}",
                 item=str(self.path),
                 remedy="resume with the settings of that run, or delete that file to start again",
             )
@@ -185,6 +184,12 @@ def _unpacked(line: bytes, dictionary: bytes) -> bytes:
     return zlib.decompressobj(zdict=dictionary).decompress(b85decode(json.loads(line)[1]))
 
 
+def changes(was: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What changed in the settings of a run, as JSON values by name; empty where nothing did."""
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return "; ".join(_change(name, was.get(name), now.get(name)) for name in names)
+
+
 def _change(name: str, was: object, now: object) -> str:
     """What changed in a setting: of an id such as ``kind-version(a=1,b=2)``, the parts that differ."""
     if isinstance(was, str) and isinstance(now, str):
@@ -226,7 +231,7 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int, bytes]:
     return json.loads(header), rows, size, dictionary
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def lock(file: BinaryIO, path: Path) -> None:
     """Refuses a journal that another process is writing. The system drops the lock when its holder dies."""
     if sys.platform == "win32":
         return

@@ -1,4 +1,4 @@
-"""One run from rows to a table: read, execute in batches, journal each batch, write."""
+"""One run from rows to a table: read, execute in batches, journal each batch, write; or to a folder of parts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 
 from imagist.engine.earlier import Earlier, KeptRow
 from imagist.engine.executors import executor
+from imagist.engine.folder_run import local_work, run_folder
 from imagist.engine.journal import Journal, Record
+from imagist.engine.parts import LISTED
 from imagist.engine.progress import Meter
-from imagist.engine.spec import RunSpec
+from imagist.engine.spec import RAY, RunSpec
+from imagist.engine.summary import Each, Interrupted, Summary
 from imagist.engine.tasks import T, Task
 from imagist.engine.writer import write
 from imagist.images import count
@@ -21,46 +24,11 @@ from imagist.records import Row
 from imagist.records.flat import as_record
 
 KEPT_AT_ONCE = 1000  # rows kept from an earlier table that are in memory while no other is worked on
-LISTED = 10  # failures that a summary keeps
-
-Each = Callable[[int, Outcome[Row, T]], None]
-"""Called for each row of this run, in order, with its number in the inputs, from 0, and its outcome."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The counts of a run.
-
-    Attributes:
-        done: Rows that are done, those of an earlier run included.
-        earlier: Rows of those that an earlier run did: before it was stopped, or in the table that is updated.
-        failed: Rows of those that have an error.
-        failures: Source and message of the first `LISTED` failures.
-        rate: Images a second in this run.
-    """
-
-    done: int
-    earlier: int
-    failed: int
-    failures: tuple[tuple[str, str], ...]
-    rate: float
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: the batches that are done are in the journal.
-
-    Attributes:
-        summary: The counts up to the interruption.
-    """
-
-    def __init__(self, summary: Summary) -> None:
-        super().__init__(f"stopped after {summary.done:,} inputs")
-        self.summary = summary
 
 
 def run(
     spec: RunSpec,
-    task: Task[T],
+    task: Task[T] | Callable[[], Task[T]],
     *,
     rows: Iterator[Row] | None = None,
     each: Each[T] | None = None,
@@ -70,9 +38,9 @@ def run(
 
     Args:
         spec: What to read, where to write, how much at a time.
-        task: The work on each image.
+        task: The work on each image, or what makes it: on Ray, that is sent to each actor, which makes its own.
         rows: ``spec.rows()``, where they were opened before the model, so that a wrong source fails fast.
-        each: Receives every outcome, for a page or a table on a terminal.
+        each: Receives every outcome, for a page or a table on a terminal; not on Ray.
         quiet: False shows progress on stderr.
 
     Raises:
@@ -83,6 +51,15 @@ def run(
     """
     spec.check()
     found = spec.rows() if rows is None else rows
+    if spec.executor == RAY:
+        from imagist.engine.ray_actors import Actors
+
+        with Actors(spec, _given(task) if isinstance(task, Task) else task) as actors:
+            return run_folder(spec, actors.columns, actors.settings, actors.work, rows=found, quiet=quiet)
+    task = task if isinstance(task, Task) else task()
+    if spec.parts is not None:
+        work = local_work(task, spec, each)
+        return run_folder(spec, task.columns, task.settings, work, rows=found, quiet=quiet)
     with ExitStack() as stack:
         earlier = stack.enter_context(closing(Earlier(spec.out, task.columns))) if _updates(spec) and spec.out else None
         journal = Journal(spec.out, {**task.settings, **spec.reading}, resume=spec.resume) if spec.out else None
@@ -103,6 +80,10 @@ def run(
         except KeyboardInterrupt:
             raise Interrupted(tally.summary(meter.rate)) from None
     return tally.summary(meter.rate)
+
+
+def _given(task: Task[T]) -> Callable[[], Task[T]]:
+    return lambda: task
 
 
 def _updates(spec: RunSpec) -> bool:

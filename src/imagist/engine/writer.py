@@ -101,7 +101,7 @@ def write(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: Style 
             os.fsync(file.fileno())  # the journal is deleted next: a power cut must not take both
 
 
-def _carried(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
+def carried_columns(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
     """All carried columns, in order of first appearance, with their names in the output."""
     seen = dict.fromkeys(name for chunk in chunks for _, carried in chunk for name in carried)
     return carried_names(seen, columns)
@@ -109,7 +109,7 @@ def _carried(chunks: Chunks, columns: Mapping[str, Kind]) -> dict[str, str]:
 
 def _laid_out(chunks: Chunks, columns: Mapping[str, Kind], style: Style) -> tuple[list[str], Iterator[list[object]]]:
     """The header, and the values of each row below it."""
-    names = _carried(chunks, columns)
+    names = carried_columns(chunks, columns)
     rows = (row for chunk in chunks for row in chunk)
     if style.layout == FULL:
         values = ([own.get(n) for n in columns] + [carried.get(n) for n in names] for own, carried in rows)
@@ -161,7 +161,7 @@ def _write_xlsx(path: Path, chunks: Chunks, columns: Mapping[str, Kind], style: 
 
 
 def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: Style) -> None:
-    names = _carried(chunks, columns)
+    names = carried_columns(chunks, columns)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for chunk in chunks:
             for own, carried in chunk:
@@ -170,23 +170,41 @@ def _write_jsonl(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: Sty
 
 
 def _write_parquet(path: Path, chunks: Chunks, columns: Mapping[str, Kind], _: Style) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = _carried(chunks, columns)
-    types = carried_types(chunks, names)
+    names = carried_columns(chunks, columns)
+    schema = arrow_schema(columns, names, carried_types(chunks, names))
+    with pq.ParquetWriter(path, schema) as table:
+        for chunk in chunks:
+            table.write_table(arrow_table(chunk, schema, columns, names))
+
+
+def arrow_schema(columns: Mapping[str, Kind], names: Mapping[str, str], types: Mapping[str, pa.DataType]) -> pa.Schema:
+    """The schema of a Parquet table of records.
+
+    Args:
+        columns: The columns of the records, with their kinds.
+        names: Carried columns, with their names in the table.
+        types: The type of each carried column.
+    """
+    import pyarrow as pa
+
     own = {"text": pa.string(), "number": pa.float64(), "probabilities": pa.map_(pa.string(), pa.float64())}
     sentence = [("text", pa.string()), ("logprob", pa.float64())]
     own["hypotheses"] = pa.list_(pa.struct(sentence))
     own["sentences"] = pa.list_(pa.struct([*sentence, ("box", pa.list_(pa.float64()))]))
     numbers = [(name, pa.float64()) for name in ("similarity", "gain")]
     own["phrases"] = pa.list_(pa.struct([("text", pa.string()), *numbers, ("role", pa.string())]))
-    schema = pa.schema([(n, own[kind]) for n, kind in columns.items()] + [(names[n], types[n]) for n in names])
-    with pq.ParquetWriter(path, schema) as table:
-        for chunk in chunks:
-            arrays = [_own_array([row.get(n) for row, _ in chunk], own[kind]) for n, kind in columns.items()]
-            arrays += [_carried_array([row.get(n) for _, row in chunk], types[n]) for n in names]
-            table.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return pa.schema([(n, own[kind]) for n, kind in columns.items()] + [(names[n], types[n]) for n in names])
+
+
+def arrow_table(rows: list[Record], schema: pa.Schema, columns: Iterable[str], names: Mapping[str, str]) -> pa.Table:
+    """Rows as a table of a schema that `arrow_schema` made of the same columns and names."""
+    import pyarrow as pa
+
+    arrays = [_own_array([own.get(n) for own, _ in rows], schema.field(n).type) for n in columns]
+    arrays += [_carried_array([row.get(n) for _, row in rows], schema.field(names[n]).type) for n in names]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _own_array(values: list[Any], kind: pa.DataType) -> pa.Array:

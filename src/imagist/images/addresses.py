@@ -12,12 +12,18 @@ from imagist.errors import SourceNotFound
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
+_STORES = ("s3://", "gs://", "hf://")
 _SHOWN = 32  # characters of a data address in messages and tables
 
 
 def is_url(source: object) -> TypeGuard[str]:
     """Whether a source is an http(s) address."""
     return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
+
+
+def is_stored(source: object) -> TypeGuard[str]:
+    """Whether a source is the address of an object store: ``s3://``, ``gs://`` or ``hf://``."""
+    return isinstance(source, str) and source[:5].lower().startswith(_STORES)
 
 
 def is_data(source: object) -> TypeGuard[str]:

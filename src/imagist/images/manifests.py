@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from imagist.errors import ManifestError, SourceNotFound
+from imagist.errors import ManifestError, MissingExtra, SourceNotFound
 from imagist.images.addresses import is_url, placed
 from imagist.images.formats import has_image_suffix
 from imagist.images.tables import Table, TableRow, cells, columns, open_table
@@ -20,6 +20,15 @@ from imagist.records import Row
 def check_manifest(path: Path, column: str | None = None) -> None:
     """Raises ManifestError where ``manifest_rows`` would, without reading images."""
     _choose(open_table(path), column)
+
+
+def holds_images(path: Path, column: str | None = None) -> bool:
+    """Whether the column of images of a table holds encoded images; False for a table that cannot be read."""
+    try:
+        table = open_table(path)
+        return _choose(table, column) in table.encoded
+    except (ManifestError, MissingExtra):
+        return False
 
 
 def manifest_rows(path: Path, column: str | None = None, images: Path | None = None) -> Iterator[Row]:
@@ -48,7 +57,7 @@ def manifest_rows(path: Path, column: str | None = None, images: Path | None = N
 def _rows(row: TableRow, column: str, path: Path, folder: str) -> Iterator[Row]:
     numbered = f"{path}#{row.number}"
     if row.problem is not None:
-        yield Row(numbered, columns=row.cells, error=ManifestError(row.problem, item=str(path)))
+        yield Row(numbered, columns=dict(row.cells), error=ManifestError(row.problem, item=str(path)))
         return
     carried = {key: value for key, value in row.cells.items() if key != column}
     cell = row.cells.get(column)

@@ -14,7 +14,7 @@ from imagist.errors import ManifestError, MissingExtra, OutputError, SettingErro
 from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, placed, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
-from imagist.images.manifests import check_manifest, manifest_rows
+from imagist.images.manifests import check_manifest, holds_images, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.tables import is_table, open_table
 from imagist.images.tables.text import Line, lines
@@ -30,6 +30,11 @@ _NO_IMAGES = {  # suffixes of files that users give in place of images or tables
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Archive(Row):
+    """All the images of one file that holds their bytes, in place of their rows: an archive, or a Parquet table."""
+
+
 def rows(
     sources: Sequence[str],
     *,
@@ -38,6 +43,7 @@ def rows(
     stdin: TextIO | None = None,
     limits: DecodeLimits = DEFAULT_LIMITS,
     output: Path | None = None,
+    whole_archives: bool = False,
 ) -> Iterator[Row]:
     """Every input that some sources name, in order, in constant memory; nothing is decoded yet.
 
@@ -64,6 +70,7 @@ def rows(
         stdin: Read for ``-``; the process's own where it is None.
         limits: Members of shards over ``max_bytes`` are not read.
         output: A file that is about to be replaced, and so must not be a table among the sources.
+        whole_archives: Whether a file that holds images becomes one `Archive` instead of its rows, for `archive_rows`.
 
     Raises:
         SettingError: There is no folder ``images``.
@@ -73,10 +80,21 @@ def rows(
     """
     if images is not None and not images.is_dir():
         raise SettingError("no such folder", item=str(images), remedy="name the folder of the images")
-    reader = _Reader(column, images, limits, output)
+    reader = _Reader(column, images, limits, output, whole_archives)
     for source in sources:
         reader.check(source)
     return (row for source in _listed(sources, stdin) for row in reader.rows(source))
+
+
+def archive_rows(
+    archive: Archive,
+    *,
+    column: str | None = None,
+    images: Path | None = None,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+) -> Iterator[Row]:
+    """The rows of the images in a file, with the settings of `rows`."""
+    return _Reader(column, images, limits, None).rows(archive.source)
 
 
 def count(sources: Sequence[str]) -> int | None:
@@ -117,6 +135,7 @@ class _Reader:
     images: Path | None
     limits: DecodeLimits
     output: Path | None
+    whole_archives: bool = False
 
     def check(self, source: str) -> None:
         """Raises the error of a table or shard that cannot be used, where it can be told before anything is read."""
@@ -139,12 +158,17 @@ class _Reader:
                 yield found
             elif lists and _is_list(found):
                 yield from self._list(found)
+            elif self.whole_archives and self._is_archive(found):
+                yield Archive(found)
             elif is_shard(Path(found)):
                 yield from shard_rows(Path(found), self.limits)
             elif is_table(Path(found)):
                 yield from self._table(found)
             else:
                 yield Row(found, error=_unusable(found))
+
+    def _is_archive(self, path: str) -> bool:
+        return is_shard(Path(path)) or (is_table(Path(path)) and holds_images(Path(path), self.column))
 
     def _table(self, path: str) -> Iterator[Row]:
         self._spare_output(path)

@@ -1,0 +1,44 @@
+"""The counts of a run, and what it reports on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imagist.engine.tasks import T
+from imagist.images.stream import Outcome
+from imagist.records import Row
+
+Each = Callable[[int, Outcome[Row, T]], None]
+"""Called for each row of this run, in order, with its number in the inputs, from 0, and its outcome."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The counts of a run.
+
+    Attributes:
+        done: Rows that are done, those of an earlier run included.
+        earlier: Rows of those that an earlier run did: before it was stopped, or in the table that is updated.
+        failed: Rows of those that have an error.
+        failures: Source and message of the first `LISTED` failures.
+        rate: Images a second in this run.
+    """
+
+    done: int
+    earlier: int
+    failed: int
+    failures: tuple[tuple[str, str], ...]
+    rate: float
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: the batches that are done are in the journal.
+
+    Attributes:
+        summary: The counts up to the interruption.
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(f"stopped after {summary.done:,} inputs")
+        self.summary = summary

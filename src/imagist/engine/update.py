@@ -1,0 +1,100 @@
+"""What an update of a folder of parts does: the rows that are new, and those that failed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from imagist.engine.earlier import agree, is_numbered
+from imagist.engine.partitions import Partition
+from imagist.engine.parts import LISTED, Part, PartFolder
+from imagist.engine.values import decode, encode, storable
+from imagist.images import Archive
+from imagist.records import Row
+
+
+class Results:
+    """The sources of the rows in the parts of earlier runs, on disk.
+
+    Rows are the same where their sources are, and, of those that are named by their number alone, where the columns
+    that both carry are equal, as in `imagist.engine.earlier`. Images in an archive go by their names in it.
+
+    Args:
+        folder: Of the parts.
+        parts: Those of earlier runs.
+
+    Raises:
+        OutputError: One cannot be read.
+    """
+
+    def __init__(self, folder: PartFolder, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._rows = sqlite3.connect("", check_same_thread=False)  # a file that is deleted when it is closed
+        self._rows.execute("CREATE TABLE rows (archive TEXT, source TEXT, failed INT, taken INT, carried TEXT)")
+        self._archives: defaultdict[str, set[str]] = defaultdict(set)  # digests by the name
+        for part in parts:
+            if part.archive is not None and part.last and not part.failed:
+                self._archives[part.archive].add(part.digest)
+            values = (
+                (part.archive or "", own["source"] or "", own["error_kind"] is not None, 0, _carried(own, carried))
+                for own, carried in folder.records(part)
+            )
+            self._rows.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values)
+        self._rows.execute("CREATE INDEX sources ON rows (archive, source)")
+
+    def to_do(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows without a result, and the archives."""
+        return (row for row in rows if isinstance(row, Archive) or not self._take(row))
+
+    def less(self, found: Iterable[Partition]) -> Iterator[Partition]:
+        """The partitions, those of archives without the images that have a result."""
+        for partition in found:
+            if partition.archive is None:
+                yield partition
+                continue
+            query = "SELECT source, failed FROM rows WHERE archive = ?"
+            sources = self._rows.execute(query, (partition.archive.source,)).fetchall()
+            failed = {source for source, is_failed in sources if is_failed}
+            yield replace(partition, kept=frozenset(source for source, _ in sources) - failed)
+
+    def drop_replaced(self, folder: PartFolder) -> None:
+        """Takes out of earlier parts the failures of rows that have been done again, once all parts are written."""
+        again: Counter[str] = Counter()
+        for part in folder.parts():
+            if part.update == folder.update:
+                again.update(str(own["source"]) for own, _ in folder.records(part))
+        for part in self._parts:
+            if not part.failed:
+                continue
+            rows = []
+            for own, carried in folder.records(part):
+                if own["error_kind"] is not None and again[own["source"]]:
+                    again[own["source"]] -= 1
+                else:
+                    rows.append((own, carried))
+            failures = [(own["source"], own["error_message"]) for own, _ in rows if own["error_kind"] is not None]
+            if len(rows) < part.rows:
+                changed = replace(part, rows=len(rows), failed=len(failures), failures=tuple(failures[:LISTED]))
+                folder.write(changed, rows)
+
+    def close(self) -> None:
+        """Deletes what was read."""
+        self._rows.close()
+
+    def _take(self, row: Row) -> bool:
+        """Marks the row's result as taken; whether it has one that can be kept."""
+        query = "SELECT rowid, failed, carried FROM rows WHERE archive = '' AND source = ? AND NOT taken ORDER BY rowid"
+        found = self._rows.execute(f"{query} LIMIT 1", (storable(row.source),)).fetchone()
+        if found is None:
+            return False
+        place, failed, carried = found
+        self._rows.execute("UPDATE rows SET taken = 1 WHERE rowid = ?", (place,))
+        return not failed and (not is_numbered(row.source) or agree(decode(json.loads(carried)), row.columns))
+
+
+def _carried(own: dict[str, object], carried: dict[str, object]) -> str:
+    """The carried columns of a row that is named by its number; of others they are not needed."""
+    return json.dumps(encode(carried)) if is_numbered(str(own["source"] or "")) else ""
