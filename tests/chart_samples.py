@@ -13,6 +13,7 @@ from imagist.report.charts.category_errors import CategoryErrors
 from imagist.report.charts.comparison import SystemAccuracy
 from imagist.report.charts.confusion import Confusion
 from imagist.report.charts.examples import Example, ExamplePrediction
+from imagist.report.charts.labels import LabelCurve
 from imagist.report.charts.learning_curves import LearningCurves
 from imagist.report.charts.reliability import Calibration
 from imagist.report.charts.stability import FoldAccuracies
@@ -41,6 +42,12 @@ def trials(name="bag", folds=5, seed=0):
     accuracy = np.random.default_rng(seed).permutation(np.linspace(0.85, 0.89, folds))
     mean = float(accuracy.mean())
     return FoldAccuracies(name, accuracy, Interval(mean, max(0, mean - 0.02), min(1, mean + 0.02)))
+
+
+def by_labels(name="net", kind="image", place=0, points=3):
+    shares = np.linspace(0.7, 0.9, points).tolist()
+    labels = tuple(str(4 * 2**n) for n in range(points - 1)) + ("all",)
+    return LabelCurve(name, kind, place, tuple(Interval(s, s - 0.02, s + 0.02) for s in shares), labels)
 
 
 def sweep(name="bag × net", steps=11):

@@ -189,3 +189,20 @@ def test_rows_with_impossible_weights_are_named(tmp_path):
         read(Source(path))
     assert "line 2: column 'sample_weight' holds '-1'" in str(caught.value)
     assert "line 3: column 'sample_weight' holds 'nan'" in str(caught.value)
+
+
+def test_rows_are_chosen_by_the_values_of_columns(tmp_path):
+    for seed, name in enumerate("abc"):
+        write_image(tmp_path / f"{name}.jpg", seed)
+    rows = ("a.jpg", "x", "here"), ("b.jpg", "", "there"), ("c.jpg", "y", "here")
+    path = table(tmp_path / "1.csv", *rows, header=("image", "label", "place"))
+    assert [example.label for example in read(Source(path, where={"place": "here"}))] == ["x", "y"]
+    assert [example.label for example in read(Source(path, where={"place": "here", "label": "y"}))] == ["y"]
+    with pytest.raises(DataError, match=r"no column 'town'; it has 'image', 'label', 'place'"):
+        read(Source(path, where={"town": "here"}))
+    folder = tmp_path / "classes"
+    for label in "xy":
+        (folder / label).mkdir(parents=True)
+        write_image(folder / label / "a.jpg")
+    with pytest.raises(DataError, match="rows are chosen by where in tables alone"):
+        read(Source(folder, where={"place": "here"}))

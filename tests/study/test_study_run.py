@@ -24,7 +24,7 @@ from imagist.training.classifiers.text import Tfidf
 pytestmark = pytest.mark.torch
 
 FUSED = ("score", "logit", "stacking", "features")
-DERIVED = ("temperature", "accuracy", "gain", "information")
+DERIVED = ("temperature", "accuracy", "gain", "information", "pair")
 ONCE = {"duplicates": 1, "captions": 1}
 FITTED = dict.fromkeys(("text", "image", "score", "logit", "stacking", "features", "distilled"), 2)  # in two trials
 
@@ -150,11 +150,38 @@ def test_changed_data_are_not_mistaken_for_the_old(colours, copied, tmp_path, ch
         (red / "red0.png").write_bytes(cases.image(1234, cases.COLOURS["red"]))
     if change == "label":
         (red / "red0.png").rename(images / "green" / "red0.png")
-    plain = "fusion.distilled=false", "fusion.kinds=['score']", *(["image_classifiers=[]"] if change == "label" else [])
+    plain = (
+        "fusion.distilled=false",
+        "fusion.kinds=['score', 'features']",
+        *(["image_classifiers=[]"] if change == "label" else []),
+    )
     found = run(other.study(*plain), other.paths(copied))
     depends = {"captions": {"text": 2}, "image": {"duplicates": 1, "image": 2}, "label": {"text": 2}}
-    assert made(found, "score") == {"captions": 1} | depends[change]
+    assert made(found, "score", "features") == {"captions": 1} | depends[change]
     assert (found.computed.get("score", 0) > 0) == (change != "label")  # none where both say what they said
+
+
+def test_a_curve_trains_on_fewer_labels_and_tests_on_the_same_images(first, copied, colours, undrawn):
+    study = colours.study("folds.curve=[3]", "fusion.distilled=false", "fusion.kinds=['score']")
+    found = run(study, colours.paths(copied))
+    few, whole = found.curve
+    assert (few.shots, whole.shots, len(whole.systems)) == (3, 0, 3)
+    assert found.systems == whole.systems
+    for each in (few, whole):
+        pairs = [(pair.first, pair.second) for pair in each.comparisons]
+        both, text = "recorded > bag + linear (score)", "recorded > bag"
+        assert pairs == [(both, "linear"), (both, text), ("linear", text)]
+        right = {one.system.name: one.correct.mean() for one in each.systems}
+        for pair in each.comparisons:
+            assert pair.difference.value == pytest.approx(right[pair.first] - right[pair.second])
+    assert not found.trials[0].unlabelled.size
+    assert all(fit.test_features.shape[1] == 0 for of in found.scores.values() for each in of for fit in each.fits)
+    publish(found, copied)
+    tables = (copied / "tables.md").read_text("utf-8")
+    assert "| system | kind | 3 labels | all labels |" in tables
+    assert "| system | compared with | points, 3 labels | points, all labels |" in tables
+    assert {*pq.read_table(copied / "results.parquet")["shots"].to_pylist()} == {0, 3}
+    assert run(study, colours.paths(copied)).computed == {}
 
 
 @pytest.fixture

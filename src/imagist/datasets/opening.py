@@ -58,6 +58,8 @@ def _check(found: Format, name: str, file: SourceFile, wanted: Wanted) -> None:
             item=item,
             remedy="give Parquet, CSV or JSONL with a column for each language",
         )
+    if file.source.where and name != _LAST:
+        raise DataError(f"is of format {name}; rows are chosen by where in tables alone", item=item)
     if unknown := [column for what, column in asked.items() if what not in found.columns]:
         raise DataError(f"is of format {name}, which has no column {', '.join(map(repr, unknown))}", item=item)
 

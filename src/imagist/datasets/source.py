@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
@@ -42,7 +42,7 @@ class Columns:
 
     def given(self) -> dict[str, str]:
         """``{what: column}`` of those that are not None."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns = {each.name: getattr(self, each.name) for each in fields(self)}
         return {what: column for what, column in columns.items() if column is not None}
 
 
@@ -63,6 +63,7 @@ class Source:
             that hold them.
         only: A list of images, one name a line (``Flickr_8k.trainImages.txt``), with or without folder and suffix: no
             other image is taken.
+        where: Of a table, the rows with these values in their columns, such as ``{ source = "caltech101" }``.
     """
 
     path: str | Path
@@ -72,6 +73,7 @@ class Source:
     columns: Columns = Columns()
     names: str | Path | None = None
     only: str | Path | None = None
+    where: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def within(self, folder: Path) -> Source:
         """The same with its relative paths looked for in a folder."""

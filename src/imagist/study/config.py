@@ -52,6 +52,8 @@ class Folds:
             the mean of several models, and more rows choose the fusion weights.
         test: The test split, where splits are ``fixed``; several are joined by ``+``.
         shots: Train on this many examples per category, drawn with the seed; 0 trains on all of a fold.
+        curve: Train all systems once more on each of these numbers of examples per category, for the chart of accuracy
+            by labels.
         drop_leaks: Where splits are ``fixed``, remove training images that are near-duplicates of test images. Without
             it, such duplicates are an error.
     """
@@ -63,6 +65,7 @@ class Folds:
     fits: PositiveInt = 1
     test: str = "dev"
     shots: NonNegativeInt = 0
+    curve: tuple[PositiveInt, ...] = ()
     drop_leaks: bool = False
 
 

@@ -50,26 +50,27 @@ def text_jobs(
     Raises:
         BundleNotFound: A model of an installed package does not exist.
     """
-    jobs = []
+    jobs, fused = [], "features" in study.fusion.kinds
     for (captioner, texts), choice in product(captions.items(), study.text_classifiers):
         of_examples = np.array(texts, dtype=object)
         common = digest_of(_text_key(choice.settings, contents), list(data.labels), texts, data.targets)
         for trial in every:
-            keys = _keys("text", common, trial)
-            fit = _text_fit(choice, of_examples, data, trial)
+            keys = _keys("text", common, trial, features=fused)
+            fit = _text_fit(choice, of_examples, data, trial, features=fused)
             jobs.append(Job(System("text", captioner, choice.name), keys, fit))
     return jobs
 
 
 def image_jobs(study: Study, data: Dataset, every: Sequence[Trial], paths: Paths, contents: Contents) -> list[Job]:
     """Each image classifier."""
-    jobs = []
+    jobs, features = [], "features" in study.fusion.kinds or study.fusion.distilled
     for each in study.image_classifiers:
         choice = located(each, paths)
         common = digest_of(_image_key(choice.settings, paths, contents), list(data.labels), data.digest, data.targets)
         for trial in every:
-            keys = _keys("image", common, trial)
-            jobs.append(Job(System("image", image=choice.name), keys, _image_fit(choice, data, trial, paths)))
+            keys = _keys("image", common, trial, features=features)
+            fit = _image_fit(choice, data, trial, paths, features=features)
+            jobs.append(Job(System("image", image=choice.name), keys, fit))
     return jobs
 
 
@@ -81,9 +82,14 @@ def located(choice: ImageChoice, paths: Paths) -> ImageChoice:
     return choice
 
 
-def _keys(kind: str, common: str, trial: Trial) -> tuple[str, ...]:
-    rows = trial.test_and_unlabelled
-    return tuple(key_of(kind, common, trial.seed, part.train, part.test, rows) for part in trial.inner)
+def _keys(kind: str, common: str, trial: Trial, *, features: bool) -> tuple[str, ...]:
+    rows, kept = trial.test_and_unlabelled, [] if features else ["scores alone"]
+    return tuple(key_of(kind, common, trial.seed, part.train, part.test, rows, *kept) for part in trial.inner)
+
+
+def _none(rows: Sequence[object] | Array) -> Array:
+    """Features of rows where no fusion and no student reads them: ``[n, 0]``."""
+    return np.zeros((len(rows), 0), np.float32)
 
 
 def _text_key(settings: Tfidf | Transformer | ZeroShot, contents: Contents) -> dict[str, Any]:
@@ -103,7 +109,9 @@ def _image_key(settings: LabelMap | Linear | Finetuned, paths: Paths, contents: 
     return key
 
 
-def _text_fit(choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial) -> Callable[[int], Arrays]:
+def _text_fit(
+    choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial, *, features: bool
+) -> Callable[[int], Arrays]:
     def fit(number: int) -> Arrays:
         inner = trial.inner[number]
         train, validation, test = (
@@ -112,13 +120,16 @@ def _text_fit(choice: TextChoice, texts: np.ndarray, data: Dataset, trial: Trial
         targets = data.targets[inner.train], data.targets[inner.test]
         fitted = fit_words(choice.settings, train, targets[0], data.labels, (validation, targets[1]), trial.seed)
         classifier = fitted.classifier
-        features = classifier.hidden(validation), classifier.hidden(test)  # type: ignore[attr-defined]
-        return to_arrays((classifier.scores(validation), classifier.scores(test)), features, fitted.history)
+        scores = classifier.scores(validation), classifier.scores(test)
+        hidden = [classifier.hidden(each) if features else _none(each) for each in (validation, test)]  # type: ignore[attr-defined]
+        return to_arrays(scores, (hidden[0], hidden[1]), fitted.history)
 
     return fit
 
 
-def _image_fit(choice: ImageChoice, data: Dataset, trial: Trial, paths: Paths) -> Callable[[int], Arrays]:
+def _image_fit(
+    choice: ImageChoice, data: Dataset, trial: Trial, paths: Paths, *, features: bool
+) -> Callable[[int], Arrays]:
     settings = choice.settings
 
     def fit(number: int) -> Arrays:
@@ -134,13 +145,14 @@ def _image_fit(choice: ImageChoice, data: Dataset, trial: Trial, paths: Paths) -
         classifier = fitted.classifier
         if isinstance(settings, Finetuned):
             photos = [data.photos(rows) for rows in (inner.test, trial.test_and_unlabelled)]
-            features: Sequence[Array] = [classifier.hidden(of) for of in photos]
+            found: Sequence[Array] = [classifier.hidden(of) for of in photos]
         else:
             frozen: Any = classifier.network if isinstance(classifier, LabelMapClassifier) else classifier
             rows = cached_features(frozen.network, settings.network, [*validation, *test], paths.features)
-            features = np.split(rows, [len(validation)])
-        of_validation, of_test = features
+            found = np.split(rows, [len(validation)])
+        of_validation, of_test = found
         scores = classifier.scores_of(of_validation), classifier.scores_of(of_test)
-        return to_arrays(scores, (of_validation, of_test), fitted.history)
+        kept = (of_validation, of_test) if features else (_none(of_validation), _none(of_test))
+        return to_arrays(scores, kept, fitted.history)
 
     return fit

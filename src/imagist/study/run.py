@@ -1,4 +1,4 @@
-"""Runs a study: data, trials, captions, scores, fusions, evaluation.
+"""Runs a study: data, trials, captions, evaluation of all systems, once more with fewer labels.
 
 Each long computation is kept in the store, so that a killed study resumes and an added system costs only itself.
 """
@@ -7,25 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 from imagist.datasets.near_duplicates import Leak, refuse_leaks
 from imagist.errors import UsageError
 from imagist.study.analysis import CaptionInformation, caption_information
 from imagist.study.captions import Paths, captions_of
-from imagist.study.config import FusionKind, Study
+from imagist.study.config import Study
 from imagist.study.contents import Contents
 from imagist.study.dataset import Dataset, Trial, assemble, leaks, trials
-from imagist.study.fusing import Pair, TrialProbabilities, calibrated, distilled, fused
-from imagist.study.jobs import Job, image_jobs, text_jobs
+from imagist.study.evaluation import Evaluation, evaluate
 from imagist.study.learnt import learnt_from_test
-from imagist.study.results import Gain, System, SystemResult, evaluate_system, gains
-from imagist.study.scores import Scores, compute_scores
+from imagist.study.results import Gain, System, SystemResult
+from imagist.study.scores import Scores
 from imagist.study.store import Store
-from imagist.training.classifiers.image import Finetuned
-from imagist.training.progress import Progress
-
-Probabilities = dict[System, list[TrialProbabilities]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +40,7 @@ class StudyResult:
         trained_on_test: Captioners that were trained on a test split, where that was allowed, as sentences.
         learnt_from_test: Captioners and networks whose files say that they learnt from test images, as sentences.
         computed: How many entries of the store the run computed, by kind.
+        curve: All systems trained on few examples of each category, as ``folds.curve`` names them, then on all.
     """
 
     study: Study
@@ -61,6 +56,7 @@ class StudyResult:
     trained_on_test: tuple[str, ...]
     learnt_from_test: tuple[str, ...]
     computed: Mapping[str, int]
+    curve: tuple[Evaluation, ...] = ()
 
     @property
     def best(self) -> SystemResult:
@@ -86,90 +82,41 @@ def run(study: Study, paths: Paths, *, allow_leakage: bool = False) -> StudyResu
     store, contents = Store(paths.folder / "store"), Contents()
     data = assemble(study.data, paths.data, store, study.folds)
     duplicates = leaks(study.folds, data)
-    every = tuple(trials(study.folds, data))
+    every = _trials(study, data)
     trained_on_test = _trained_on_test(study, data, every)
     if not allow_leakage:
         refuse_leaks(duplicates)
         _refuse_trained_on_test(trained_on_test)
     captions = {choice.name: captions_of(choice, data, store, paths, contents) for choice in study.captioners}
-    jobs = [*text_jobs(study, data, every, captions, contents), *image_jobs(study, data, every, paths, contents)]
-    scores = _scores(jobs, store)
-    probabilities: Probabilities = {
-        system: [
-            calibrated(s, data.targets[t.validation], len(t.fold.test), store) for s, t in zip(of, every, strict=True)
-        ]
-        for system, of in scores.items()
-    }
-    probabilities |= _fused(study, data, every, scores, store)
-    probabilities |= _distilled(study, data, every, scores, probabilities, store)
-    systems = tuple(evaluate_system(system, of, every, data, store) for system, of in probabilities.items())
-    gained = tuple(gains(systems, every, len(data.examples), store))
-    information = caption_information(systems, captions, every, data, store)
+    whole, scores = evaluate(study, data, every, captions, store, paths, contents)
+    curve = [_point(study, number, data, captions, store, paths, contents) for number in study.folds.curve]
+    information = caption_information(whole.systems, captions, every, data, store)
     return StudyResult(
-        study, paths, data, every, captions, systems, scores, gained, information, tuple(duplicates), trained_on_test,
-        learnt_from_test(study, data, every, paths), dict(store.computed),
+        study, paths, data, every, captions, whole.systems, scores, whole.gains, information, tuple(duplicates),
+        trained_on_test, learnt_from_test(study, data, every, paths), dict(store.computed), (*curve, whole),
     )  # fmt: skip
 
 
-def _scores(jobs: Sequence[Job], store: Store) -> dict[System, tuple[Scores, ...]]:
-    """The scores of each classifier, one for each trial."""
-    progress = Progress("fits", sum(len(job.keys) for job in jobs), sum(store.holds(k) for j in jobs for k in j.keys))
-
-    def done(new: bool) -> None:
-        if new:
-            progress.step(1)
-
-    scores: dict[System, list[Scores]] = {}
-    for job in jobs:
-        scores.setdefault(job.system, []).append(compute_scores(store, job.keys, job.fit, done))
-    return {system: tuple(of) for system, of in scores.items()}
-
-
-def _fused(
-    study: Study, data: Dataset, every: Sequence[Trial], scores: Mapping[System, Sequence[Scores]], store: Store
-) -> Probabilities:
-    """Every pair of text and image classifier under every fusion."""
-    texts, images = ([s for s in scores if s.kind == kind] for kind in ("text", "image"))
-
-    def of(kind: FusionKind, text: System, image: System, number: int) -> TrialProbabilities:
-        t = every[number]
-        targets = data.targets[t.validation], data.targets[t.fold.test]
-        pair = Pair(scores[image][number], scores[text][number], *targets, data.labels, t.seed)
-        return fused(kind, pair, study.fusion, store)
-
-    return {
-        System("fused", text.captioner, text.text, image.image, kind): [
-            of(kind, text, image, number) for number in range(len(every))
-        ]
-        for text, image in product(texts, images)
-        for kind in study.fusion.kinds
-    }
-
-
-def _distilled(
+def _point(
     study: Study,
+    shots: int,
     data: Dataset,
-    every: Sequence[Trial],
-    scores: Mapping[System, Sequence[Scores]],
-    probabilities: Probabilities,
+    captions: Mapping[str, tuple[str, ...]],
     store: Store,
-) -> Probabilities:
-    """The students of the first fusion of each pair, where the study asks for them; only frozen networks have any."""
-    if not study.fusion.distilled:
-        return {}
-    frozen = {choice.name for choice in study.image_classifiers if not isinstance(choice.settings, Finetuned)}
-    teachers = [
-        s for s in probabilities if s.kind == "fused" and s.fusion == study.fusion.kinds[0] and s.image in frozen
-    ]
-    return {
-        replace(system, kind="distilled"): [
-            distilled(image, teacher, data.targets[t.validation], data.labels, t.seed, store)
-            for image, teacher, t in zip(
-                scores[System("image", image=system.image)], probabilities[system], every, strict=True
-            )
-        ]
-        for system in teachers
-    }
+    paths: Paths,
+    contents: Contents,
+) -> Evaluation:
+    """All systems trained on so many examples of each category."""
+    few = replace(study, folds=replace(study.folds, shots=shots))
+    return evaluate(few, data, _trials(few, data), captions, store, paths, contents)[0]
+
+
+def _trials(study: Study, data: Dataset) -> tuple[Trial, ...]:
+    """The trials; without unlabelled rows, where no student is trained on them."""
+    every = tuple(trials(study.folds, data))
+    if study.fusion.distilled:
+        return every
+    return tuple(replace(trial, unlabelled=trial.unlabelled[:0]) for trial in every)
 
 
 def _check(study: Study) -> None:

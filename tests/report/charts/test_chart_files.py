@@ -17,6 +17,7 @@ from imagist.report.charts.category_errors import CategoryErrors, draw_category_
 from imagist.report.charts.comparison import draw_comparison
 from imagist.report.charts.confusion import Confusion, draw_confusion
 from imagist.report.charts.examples import draw_examples
+from imagist.report.charts.labels import draw_labels
 from imagist.report.charts.learning_curves import LearningCurves, draw_learning_curves
 from imagist.report.charts.reliability import Calibration, draw_reliability
 from imagist.report.charts.stability import draw_stability
@@ -29,6 +30,7 @@ pytest.importorskip("matplotlib")
 PLAIN = {
     draw_learning_curves: [made.curves("bag"), made.curves("bert", 5, 20)],
     draw_stability: [made.trials("bag"), made.trials("bert", 10)],
+    draw_labels: [made.by_labels(), made.by_labels("bag", "text", 1), made.by_labels("both", "fused", 1)],
     draw_sweep: [made.sweep("bag × net")],
     draw_category_errors: made.category_errors(2, 12, unreachable=True),
     draw_comparison: [made.system("net", 0.91, "image"), made.system("bag", 0.93), made.system("odd", 0.92, "")],
@@ -41,6 +43,7 @@ PLAIN = {
 SAID = {
     draw_learning_curves: ["bag", "bert", "training", "validation", "one fold", "epoch"],
     draw_stability: ["bag", "bert", "mean", "95% interval of the mean", "87.0 [85.0, 89.0]"],
+    draw_labels: ["net", "bag", "both", "4", "8", "all", "labelled images of each category", "accuracy"],
     draw_sweep: ["bag × net", "w = 0.25 [0.10, 0.40]", "92.0", "82.0", "image alone", "text alone"],
     draw_category_errors: ["system-0", "system-1", "class0 (10)", "all (186)", "100.0 †", "top-1 error (%)"],
     draw_comparison: ["net", "bag", "odd", "93.0 [91.0, 95.0]", "image", "text", "other", "the same, enlarged"],
@@ -87,6 +90,7 @@ def test_without_anything_there_is_no_figure(draw, tmp_path):
 ONE = {
     draw_learning_curves: [LearningCurves("bag", (np.array([0.5]),))],
     draw_stability: [made.trials(folds=1)],
+    draw_labels: [made.by_labels(points=1)],
     draw_sweep: [
         Sweep("flat", np.array([0.0, 1.0]), np.ones(2), np.ones(2), np.ones(2), Interval(1, 0, 1)),
         Sweep("poor", np.array([0.0, 1.0]), np.zeros(2), np.zeros(2), np.zeros(2), Interval(0, 0, 0)),
@@ -112,6 +116,7 @@ NAMES = [f"{made.LONG} number {n}" for n in range(20)]
 MANY = {
     draw_learning_curves: [made.curves(name, 2, 3) for name in NAMES[:9]],
     draw_stability: [made.trials(name, 25) for name in NAMES],
+    draw_labels: [made.by_labels(name, "text", n, 9) for n, name in enumerate(NAMES)],
     draw_sweep: [made.sweep(name, 3) for name in NAMES[:7]],
     draw_category_errors: CategoryErrors(
         tuple(NAMES), tuple(NAMES), np.full((20, 20), 0.6), np.full((20, 20), 0.2), np.full(20, 12345)

@@ -87,8 +87,8 @@ def test_results_are_a_row_for_each_system_and_trial(whole, tmp_path):
     write_results(whole, tmp_path)
     table = pq.read_table(tmp_path / "results.parquet")
     assert table.column_names == [
-        "system", "kind", "captioner", "text_classifier", "image_classifier", "fusion", "seed", "fold", "test_images",
-        "accuracy", "top5_accuracy", "nll", "brier", "ece", "text_weight",
+        "system", "kind", "captioner", "text_classifier", "image_classifier", "fusion", "shots", "seed", "fold",
+        "test_images", "accuracy", "top5_accuracy", "nll", "brier", "ece", "text_weight",
     ]  # fmt: skip
     rows = table.to_pylist()
     assert [(r["system"], r["seed"], r["fold"]) for r in rows] == [

@@ -85,3 +85,8 @@ def test_keys_of_images_change_with_what_they_stand_for(tmp_path):
     assert images_key([on_disk]) == before
     path.write_bytes(two.content + b"more")
     assert images_key([on_disk]) != before
+
+
+def test_an_encoder_that_runs_on_a_device_stays_where_it_is(encoder):
+    on_device(encoder, torch.device("meta"))
+    assert {each.device for each in encoder.state_dict().values()} == {CPU}

@@ -12,6 +12,7 @@ from imagist.datasets.faults import Faults
 from imagist.datasets.source import ROW, SourceFile, Wanted, as_data_error, list_of_names
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import Table, open_table
+from imagist.images.tables.columns import lacking
 
 _SHOWN = 10  # keys of a document that a message lists
 _UNDERSTOOD = "COCO's captions or instances, Karpathy's images with sentences, or a list of objects with columns"
@@ -43,9 +44,14 @@ class Tables:
             raise as_data_error(error) from error
         columns = find(table.columns, wanted, file.source.columns, item, table.encoded)
         columns = replace(columns, label_names=_label_names(table, columns, file.source.names))
-        for row in table.rows(columns.all(), content=wanted.content):
+        where = file.source.where
+        if missing := [f"column {name!r}" for name in where if name not in table.columns]:
+            raise DataError(lacking(missing, map(repr, table.columns)), item=item, remedy="see where")
+        for row in table.rows([*dict.fromkeys([*columns.all(), *where])], content=wanted.content):
             if row.problem is not None:
                 faults.add(ROW, row.problem)
+                continue
+            if any(str(row.cells.get(name)) != value for name, value in where.items()):
                 continue
             try:
                 yield entry(row.cells, columns, row.place)

@@ -16,6 +16,7 @@ from imagist.report.charts.category_errors import CategoryErrors, draw_category_
 from imagist.report.charts.comparison import SystemAccuracy, draw_comparison
 from imagist.report.charts.confusion import Confusion, draw_confusion
 from imagist.report.charts.examples import Example, ExamplePrediction
+from imagist.report.charts.labels import LabelCurve, draw_labels
 from imagist.report.charts.learning_curves import LearningCurves, draw_learning_curves
 from imagist.report.charts.once import draw_once
 from imagist.report.charts.reliability import Calibration, draw_reliability
@@ -24,6 +25,7 @@ from imagist.report.charts.sweep import Sweep, draw_sweep
 from imagist.report.charts.text_vs_image import TextVsImage, draw_text_vs_image
 from imagist.report.study.page import Plot, Ranking
 from imagist.study.analysis import CaptionInformation
+from imagist.study.evaluation import main_line
 from imagist.study.results import System, SystemResult, test_rows
 from imagist.study.run import StudyResult
 
@@ -79,6 +81,23 @@ class StudyCharts:
             stem = self.folder / f"learning-curves-{part // MOST + 1}"
             draw_once(draw_learning_curves, trained[part : part + MOST], stem)
             yield Plot(stem, "Accuracy by epoch on training and on validation images.")
+
+    def labels(self) -> Plot:
+        """Accuracy of the main line by the number of labelled images of each category."""
+        points = [main_line(self._result.study, each.systems) for each in self._result.curve]
+        labels = tuple(str(each.shots or "all") for each in self._result.curve)
+        captioners = [each.name for each in self._result.study.captioners]
+        shown = [
+            LabelCurve(
+                first.system.name, first.system.kind,
+                captioners.index(first.system.captioner) + 1 if first.system.captioner else 0,
+                tuple(point[number].accuracy for point in points), labels,
+            )
+            for number, first in enumerate(points[0])
+        ]  # fmt: skip
+        stem = self.folder / "labels"
+        draw_once(draw_labels, shown, stem)
+        return Plot(stem, "Accuracy by the number of labelled images of each category, with 95% intervals.")
 
     def sweeps(self) -> Iterator[Plot]:
         """Accuracy over w for each pair."""

@@ -13,12 +13,14 @@ from imagist.report.charts.examples import draw_examples
 from imagist.report.charts.once import draw_once
 from imagist.report.formatting import with_interval
 from imagist.report.study.charts import StudyCharts
-from imagist.report.study.page import Listing, Panel, Section, write_page
+from imagist.report.study.page import Listing, Panel, Part, Section, write_page
 from imagist.report.study.result_files import write_results
 from imagist.report.study.result_tables import (
+    comparisons_table,
     gains_table,
     information_table,
     informative_words_table,
+    labels_table,
     systems_table,
 )
 from imagist.report.tables import Table, write_tables
@@ -60,6 +62,9 @@ def _sections(result: StudyResult, charts: StudyCharts, tables: dict[str, Table]
     if result.gains:
         tables["Gains of fusion"] = gains_table(result.gains)
         yield Section("Gains of fusion", (*charts.sweeps(), tables["Gains of fusion"]))
+    if result.curve and result.curve[-1].comparisons:
+        tables["Captions, images and both"] = comparisons_table(result.curve)
+        yield Section("Captions, images and both", tuple(_main_line(result, charts, tables)))
     if len(result.trials) > 1:
         yield Section("Accuracy by fold", (charts.stability(),))
     if curves := tuple(charts.learning_curves()):
@@ -77,6 +82,15 @@ def _sections(result: StudyResult, charts: StudyCharts, tables: dict[str, Table]
     draw_once(draw_examples, examples, charts.folder / "examples")
     yield Section("Examples", ("Images on which the best systems disagree come first.", Panel(examples)))
     yield Section("Methods and settings", (*_methods(result), Listing(settings.to_toml(result.study))))
+
+
+def _main_line(result: StudyResult, charts: StudyCharts, tables: dict[str, Table]) -> Iterator[Part]:
+    """The comparisons of the main line, and where the study has a curve, the accuracy by labels."""
+    if len(result.curve) > 1:
+        tables["Accuracy by labels"] = labels_table(result.curve)
+        yield charts.labels()
+        yield tables["Accuracy by labels"]
+    yield tables["Captions, images and both"]
 
 
 def _methods(result: StudyResult) -> Iterator[str]:

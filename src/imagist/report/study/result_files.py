@@ -15,7 +15,7 @@ from imagist.study.run import StudyResult
 
 
 def write_results(result: StudyResult, folder: Path) -> None:
-    """Writes ``results.parquet``, a row per system and trial, and ``predictions.parquet``, a row per system and image.
+    """Writes ``results.parquet``, a row per system, number of labels and trial; ``predictions.parquet``, per image.
 
     Raises:
         OutputError: The folder cannot be written to.
@@ -25,13 +25,16 @@ def write_results(result: StudyResult, folder: Path) -> None:
 
 
 def _metrics(result: StudyResult) -> pa.Table:
+    points = [(each.shots, each.systems) for each in result.curve] or [(result.study.folds.shots, result.systems)]
     rows = [
         {
             "system": each.system.name, "kind": each.system.kind, "captioner": each.system.captioner,
             "text_classifier": each.system.text, "image_classifier": each.system.image, "fusion": each.system.fusion,
-            "seed": trial.seed, "fold": trial.number, "test_images": len(trial.fold.test), **asdict(metrics),
+            "shots": shots, "seed": trial.seed, "fold": trial.number, "test_images": len(trial.fold.test),
+            **asdict(metrics),
         }
-        for each in result.systems
+        for shots, systems in points
+        for each in systems
         for trial, metrics in zip(result.trials, each.metrics, strict=True)
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows)

@@ -10,6 +10,7 @@ from imagist.captioning.description.english import is_content
 from imagist.metrics.information import Information
 from imagist.report.formatting import p_value, points, with_interval
 from imagist.report.tables import Table
+from imagist.study.evaluation import Evaluation
 from imagist.study.results import Gain, SystemResult
 
 _NONE = "–"
@@ -55,6 +56,35 @@ def gains_table(gains: Sequence[Gain]) -> Table:
         "seed, otherwise the paired bootstrap; Holm: corrected for all rows of this table; corrected t: over the "
         "trials (Nadeau and Bengio 2003). The baseline is the single classifier that is better on these test images.",
     )  # fmt: skip
+
+
+def labels_table(curve: Sequence[Evaluation]) -> Table:
+    """Accuracy of every system by the number of labelled images of each category."""
+    rows = tuple(
+        (each.system.name, each.system.kind, *(with_interval(of.accuracy) for of in systems))
+        for each, *systems in zip(curve[-1].systems, *(point.systems for point in curve), strict=True)
+    )
+    return Table(
+        ("system", "kind", *map(_labels, curve)), rows,
+        "Accuracy with its 95% interval, by labelled images of each category.",
+    )  # fmt: skip
+
+
+def comparisons_table(curve: Sequence[Evaluation]) -> Table:
+    """Pairs of systems by the number of labelled images of each category."""
+    rows = tuple(
+        (each.first, each.second, *(with_interval(of.difference, sign=True) for of in compared))
+        for each, *compared in zip(curve[-1].comparisons, *(point.comparisons for point in curve), strict=True)
+    )
+    heads = [f"points, {_labels(point)}" for point in curve] if len(curve) > 1 else ["points"]
+    return Table(
+        ("system", "compared with", *heads), rows,
+        "Paired differences of accuracy on the same images, with 95% intervals (bootstrap), each for itself.",
+    )  # fmt: skip
+
+
+def _labels(point: Evaluation) -> str:
+    return f"{point.shots} labels" if point.shots else "all labels"
 
 
 def information_table(name: str, information: Information) -> Table:

@@ -6,6 +6,7 @@ Shapes: N images, S side in pixels. The output is that of the encoder, one row a
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import onnxruntime
@@ -45,8 +46,8 @@ def on_cpu(encoder: nn.Module, side: int) -> Encode:
 
 
 def on_device(encoder: nn.Module, device: torch.device) -> Encode:
-    """Runs the encoder in PyTorch on one device."""
-    encoder.to(device)
+    """Runs a copy of the encoder in PyTorch on one device; the encoder itself stays where it is."""
+    encoder = deepcopy(encoder).to(device)
 
     @torch.no_grad()
     def encode(pixels: Pixels) -> Array:
