@@ -46,7 +46,7 @@ def trials(name="bag", folds=5, seed=0):
 
 def by_labels(name="net", kind="image", place=0, points=3):
     shares = np.linspace(0.7, 0.9, points).tolist()
-    labels = tuple(str(4 * 2**n) for n in range(points - 1)) + ("all",)
+    labels = (*(str(4 * 2**n) for n in range(points - 1)), "all")
     return LabelCurve(name, kind, place, tuple(Interval(s, s - 0.02, s + 0.02) for s in shares), labels)
 
 

@@ -1,23 +1,29 @@
-"""A causal text transformer, run without what its result does not need.
+"""A causal text transformer that computes what texts have in common once, and no padding.
 
 In CLIP's text network a token sees those before it, and the embedding is that of the last token (Radford et al. 2021).
-So the tokens that all texts of a batch begin with are computed once, padding not at all, and the last layer for the
-last token alone. For a phrase of four tokens this is some fifteen times less than all 77 places.
+So texts are a tree: texts with the same beginning share its tokens. Each token of the tree is computed once and sees
+the tokens on its way to the root; the last layer is computed for the last tokens alone. What all texts begin with is
+computed apart, before the others. For a phrase of four tokens this is some fifteen times less than all 77 places.
 
-Shapes: n texts; T places of a text; L places that all texts have in common; S places after those; W width; H heads; D
+Shapes: n texts; T places of a text; L places that all texts have in common; S tokens of a tree; W width; H heads; D
 width of the embeddings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from imagist.arrays import Bools, Ints
+
 Map = Callable[[Tensor], Tensor]
+Memory = list[tuple[Tensor, Tensor]]
+"""Keys and values of each layer for the tokens in common, ``[1, H, L, W / H]``."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,7 @@ class Layer:
         heads: H.
         before_attention: The first norm.
         query: ``[..., W]`` to ``[..., W]``.
-        key: The same.
-        value: The same.
+        key_and_value: ``[..., W]`` to ``[..., 2 W]``, keys first.
         attended: What comes after the attention, ``[..., W]`` to ``[..., W]``.
         feed_forward: The second norm, the network after it and its scale: ``[..., W]`` to ``[..., W]``.
     """
@@ -37,14 +42,51 @@ class Layer:
     heads: int
     before_attention: Map
     query: Map
-    key: Map
-    value: Map
+    key_and_value: Map
     attended: Map
     feed_forward: Map
 
     def split(self, x: Tensor) -> Tensor:
         """``[n, S, W]`` to ``[n, H, S, W / H]``."""
         return x.reshape(*x.shape[:-1], self.heads, -1).transpose(1, 2)
+
+    def keys_and_values(self, inner: Tensor) -> tuple[Tensor, Tensor]:
+        """Of normed states ``[n, S, W]``: both ``[n, H, S, W / H]``."""
+        keys, values = self.key_and_value(inner).chunk(2, -1)
+        return self.split(keys), self.split(values)
+
+    def step(self, x: Tensor, inner: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The states after the block, ``[n, S, W]``.
+
+        Args:
+            x: States before it, ``[n, S, W]``.
+            inner: The same, normed.
+            keys: Of the K tokens that may be seen, ``[n, H, K, W / H]``.
+            values: The same.
+            mask: bool ``[S, K]``, which of them each state sees; None is all.
+        """
+        found = scaled_dot_product_attention(self.split(self.query(inner)), keys, values, attn_mask=mask)
+        x = x + self.attended(found.transpose(1, 2).flatten(2))
+        return x + self.feed_forward(x)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Some texts as a tree of tokens, each token after its parent.
+
+    Attributes:
+        texts: The numbers of the texts.
+        tokens: int64 ``[S]``.
+        places: int64 ``[S]``, the place of each in its text, behind the places that all texts have in common.
+        sees: bool ``[S, S]``, itself and the tokens on the way to the root.
+        ends: For each text the number of its last token.
+    """
+
+    texts: tuple[int, ...]
+    tokens: Ints
+    places: Ints
+    sees: Bools
+    ends: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -56,12 +98,14 @@ class CausalText:
         positions: ``[T, W]``.
         layers: Its blocks.
         finish: The states of the last tokens ``[n, W]`` to embeddings ``[n, D]``.
+        most: Tokens of one tree; a single text may have more.
     """
 
     embed: Map
     positions: Tensor
     layers: Sequence[Layer]
     finish: Map
+    most: int = 256
 
     def __call__(self, tokens: Tensor, ends: Tensor) -> Tensor:
         """Embeddings ``[n, D]``.
@@ -72,56 +116,84 @@ class CausalText:
         """
         common = common_places(tokens, ends)
         memory = self._memory(tokens[:1, :common]) if common else []
-        tokens, ends = tokens[:, common : int(ends.max()) + 1], ends - common
-        places = torch.arange(tokens.shape[1], device=tokens.device)
-        seen = torch.arange(common + len(places), device=tokens.device) <= places[:, None] + common  # [S, L + S]
-        rows = torch.arange(len(tokens), device=tokens.device)
-        x = self.embed(tokens) + self.positions[common : common + len(places)]
-        for number, layer in enumerate(self.layers):
-            inner = layer.before_attention(x)
-            keys, values = layer.split(layer.key(inner)), layer.split(layer.value(inner))
-            if memory:
-                old = [each.expand(len(tokens), -1, -1, -1) for each in memory[number]]
-                keys, values = torch.cat([old[0], keys], 2), torch.cat([old[1], values], 2)
-            mask = seen
-            if number + 1 == len(self.layers):  # from here on the last tokens only
-                inner, x, mask = inner[rows, ends][:, None], x[rows, ends][:, None], seen[ends][:, None, None]
-            found = scaled_dot_product_attention(layer.split(layer.query(inner)), keys, values, attn_mask=mask)
-            x = x + layer.attended(found.transpose(1, 2).flatten(2))
-            x = x + layer.feed_forward(x)
-        return self.finish(x[:, 0])
+        rows = [row[common : end + 1] for row, end in zip(tokens.tolist(), ends.tolist(), strict=True)]
+        made = list(trees(rows, self.most))
+        found = torch.cat([self._run(tree, memory, common) for tree in made])
+        order = [text for tree in made for text in tree.texts]
+        return found[torch.tensor(np.argsort(order), device=found.device)]
 
-    def _memory(self, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of each layer for the tokens in common ``[1, L]``: ``[1, H, L, W / H]``."""
-        x = self.embed(tokens) + self.positions[: tokens.shape[1]]
+    def _memory(self, tokens: Tensor) -> Memory:
+        """Of the tokens in common ``[1, L]``."""
+        x = self.embed(tokens.to(self.positions.device)) + self.positions[: tokens.shape[1]]
+        sees = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
         found = []
         for layer in self.layers:
             inner = layer.before_attention(x)
-            keys, values = layer.split(layer.key(inner)), layer.split(layer.value(inner))
-            found.append((keys, values))
-            attended = scaled_dot_product_attention(layer.split(layer.query(inner)), keys, values, is_causal=True)
-            x = x + layer.attended(attended.transpose(1, 2).flatten(2))
-            x = x + layer.feed_forward(x)
+            found.append(layer.keys_and_values(inner))
+            if len(found) < len(self.layers):
+                x = layer.step(x, inner, *found[-1], sees)
         return found
 
+    def _run(self, tree: Tree, memory: Memory, common: int) -> Tensor:
+        """The embeddings of the texts of a tree, ``[n, D]``."""
+        device = self.positions.device
+        tokens, places, sees = (torch.from_numpy(each).to(device) for each in (tree.tokens, tree.places, tree.sees))
+        mask = torch.cat([sees.new_ones(len(sees), common), sees], 1)  # [S, L + S]
+        x = self.embed(tokens[None]) + self.positions[places + common]
+        ends = torch.tensor(tree.ends, device=device)
+        for number, layer in enumerate(self.layers):
+            inner = layer.before_attention(x)
+            keys, values = layer.keys_and_values(inner)
+            if memory:
+                keys, values = (
+                    torch.cat([old, new], 2) for old, new in zip(memory[number], (keys, values), strict=True)
+                )
+            if number + 1 == len(self.layers):  # from here on the last tokens only
+                x, inner, mask = x[:, ends], inner[:, ends], mask[ends]
+            x = layer.step(x, inner, keys, values, mask)
+        return self.finish(x[0])
 
-def batches(tokens: Tensor, ends: Tensor, most: int) -> list[list[int]]:
-    """The numbers of texts in batches of about the same length, shortest first.
+
+def trees(rows: Sequence[Sequence[int]], most: int) -> Iterator[Tree]:
+    """Texts as trees of tokens; those that begin alike are in one tree.
 
     Args:
-        tokens: int64 ``[n, T]``.
-        ends: int64 ``[n]``, the place of each text's last token.
-        most: Places of a batch, but for those that all texts have in common; one text may have more.
+        rows: The tokens of each text, at least one.
+        most: Tokens of a tree; a single text may have more.
     """
-    lengths = (ends + 1 - common_places(tokens, ends)).tolist()
-    order = sorted(range(len(lengths)), key=lambda number: lengths[number])
-    found: list[list[int]] = []
-    for number in order:
-        if found and (len(found[-1]) + 1) * lengths[number] <= most:
-            found[-1].append(number)
-        else:
-            found.append([number])
-    return found
+    texts: list[int] = []
+    ends: list[int] = []
+    tokens: list[tuple[int, int, int]] = []  # token, place, parent
+    path: list[int] = []
+    before: Sequence[int] = ()
+    for text in sorted(range(len(rows)), key=lambda number: tuple(rows[number])):
+        shared = _same(rows[text], before)
+        if shared < len(rows[text]) and tokens and len(tokens) + len(rows[text]) - shared > most:
+            yield _tree(texts, ends, tokens)
+            texts, ends, tokens, path, shared = [], [], [], [], 0
+        path = path[:shared]
+        for place in range(shared, len(rows[text])):
+            tokens.append((rows[text][place], place, path[-1] if path else -1))
+            path.append(len(tokens) - 1)
+        texts.append(text)
+        ends.append(path[-1])
+        before = rows[text]
+    yield _tree(texts, ends, tokens)
+
+
+def _tree(texts: Sequence[int], ends: Sequence[int], tokens: Sequence[tuple[int, int, int]]) -> Tree:
+    sees = np.eye(len(tokens), dtype=np.bool_)
+    for number, (_, _, parent) in enumerate(tokens):
+        if parent >= 0:
+            sees[number] |= sees[parent]
+    ids, places, _ = np.array(tokens, np.int64).T.copy()
+    return Tree(tuple(texts), ids, places, sees, tuple(ends))
+
+
+def _same(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def common_places(tokens: Tensor, ends: Tensor) -> int:

@@ -13,7 +13,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from imagist.arrays import Array, unit
@@ -30,7 +29,7 @@ try:
     from torch.nn.functional import linear
 
     from imagist.bundle.checkpoints import device_of, quiet, without_waiting
-    from imagist.matching.causal_text import CausalText, Layer, batches
+    from imagist.matching.causal_text import CausalText, Layer, Map
     from imagist.matching.published import PublishedMatcher, read_matcher
 
     library: Any = import_module("open_clip")
@@ -42,7 +41,8 @@ except ImportError as _error:
     ) from _error
 
 KIND = "open_clip"
-_PLACES = 1024  # tokens in one run of the text network
+_TOKENS = {"cpu": 256}  # of one run of the text network
+_MANY = 2048  # the same on a device with more cores
 
 
 class OpenClipMatcher(PublishedMatcher):
@@ -98,7 +98,7 @@ class OpenClipMatcher(PublishedMatcher):
 
     def _see(self, photos: Sequence[Photo]) -> Array:
         pixels = torch.stack([self._transform(Image.fromarray(photo.pixels)) for photo in photos])
-        return _unit(self._network.encode_image(pixels.to(self._device)))
+        return _unit(self._class_token(pixels.to(self._device)))
 
     def _read(self, texts: list[str]) -> Array:
         return _unit(self._network.encode_text(self._tokenizer(texts).to(self._device)))
@@ -107,14 +107,37 @@ class OpenClipMatcher(PublishedMatcher):
         if self._causal is None:
             return super()._read_all(texts)
         tokens = self._tokenizer(list(texts))
-        ends = tokens.argmax(1)  # the last token of a text has the highest number
-        order = batches(tokens, ends, _PLACES)
-        found = [_unit(self._causal(tokens[rows].to(self._device), ends[rows].to(self._device))) for rows in order]
-        return np.concatenate(found)[np.argsort([number for rows in order for number in rows])]
+        return _unit(self._causal(tokens, tokens.argmax(1)))  # the last token of a text has the highest number
+
+    @cached_property
+    def _class_token(self) -> Map:
+        return _class_token(self._network.visual) or self._network.encode_image
 
     @cached_property
     def _causal(self) -> CausalText | None:
         return _causal(self._network)
+
+
+def _class_token(network: Any) -> Map | None:
+    """The image network of CLIP with a last layer for the class token alone; None for any other."""
+    usual = type(network).__name__ == "VisionTransformer" and network.pool_type == "tok" and network.attn_pool is None
+    if not usual or network.proj is None or not network.transformer.batch_first:
+        return None
+    blocks: Sequence[Any] = network.transformer.resblocks
+    if not all(map(_is_usual, blocks)):
+        return None
+    last = _layer(blocks[-1])
+
+    def embed(pixels: Tensor) -> Tensor:
+        x = network._embeds(pixels)
+        for block in blocks[:-1]:
+            x = block(x)
+        inner = last.before_attention(x)
+        x = last.step(x[:, :1], inner[:, :1], *last.keys_and_values(inner))
+        found: Tensor = network.ln_post(x[:, 0]) @ network.proj
+        return found
+
+    return embed
 
 
 def _causal(network: Any) -> CausalText | None:
@@ -138,6 +161,7 @@ def _causal(network: Any) -> CausalText | None:
         network.positional_embedding.to(dtype),
         [_layer(block) for block in blocks],
         finish,
+        _TOKENS.get(network.positional_embedding.device.type, _MANY),
     )
 
 
@@ -155,16 +179,16 @@ def _is_usual(block: Any) -> bool:
 
 def _layer(block: Any) -> Layer:
     attention = block.attn
-    query, key, value = (
-        partial(linear, weight=weight, bias=bias)
-        for weight, bias in zip(attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True)
+    width = attention.embed_dim
+    query, key_and_value = (
+        partial(linear, weight=attention.in_proj_weight[rows], bias=attention.in_proj_bias[rows])
+        for rows in (slice(width), slice(width, None))
     )
     return Layer(
         attention.num_heads,
         block.ln_1,
         query,
-        key,
-        value,
+        key_and_value,
         lambda x: block.ls_1(attention.out_proj(x)),
         lambda x: block.ls_2(block.mlp(block.ln_2(x))),
     )
