@@ -19,7 +19,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 DEV := $(VENV)/.dev,torch,minilm,openclip.stamp
 
-.PHONY: help install demo serve test test-latest lock check format bench docs study train-embedded dist clean
+.PHONY: help install demo profile serve test test-latest lock check format bench docs study train-embedded dist clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -34,6 +34,9 @@ install: $(VENV)/.base.stamp ## install the base package into .venv
 
 demo: $(VENV)/.demo.stamp ## classify sample images, or IMAGES=folder, and write demo/report.html
 	$(BIN)/imagist demo --out demo $(if $(IMAGES),--images '$(IMAGES)')
+
+profile: $(VENV)/.demo.stamp ## profile simulated accounts of sample images, and write demo/accounts.html
+	$(BIN)/imagist demo --accounts --out demo
 
 serve: $(VENV)/.serve,demo.stamp ## serve the API and the page at http://127.0.0.1:PORT (8000)
 	$(BIN)/imagist serve --port $(PORT)

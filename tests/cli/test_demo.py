@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from imagist.cli import demo
 from imagist.cli.demo import IMAGES
+from imagist.cli.demo_accounts import ACCOUNTS
 from imagist.cli.main import command_parser
 
 
@@ -64,3 +68,25 @@ def test_the_images_are_where_the_packages_have_them():
     found = demo._images()
     assert list(found) == list(IMAGES)
     assert all(file.stat().st_size > 50_000 for file in found.values())
+
+
+def test_accounts_are_simulated_and_profiled(fake, installed, tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert fake(["demo", "--accounts", "--out", str(out)]) == 0
+    page = (out / "accounts.html").read_text("utf-8")
+    assert page.count("<article") == page.count('class="account-page"') == len(ACCOUNTS)
+    assert all(name in page for name in ACCOUNTS)
+    assert "near-duplicates left out" in capsys.readouterr().err  # all images are one
+    first = sorted(path.name for path in (out / "accounts").glob("*/*"))
+    assert fake(["demo", "--accounts", "--out", str(out)]) == 0
+    assert sorted(path.name for path in (out / "accounts").glob("*/*")) == first
+    assert fake(["demo", "--accounts", "--images", "x", "--out", str(out)]) == 2
+
+
+def test_make_profile_runs_it():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text("utf-8")
+    (line,) = re.findall(r"^profile:.*\n\t\$\(BIN\)/imagist (.*)$", makefile, re.MULTILINE)
+    words = line.split()
+    args = command_parser(words[0]).parse_args(words[1:])
+    assert args.accounts
+    assert str(args.out) == "demo"

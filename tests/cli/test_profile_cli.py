@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 
+import fake_pipeline
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 
 @pytest.fixture
@@ -93,3 +96,70 @@ def test_wrong_calls_say_why(fake, classified, capsys, options, message, tmp_pat
     monkeypatch.chdir(tmp_path)
     assert fake(["profile", str(classified), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_stopped_run_is_resumed(fake, photos, tmp_path, capsys, monkeypatch):
+    table, out = tmp_path / "posts.csv", tmp_path / "accounts.csv"
+    table.write_text("images,user\nphotos/0.png;photos/1.png,ann\nphotos/2.png,bob\nphotos/3.png,ann\nphotos/4.png,bob\n")
+    command = ["profile", str(table), "--out", str(out), "--batch-size", "2", "--workers", "1"]
+    predict = fake_pipeline.FakePipeline.predict
+    seen = []
+
+    def stopping(self, pictures):
+        seen.extend(pictures)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+        return predict(self, pictures)
+
+    monkeypatch.setattr(fake_pipeline.FakePipeline, "predict", stopping)
+    assert fake(command) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert not out.exists()
+    monkeypatch.setattr(fake_pipeline.FakePipeline, "predict", predict)
+    assert fake(command) == 2
+    assert "unfinished run" in capsys.readouterr().err
+    assert fake([*command, "--resume"]) == 0
+    resumed = out.read_text()
+    assert pd.read_csv(out)[["account", "images", "carousels"]].values.tolist() == [["ann", 2, 1], ["bob", 1, 0]]
+    assert not out.with_name("accounts.csv.partial").exists()
+    assert fake([*command, "--overwrite"]) == 0
+    assert out.read_text() == resumed
+    assert fake(["profile", str(table), "--resume"]) == 2
+    assert "no file to resume" in capsys.readouterr().err
+
+
+def test_a_folder_of_instaloader(fake, photos, tmp_path, capsys):
+    folder = tmp_path / "posts" / "ann"
+    folder.mkdir(parents=True)
+    stems = [f"2026-05-0{day}_10-11-12_UTC" for day in (1, 2)]
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
+    for name, image in zip((f"{stems[0]}_1.png", f"{stems[0]}_2.png", f"{stems[1]}.png"), pixels, strict=True):
+        Image.fromarray(image).save(folder / name)
+    (folder / f"{stems[0]}.txt").write_text("two of them")
+    (folder / f"{stems[0]}.json").write_text(json.dumps({"node": {"edge_media_preview_like": {"count": 10}}}))
+    (folder / f"{stems[1]}.mp4").write_bytes(b"")
+    (folder / f"{stems[1]}_profile_pic.png").write_bytes((photos / "0.png").read_bytes())
+    out, rows = tmp_path / "accounts.csv", tmp_path / "rows.csv"
+    assert fake(["profile", str(folder.parent), "--out", str(out), "--posts", str(rows)]) == 0
+    (account,) = pd.read_csv(out).to_dict("records")
+    assert [account[name] for name in ("account", "posts", "images", "carousels", "videos", "likes")] == [
+        *("ann", 2, 3, 1, 1, 10)
+    ]
+    posts = pd.read_csv(rows)
+    assert posts["date"].tolist() == ["2026-05-01T10:11:12Z", "2026-05-02T10:11:12Z"]
+    assert posts["likes"].tolist()[0] == 10
+    told = capsys.readouterr().err
+    assert all(f"1 {part}" in told for part in ("carousels", "video files skipped", "profile pictures left out"))
+    assert "1 posts have a text by their author, which is not used" in told
+
+
+def test_accounts_like_another_come_first(fake, classified, tmp_path, capsys):
+    out = tmp_path / "accounts.csv"
+    assert fake(["profile", str(classified), "--by", "shop", "--like", "bob", "--out", str(out)]) == 0
+    rows = pd.read_csv(out)
+    assert rows["account"].tolist() == ["bob", "ann"]
+    assert rows["similarity"][0] == 1
+    assert fake(["profile", str(classified), "--by", "shop", "--like", "bob"]) == 0
+    assert "similarity" in capsys.readouterr().out
+    assert fake(["profile", str(classified), "--by", "shop", "--like", "eve"]) == 2
+    assert "no account of that name" in capsys.readouterr().err

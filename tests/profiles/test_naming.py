@@ -26,6 +26,9 @@ def test_the_column_of_accounts():
         ("ann/a.jpg", ["ann", "bob"], "ann"),
         ("else/a.jpg", ["posts"], None),
         ("a.jpg", ["a.jpg"], None),
+        ("posts/ann/a.jpg", None, "ann"),
+        ("a.jpg", None, None),
+        ("https://host/ann/a.jpg", None, None),
     ],
 )
 def test_the_account_of_a_file(source, folders, account):

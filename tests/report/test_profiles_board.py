@@ -18,14 +18,16 @@ def board(tmp_path_factory):
     posts = Posts(
         ("ann",) * 12 + (VILE,) * 8, rows, ("food", "cat", "sky"), times=np.arange(20.0), captions=("a pie",) * 20
     )
-    write_board(path, profile(posts), posts, rank="food")
+    write_board(path, profile(posts), posts, order="how surely food")
     return path
 
 
 def test_each_account_is_a_card_with_intervals_and_all_text_is_escaped(board):
     page = board.read_text("utf-8")
     assert page.count("<article") == 2
-    assert page.count('class="span"') == 6
+    assert page.count('class="span"') == 12
+    assert page.count('class="account-page"') == 2
+    assert page.count("<polyline") == 1  # of twelve posts a curve, of eight none
     assert "how surely food" in page
     assert VILE not in page
     assert "12 posts" in page
@@ -54,6 +56,13 @@ def test_sorting_and_filtering_work_in_a_browser(board):
         assert page.locator("output").inner_text() == "1 of 2 accounts"
         page.fill("[name=text]", "nobody")
         assert page.locator(".account:visible").count() == 0
+        page.fill("[name=text]", "")
+        page.locator(".account:visible a").first.click()
+        assert page.locator(".account-page:visible h2").all_inner_texts() == ["ann"]
+        assert page.locator(".board:visible").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.locator(".account-page:visible a").first.click()
+        assert page.locator(".account-page:visible").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert problems == []
         browser.close()

@@ -1,4 +1,4 @@
-"""``imagist demo``: classifies sample images by everyday categories and writes a report, for a first look."""
+"""``imagist demo``: a first look. Classifies sample images by everyday categories, or profiles simulated accounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from imagist.cli.parser import Parser, add_encoder
-from imagist.errors import MissingExtra, OutputError
+from imagist.errors import MissingExtra, OutputError, UsageError
 
 CATEGORIES = "everyday"
 """A name of `imagist.matching.prompts.LABEL_SETS`."""
@@ -30,7 +30,12 @@ def configure(parser: Parser) -> None:
     """Declares the arguments."""
     parser.add_argument("--images", metavar="FOLDER", help="your own images instead (a folder, or any source)")
     parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="DIR", help="where report.html goes (default: demo)"
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="where pages and images go (default: demo)"
+    )
+    parser.add_argument(
+        "--accounts",
+        action="store_true",
+        help="simulate accounts that post parts of the sample images, and write accounts.html, what each posts about",
     )
     add_encoder(parser)
 
@@ -39,15 +44,30 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from imagist.cli.main import main
 
+    if args.accounts and args.images:
+        raise UsageError("simulated accounts post the sample images", item="--images", remedy="use imagist profile")
     found = None if args.images else _images()
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         images = args.images or _copied(found or {}, args.out / "images")
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", item=str(args.out)) from error
-    report = args.out / "report.html"
     chosen = ["--encoder", args.encoder] if args.encoder else []
+    if args.accounts:
+        return main([*_profile(found or {}, args.out), *chosen])
+    report = args.out / "report.html"
     return main(["classify", str(images), "--labels", CATEGORIES, "--top", "3", "--report", str(report), *chosen])
+
+
+def _profile(images: dict[str, Path], out: Path) -> list[str]:
+    """The command that profiles simulated accounts, which it writes first."""
+    from imagist.cli.demo_accounts import write_accounts
+
+    try:
+        folder = write_accounts({Path(name).stem: file for name, file in images.items()}, out / "accounts")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", item=str(out)) from error
+    return ["profile", str(folder), "--labels", CATEGORIES, "--report", str(out / "accounts.html"), "--overwrite"]
 
 
 def _images() -> dict[str, Path]:

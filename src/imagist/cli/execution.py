@@ -14,8 +14,9 @@ from pathlib import Path
 from imagist.cli.parser import limits
 from imagist.engine import Cluster, Interrupted, RunSpec, Style, Summary, Task, estimate, run
 from imagist.engine.estimate import SAMPLE
-from imagist.engine.summary import Each
+from imagist.engine.summary import Each, Writer
 from imagist.engine.tasks import T
+from imagist.engine.writer import write
 from imagist.errors import OutputError, UsageError
 from imagist.images.addresses import is_stored
 from imagist.records import Row
@@ -67,6 +68,7 @@ def execute(
     *,
     each: Each[T] | None = None,
     finish: Callable[[Summary], None] = lambda _: None,
+    writer: Writer = write,
 ) -> int:
     """Runs a task, shows its results, and reports failures on stderr.
 
@@ -77,6 +79,7 @@ def execute(
         rows: The rows of the run, already opened.
         each: Receives every outcome.
         finish: Called once at the end, also when the run is interrupted.
+        writer: Writes the output from the journal.
 
     Returns:
         0 where every image has a result, 3 where some failed, 130 where the run was interrupted.
@@ -85,7 +88,7 @@ def execute(
         _estimate(args, spec, task, rows)
         return 0
     try:
-        summary = run(spec, task, rows=rows, each=each, quiet=args.quiet)
+        summary = run(spec, task, rows=rows, each=each, writer=writer, quiet=args.quiet)
     except Interrupted as stop:
         finish(stop.summary)
         say(f"imagist: {stop}{_how_to_resume(args, spec)}\n")

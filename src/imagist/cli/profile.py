@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_parts, add_speed
+from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_parts, add_speed, fraction
 from imagist.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from imagist.arrays import Floats
+    from imagist.engine.writer import Chunks, Style
     from imagist.images.stream import Outcome
-    from imagist.profiles import Posts, Profile
+    from imagist.pipeline import Pipeline
+    from imagist.profiles import Posts
     from imagist.profiles.collecting import Collector
-    from imagist.records import Prediction, Row
+    from imagist.profiles.searching import BriefScores
+    from imagist.records import Row
     from imagist.records.flat import Kind
 
-_CHUNK = 1000  # rows that are written together
-_SHOWN = 20  # accounts on stdout
+    Opened = Callable[[], Pipeline]
 
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
     parser.epilog = (
-        f"{parser.epilog} Accounts are a column, or folders: POSTS/ACCOUNT/image.jpg. A table that `imagist classify` "
-        "wrote is not classified again, and needs no images."
+        f"{parser.epilog} Accounts are a column, or folders: POSTS/ACCOUNT/image.jpg, also as instaloader writes them. A "
+        "table that `imagist classify` wrote is not classified again, and needs no images."
     )
     group = parser.add_argument_group("accounts")
     group.add_argument(
@@ -35,19 +39,42 @@ def configure(parser: Parser) -> None:
         metavar="NAME",
         help="the column of accounts (default: account, username, owner, user, author or profile; else folders)",
     )
-    group.add_argument("--rank", metavar="CATEGORY", help="order accounts by how surely they are about it")
+    order = group.add_mutually_exclusive_group()
+    order.add_argument("--rank", metavar="CATEGORY", help="order accounts by how surely they are about it")
+    order.add_argument("--brief", metavar="TEXT", help="order accounts by how well their images fit a sentence")
+    order.add_argument("--like", metavar="ACCOUNT", help="order accounts by how similar they are to one of them")
     group.add_argument(
         "--prior",
         metavar="NAME=SHARE,...",
         help="the mix of categories that the probabilities were calibrated for (default: all equally common)",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling (default: 0)")
+    group = parser.add_argument_group("the authors' own texts")
+    group.add_argument("--text-column", metavar="NAME", help="the column of texts (default: found by its name)")
+    group.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="the column of true categories, from which the weight of the texts is learnt (default: found by its name)",
+    )
+    group.add_argument(
+        "--text-weight",
+        type=fraction,
+        metavar="V",
+        help="weight of the authors' texts beside image and caption (default: learnt on labelled posts; else 0)",
+    )
     group = parser.add_argument_group("writing")
     formats = "a .csv, .jsonl, .parquet or .xlsx table"
-    group.add_argument("--out", type=Path, metavar="FILE", help=f"write {formats}, one row an account")
+    group.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"write {formats}, one row an account; images are in FILE.partial till then"
+    )
     group.add_argument("--posts", type=Path, metavar="FILE", help=f"write {formats}, one row a post")
-    group.add_argument("--report", type=Path, metavar="FILE.html", help="write a page with a card for each account")
+    group.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write a page with a card and a section for each account"
+    )
     group.add_argument("--overwrite", action="store_true", help="replace files that are already there")
+    group.add_argument(
+        "--resume", action="store_true", help="continue from FILE.partial of a run that was stopped; start if there is none"
+    )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
     add_model(parser)
     add_parts(parser)
@@ -57,39 +84,29 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
-    from imagist.profiles import Settings, profile
+    from imagist.cli.opening import pipeline_of
     from imagist.profiles.collecting import Collector
     from imagist.profiles.reading import collect_classified, is_classified
-    from imagist.profiles.records import ranked
-    from imagist.report.profiles import write_board
-    from imagist.report.terminal import say
 
     _check(args)
-    settings = Settings(seed=args.seed)
-    collector = Collector(args.by, args.sources)
+    collector = Collector(args.by, args.sources, args.text_column, args.label_column)
     known = [is_classified(source) for source in args.sources]
     if any(known) and not all(known):
         raise UsageError("some sources are classified already and others not", remedy="profile them apart")
-    failed = 0
+    opened = cache(lambda: pipeline_of(args))
     if all(known):
+        collector = Collector(args.by, None, args.text_column, args.label_column)
         collect_classified(collector, args.sources)
+        _profile(args, collector, opened)
+        code = 0
     else:
-        failed = _classify(args, collector)
-    posts = collector.posts()
-    found = ranked(profile(posts, settings, prior=_prior(args.prior, posts.categories)), args.rank)
-    _write(args, found, posts)
-    if args.report:
-        write_board(args.report, found, posts, rank=args.rank, level=settings.level, sure=settings.sure)
-    if not args.quiet:
-        copies = sum(posts.copies.values())
-        say(f"imagist: {len(posts):,} posts of {len(found):,} accounts; {copies:,} near-duplicates left out\n")
-    if collector.without_account:
-        say(f"imagist: {collector.without_account:,} inputs have no account and were left out\n")
-    return 3 if failed or collector.without_account else 0
+        code = _from_images(args, collector, opened)
+    return code or (3 if collector.without_account else 0)
 
 
 def _check(args: argparse.Namespace) -> None:
     """Makes sure that the results can be written, before anything is read."""
+    from imagist.engine.journal import journal_of
     from imagist.engine.writer import check_output
     from imagist.report.shell import check_page
 
@@ -100,49 +117,142 @@ def _check(args: argparse.Namespace) -> None:
     outputs = [path for path in (args.out, args.posts, args.report) if path]
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("two outputs are one file", item=str(outputs[0]))
+    resumed = args.resume and args.out and journal_of(args.out).exists()
     for path in outputs:
         if any(path.resolve() == Path(source).resolve() for source in args.sources):
             raise OutputError("is an input, too", item=str(path), remedy="write to another file")
-        if path.exists() and not args.overwrite:
+        if path.exists() and not (args.overwrite or resumed):
             raise OutputError("exists already", item=str(path), remedy="name another file, or --overwrite")
 
 
-def _classify(args: argparse.Namespace, collector: Collector) -> int:
-    """Classifies all images into the collector; returns how many failed."""
-    from imagist.cli.opening import pipeline_of
+def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened) -> int:
+    """Classifies all images, and profiles their accounts; returns the exit code."""
+    from imagist.cli.execution import execute
     from imagist.cli.parser import limits
-    from imagist.engine import RunSpec, classification
-    from imagist.engine.run import run as run_engine
-    from imagist.records import Failure
-    from imagist.report.terminal import printable, say
+    from imagist.engine import RunSpec, post_images
+    from imagist.profiles.collecting import with_posts
+    from imagist.records.flat import as_record
 
-    previous: tuple[object, str] = (None, "")
+    def each(_: int, outcome: Outcome[Row, object]) -> None:
+        if args.out is None:  # else the journal has it
+            row = outcome.source
+            collector.add(row.source, row.columns, as_record(row.source, outcome.result))  # type: ignore[arg-type]
 
-    def each(_: int, outcome: Outcome[Row, Prediction]) -> None:
-        nonlocal previous
-        row, result = outcome.source, outcome.result
-        if row.columns is not previous[0] or not row.columns:  # images of one cell have their columns in common
-            previous = row.columns, row.source
-        if isinstance(result, Failure):
-            collector.add(previous[1], row.columns, None)
-            return
-        given = {name: float(p) for name, p in zip(result.labels, result.probabilities, strict=True)}
-        collector.add(previous[1], row.columns, given, caption=result.caption.text, photo=outcome.photo)
+    def write(_: Path, chunks: Chunks, __: Mapping[str, Kind], ___: Style) -> None:
+        for record, columns in (row for chunk in chunks for row in chunk):
+            collector.add(record["source"], columns, record)
+        _profile(args, collector, opened)
 
     spec = RunSpec(
         tuple(args.sources),
         column=args.column,
         images=args.images,
         limits=limits(args),
+        out=args.out,
+        overwrite=args.overwrite,
+        resume=args.resume,
         batch_size=args.batch_size,
         workers=args.workers,
     )
     rows = spec.rows()
-    summary = run_engine(spec, classification(pipeline_of(args)), rows=rows, each=each, quiet=args.quiet)
-    if summary.failed:
-        say(f"imagist: {summary.failed:,} of {summary.done:,} inputs failed:\n")
-        say("".join(printable(f"  {source}: {message}") + "\n" for source, message in summary.failures))
-    return summary.failed
+    pipeline = opened()
+    embed = bool(args.brief) or (bool(args.like) and getattr(pipeline, "matcher", None) is not None)
+    task = post_images(pipeline, embed=embed)
+    code = execute(args, spec, task, with_posts(rows), each=each, finish=lambda _: None, writer=write)
+    if args.out is None and code in (0, 3):
+        _profile(args, collector, opened)
+    return code
+
+
+def _profile(args: argparse.Namespace, collector: Collector, opened: Opened) -> None:
+    """Profiles all accounts and writes what is asked for."""
+    from imagist.cli.profile_tables import write_tables
+    from imagist.profiles import Settings, profile
+    from imagist.profiles.instaloader import count_videos
+    from imagist.profiles.records import ranked
+    from imagist.profiles.searching import similarities
+    from imagist.report.profiles import write_board
+
+    settings = Settings(seed=args.seed)
+    posts = replace(collector.posts(), videos=dict(count_videos(args.sources)))
+    posts, lines = _with_texts(args, posts, opened)
+    found = profile(posts, settings, prior=_prior(args.prior, posts.categories))
+    brief = _brief(args, posts, opened) if args.brief else None
+    like = similarities(found, args.like, posts) if args.like else None
+    found = ranked(found, args.rank, brief=brief, like=like)
+    write_tables(args, found, posts, brief, like)
+    if args.report:
+        order = args.rank and f"how surely {args.rank}" or brief and f"how well they fit “{brief.brief}”"
+        order = order or args.like and f"how like {args.like}"
+        write_board(
+            args.report, found, posts, order=order, brief=brief, like=like, level=settings.level, sure=settings.sure
+        )
+    _tell(args, collector, posts, len(found), lines)
+
+
+def _tell(args: argparse.Namespace, collector: Collector, posts: Posts, accounts: int, lines: list[str]) -> None:
+    """Says on stderr what the profiles were made from, and what was left out."""
+    from imagist.report.terminal import say
+
+    told = [f"{len(posts):,} posts of {accounts:,} accounts"]
+    told += [f"{sum(posts.copies.values()):,} near-duplicates left out"]
+    further = {
+        "carousels of several images": int((posts.images > 1).sum()),
+        "video files skipped": sum(posts.videos.values()),
+        "profile pictures left out": collector.profile_pictures,
+    }
+    told += [f"{count:,} {what}" for what, count in further.items() if count]
+    if not args.quiet:
+        say("".join(f"imagist: {line}\n" for line in ["; ".join(told), *lines]))
+    if collector.without_account:
+        say(f"imagist: {collector.without_account:,} inputs have no account and were left out\n")
+
+
+def _with_texts(args: argparse.Namespace, posts: Posts, opened: Opened) -> tuple[Posts, list[str]]:
+    """The posts with the authors' texts fused, where that is asked for or can be learnt; and what to say of it."""
+    from imagist.profiles.texts import ENOUGH, can_learn, with_texts
+
+    count = sum(map(bool, posts.texts))
+    if not count or args.text_weight == 0:
+        return posts, []
+    if args.text_weight is None and not can_learn(posts):
+        how = f"label {ENOUGH} or more of them (--label-column), or give --text-weight"
+        return posts, [f"{count:,} posts have a text by their author, which is not used: {how}"]
+    pipeline = opened()
+    if tuple(pipeline.labels) != posts.categories:
+        raise UsageError(
+            "the model's text classifier has other categories than the table",
+            item="texts",
+            remedy="choose the model and categories that the table was written with, or --text-weight 0",
+        )
+    fused, used = with_texts(
+        posts, lambda texts: pipeline.of_text(pipeline.text_rows(texts)), weight=args.text_weight, seed=args.seed
+    )
+    of = f"{used.used:,} posts have a text by their author, which weighs {used.weight:.2f}"
+    if used.interval is None:
+        return fused, [of]
+    low, high = used.interval
+    return fused, [f"{of} ({low:.2f} to {high:.2f}), learnt on {used.labelled:,} labelled posts"]
+
+
+def _brief(args: argparse.Namespace, posts: Posts, opened: Opened) -> BriefScores:
+    """The scores of the brief: by the posts' images, or by their captions where there are no images."""
+    from imagist.matching.background import Background
+    from imagist.profiles.searching import score_brief
+    from imagist.report.terminal import say
+
+    matcher = opened().matcher
+    if matcher is None:
+        raise UsageError("the model has no matcher", item="--brief", remedy="choose one with --matcher")
+    texts = not len(posts.embeddings)
+    if texts:
+        if not any(posts.captions):
+            raise UsageError("the table has neither images nor captions", item="--brief", remedy="profile the images")
+        say("imagist: the table has no images: the brief is compared with captions\n")
+        posts = replace(posts, embeddings=matcher.texts(list(posts.captions)))
+    background = getattr(matcher, "background", None)
+    known = background if isinstance(background, Background) else None
+    return score_brief(posts, args.brief, matcher.texts([args.brief])[0], known, texts=texts)
 
 
 def _prior(text: str | None, categories: tuple[str, ...]) -> Floats | None:
@@ -159,50 +269,3 @@ def _prior(text: str | None, categories: tuple[str, ...]) -> Floats | None:
         raise UsageError("needs a share over 0 for each category", item="--prior", remedy=", ".join(categories))
     mix = np.array([shares[name] for name in categories])
     return np.asarray(mix / mix.sum())
-
-
-def _write(args: argparse.Namespace, found: list[Profile], posts: Posts) -> None:
-    from rich.console import Console
-
-    from imagist.profiles import account_record, post_records
-    from imagist.profiles.records import ACCOUNT_FIELDS, POST_FIELDS, category_fields
-
-    if args.out:
-        fields = ACCOUNT_FIELDS | category_fields(posts.categories)
-        _table(args.out, (account_record(each) for each in found), fields)
-    else:
-        Console().print(_shown(found))
-    if args.posts:
-        _table(args.posts, post_records(found, posts), POST_FIELDS)
-
-
-def _table(path: Path, records: Iterable[dict[str, object]], fields: Mapping[str, Kind]) -> None:
-    from imagist.engine.writer import write
-
-    rows: list[tuple[dict[str, object], dict[str, object]]] = [(record, {}) for record in records]
-    write(path, [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)], fields)
-
-
-def _shown(found: list[Profile]) -> object:
-    """The first accounts as a table of the terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, caption=_rest(len(found)))
-    for name in ("account", "posts", "first category", "probability", "share", "95% interval", "more posts"):
-        table.add_column(name, justify="left" if name in ("account", "first category") else "right")
-    for each in found[:_SHOWN]:
-        table.add_row(*map(Text, _cells(each)))
-    return table
-
-
-def _rest(count: int) -> str | None:
-    return f"and {count - _SHOWN:,} more accounts; write them with --out" if count > _SHOWN else None
-
-
-def _cells(each: Profile) -> Iterator[str]:
-    lead = each.categories.index(each.leading)
-    more = "-" if each.more_posts is None else f"{each.more_posts:,}"
-    share, probability = f"{each.shares[lead]:.0%}", f"{each.leading_probability:.2f}"
-    interval = f"{each.low[lead]:.0%} to {each.high[lead]:.0%}"
-    yield from (each.account, f"{each.posts:,}", each.leading, probability, share, interval, more)

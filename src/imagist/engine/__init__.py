@@ -16,7 +16,15 @@ from imagist.engine.executors import EXECUTORS, Executor
 from imagist.engine.run import run
 from imagist.engine.spec import Cluster, RunSpec
 from imagist.engine.summary import Interrupted, Summary
-from imagist.engine.tasks import Task, captioning, classification, description, explanation, interrogation
+from imagist.engine.tasks import (
+    Task,
+    captioning,
+    classification,
+    description,
+    explanation,
+    interrogation,
+    post_images,
+)
 from imagist.engine.writer import Style
 
 __all__ = [
@@ -35,5 +43,6 @@ __all__ = [
     "estimate",
     "explanation",
     "interrogation",
+    "post_images",
     "run",
 ]

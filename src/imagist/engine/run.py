@@ -15,7 +15,7 @@ from imagist.engine.journal import Journal, Record
 from imagist.engine.parts import LISTED
 from imagist.engine.progress import Meter
 from imagist.engine.spec import RAY, RunSpec
-from imagist.engine.summary import Each, Interrupted, Summary
+from imagist.engine.summary import Each, Interrupted, Summary, Writer
 from imagist.engine.tasks import T, Task
 from imagist.engine.writer import write
 from imagist.images import count
@@ -32,6 +32,7 @@ def run(
     *,
     rows: Iterator[Row] | None = None,
     each: Each[T] | None = None,
+    writer: Writer = write,
     quiet: bool = True,
 ) -> Summary:
     """Works through all rows of a specification.
@@ -41,6 +42,8 @@ def run(
         task: The work on each image, or what makes it: on Ray, that is sent to each actor, which makes its own.
         rows: ``spec.rows()``, where they were opened before the model, so that a wrong source fails fast.
         each: Receives every outcome, for a page or a table on a terminal; not on Ray.
+        writer: Writes the output from the journal, by default a row an image; the journal is deleted when it returns.
+            Not for folders of parts.
         quiet: False shows progress on stderr.
 
     Raises:
@@ -75,7 +78,7 @@ def run(
                     book.enter(batch)
                 book.enter_kept()
             if journal and spec.out:
-                write(spec.out, journal, task.columns, spec.style)
+                writer(spec.out, journal, task.columns, spec.style)
                 journal.remove()
         except KeyboardInterrupt:
             raise Interrupted(tally.summary(meter.rate)) from None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from imagist.engine.tasks import T
+from imagist.engine.writer import Chunks, Style
 from imagist.images.stream import Outcome
 from imagist.records import Row
+from imagist.records.flat import Kind
 
 Each = Callable[[int, Outcome[Row, T]], None]
 """Called for each row of this run, in order, with its number in the inputs, from 0, and its outcome."""
+
+Writer = Callable[[Path, Chunks, Mapping[str, Kind], Style], None]
+"""Writes an output from a journal; as `imagist.engine.writer.write`."""
 
 
 @dataclass(frozen=True)

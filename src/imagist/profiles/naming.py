@@ -1,4 +1,4 @@
-"""Which account and which post an image belongs to, and when it was posted: from columns, or from names of files."""
+"""What columns, or names of files, say of an image: its account, its post and when that was posted, text, likes, label."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from imagist.datasets.columns import KNOWN
 from imagist.errors import UsageError
+from imagist.images.addresses import is_data, is_url
 from imagist.images.tables import columns
+from imagist.images.tables.cells import label
 
 # Names of columns as `imagist.images.tables.table.plain` gives them, best first.
 ACCOUNTS = (
     *("account", "username", "owner", "user", "author", "profile", "accountname", "ownerusername", "screenname"),
     *("handle", "accountid", "ownerid", "userid", "authorid"),
 )
-POSTS = ("postid", "post", "shortcode", "mediaid", "tweetid", "statusid")
+POST = "post"
+POSTS = ("postid", POST, "shortcode", "mediaid", "tweetid", "statusid")
 DATES = (
-    "date",
-    "datetime",
-    "timestamp",
-    "takenat",
-    "createdat",
-    "postedat",
-    "publishedat",
-    "created",
-    "posted",
-    "time",
+    *("date", "datetime", "timestamp", "takenat", "createdat", "postedat", "publishedat"),
+    *("created", "posted", "time"),
 )
+TEXTS = ("posttext", "text", "tweettext", "caption", "postcaption", "description", "title", "message", "body")
+LIKES = ("likes", "likecount", "likescount", "numlikes", "favoritecount", "favourites", "favorites", "hearts")
 
 _NUMBER = re.compile(r"_\d{1,2}$")  # of an image in a carousel, as instaloader names them
 _NUMBERED = re.compile(r"(#\d+)\.\d+$")  # of an image in a cell with several
@@ -42,22 +40,28 @@ def account_column(names: Sequence[str], by: str | None) -> str | None:
     Raises:
         UsageError: There is no such column as the user names; the message lists those there are.
     """
-    if by is None:
-        return columns.find(names, ACCOUNTS)
-    found = columns.named(by, names)
+    return _column(names, by, ACCOUNTS, "--by")
+
+
+def _column(names: Sequence[str], wanted: str | None, known: Sequence[str], option: str) -> str | None:
+    if wanted is None:
+        return columns.find(names, known)
+    found = columns.named(wanted, names)
     if found is None:
-        raise UsageError(f"no column {by!r}", item="--by", remedy=f"one of {', '.join(names) or 'none'}")
+        raise UsageError(f"no column {wanted!r}", item=option, remedy=f"one of {', '.join(names) or 'none'}")
     return found
 
 
-def account_of_file(source: str, folders: Sequence[str]) -> str | None:
+def account_of_file(source: str, folders: Sequence[str] | None) -> str | None:
     """The account of a file: the folder in one of the sources that it is in, or that source, where it lies there.
 
     Args:
         source: Path of an image.
-        folders: The sources.
+        folders: The sources; None where they are not known: then it is the folder that the file lies in.
     """
     path = PurePath(source)
+    if folders is None:
+        return None if is_url(source) or is_data(source) else path.parent.name or None
     for folder in folders:
         if path.is_relative_to(folder) and path != PurePath(folder):
             inner = path.relative_to(folder).parts
@@ -92,6 +96,40 @@ def time_of(source: str, cells: Mapping[str, object]) -> float:
         return found
     stamp = _STAMP.match(PurePath(source).name)
     return seconds("{}-{}-{}T{}:{}:{}".format(*stamp.groups())) if stamp else math.nan
+
+
+def text_of(cells: Mapping[str, object], column: str | None) -> str:
+    """The author's own text of a post; empty where there is none.
+
+    Args:
+        cells: By column.
+        column: The one that a user names; found by its name where it is None.
+
+    Raises:
+        UsageError: There is no such column.
+    """
+    found = _column([*cells], column, TEXTS, "--text-column")
+    value = cells[found] if found is not None else None
+    return value.strip() if isinstance(value, str) else ""
+
+
+def label_of(cells: Mapping[str, object], column: str | None) -> str:
+    """The true category of a post; empty where it is not known. Arguments and errors as of `text_of`."""
+    found = _column([*cells], column, KNOWN["label"], "--label-column")
+    try:
+        return label(cells[found], found) if found is not None else ""
+    except ValueError:
+        return ""
+
+
+def likes_of(cells: Mapping[str, object]) -> float:
+    """How many likes a post has, 0 or more; NaN where unknown."""
+    column = columns.find([*cells], LIKES)
+    try:
+        count = float(str(cells[column]).replace(",", "")) if column is not None else math.nan
+    except ValueError:
+        return math.nan
+    return count if math.isfinite(count) and count >= 0 else math.nan
 
 
 def seconds(value: object) -> float:

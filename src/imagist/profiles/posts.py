@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from imagist.arrays import Bools, Floats, Ints
+from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.errors import UsageError
 
 
@@ -25,8 +25,13 @@ class Posts:
         times: float64 ``[N]``, seconds since 1970, NaN where unknown; by default all unknown.
         images: int64 ``[N]``, the images that each post was made from; by default 1.
         captions: Captions of the first image of each; empty text where there is none.
+        texts: The authors' own texts; empty text where there is none.
+        likes: float64 ``[N]``, NaN where unknown.
+        labels: The true category of each, by a person; empty text where it is not known.
+        embeddings: float32 ``[N, D]``, by a matcher, means over the images of each; ``[0, 0]`` where they are not known.
         failed: Images that have no probabilities, by account.
         copies: Posts that were left out as near-duplicates, by account.
+        videos: Video files that were left out, by account.
 
     Raises:
         UsageError: No posts, or numbers that do not agree.
@@ -39,8 +44,13 @@ class Posts:
     times: Floats = field(default_factory=lambda: np.zeros(0))
     images: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     captions: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    likes: Floats = field(default_factory=lambda: np.zeros(0))
+    labels: tuple[str, ...] = ()
+    embeddings: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     failed: dict[str, int] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
+    videos: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.accounts)
@@ -51,12 +61,17 @@ class Posts:
             "times": np.full(count, np.nan),
             "images": np.ones(count, np.int64),
             "captions": ("",) * count,
+            "texts": ("",) * count,
+            "likes": np.full(count, np.nan),
+            "labels": ("",) * count,
         }
         for name, default in defaults.items():
             if not len(getattr(self, name)):
                 object.__setattr__(self, name, default)
             if len(getattr(self, name)) != count:
                 raise UsageError(f"{len(getattr(self, name))} {name} for {count} posts", item=name)
+        if len(self.embeddings) not in (0, count):
+            raise UsageError(f"{len(self.embeddings)} embeddings for {count} posts", item="embeddings")
         if self.probabilities.shape != (count, len(self.categories)):
             shape = list(self.probabilities.shape)
             raise UsageError(f"probabilities {shape} for {count} posts of {len(self.categories)} categories")

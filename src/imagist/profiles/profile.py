@@ -30,6 +30,9 @@ class Profile:
         images: Images of these.
         failed: Images that could not be used.
         copies: Posts that were left out as near-duplicates of others of the account.
+        carousels: Posts of several images.
+        videos: Video files that were left out.
+        likes: Median of the likes of its posts; None where they are not known.
         categories: The C categories.
         shares: float64 ``[C]``, expected share of each category among the account's posts, sums to 1.
         low: float64 ``[C]``, where the credible interval of each share begins.
@@ -56,6 +59,9 @@ class Profile:
     images: int
     failed: int
     copies: int
+    carousels: int
+    videos: int
+    likes: float | None
     categories: tuple[str, ...]
     shares: Floats
     low: Floats
@@ -158,6 +164,9 @@ def _with_posts(values: dict[str, object], posts: Posts, places: Ints, evidence:
         images=int(posts.images[places].sum()),
         failed=posts.failed.get(name, 0),
         copies=posts.copies.get(name, 0),
+        carousels=int((posts.images[places] > 1).sum()),
+        videos=posts.videos.get(name, 0),
+        likes=None if np.isnan(posts.likes[places]).all() else float(np.nanmedian(posts.likes[places])),
         places=places,
         post_probabilities=posterior(evidence, values["shares"]),  # type: ignore[arg-type]
     )

@@ -11,6 +11,7 @@ from imagist.errors import DataError, ImagistError, UsageError
 from imagist.images.tables import is_table, open_table
 from imagist.profiles.collecting import Collector
 from imagist.profiles.posts import Posts
+from imagist.records.flat import FIELDS
 
 PROBABILITIES = "probabilities"
 
@@ -24,7 +25,9 @@ def is_classified(source: str) -> bool:
         return False
 
 
-def read_classified(sources: Sequence[str], *, by: str | None = None) -> Posts:
+def read_classified(
+    sources: Sequence[str], *, by: str | None = None, text: str | None = None, label: str | None = None
+) -> Posts:
     """The posts of classified tables; the images themselves are not needed.
 
     Near-duplicates are found while images are classified, so that here only images of one name count once.
@@ -32,12 +35,14 @@ def read_classified(sources: Sequence[str], *, by: str | None = None) -> Posts:
     Args:
         sources: Tables with columns of accounts and of probabilities, an image a row.
         by: The column of accounts; found by its name where it is None.
+        text: The column of the authors' texts; the same.
+        label: The column of the posts' true categories; the same.
 
     Raises:
         UsageError: A table has no column of accounts or of probabilities, or there are no posts.
         DataError: A row that cannot be read, or is of other categories than those before it.
     """
-    collector = Collector(by, [])
+    collector = Collector(by, None, text, label)
     collect_classified(collector, sources)
     return collector.posts()
 
@@ -52,9 +57,14 @@ def collect_classified(collector: Collector, sources: Sequence[str]) -> None:
             if row.problem is not None:
                 raise DataError(row.problem, item=source)
             name = str(row.cells.get("source") or f"{source}#{row.number}")
-            cells = {key: value for key, value in row.cells.items() if key not in (PROBABILITIES, "source")}
             found = _probabilities(row.cells.get(PROBABILITIES), f"{source}, {row.place}")
-            collector.add(name, cells, found, caption=str(row.cells.get("caption") or ""))
+            collector.add(name, _carried(row.cells), {**row.cells, PROBABILITIES: found})
+
+
+def _carried(cells: Mapping[str, object]) -> dict[str, object]:
+    """The cells of the table that was classified, under their names there."""
+    ours = FIELDS if "error_kind" in cells else (PROBABILITIES, "source", "caption")
+    return {key.removeprefix("input."): value for key, value in cells.items() if key not in ours}
 
 
 def _probabilities(cell: object, place: str) -> Mapping[str, float] | None:

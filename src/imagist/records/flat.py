@@ -42,6 +42,8 @@ FIELDS: dict[str, Kind] = {
     "probabilities": "probabilities",  # fused and calibrated
     "image_probabilities": "probabilities",  # by the image classifier alone
     "text_probabilities": "probabilities",  # by the text classifier alone
+    "perceptual_hash": "text",  # 64 bits of the image in hexadecimal digits: near-duplicates differ in a few
+    "embedding": "text",  # of the image, by the matcher: little-endian float16 numbers in base64
     "error_kind": "text",  # the kind of a typed error, such as corrupt_image; null where there is a result
     "error_message": "text",  # its message, with the remedy in brackets; null where there is a result
 }
@@ -63,6 +65,7 @@ PREDICTION_FIELDS = (
     "image_probabilities",
     "text_probabilities",
 )
+POST_IMAGE_FIELDS = (*PREDICTION_FIELDS, "perceptual_hash", "embedding")
 
 
 class Result(Protocol):

@@ -1,19 +1,20 @@
-"""Profiles as one page, the board: accounts as cards with interval bars, to sort and to filter."""
+"""Profiles as one page, the board: accounts as cards with interval bars, to sort and to filter; a section for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from imagist.profiles import Posts, Profile
+from imagist.profiles.searching import BriefScores
+from imagist.report.account_pages import account_section
 from imagist.report.shell import render_page
 from imagist.storage import write_text
 
 SHOWN = 2000  # most accounts on a page
 BARS = 5  # categories of a card
-TYPICAL = 3  # posts named of a card, of either kind
 
 
 def write_board(
@@ -22,7 +23,9 @@ def write_board(
     posts: Posts,
     *,
     title: str = "Accounts",
-    rank: str | None = None,
+    order: str | None = None,
+    brief: BriefScores | None = None,
+    like: Mapping[str, float] | None = None,
     level: float = 0.95,
     sure: float = 0.95,
 ) -> None:
@@ -33,7 +36,9 @@ def write_board(
         profiles: In the order of the page.
         posts: Those that they were made from.
         title: Of the page.
-        rank: The category that they are in order of; None where that is none.
+        order: What they are in order of, such as ``how surely food``; None where it is that of the input.
+        brief: The scores of a sentence, if one was searched for.
+        like: Similarities by account, if accounts like another were searched for.
         level: Probability that the intervals hold.
         sure: Probability at which a first category counts as sure.
 
@@ -50,21 +55,21 @@ def write_board(
         sure=sum(each.leading_probability >= sure for each in profiles),
         left=len(profiles) - len(shown),
         level=level,
-        order=f"how surely {rank}" if rank else "as in the input",
+        order=order or "as in the input",
         leading=sorted({each.leading for each in shown}),
         categories=posts.categories,
-        cards=[_card(each, posts, sure) for each in shown],
+        cards=[_card(each, posts, sure, [*_asked(each, brief, like)]) for each in shown],
+        sections=[account_section(each, posts, level) for each in shown],
     )
     write_text(path, page)
 
 
-def _card(profile: Profile, posts: Posts, sure: float) -> dict[str, object]:
+def _card(profile: Profile, posts: Posts, sure: float, asked: Sequence[str]) -> dict[str, object]:
     top = np.argsort(-profile.shares, kind="stable")[:BARS]
-    parts = zip(profile.shares[top], profile.low[top], profile.high[top], strict=True)
     lead = profile.categories.index(profile.leading)
     top = np.array([lead, *top[top != lead]])[:BARS]
-    order = np.argsort(-profile.post_probabilities[:, lead], kind="stable")
-    rest = order[max(TYPICAL, len(order) - TYPICAL) :][::-1]
+    parts = zip(profile.shares[top], profile.low[top], profile.high[top], strict=True)
+    typical = int(profile.post_probabilities[:, lead].argmax())
     return {
         "account": profile.account,
         "leading": profile.leading,
@@ -80,20 +85,34 @@ def _card(profile: Profile, posts: Posts, sure: float) -> dict[str, object]:
             {"name": profile.categories[i], "share": share, "low": low, "high": high}
             for i, (share, low, high) in zip(top, parts, strict=True)
         ],
+        "asked": asked,
         "notes": [*_notes(profile)],
-        "typical": [_post(posts, profile, i) for i in order[:TYPICAL]],
-        "untypical": [_post(posts, profile, i) for i in rest],
+        "typical": posts.captions[profile.places[typical]],
     }
+
+
+def _asked(profile: Profile, brief: BriefScores | None, like: Mapping[str, float] | None) -> Iterator[str]:
+    if brief is not None:
+        score, low, high = brief.of_accounts[profile.account]
+        yield f"fits “{brief.brief}”: {score:+.2f} ({low:+.2f} to {high:+.2f})"
+    if like is not None:
+        yield f"similarity {like[profile.account]:.2f}"
 
 
 def _counts(profile: Profile) -> Iterator[str]:
     yield _several(profile.posts, "post")
     if profile.images != profile.posts:
         yield _several(profile.images, "image")
+    if profile.carousels:
+        yield _several(profile.carousels, "carousel")
     if profile.copies:
         yield f"{_several(profile.copies, 'near-duplicate')} left out"
     if profile.failed:
         yield f"{_several(profile.failed, 'image')} failed"
+    if profile.videos:
+        yield f"{_several(profile.videos, 'video')} skipped"
+    if profile.likes is not None:
+        yield f"median {profile.likes:,.0f} likes"
 
 
 def _several(count: int, what: str) -> str:
@@ -114,10 +133,3 @@ def _notes(profile: Profile) -> Iterator[str]:
     if profile.none_share is not None and profile.none_interval is not None:
         low, high = profile.none_interval
         yield f"none of these categories: {profile.none_share:.0%} ({low:.0%} to {high:.0%})"
-
-
-def _post(posts: Posts, profile: Profile, i: int) -> str:
-    place = profile.places[i]
-    given = profile.post_probabilities[i]
-    text = f": {posts.captions[place]}" if posts.captions[place] else ""
-    return f"{posts.names[place]} ({posts.categories[int(given.argmax())]} {given.max():.0%}){text}"

@@ -1,0 +1,108 @@
+"""The section of each account on the board: all categories, change over time, posts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from statistics import NormalDist
+
+import numpy as np
+
+from imagist.arrays import AnyArray, Floats
+from imagist.profiles import Posts, Profile
+
+POSTS = 8  # most typical posts, and least typical ones, that are named
+PERIODS = 12  # most points of a curve
+_LEAST = 5  # posts of a point
+_WIDTH, _HEIGHT = 320, 90  # of a curve
+_TEXT = 160  # characters of a text that are shown
+
+
+def account_section(profile: Profile, posts: Posts, level: float) -> dict[str, object]:
+    """What the section shows.
+
+    Args:
+        profile: Of the account.
+        posts: Those that all profiles were made from.
+        level: Probability that intervals hold.
+    """
+    order = np.argsort(-profile.shares, kind="stable")
+    values = zip(profile.shares[order], profile.low[order], profile.high[order], profile.leads[order], strict=True)
+    lead = profile.categories.index(profile.leading)
+    typical = np.argsort(-profile.post_probabilities[:, lead], kind="stable")
+    rest = typical[max(POSTS, len(typical) - POSTS) :][::-1]
+    return {
+        "rows": [
+            {"name": profile.categories[i], "share": share, "low": low, "high": high, "leads": leads}
+            for i, (share, low, high, leads) in zip(order, values, strict=True)
+        ],
+        "curve": _curve(posts.times[profile.places], profile.post_probabilities[:, lead], level),
+        "typical": [_post(posts, profile, i) for i in typical[:POSTS]],
+        "untypical": [_post(posts, profile, i) for i in rest],
+    }
+
+
+def _post(posts: Posts, profile: Profile, i: int) -> dict[str, object]:
+    place, given = profile.places[i], profile.post_probabilities[i]
+    time, likes = posts.times[place], posts.likes[place]
+    facts = [_day(time)] if not math.isnan(time) else []
+    facts += [f"{int(posts.images[place])} images"] if posts.images[place] > 1 else []
+    facts += [f"{likes:,.0f} likes"] if not math.isnan(likes) else []
+    return {
+        "name": posts.names[place],
+        "label": posts.categories[int(given.argmax())],
+        "probability": float(given.max()),
+        "facts": ", ".join(facts),
+        "caption": posts.captions[place],
+        "text": _short(posts.texts[place]),
+    }
+
+
+def _curve(times: Floats, given: AnyArray, level: float) -> dict[str, object] | None:
+    """The share of a category over time, as the points of a drawing; None where too few posts have a date."""
+    known = np.flatnonzero(~np.isnan(times))
+    parts = min(PERIODS, len(known) // _LEAST)
+    if parts < 2 or times[known].min() == times[known].max():
+        return None
+    ordered = known[np.argsort(times[known], kind="stable")]
+    first, last = float(times[ordered[0]]), float(times[ordered[-1]])
+    points = []
+    for part in np.array_split(ordered, parts):
+        share = float(given[part].mean())
+        low, high = wilson(share, len(part), level)
+        points.append(((float(times[part].mean()) - first) / (last - first), share, low, high))
+    across = [_WIDTH * x for x, *_ in points]
+    line = [_HEIGHT * (1 - share) for _, share, _, _ in points]
+    band = [*zip(across, (_HEIGHT * (1 - high) for *_, high in points), strict=True)]
+    band += reversed([*zip(across, (_HEIGHT * (1 - low) for _, _, low, _ in points), strict=True)])
+    return {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "line": " ".join(_points(zip(across, line, strict=True))),
+        "band": " ".join(_points(band)),
+        "first": _day(first),
+        "last": _day(last),
+    }
+
+
+def wilson(share: float, count: int, level: float) -> tuple[float, float]:
+    """Wilson's interval of a share of ``count`` posts, 1 or more: its ends, 0..1."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _points(pairs: object) -> Iterator[str]:
+    for x, y in pairs:  # type: ignore[attr-defined]
+        yield f"{x:.1f},{y:.1f}"
+
+
+def _day(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _TEXT else f"{line[: _TEXT - 1]}…"
