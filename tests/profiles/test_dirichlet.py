@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imagist.profiles.dirichlet import LARGEST, digamma, dirichlet, fixed_point
+from imagist.profiles.dirichlet import LARGEST, digamma, dirichlet, fixed_point, log_evidence, log_gamma
 
 
 def test_digamma_is_known_values_and_its_recurrence():
@@ -37,3 +37,15 @@ def test_one_account_leaves_a_finite_prior():
         alpha = fixed_point(alpha, np.array([[40, 0, 0]]))
     assert (alpha > 0).all()
     assert (alpha < LARGEST).all()
+
+
+def test_log_gamma_is_known_values_and_its_recurrence():
+    assert log_gamma(np.array([1.0, 0.5, 10.0])) == pytest.approx([0, 0.5723649429, 12.8018274801], abs=1e-8)
+    x = np.geomspace(1e-3, 1e3, 50)
+    assert log_gamma(x + 1) - log_gamma(x) == pytest.approx(np.log(x), abs=1e-7)
+
+
+def test_the_evidence_of_counts_is_the_product_of_predictions():
+    alpha, counts = np.array([[0.5, 1.0, 2.0]]), np.array([[2, 0, 1]])
+    predicted = (0.5 / 3.5) * (1.5 / 4.5) * (2.0 / 5.5)
+    assert log_evidence(alpha, counts)[0, 0] == pytest.approx(np.log(predicted), abs=1e-8)

@@ -1,4 +1,6 @@
-"""``imagist evaluate``: caption metrics with confidence intervals, and comparisons of two captioners."""
+"""``imagist evaluate``: caption metrics with confidence intervals, comparisons of two captioners, and of ways to
+profile accounts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagist.cli.evaluate_accounts import add_accounts
 from imagist.cli.parser import Parser, positive
 from imagist.errors import OutputError, UsageError
 
@@ -25,7 +28,8 @@ METEOR and SPICE run its Java programs (pip install 'imagist[metrics]')."""
 
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
-    actions = parser.add_subparsers(required=True, metavar="captions")
+    actions = parser.add_subparsers(required=True, metavar="captions|accounts")
+    add_accounts(actions)
     summary = "BLEU, METEOR, ROUGE-L, CIDEr, SPICE, diversity and length of captions, with intervals"
     captions = actions.add_parser(
         "captions",

@@ -26,7 +26,7 @@ COMMANDS = {
     "interrogate": ("imagist.cli.interrogate", "caption images and add the phrases that fit them best"),
     "explain": ("imagist.cli.explain", "explain categories: the words and the parts of the image that decided"),
     "fit": ("imagist.cli.fit", "fit a model to labelled images of your own"),
-    "evaluate": ("imagist.cli.evaluate", "measure captions against reference captions"),
+    "evaluate": ("imagist.cli.evaluate", "measure captions against references, and ways to profile accounts"),
     "profile": ("imagist.cli.profile", "find what each account posts about, with honest intervals"),
     "study": ("imagist.cli.study", "compare captioners, classifiers and fusions over folds, with confidence intervals"),
     "train": ("imagist.cli.train", "train a captioner, an encoder or a matcher from a recipe"),

@@ -4,14 +4,10 @@ with its columns and its settings.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from imagist.arrays import Array
-from imagist.datasets.near_duplicates import perceptual_hash
-from imagist.errors import UsageError
 from imagist.images.stream import Work
 from imagist.records import Caption, Photo, Prediction
 from imagist.records.flat import (
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from imagist.captioning.interrogation.record import Interrogation
     from imagist.explanation import Curve, ExplainOptions, Explanation
     from imagist.pipeline import Pipeline
+    from imagist.profiles.images import PostImage
     from imagist.protocols import Captioner
 
 T = TypeVar("T", bound=Result)
@@ -59,48 +56,13 @@ def classification(pipeline: Pipeline) -> Task[Prediction]:
     return Task(pipeline.predict, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
 
 
-@dataclass(frozen=True, eq=False)
-class PostImage:
-    """An image of a post: its prediction, and what tells it from other images.
-
-    Attributes:
-        prediction: Of the image.
-        perceptual_hash: As `imagist.datasets.near_duplicates.perceptual_hash` returns it.
-        embedding: float32 ``[D]``, by the matcher; None where it is not needed.
-    """
-
-    prediction: Prediction
-    perceptual_hash: int
-    embedding: Array | None = None
-
-    def fields(self) -> dict[str, object]:
-        """``POST_IMAGE_FIELDS`` of a record."""
-        own = {"perceptual_hash": f"{self.perceptual_hash:016x}", "embedding": None}
-        if self.embedding is not None:
-            own["embedding"] = b64encode(self.embedding.astype("<f2").tobytes()).decode("ascii")
-        return {**self.prediction.fields(), **own}
-
-
 def post_images(pipeline: Pipeline, *, embed: bool = False) -> Task[PostImage]:
-    """What profiles of accounts need of each image.
+    """What profiles of accounts need of each image; arguments and errors as of `imagist.profiles.images.viewer`."""
+    from imagist.profiles.images import viewer
 
-    Args:
-        pipeline: Classifies it.
-        embed: Whether the pipeline's matcher embeds it as well.
-
-    Raises:
-        UsageError: There is no matcher.
-    """
-    matcher = pipeline.matcher if embed else None
-    if embed and matcher is None:
-        raise UsageError("the model has no matcher to embed images", remedy="choose one with --matcher")
-
-    def work(photos: Sequence[Photo]) -> list[PostImage]:
-        embeddings = [None] * len(photos) if matcher is None else [*matcher.images(photos)]
-        triples = zip(pipeline.predict(photos), photos, embeddings, strict=True)
-        return [PostImage(each, perceptual_hash(photo.pixels), row) for each, photo, row in triples]
-
-    settings = {"task": "profile", **pipeline.ids, "embedding": None if matcher is None else matcher.id}
+    work = viewer(pipeline, embed=embed)
+    matcher = pipeline.matcher.id if embed and pipeline.matcher else None
+    settings = {"task": "profile", **pipeline.ids, "embedding": matcher}
     return Task(work, columns(POST_IMAGE_FIELDS), settings, pipeline.concurrency)
 
 

@@ -1,6 +1,6 @@
-"""The Dirichlet prior of accounts' shares, learnt from counts of all accounts.
+"""The prior of accounts' shares, a mixture of Dirichlet distributions: its parts, learnt from counts of accounts.
 
-Shapes: A accounts; C categories.
+Shapes: A accounts; C categories; K kinds of accounts.
 """
 
 from __future__ import annotations
@@ -26,6 +26,37 @@ def digamma(values: AnyArray) -> Floats:
     inverse = 1 / (x * x)
     series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)))
     return np.asarray(found + np.log(x) - 0.5 / x - series)
+
+
+def log_gamma(values: AnyArray) -> Floats:
+    """The logarithm of the gamma function, of numbers over 0: float64 of the same shape."""
+    x = np.array(values, np.float64)
+    shift = np.ones_like(x)
+    for _ in range(int(_SHIFT)):
+        low = x < _SHIFT
+        shift *= np.where(low, x, 1)
+        x += low
+    inverse = 1 / (x * x)
+    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / x
+    return np.asarray((x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + series - np.log(shift))
+
+
+def log_evidence(alpha: Floats, counts: AnyArray) -> Floats:
+    """How probable counts are, given a total, under Dirichlet priors: logarithms up to a constant of each account.
+
+    Args:
+        alpha: float64 ``[K, C]``, concentrations over 0.
+        counts: ``[A, C]``, 0 or more.
+
+    Returns:
+        float64 ``[A, K]``.
+    """
+    totals = np.sum(counts, axis=1)
+    found = np.empty((len(totals), len(alpha)))
+    for k, own in enumerate(alpha):
+        each = (log_gamma(counts + own) - log_gamma(own)).sum(axis=1)
+        found[:, k] = each + log_gamma(own.sum()) - log_gamma(own.sum() + totals)
+    return found
 
 
 def fixed_point(alpha: Floats, counts: AnyArray) -> Floats:

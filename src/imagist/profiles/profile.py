@@ -15,7 +15,7 @@ from imagist.matching.zero_shot import NONE
 from imagist.profiles.evidence import likelihoods, posterior
 from imagist.profiles.posts import Posts, later_halves
 from imagist.profiles.shares import Draws, Settings, learn_prior, sample
-from imagist.profiles.summary import entropies, intervals, leading, posts_needed
+from imagist.profiles.summary import entropies, intervals, leading, nearest_shares, posts_needed
 
 Interval = tuple[float, float]
 
@@ -34,7 +34,8 @@ class Profile:
         videos: Video files that were left out.
         likes: Median of the likes of its posts; None where they are not known.
         categories: The C categories.
-        shares: float64 ``[C]``, expected share of each category among the account's posts, sums to 1.
+        shares: float64 ``[C]``, the share of each category among the account's posts, sums to 1: that of least expected
+            absolute error.
         low: float64 ``[C]``, where the credible interval of each share begins.
         high: float64 ``[C]``, where it ends.
         leads: float64 ``[C]``, probability that each category has the largest share.
@@ -48,8 +49,9 @@ class Profile:
         trend_interval: Its credible interval; None as the trend.
         none_share: Share of posts of none of the categories; None where the model has no such category.
         none_interval: Its credible interval; None as the share.
-        more_posts: How many more posts would make sure which category leads; 0 where it is sure, None where no
-            practical number would.
+        more_posts: How many more posts would make sure which category leads, as of `summary.MorePosts`; 0 where it is
+            sure, None where no practical number would.
+        more_posts_interval: Its credible interval; an end is None where no practical number would.
         places: int64 ``[posts]``, the places of its posts in the `Posts`.
         post_probabilities: float64 ``[posts, C]``, of each post, given what the account posts about.
     """
@@ -76,6 +78,7 @@ class Profile:
     none_share: float | None
     none_interval: Interval | None
     more_posts: int | None
+    more_posts_interval: tuple[int | None, int | None]
     places: Ints
     post_probabilities: Floats
 
@@ -104,11 +107,11 @@ def profile(posts: Posts, settings: Settings | None = None, *, prior: AnyArray |
     sizes = np.bincount(accounts).astype(np.int64)
     evidence = likelihoods(posts.probabilities, prior)[order]
     late = later_halves(accounts, posts.times)[order]
-    alpha = learn_prior(evidence, sizes, settings)
+    learnt = learn_prior(evidence, sizes, settings)
     found: list[Profile] = []
     parts = np.split(order, np.cumsum(sizes)[:-1])
     starts = np.cumsum(sizes) - sizes
-    for draws in sample(evidence, sizes, late, alpha, settings):
+    for draws in sample(evidence, sizes, late, learnt, settings):
         several = _profiles(draws, names, sizes, posts.categories, settings)
         for i, values in enumerate(several, draws.first):
             rows = slice(starts[i], starts[i] + sizes[i])
@@ -131,15 +134,16 @@ def _profiles(
     change = np.take_along_axis(draws.change, np.broadcast_to(first[None, :, None], (*shares.shape[:2], 1)), 2)[:, :, 0]
     change_ends = np.stack(intervals(change, level, -1, 1))
     random = np.random.default_rng((settings.seed, 3, draws.first))
-    needed = posts_needed(shares, certain, sizes[part], named, settings.sure, random)
+    needed = posts_needed(shares, certain, sizes[part], named, settings.sure, level, random)
+    nearest = nearest_shares(shares)
     winners = np.where(named, shares, -1).argmax(axis=2)
     for i, name in enumerate(names[part]):
         none = None if named.all() else int(np.flatnonzero(~named)[0])
-        mean = shares[:, i].mean(axis=0)
         yield {
             "account": name,
             "categories": categories,
-            "shares": mean,
+            "expected": shares[:, i].mean(axis=0),
+            "shares": nearest[i],
             "low": low[i],
             "high": high[i],
             "leads": np.bincount(winners[:, i], minlength=len(categories)) / len(shares),
@@ -149,15 +153,17 @@ def _profiles(
             "specialisation_interval": (float(ends[0, i]), float(ends[1, i])),
             "trend": float(change[:, i].mean()),
             "trend_interval": (float(change_ends[0, i]), float(change_ends[1, i])),
-            "none_share": None if none is None else float(mean[none]),
+            "none_share": None if none is None else float(nearest[i, none]),
             "none_interval": None if none is None else (float(low[i, none]), float(high[i, none])),
-            "more_posts": needed[i],
+            "more_posts": needed[i].likely,
+            "more_posts_interval": (needed[i].low, needed[i].high),
         }
 
 
 def _with_posts(values: dict[str, object], posts: Posts, places: Ints, evidence: Floats, *, dated: bool) -> Profile:
     trends = {} if dated else {"trend": None, "trend_interval": None}
     name = str(values["account"])
+    mix = values.pop("expected")
     return Profile(
         **(values | trends),  # type: ignore[arg-type]
         posts=len(places),
@@ -168,5 +174,5 @@ def _with_posts(values: dict[str, object], posts: Posts, places: Ints, evidence:
         videos=posts.videos.get(name, 0),
         likes=None if np.isnan(posts.likes[places]).all() else float(np.nanmedian(posts.likes[places])),
         places=places,
-        post_probabilities=posterior(evidence, values["shares"]),  # type: ignore[arg-type]
+        post_probabilities=posterior(evidence, mix),  # type: ignore[arg-type]
     )

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imagist.errors import DataError, ImagistError, UsageError
 from imagist.images.tables import is_table, open_table
 from imagist.profiles.collecting import Collector
+from imagist.profiles.naming import label_of
 from imagist.profiles.posts import Posts
 from imagist.records.flat import FIELDS
 
@@ -45,6 +48,36 @@ def read_classified(
     collector = Collector(by, None, text, label)
     collect_classified(collector, sources)
     return collector.posts()
+
+
+def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
+    """The images of classified tables, a post each, of one account; see `imagist.profiles.simulation`.
+
+    Args:
+        sources: Tables with columns of probabilities and of true categories.
+        label: The column of true categories; found by its name where it is None.
+
+    Raises:
+        UsageError: There is no such column.
+        DataError: As of `read_classified`.
+    """
+    names: tuple[str, ...] = ()
+    rows, labels = [], []
+    for source in sources:
+        for row in open_table(Path(source)).rows():
+            if row.problem is not None:
+                raise DataError(row.problem, item=source)
+            found = _probabilities(row.cells.get(PROBABILITIES), f"{source}, {row.place}")
+            if found is None:
+                continue
+            names = names or tuple(found)
+            if {*names} != {*found}:
+                raise DataError("has other categories than rows before it", item=f"{source}, {row.place}")
+            rows.append([found[name] for name in names])
+            labels.append(label_of(_carried(row.cells), label))
+    if not any(each in names for each in labels):
+        raise UsageError("no image has a label that is one of the categories", remedy="name it with --label-column")
+    return Posts(("",) * len(rows), np.array(rows), names, labels=tuple(labels))
 
 
 def collect_classified(collector: Collector, sources: Sequence[str]) -> None:

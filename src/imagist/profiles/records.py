@@ -32,6 +32,8 @@ ACCOUNT_FIELDS: dict[str, Kind] = {
     "leading_low": "number",  # the 95% credible interval of this share
     "leading_high": "number",
     "more_posts": "number",  # needed to be sure of the leading category; 0 where it is; null where no number would do
+    "more_posts_low": "number",  # the 95% credible interval of this number; null where no number would do
+    "more_posts_high": "number",
     "specialisation": "number",  # 0: all categories alike; 1: one category
     "specialisation_low": "number",
     "specialisation_high": "number",
@@ -113,6 +115,8 @@ def account_record(
         "leading_low": _rounded(profile.low[lead]),
         "leading_high": _rounded(profile.high[lead]),
         "more_posts": profile.more_posts,
+        "more_posts_low": profile.more_posts_interval[0],
+        "more_posts_high": profile.more_posts_interval[1],
         "specialisation": _rounded(profile.specialisation),
         **_ends("specialisation", profile.specialisation_interval),
         "trend": _rounded(profile.trend),

@@ -1,10 +1,11 @@
 """Shares of categories an account, from soft evidence, by Gibbs sampling under a prior learnt from all accounts.
 
-The model: an account's shares come from a Dirichlet prior that all accounts have in common; each post's category comes
-from its account's shares; its evidence is the likelihood of each category. The prior is learnt first (stochastic EM:
-categories drawn, then one step of Minka's fixed point); then shares and categories are drawn in turn.
+The model: an account is of one of a few kinds; its shares come from the Dirichlet distribution of its kind; each post's
+category comes from its account's shares; its evidence is the likelihood of each category. The prior, which is how common
+the kinds are and the distribution of each, is learnt first (stochastic EM: kinds and categories drawn, then one step of
+Minka's fixed point); then kinds, shares and categories are drawn in turn.
 
-Shapes: N posts, those of an account adjacent; A accounts; C categories; S draws.
+Shapes: N posts, those of an account adjacent; A accounts; C categories; K kinds; S draws.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import numpy as np
 
 from imagist.arrays import AnyArray, Array, Bools, Floats, Ints
 from imagist.errors import UsageError
-from imagist.profiles.dirichlet import dirichlet, fixed_point
+from imagist.profiles.dirichlet import dirichlet, fixed_point, log_evidence
 from imagist.profiles.evidence import mix_of, posterior
 
 _BLOCK = 1 << 15  # posts sampled together, which bounds memory
 _LEARN = 1 << 15  # posts that the prior is learnt from, of accounts at random
+_KINDS = 3
+_ENOUGH = 60  # accounts from which several kinds are learnt; of fewer, one
+_MEANS = 10  # rounds of k-means, where kinds begin
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,38 @@ class Draws:
     change: Floats
 
 
-def learn_prior(evidence: AnyArray, sizes: Ints, settings: Settings) -> Floats:
-    """The Dirichlet prior that makes all accounts' posts most probable, by stochastic EM.
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """The prior of accounts' shares: a mixture of Dirichlet distributions, one for each kind of account.
+
+    Attributes:
+        alpha: float64 ``[K, C]``, concentrations over 0.
+        common: float64 ``[K]``, how common the kinds are, sums to 1.
+    """
+
+    alpha: Floats
+    common: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """The expected shares of an account, float64 ``[C]``."""
+        return np.asarray(self.common @ (self.alpha / self.alpha.sum(axis=1, keepdims=True)))
+
+    def kinds(self, counts: AnyArray, random: np.random.Generator) -> Ints:
+        """A kind drawn for each account, given counts ``[A, C]`` of its posts: int64 ``[A]``."""
+        if len(self.common) == 1:
+            return np.zeros(len(counts), np.int64)
+        logs = np.log(self.common) + log_evidence(self.alpha, counts)
+        return np.asarray((logs + random.gumbel(size=logs.shape)).argmax(axis=1))
+
+
+def learn_prior(evidence: AnyArray, sizes: Ints, settings: Settings) -> Prior:
+    """The prior that makes all accounts' posts most probable, by stochastic EM.
 
     Args:
         evidence: ``[N, C]``, as `likelihoods` returns them.
         sizes: int64 ``[A]``, posts of each account, in order; they sum to N.
         settings: How.
-
-    Returns:
-        float64 ``[C]``, concentrations over 0.
     """
     random = np.random.default_rng((settings.seed, 1))
     evidence, sizes = _some(evidence, sizes, random)
@@ -90,26 +116,50 @@ def learn_prior(evidence: AnyArray, sizes: Ints, settings: Settings) -> Floats:
     sampler = _Sampler(evidence, sizes, np.zeros(len(evidence), bool), random)
     # Saerens' EM has the mix right but for few posts; one more post of each category keeps it off 0.
     mix = (mix_of(evidence) * len(evidence) + 1) / (len(evidence) + count)
-    alpha = mix * count / 2
     counts = sampler.categories(posterior(evidence, mix), None)[0]
+    kinds = _first_kinds(counts, _KINDS if len(sizes) >= _ENOUGH else 1)
+    number = int(kinds.max()) + 1
+    prior = Prior(np.tile(mix * count / 2, (number, 1)), _frequency(kinds, number))
     kept = []
     for step in range(settings.learning):
-        shares = dirichlet(counts + alpha, random)
+        shares = dirichlet(counts + prior.alpha[kinds], random)
         counts = sampler.categories(None, shares)[0]
-        alpha = fixed_point(alpha, counts)
+        alpha = [fixed_point(own, counts[kinds == k]) for k, own in enumerate(prior.alpha)]
+        prior = Prior(np.array(alpha), _frequency(kinds, number))
+        kinds = prior.kinds(counts, random)
         if step >= settings.learning // 2:
-            kept.append(np.log(alpha))
-    return np.asarray(np.exp(np.mean(kept, axis=0)))
+            kept.append((np.log(prior.alpha), prior.common))
+    logs, common = (np.mean(each, axis=0) for each in zip(*kept, strict=True))
+    return Prior(np.exp(logs), common)
 
 
-def sample(evidence: AnyArray, sizes: Ints, late: Bools, alpha: Floats, settings: Settings) -> Iterator[Draws]:
+def _first_kinds(counts: Floats, most: int) -> Ints:
+    """Kinds of accounts to begin with, by k-means of the roots of their shares: int64 ``[A]``, each kind has accounts."""
+    points = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
+    middles = points.mean(axis=0, keepdims=True)
+    for _ in range(most - 1):  # each next one is the account farthest from those so far
+        gaps = ((points[:, None] - middles) ** 2).sum(axis=2).min(axis=1)
+        middles = np.vstack([middles, points[gaps.argmax()]])
+    for _ in range(_MEANS):
+        kinds = ((points[:, None] - middles) ** 2).sum(axis=2).argmin(axis=1)
+        middles = np.stack([points[kinds == k].mean(axis=0) for k in np.unique(kinds)])
+    return np.asarray(np.unique(kinds, return_inverse=True)[1]).reshape(-1)
+
+
+def _frequency(kinds: Ints, number: int) -> Floats:
+    """How common kinds are, with one more account of each."""
+    counts = np.bincount(kinds, minlength=number) + 1.0
+    return np.asarray(counts / counts.sum())
+
+
+def sample(evidence: AnyArray, sizes: Ints, late: Bools, prior: Prior, settings: Settings) -> Iterator[Draws]:
     """Draws of all accounts' shares, some accounts at a time.
 
     Args:
         evidence: ``[N, C]``, as `likelihoods` returns them.
         sizes: int64 ``[A]``, posts of each account, in order; they sum to N.
         late: bool ``[N]``, posts that belong to the later half of their account.
-        alpha: float64 ``[C]``, the prior.
+        prior: Of the shares.
         settings: How.
     """
     ends = np.cumsum(sizes)
@@ -120,21 +170,21 @@ def sample(evidence: AnyArray, sizes: Ints, late: Bools, alpha: Floats, settings
         part = slice(begin, int(ends[last - 1]))
         random = np.random.default_rng((settings.seed, 2, first))
         sampler = _Sampler(evidence[part], sizes[first:last], late[part], random)
-        yield Draws(first, *_chain(sampler, alpha, settings, random))
+        yield Draws(first, *_chain(sampler, prior, settings, random))
         first = last
 
 
-def _chain(sampler: _Sampler, alpha: Floats, settings: Settings, random: np.random.Generator) -> tuple[Floats, Floats]:
-    start = posterior(sampler.evidence.T, alpha / alpha.sum())
-    counts, late = sampler.categories(start, None)
+def _chain(sampler: _Sampler, prior: Prior, settings: Settings, random: np.random.Generator) -> tuple[Floats, Floats]:
+    counts, late = sampler.categories(posterior(sampler.evidence.T, prior.mean), None)
     shape = (settings.draws, *counts.shape)
     shares, change = np.empty(shape), np.empty(shape)
     for step in range(-settings.warmup, settings.draws):
+        alpha = prior.alpha[prior.kinds(counts, random)]
         drawn = dirichlet(counts + alpha, random)
         counts, late = sampler.categories(None, drawn)
         if step >= 0:
             # Each half varies around its account's shares as much as accounts vary around the prior.
-            around = np.maximum(drawn * alpha.sum(), 1e-9)
+            around = np.maximum(drawn * alpha.sum(axis=1, keepdims=True), 1e-9)
             halves = dirichlet(np.stack([around + late, around + counts - late]), random)
             shares[step], change[step] = drawn, halves[0] - halves[1]
     return shares, change

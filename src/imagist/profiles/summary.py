@@ -6,6 +6,7 @@ Shapes: S draws; A accounts; C categories.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy as np
 from imagist.arrays import AnyArray, Bools, Floats, Ints
 
 MOST_POSTS = 10_000  # more posts than this are no practical number
-_FUTURES = 80
+_FUTURES = 200
 _LOOKS = 50  # numbers of posts, each about a fifth more than that before it
+_HALVINGS = 40
 
 
 def intervals(draws: AnyArray, level: float, low: float = 0, high: float = 1) -> tuple[Floats, Floats]:
@@ -59,10 +61,64 @@ def entropies(shares: Floats) -> Floats:
     return np.asarray(np.clip(terms / math.log(shares.shape[-1]), 0, 1))
 
 
+def nearest_shares(shares: Floats) -> Floats:
+    """The shares of least expected absolute error: of each category the same quantile, that at which they sum to 1.
+
+    The median of each category would err least alone, but medians do not sum to 1; means are too high where a category
+    is rare. (The condition is Lagrange's: with a sum that is fixed, the slope of the error, 2 F(s) - 1, is equal.)
+
+    Args:
+        shares: Draws ``[S, A, C]``, each of the last axis sums to 1.
+
+    Returns:
+        float64 ``[A, C]``, 0..1, rows sum to 1.
+    """
+    ordered = np.sort(shares, axis=0)
+    last = len(ordered) - 1
+    low, high = np.zeros(shares.shape[1]), np.full(shares.shape[1], float(last))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        over = _at(ordered, middle).sum(axis=1) > 1
+        low, high = np.where(over, low, middle), np.where(over, middle, high)
+    found = _at(ordered, (low + high) / 2)
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+
+def _at(ordered: Floats, places: Floats) -> Floats:
+    """Ordered draws ``[S, A, C]`` at a place of each account ``[A]``, between draws by proportion: ``[A, C]``."""
+    below = np.floor(places).astype(np.int64)
+    above = np.minimum(below + 1, len(ordered) - 1)
+    part = (places - below)[:, None]
+    accounts = np.arange(len(places))
+    return np.asarray((1 - part) * ordered[below, accounts] + part * ordered[above, accounts])
+
+
+@dataclass(frozen=True)
+class MorePosts:
+    """How many more posts would make sure which category leads.
+
+    Attributes:
+        likely: The number that most probably is right within a factor of 2, of all posts then; 0 where it is sure, None
+            where that is more than `MOST_POSTS`.
+        low: Where the credible interval begins; None as above.
+        high: Where it ends; the same.
+    """
+
+    likely: int | None
+    low: int | None
+    high: int | None
+
+
 def posts_needed(
-    shares: Floats, certain: Floats, posts: Ints, named: Bools, sure: float, random: np.random.Generator
-) -> list[int | None]:
-    """How many more posts would make it sure which category leads: the median over futures that the draws expect.
+    shares: Floats,
+    certain: Floats,
+    posts: Ints,
+    named: Bools,
+    sure: float,
+    level: float,
+    random: np.random.Generator,
+) -> list[MorePosts]:
+    """How many more posts would make it sure which category leads, over futures that the draws expect.
 
     In a future, a draw's shares are the true ones, and the lead of its first category over its second goes on from the
     lead so far as a random walk; it is sure once that is over 0 as surely as asked.
@@ -73,13 +129,12 @@ def posts_needed(
         posts: int64 ``[A]``, posts so far.
         named: bool ``[C]``, the categories that can lead.
         sure: The probability of leading to reach, over .5.
+        level: Probability that the intervals hold.
         random: Gives the random numbers.
-
-    Returns:
-        A number for each account, 0 where it is sure already; None where it is more than `MOST_POSTS`.
     """
+    none = MorePosts(0, 0, 0)
     if named.sum() < 2:
-        return [0] * len(posts)
+        return [none] * len(posts)
     draws = shares[:: max(1, len(shares) // _FUTURES)][:, :, named]
     pair = np.argsort(draws, axis=2)[:, :, -2:]
     second, first = np.moveaxis(np.take_along_axis(draws, pair, 2), 2, 0)
@@ -94,7 +149,19 @@ def posts_needed(
     )
     walk += ((ahead - behind) * posts)[..., None]
     reached = np.abs(walk) >= NormalDist().inv_cdf(sure) * spread * np.sqrt(posts[:, None] + more)
-    counts = np.where(reached.any(axis=2), more[reached.argmax(axis=2)], np.inf)
-    middle = np.sort(counts, axis=0)[len(counts) // 2]
-    found = zip(middle, certain, strict=True)
-    return [0 if p >= sure else int(count) if math.isfinite(count) else None for count, p in found]
+    counts = np.sort(np.where(reached.any(axis=2), more[reached.argmax(axis=2)], np.inf), axis=0)
+    return [
+        none if p >= sure else _needed(counts[:, i], int(posts[i]), more, level) for i, p in enumerate(certain)
+    ]
+
+
+def _needed(counts: Floats, posts: int, more: Floats, level: float) -> MorePosts:
+    """What futures say of one account: its counts in order, inf where more would not do."""
+    likely = np.append(more, np.inf)
+    ends = ((factor * (likely + posts) - posts) for factor in (0.5, 2.0))
+    first, last = (np.searchsorted(counts, end, side) for end, side in zip(ends, ("left", "right"), strict=True))
+    held = last - first
+    best = likely[np.flatnonzero(held == held.max())]
+    tail = int((1 - level) / 2 * len(counts))
+    values = best[len(best) // 2], counts[tail], counts[len(counts) - 1 - tail]
+    return MorePosts(*(int(value) if math.isfinite(value) else None for value in values))

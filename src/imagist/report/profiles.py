@@ -9,6 +9,7 @@ import numpy as np
 
 from imagist.profiles import Posts, Profile
 from imagist.profiles.searching import BriefScores
+from imagist.profiles.summary import MOST_POSTS
 from imagist.report.account_pages import account_section
 from imagist.report.shell import render_page
 from imagist.storage import write_text
@@ -123,7 +124,9 @@ def _notes(profile: Profile) -> Iterator[str]:
     if profile.more_posts is None:
         yield "no practical number of posts would make the first category sure"
     elif profile.more_posts:
-        yield f"about {_several(profile.more_posts, 'more post')} would make the first category sure"
+        low, high = (f"over {MOST_POSTS:,}" if end is None else f"{end:,}" for end in profile.more_posts_interval)
+        more = f"about {_several(profile.more_posts, 'more post')} ({low} to {high})"
+        yield f"{more} would make the first category sure"
     low, high = profile.specialisation_interval
     yield f"specialisation {profile.specialisation:.2f} ({low:.2f} to {high:.2f}; 1 is a single category)"
     if profile.trend is not None and profile.trend_interval is not None:

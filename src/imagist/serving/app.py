@@ -22,6 +22,7 @@ from imagist.serving.models import ServedModel
 from imagist.serving.monitoring import Log
 from imagist.serving.page_routes import page_routes
 from imagist.serving.problems import Problem, problem_of
+from imagist.serving.profiles import profile_routes
 from imagist.serving.routes import Gone, routes
 from imagist.serving.sagemaker.contract import sagemaker_routes
 from imagist.serving.service import Service
@@ -61,6 +62,7 @@ def build_app(
     )
     limiter = None if own.images_a_minute is None else RateLimiter(own.images_a_minute)
     app.include_router(routes(service, limiter))
+    app.include_router(profile_routes(service, limiter))
     app.include_router(max_routes(service, limiter))
     if own.max_compat:
         app.include_router(swagger_routes())

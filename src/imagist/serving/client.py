@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -112,6 +112,19 @@ class Client:
     def explain(self, images: Iterable[Image] | Image, **options: Any) -> Iterator[dict[str, Any]]:
         """As `classify`, with ``explanation``: options of ``/v1/explain``."""
         return self._records("explain", images, options)
+
+    def profiles(self, posts: Iterable[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
+        """What accounts post about: ``accounts``, a record each, and ``failed``, the images that could not be used.
+
+        Args:
+            posts: An object an image: ``account``, and a record of `classify` (or at least its ``probabilities``), and
+                if known ``post``, ``date`` and ``likes``.
+            options: Of ``/v1/profiles``, such as ``rank="food"``.
+
+        Raises:
+            ServiceError: As `classify`.
+        """
+        return self._call("POST", "/v1/profiles", {"json": {"posts": [dict(post) for post in posts], **options}})
 
     def models(self) -> list[dict[str, Any]]:
         """The models that are served, the default one first.

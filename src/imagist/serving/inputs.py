@@ -163,7 +163,7 @@ async def _json(body: bytes, settings: ServerSettings) -> tuple[list[Input], dic
             listed += value if isinstance(value, list) else [] if value is None else [value]
         if len(listed) > settings.max_images:
             raise _too_many(settings)
-        return [_of_json(value, number) for number, value in enumerate(listed)], given
+        return [image_of(value, number) for number, value in enumerate(listed)], given
 
     return await _maybe_in_thread(parse, len(body))
 
@@ -174,7 +174,7 @@ async def _maybe_in_thread(
     return parse() if size < _IN_THREAD else await asyncio.to_thread(parse)
 
 
-def _of_json(value: Any, number: int) -> Input:
+def image_of(value: Any, number: int) -> Input:
     """An image of a JSON body: a text in base64, a ``data:`` address, or an object ``{"data" | "url", "name"}``."""
     if isinstance(value, str):
         value = {"data": value}

@@ -63,7 +63,7 @@ class ServedModel:
 
     def classify(self, options: asked.Classify, batch_size: int) -> Work:
         """Predictions with captions."""
-        pipeline, key = self._classifier(options)
+        pipeline, key = self.classifier(options)
         if options.nbest > 1:
             pipeline = replace(pipeline, captioner=self._describer(None))
         about = {"fusion": _fusion(pipeline)}
@@ -100,7 +100,7 @@ class ServedModel:
         """Explanations; one image is many masked copies."""
         from imagist.explanation import ExplainOptions, explain
 
-        pipeline, key = self._classifier(options)
+        pipeline, key = self.classifier(options)
         chosen = ExplainOptions(grid=options.grid, batch_size=max(8, batch_size))
 
         def call(photos: Sequence[Photo]) -> Sequence[Any]:
@@ -123,7 +123,7 @@ class ServedModel:
             "fusion": _fusion(own) if own else None,
         }
 
-    def _classifier(self, options: asked.Classifying) -> tuple[Pipeline, Hashable]:
+    def classifier(self, options: asked.Classifying) -> tuple[Pipeline, Hashable]:
         """The pipeline for the categories and the weight asked for, and what tells it from others."""
         if self.pipeline is None:
             raise UsageError(
