@@ -100,7 +100,9 @@ def test_wrong_calls_say_why(fake, classified, capsys, options, message, tmp_pat
 
 def test_a_stopped_run_is_resumed(fake, photos, tmp_path, capsys, monkeypatch):
     table, out = tmp_path / "posts.csv", tmp_path / "accounts.csv"
-    table.write_text("images,user\nphotos/0.png;photos/1.png,ann\nphotos/2.png,bob\nphotos/3.png,ann\nphotos/4.png,bob\n")
+    table.write_text(
+        "images,user\nphotos/0.png;photos/1.png,ann\nphotos/2.png,bob\nphotos/3.png,ann\nphotos/4.png,bob\n"
+    )
     command = ["profile", str(table), "--out", str(out), "--batch-size", "2", "--workers", "1"]
     predict = fake_pipeline.FakePipeline.predict
     seen = []

@@ -51,7 +51,9 @@ def test_a_flat_object_of_another_program(account):
     assert sidecar_cells(str(account / "b.jpg")) == {"text": "hi"}
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", "null", '{"node": {"edge_media_to_caption": {"edges": []}}}', "[" * 9999])
+@pytest.mark.parametrize(
+    "content", ["", "[1]", "{", "null", '{"node": {"edge_media_to_caption": {"edges": []}}}', "[" * 9999]
+)
 def test_damaged_metadata_says_nothing(account, content):
     beside(account, "c.json", content)
     (account / "c.json.xz").write_bytes(b"no archive")

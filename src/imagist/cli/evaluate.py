@@ -1,6 +1,4 @@
-"""``imagist evaluate``: caption metrics with confidence intervals, comparisons of two captioners, and of ways to
-profile accounts.
-"""
+"""``imagist evaluate``: caption metrics with intervals, two captioners compared, and ways to profile accounts."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def add_accounts(actions: Any) -> None:
         type=over_zero,
         default=3.0,
         metavar="X",
-        help="sum of the Dirichlet distribution of simulated mixtures; less makes accounts keep to fewer categories, the "
-        "number of categories makes all mixtures equally probable (default: 3)",
+        help="sum of the Dirichlet distribution of simulated mixtures; less makes accounts keep to fewer categories, "
+        "the number of categories makes all mixtures equally probable (default: 3)",
     )
     parser.add_argument(
         "--posts", default="3,10,30,100", metavar="N,...", help="posts an account (default: 3,10,30,100)"
@@ -49,7 +49,10 @@ def add_accounts(actions: Any) -> None:
     parser.add_argument("--folds", type=positive, default=5, metavar="N", help="folds of accounts (default: 5)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of draws, folds and sampling (default: 0)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write report.html, methods.csv and figures (default: a table on stdout)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write report.html, methods.csv, figures (default: a table on stdout)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the files in a folder that is already there")
 

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
+    parser.set_defaults(estimate=False)
     parser.epilog = (
-        f"{parser.epilog} Accounts are a column, or folders: POSTS/ACCOUNT/image.jpg, also as instaloader writes them. A "
-        "table that `imagist classify` wrote is not classified again, and needs no images."
+        f"{parser.epilog} Accounts are a column, or folders: POSTS/ACCOUNT/image.jpg, also as instaloader writes them. "
+        "A table that `imagist classify` wrote is not classified again, and needs no images."
     )
     group = parser.add_argument_group("accounts")
     group.add_argument(
@@ -65,7 +66,10 @@ def configure(parser: Parser) -> None:
     group = parser.add_argument_group("writing")
     formats = "a .csv, .jsonl, .parquet or .xlsx table"
     group.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"write {formats}, one row an account; images are in FILE.partial till then"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write {formats}, one row an account; images are in FILE.partial till then",
     )
     group.add_argument("--posts", type=Path, metavar="FILE", help=f"write {formats}, one row a post")
     group.add_argument(
@@ -73,7 +77,9 @@ def configure(parser: Parser) -> None:
     )
     group.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     group.add_argument(
-        "--resume", action="store_true", help="continue from FILE.partial of a run that was stopped; start if there is none"
+        "--resume",
+        action="store_true",
+        help="continue from FILE.partial of a run that was stopped; start if there is none",
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
     add_model(parser)
@@ -182,12 +188,23 @@ def _profile(args: argparse.Namespace, collector: Collector, opened: Opened) -> 
     found = ranked(found, args.rank, brief=brief, like=like)
     write_tables(args, found, posts, brief, like)
     if args.report:
-        order = args.rank and f"how surely {args.rank}" or brief and f"how well they fit “{brief.brief}”"
-        order = order or args.like and f"how like {args.like}"
         write_board(
-            args.report, found, posts, order=order, brief=brief, like=like, level=settings.level, sure=settings.sure
+            args.report,
+            found,
+            posts,
+            order=_order(args),
+            brief=brief,
+            like=like,
+            level=settings.level,
+            sure=settings.sure,
         )
     _tell(args, collector, posts, len(found), lines)
+
+
+def _order(args: argparse.Namespace) -> str | None:
+    """What accounts are in order of, as the page says it; None where nothing was asked for."""
+    said = {"how surely {}": args.rank, "how well they fit “{}”": args.brief, "how like {}": args.like}
+    return next((how.format(what) for how, what in said.items() if what), None)
 
 
 def _tell(args: argparse.Namespace, collector: Collector, posts: Posts, accounts: int, lines: list[str]) -> None:

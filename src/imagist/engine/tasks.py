@@ -1,6 +1,4 @@
-"""The work on each image: classify, caption, describe, interrogate, explain, and what profiles of accounts need; each
-with its columns and its settings.
-"""
+"""The work on each image: classify, caption, describe, interrogate, explain, profile; with columns and settings."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     import imagist
     from imagist import profiles
 
-    posts = profiles.read_images(imagist.load(), ["posts/"])  # a folder an account; or a table with a column of accounts
+    posts = profiles.read_images(imagist.load(), ["posts/"])  # a folder an account, or tables
     posts = profiles.read_classified(["posts.csv"])  # what `imagist classify` wrote; no image is needed
     for profile in profiles.profile(posts):
         print(profile.account, profile.leading, profile.leading_probability)

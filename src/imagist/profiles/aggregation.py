@@ -23,7 +23,7 @@ SIZES = (3, 10, 30, 100)
 METHODS = {
     "majority vote": "the most probable category of each post, counted",
     "mean probability": "the mean of the posts' probabilities",
-    "learned on pooled features": "a softmax regression on the mean probabilities and their logarithms, fitted on other accounts",
+    "learned on pooled features": "a softmax regression on mean probabilities and their logarithms, of other accounts",
     "corrected hierarchical": "the profile: prior-corrected evidence, a prior over accounts that is learnt, sampled",
 }
 """Each method and what it does."""
@@ -147,9 +147,7 @@ def _measured(
     right = (truth[np.arange(len(truth)), leading] >= truth.max(axis=1)).astype(np.float64)
     inside = ((low - 1e-12 <= truth) & (truth <= high + 1e-12))[:, some]
     width = float((high - low)[:, some].mean())
-    return Aggregated(
-        method, size, len(truth), _mean(right, seed), _mean(errors, seed), width, float(inside.mean())
-    )
+    return Aggregated(method, size, len(truth), _mean(right, seed), _mean(errors, seed), width, float(inside.mean()))
 
 
 def _mean(values: Floats, seed: int) -> Interval:

@@ -1,8 +1,8 @@
 """What lies beside an image that instaloader saved: the author's text, likes, the date; and which files are no posts.
 
 A post is ``2026-05-04_10-11-12_UTC.jpg``, or ``..._1.jpg``, ``..._2.jpg`` of a carousel, with the text in
-``2026-05-04_10-11-12_UTC.txt`` and metadata in ``2026-05-04_10-11-12_UTC.json`` or ``.json.xz``. Other programs that name
-a text or JSON file like the image are read alike.
+``2026-05-04_10-11-12_UTC.txt`` and metadata in ``2026-05-04_10-11-12_UTC.json`` or ``.json.xz``. Files of other
+programs that are named like the image are read alike.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def count_videos(folders: Sequence[str]) -> Counter[str]:
 
 
 def _files(folder: str) -> Iterator[Path]:
-    for above, folders, names in os.walk(folder):  # noqa: PTH  (links are followed for images, not for counting)
+    for above, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
         yield from (Path(above, name) for name in names if not is_hidden(name))
 

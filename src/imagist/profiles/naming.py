@@ -1,4 +1,4 @@
-"""What columns, or names of files, say of an image: its account, its post and when that was posted, text, likes, label."""
+"""What columns, or names of files, say of an image: its account, its post, and its time; text, likes, label."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Posts:
         texts: The authors' own texts; empty text where there is none.
         likes: float64 ``[N]``, NaN where unknown.
         labels: The true category of each, by a person; empty text where it is not known.
-        embeddings: float32 ``[N, D]``, by a matcher, means over the images of each; ``[0, 0]`` where they are not known.
+        embeddings: float32 ``[N, D]``, by a matcher, means over the images of each; ``[0, 0]`` where unknown.
         failed: Images that have no probabilities, by account.
         copies: Posts that were left out as near-duplicates, by account.
         videos: Video files that were left out, by account.

@@ -1,9 +1,9 @@
 """Shares of categories an account, from soft evidence, by Gibbs sampling under a prior learnt from all accounts.
 
 The model: an account is of one of a few kinds; its shares come from the Dirichlet distribution of its kind; each post's
-category comes from its account's shares; its evidence is the likelihood of each category. The prior, which is how common
-the kinds are and the distribution of each, is learnt first (stochastic EM: kinds and categories drawn, then one step of
-Minka's fixed point); then kinds, shares and categories are drawn in turn.
+category comes from its account's shares; its evidence is the likelihood of each category. The prior, which is how
+common the kinds are and the distribution of each, is learnt first (stochastic EM: kinds and categories drawn, then one
+step of Minka's fixed point); then kinds, shares and categories are drawn in turn.
 
 Shapes: N posts, those of an account adjacent; A accounts; C categories; K kinds; S draws.
 """
@@ -98,43 +98,63 @@ class Prior:
         """A kind drawn for each account, given counts ``[A, C]`` of its posts: int64 ``[A]``."""
         if len(self.common) == 1:
             return np.zeros(len(counts), np.int64)
-        logs = np.log(self.common) + log_evidence(self.alpha, counts)
+        logs = self.log_kinds(counts)
         return np.asarray((logs + random.gumbel(size=logs.shape)).argmax(axis=1))
+
+    def log_kinds(self, counts: AnyArray) -> Floats:
+        """Logarithms of how probable each kind and counts ``[A, C]`` are together, up to a constant: ``[A, K]``."""
+        return np.asarray(np.log(self.common) + log_evidence(self.alpha, counts))
 
 
 def learn_prior(evidence: AnyArray, sizes: Ints, settings: Settings) -> Prior:
     """The prior that makes all accounts' posts most probable, by stochastic EM.
+
+    It has one kind of accounts more as long as Schwarz's criterion (1978) is for it.
 
     Args:
         evidence: ``[N, C]``, as `likelihoods` returns them.
         sizes: int64 ``[A]``, posts of each account, in order; they sum to N.
         settings: How.
     """
-    random = np.random.default_rng((settings.seed, 1))
-    evidence, sizes = _some(evidence, sizes, random)
+    evidence, sizes = _some(evidence, sizes, np.random.default_rng((settings.seed, 1)))
+    best, criterion = _with_kinds(1, evidence, sizes, settings)
+    for number in range(2, 1 + (_KINDS if len(sizes) >= _ENOUGH else 1)):
+        other, its = _with_kinds(number, evidence, sizes, settings)
+        if its >= criterion:
+            break
+        best, criterion = other, its
+    return best
+
+
+def _with_kinds(number: int, evidence: AnyArray, sizes: Ints, settings: Settings) -> tuple[Prior, float]:
+    """The prior of at most so many kinds, and Schwarz's criterion, which is least where it is best."""
+    random = np.random.default_rng((settings.seed, 1, number))
     count = evidence.shape[1]
     sampler = _Sampler(evidence, sizes, np.zeros(len(evidence), bool), random)
     # Saerens' EM has the mix right but for few posts; one more post of each category keeps it off 0.
     mix = (mix_of(evidence) * len(evidence) + 1) / (len(evidence) + count)
     counts = sampler.categories(posterior(evidence, mix), None)[0]
-    kinds = _first_kinds(counts, _KINDS if len(sizes) >= _ENOUGH else 1)
+    kinds = _first_kinds(counts, number)
     number = int(kinds.max()) + 1
     prior = Prior(np.tile(mix * count / 2, (number, 1)), _frequency(kinds, number))
-    kept = []
+    kept, fits = [], []
     for step in range(settings.learning):
         shares = dirichlet(counts + prior.alpha[kinds], random)
         counts = sampler.categories(None, shares)[0]
         alpha = [fixed_point(own, counts[kinds == k]) for k, own in enumerate(prior.alpha)]
         prior = Prior(np.array(alpha), _frequency(kinds, number))
-        kinds = prior.kinds(counts, random)
+        logs = prior.log_kinds(counts)
+        kinds = np.asarray((logs + random.gumbel(size=logs.shape)).argmax(axis=1))
         if step >= settings.learning // 2:
             kept.append((np.log(prior.alpha), prior.common))
+            fits.append(np.logaddexp.reduce(logs, axis=1).sum())
     logs, common = (np.mean(each, axis=0) for each in zip(*kept, strict=True))
-    return Prior(np.exp(logs), common)
+    free = number * count + number - 1
+    return Prior(np.exp(logs), common), float(free * np.log(len(sizes)) - 2 * np.mean(fits))
 
 
 def _first_kinds(counts: Floats, most: int) -> Ints:
-    """Kinds of accounts to begin with, by k-means of the roots of their shares: int64 ``[A]``, each kind has accounts."""
+    """Kinds of accounts to begin with, by k-means of the roots of shares: int64 ``[A]``, each kind has accounts."""
     points = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
     middles = points.mean(axis=0, keepdims=True)
     for _ in range(most - 1):  # each next one is the account farthest from those so far

@@ -150,9 +150,7 @@ def posts_needed(
     walk += ((ahead - behind) * posts)[..., None]
     reached = np.abs(walk) >= NormalDist().inv_cdf(sure) * spread * np.sqrt(posts[:, None] + more)
     counts = np.sort(np.where(reached.any(axis=2), more[reached.argmax(axis=2)], np.inf), axis=0)
-    return [
-        none if p >= sure else _needed(counts[:, i], int(posts[i]), more, level) for i, p in enumerate(certain)
-    ]
+    return [none if p >= sure else _needed(counts[:, i], int(posts[i]), more, level) for i, p in enumerate(certain)]
 
 
 def _needed(counts: Floats, posts: int, more: Floats, level: float) -> MorePosts:

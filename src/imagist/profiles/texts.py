@@ -1,7 +1,7 @@
 """The author's own text as a third opinion of a post, beside the image's and the caption's.
 
-Its weight is learnt on posts whose category a person has told: ``y = (1 - v) P + v P_author``, where P is what the model
-says of image and caption, and P_author what its text classifier says of the author's text.
+Its weight is learnt on posts whose category a person has told: ``y = (1 - v) P + v P_author``, where P is what the
+model says of image and caption, and P_author what its text classifier says of that text.
 
 Shapes: N posts; C categories.
 """
@@ -65,7 +65,9 @@ def can_learn(posts: Posts) -> bool:
     return sum(bool(readable(posts.texts[i])) for i in labelled(posts)) >= ENOUGH
 
 
-def with_texts(posts: Posts, scores: TextScores, *, weight: float | None = None, seed: int = 0) -> tuple[Posts, AuthorTexts]:
+def with_texts(
+    posts: Posts, scores: TextScores, *, weight: float | None = None, seed: int = 0
+) -> tuple[Posts, AuthorTexts]:
     """Posts whose probabilities are fused with those of the authors' texts; posts without a text stay as they are.
 
     Args:

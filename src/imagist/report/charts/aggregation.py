@@ -1,4 +1,4 @@
-"""Ways of putting an account's posts together: accuracy, error, interval width and coverage against posts an account."""
+"""Ways of putting an account's posts together: accuracy, error, width and coverage of intervals, against posts."""
 
 from __future__ import annotations
 
