@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imagist.pipeline import Pipeline
     from imagist.profiles import Posts
     from imagist.profiles.collecting import Collector
+    from imagist.profiles.images import PostImage
     from imagist.profiles.searching import BriefScores
     from imagist.records import Row
     from imagist.records.flat import Kind
@@ -139,10 +140,10 @@ def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened)
     from imagist.profiles.collecting import with_posts
     from imagist.records.flat import as_record
 
-    def each(_: int, outcome: Outcome[Row, object]) -> None:
+    def each(_: int, outcome: Outcome[Row, PostImage]) -> None:
         if args.out is None:  # else the journal has it
             row = outcome.source
-            collector.add(row.source, row.columns, as_record(row.source, outcome.result))  # type: ignore[arg-type]
+            collector.add(row.source, row.columns, as_record(row.source, outcome.result))
 
     def write(_: Path, chunks: Chunks, __: Mapping[str, Kind], ___: Style) -> None:
         for record, columns in (row for chunk in chunks for row in chunk):

@@ -156,9 +156,8 @@ def posts_needed(
 def _needed(counts: Floats, posts: int, more: Floats, level: float) -> MorePosts:
     """What futures say of one account: its counts in order, inf where more would not do."""
     likely = np.append(more, np.inf)
-    ends = ((factor * (likely + posts) - posts) for factor in (0.5, 2.0))
-    first, last = (np.searchsorted(counts, end, side) for end, side in zip(ends, ("left", "right"), strict=True))
-    held = last - first
+    least, most = (factor * (likely + posts) - posts for factor in (0.5, 2.0))
+    held = np.searchsorted(counts, most, "right") - np.searchsorted(counts, least, "left")
     best = likely[np.flatnonzero(held == held.max())]
     tail = int((1 - level) / 2 * len(counts))
     values = best[len(best) // 2], counts[tail], counts[len(counts) - 1 - tail]

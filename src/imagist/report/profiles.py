@@ -124,8 +124,8 @@ def _notes(profile: Profile) -> Iterator[str]:
     if profile.more_posts is None:
         yield "no practical number of posts would make the first category sure"
     elif profile.more_posts:
-        low, high = (f"over {MOST_POSTS:,}" if end is None else f"{end:,}" for end in profile.more_posts_interval)
-        more = f"about {_several(profile.more_posts, 'more post')} ({low} to {high})"
+        few, many = (f"over {MOST_POSTS:,}" if end is None else f"{end:,}" for end in profile.more_posts_interval)
+        more = f"about {_several(profile.more_posts, 'more post')} ({few} to {many})"
         yield f"{more} would make the first category sure"
     low, high = profile.specialisation_interval
     yield f"specialisation {profile.specialisation:.2f} ({low:.2f} to {high:.2f}; 1 is a single category)"

@@ -132,7 +132,7 @@ def _document(options: Profiles, found: Mapping[int, Any]) -> dict[str, Any]:
     failed = []
     for place, post in enumerate(options.posts):
         source = post.source or f"image-{place + 1}"
-        record = {"probabilities": post.probabilities, "caption": post.caption}
+        record: dict[str, object] = {"probabilities": post.probabilities, "caption": post.caption}
         if (result := found.get(place)) is not None:
             record = as_record(source, shown(result) if isinstance(result, Failure) else result)
             failed += [record] if isinstance(result, Failure) else []
