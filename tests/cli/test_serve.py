@@ -44,6 +44,17 @@ def test_it_is_safe_by_default(serving):
     assert [*seen["models"]] == ["embedded"]
 
 
+def test_phrases_and_views_are_those_asked_for(serving, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr("imagist.pipeline.load", lambda *_, **options: given.append(options))
+    monkeypatch.setattr("imagist.serving.models.served", lambda *parts: parts)
+    (tmp_path / "own.txt").write_text("at night\nfrom above\n")
+    _, seen = serving("--table", str(tmp_path / "own.txt"), "--views", "crops")
+    *_, tables = seen["models"]["embedded"]
+    assert tables.of("flavors") == ("at night", "from above")
+    assert given[0]["views"] == "crops"
+
+
 def test_options_become_settings(serving, tmp_path):
     keys = tmp_path / "keys.json"
     _, seen = serving(
@@ -67,6 +78,7 @@ def test_options_become_settings(serving, tmp_path):
         (["--max-images", "600"], "max_images"),
         (["--decoders", "-1"], "decoders"),
         (["--certificate", "a.pem"], "belong together"),
+        (["--table", "nowhere"], "no such phrase table"),
     ],
 )
 def test_wrong_options_are_one_line(serving, capsys, words, told):

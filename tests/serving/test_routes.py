@@ -11,6 +11,7 @@ import pytest
 import fake_service
 from fake_service import files, image
 from imagist.images.photo import as_photo
+from imagist.matching.phrases import PhraseTables
 from imagist.records import Row
 from imagist.records.flat import INTERROGATION_FIELDS, PREDICTION_FIELDS
 
@@ -123,6 +124,16 @@ def test_interrogations(tmp_path, monkeypatch):
         assert len(record["phrases"]) == 3
         (record,) = body(client.post("/v1/interrogate", json={"image": _text(), "mode": "tags"}))["results"]
         assert record["caption"] is None
+
+
+def test_interrogations_have_the_phrases_of_the_service(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = fake_service.model(matcher=fake_service.ByLength())
+    model.tables = PhraseTables({"flavors": ("at night", "from above")})
+    with fake_service.client(model) as client:
+        (record,) = body(client.post("/v1/interrogate", files=files(image())))["results"]
+    assert {phrase["text"] for phrase in record["phrases"]} <= {"at night", "from above"}
+    assert record["phrases"]
 
 
 def test_interrogations_need_a_matcher(client):

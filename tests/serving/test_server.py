@@ -59,6 +59,19 @@ def caption(server, count=1):
     return httpx2.post(url, files=fake_service.files(*[fake_service.image()] * count), timeout=60)
 
 
+@pytest.fixture
+def files():
+    """Lets this process open many files."""
+    import resource
+
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("too few files may be open")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def depth(server):
     text = httpx2.get(f"http://127.0.0.1:{server.port}/metrics").text
     return float(re.search(r"^imagist_queue_depth (.*)$", text, re.MULTILINE)[1])
@@ -78,6 +91,23 @@ def test_what_was_accepted_is_answered_after_sigterm(server):
     assert server.wait(60) == 0
     with pytest.raises(httpx2.ConnectError):
         caption(server)
+
+
+def test_a_thousand_connections_without_a_request_do_not_hold_it_up(server, files):
+    held = []
+    try:
+        for _ in range(1200):
+            held.append(socket.create_connection(("127.0.0.1", server.port)))
+            held[-1].sendall(b"POST /v1/caption HTTP/1.1\r\nHost: loc")
+        assert caption(server).status_code == 200
+        for each in held[:50]:  # those that waited longest had to go
+            each.settimeout(30)
+            with contextlib.suppress(ConnectionResetError):
+                assert each.recv(100) == b""
+        assert caption(server).status_code == 200
+    finally:
+        for each in held:
+            each.close()
 
 
 def test_slow_and_greedy_clients_do_not_hold_it_up(server):

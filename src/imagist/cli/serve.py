@@ -76,6 +76,18 @@ def _add_models(parser: Parser) -> None:
         "--beam", type=positive, metavar="N", help="beam size of the captioner (default: the model's own)"
     )
     add_encoder(group)
+    group.add_argument(
+        "--views",
+        choices=["square", "letterbox", "crops"],
+        default="square",
+        help="how an image is made square: resized, padded, or cut into crops (default: square)",
+    )
+    group.add_argument(
+        "--table",
+        action="append",
+        metavar="NAME",
+        help="phrases of interrogations, as of imagist interrogate; may be repeated (default: embedded)",
+    )
     group.add_argument("--threads", type=positive, metavar="N", help="processor cores for the models (default: all)")
 
 
@@ -160,22 +172,24 @@ def models_of(args: argparse.Namespace) -> dict[str, ServedModel]:
 
     Raises:
         BundleError: One cannot be used.
-        UsageError: Two have the same name.
+        UsageError: Two have the same name, or there is no such table of phrases.
     """
     from imagist.captioning.loading import cores
     from imagist.captioning.options import CaptionOptions
     from imagist.cli.opening import pipeline_of
+    from imagist.matching.phrases import open_tables
     from imagist.serving.models import served
 
+    tables = open_tables(args.table) if args.table else None
     found: dict[str, ServedModel] = {}
     for text in args.model or ["embedded"]:
         name, model = named_model(text)
         if name in found:
             raise UsageError("two models of that name", item=name, remedy="name them with --model NAME=FOLDER")
         own = argparse.Namespace(**{**vars(args), "model": model})
-        own.taxonomy, own.labels, own.views, own.weight = None, None, "square", None
+        own.taxonomy, own.labels, own.weight = None, None, None
         options = CaptionOptions(device=args.device, threads=args.threads or cores(), encoder=args.encoder)
-        found[name] = served(name, pipeline_of(own) if _classifies(model) else None, model, options)
+        found[name] = served(name, pipeline_of(own) if _classifies(model) else None, model, options, tables)
     return found
 
 

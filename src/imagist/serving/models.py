@@ -28,6 +28,7 @@ from imagist.serving.batching import Work
 
 if TYPE_CHECKING:
     from imagist.captioning.interrogation.interrogator import Interrogator
+    from imagist.matching.phrases import PhraseTables
 
 DESCRIBED_BEAM = asked.MOST_NBEST
 """Hypotheses of a captioner that describes: descriptions are made of all of them."""
@@ -49,6 +50,7 @@ class ServedModel:
         taxonomies: Built-in taxonomies that fit the labels of its classifiers.
         bundle: The model folder; None where the pipeline is from elsewhere.
         concurrency: Batches that it takes at a time.
+        tables: The phrases of interrogations; None is those that ship.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ServedModel:
     taxonomies: tuple[str, ...] = ()
     bundle: Bundle | None = None
     concurrency: int = 1
+    tables: PhraseTables | None = None
     _kept: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -162,11 +165,11 @@ class ServedModel:
         """Raises UsageError where the model has no matcher."""
         from imagist.captioning.interrogation.interrogator import Interrogator
         from imagist.captioning.interrogation.settings import InterrogationSettings
-        from imagist.matching.phrases import EMBEDDED, open_tables
+        from imagist.matching.phrases import open_tables
 
         if self.pipeline is None or self.pipeline.matcher is None:
             raise UsageError("this model has no matcher, which phrases need", item=self.name, remedy=MATCHER_REMEDY)
-        tables = self._keep("tables", lambda: open_tables((EMBEDDED,)))
+        tables = self.tables or self._keep("tables", open_tables)
         settings = InterrogationSettings(options.mode, options.max_phrases, diversity=options.diversity)
         return Interrogator(self.pipeline.captioner, self.pipeline.matcher, tables, settings)
 
@@ -248,7 +251,11 @@ def weighted(own: Pipeline, weight: float) -> Pipeline:
 
 
 def served(
-    name: str, pipeline: Pipeline | None, model: str | Path, options: CaptionOptions | None = None
+    name: str,
+    pipeline: Pipeline | None,
+    model: str | Path,
+    options: CaptionOptions | None = None,
+    tables: PhraseTables | None = None,
 ) -> ServedModel:
     """A model as it is served.
 
@@ -257,6 +264,7 @@ def served(
         pipeline: Of the model; None serves its captioner alone.
         model: Its name or folder, from which further captioners are opened.
         options: Of these captioners, but for their decoding and language.
+        tables: The phrases of interrogations; None is those that ship.
     """
     bundle = open_bundle(model) if is_bundle(model) else None
     chosen = options or CaptionOptions()
@@ -275,7 +283,7 @@ def served(
         return open_captioner(folder.path, replace(chosen, decoding=decoding, language=language, threads=threads))
 
     concurrency = pipeline.concurrency if pipeline else chosen.threads
-    return ServedModel(name, pipeline, describer, languages, _fitting(pipeline), bundle, concurrency)
+    return ServedModel(name, pipeline, describer, languages, _fitting(pipeline), bundle, concurrency, tables)
 
 
 def _fitting(pipeline: Pipeline | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,16 +23,28 @@ HEADER_S = 10.0
 DRAIN_S = 25
 """Longest time for requests that are in work when the server is asked to stop, in seconds."""
 CONNECTIONS = 1000
-"""Most connections; further ones get 503."""
-BACKLOG = 512
+"""Most connections without a request; of more, the one that waits longest is closed."""
+REQUESTS = 2000
+"""Most requests, their bodies included, at a time; further ones get 503."""
+BACKLOG = 1024
 
+_OTHER_FILES = 256  # beside the connections
 _SWITCH_S = 0.001  # so that the event loop gets its turn soon while networks run in other threads
 
 
 class BoundedHeaders(H11Protocol):
-    """Closes a connection whose next request does not begin in time, however slowly its bytes arrive."""
+    """Closes a connection whose next request does not begin in time, however slowly its bytes arrive.
 
+    Where too many wait for a request, the one that waits longest is closed: new clients are served however many
+    connections somebody holds.
+
+    Attributes:
+        most: So many may wait.
+    """
+
+    most: ClassVar[int] = CONNECTIONS
     _timer: asyncio.TimerHandle | None = None
+    _waiting: ClassVar[dict[BoundedHeaders, None]] = {}  # those without a request, the longest first
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for a request."""
@@ -65,13 +77,20 @@ class BoundedHeaders(H11Protocol):
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(HEADER_S, self._give_up)
+        self._waiting[self] = None
+        if len(self._waiting) > self.most:
+            oldest = next(iter(self._waiting))
+            oldest._stop_waiting()
+            oldest._give_up()
 
     def _stop_waiting(self) -> None:
+        self._waiting.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _give_up(self) -> None:
+        self._waiting.pop(self, None)
         self._timer = None
         if self._idle and not self.transport.is_closing():
             self.transport.abort()
@@ -108,6 +127,8 @@ def serve(app: ASGIApp, host: str, port: int, *, certificate: str | None = None,
         OutputError: The address cannot be listened at.
     """
     listening = _listen(host, port)
+    most = _files(CONNECTIONS + REQUESTS + _OTHER_FILES) - _OTHER_FILES
+    BoundedHeaders.most = min(CONNECTIONS, most // 2)
     config = uvicorn.Config(
         app,
         http=BoundedHeaders,
@@ -117,7 +138,7 @@ def serve(app: ASGIApp, host: str, port: int, *, certificate: str | None = None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=most,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=DRAIN_S,
         ssl_certfile=certificate,
@@ -130,6 +151,20 @@ def serve(app: ASGIApp, host: str, port: int, *, certificate: str | None = None,
     sys.stderr.flush()
     sys.setswitchinterval(_SWITCH_S)
     _Server(config).run(sockets=[listening])
+
+
+def _files(wanted: int) -> int:
+    """How many files the process may open, each connection being one: as many as are wanted, where it can be raised."""
+    try:
+        import resource
+    except ImportError:
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def _listen(host: str, port: int) -> socket.socket:
