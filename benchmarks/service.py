@@ -59,8 +59,8 @@ class Load:
 class Service:
     """``imagist serve`` on a free port."""
 
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "imagist", "serve", "--port", "0", "--no-page", *options]
+    def __init__(self, *options: str, page: bool = False) -> None:
+        command = [sys.executable, "-m", "imagist", "serve", "--port", "0", *([] if page else ["--no-page"]), *options]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         line = self._process.stderr.readline()

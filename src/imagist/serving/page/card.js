@@ -34,7 +34,7 @@ export class Card {
     this.wait();
     const { model, taxonomy, labels } = this.settings();
     try {
-      const options = { model, taxonomy: labels ? null : taxonomy, labels, nbest: 5, attention: true };
+      const options = { model, taxonomy: labels ? null : taxonomy, labels, attention: true };
       const answer = await ask("classify", this.image, options);
       this.fusion = answer.fusion || { weight: null, temperatures: [1] };
       this.show(answer.record);
@@ -49,8 +49,8 @@ export class Card {
   async translate() {
     const { model, language } = this.settings();
     if (!language) return;
-    const { record } = await ask("caption", this.image, { model, language, nbest: 5, attention: true });
-    this.record = { ...this.record, caption: record.caption, nbest: record.nbest, attention: record.attention };
+    const { record } = await ask("caption", this.image, { model, language, attention: true });
+    this.record = { ...this.record, caption: record.caption, attention: record.attention };
     this.show(this.record);
   }
 
@@ -129,12 +129,25 @@ export class Card {
     return element("div", { class: "slider" }, "Image", input, "Words", shown);
   }
 
+  // Other captions are searched for when they are asked for: the first one is there sooner without them.
   nbest() {
-    const all = this.record.nbest || [];
-    if (all.length < 2) return null;
-    const items = all.map(({ text, logprob }) =>
-      element("li", {}, `${text} `, element("span", {}, percent(Math.exp(logprob)))));
-    return element("details", {}, element("summary", {}, "Other captions"), element("ol", {}, ...items));
+    const list = element("ol", {}, element("li", { class: "wait" }, "Looking…"));
+    const fill = async () => {
+      if (!details.open) return;
+      details.removeEventListener("toggle", fill);
+      const { model, language } = this.settings();
+      try {
+        const { record } = await ask("caption", this.image, { model, language, nbest: 5 });
+        list.replaceChildren(...record.nbest.map(({ text, logprob }) =>
+          element("li", {}, `${text} `, element("span", {}, percent(Math.exp(logprob))))));
+      } catch (error) {
+        list.replaceChildren(element("li", { class: "bad" }, error.message));
+        details.addEventListener("toggle", fill);
+      }
+    };
+    const details = element("details", {}, element("summary", {}, "Other captions"), list);
+    details.addEventListener("toggle", fill);
+    return details;
   }
 
   actions() {

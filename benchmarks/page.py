@@ -1,0 +1,85 @@
+"""How soon the page shows a result: from a chosen image to the painted caption, against the API's latency for the image.
+
+    python benchmarks/page.py --data FOLDER
+
+A service on loopback, Chromium driven by Playwright, all on the same cores. For each image in turn: the API is asked
+alone by a plain client, then the page by its own. Also how long the page takes to open, and what it transfers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from playwright.sync_api import Page, sync_playwright
+from service import Service
+
+_WATCH = """\
+window.shown = new Promise((done) => {
+  const began = performance.now();
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector("article .caption")) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+  }).observe(document.querySelector("#cards"), { childList: true, subtree: true });
+});
+"""
+
+
+def of_api(port: int, image: bytes) -> float:
+    """Milliseconds of one request for an image."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.connect()
+    began = time.perf_counter()
+    connection.request("POST", "/v1/classify?attention=true", image, {"Content-Type": "image/jpeg"})
+    answer = connection.getresponse()
+    answer.read()
+    seconds = time.perf_counter() - began
+    assert answer.status == 200
+    connection.close()
+    return 1000 * seconds
+
+
+def of_page(page: Page, image: bytes) -> float:
+    """Milliseconds from a chosen image to its caption on the screen."""
+    page.click("#clear", force=True) if page.locator("#clear").is_visible() else None
+    page.evaluate(_WATCH)
+    page.set_input_files("#files", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": image}])
+    return float(page.evaluate("window.shown"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
+    parser.add_argument("--images", type=int, default=40)
+    args = parser.parse_args()
+    table = pq.read_table(args.data / "flickr8k" / "dev.parquet", columns=["image"])
+    images = [row["bytes"] for row in table["image"].slice(0, args.images + 5).to_pylist()]
+    service = Service(page=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page, sizes = browser.new_page(), []
+        page.on("requestfinished", lambda request: sizes.append(request.sizes()))
+        began = time.perf_counter()
+        page.goto(f"http://127.0.0.1:{service.port}/", wait_until="networkidle")
+        opened = 1000 * (time.perf_counter() - began) - 500  # of silence, by which Playwright knows
+        total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+        for image in images[:5]:
+            of_api(service.port, image), of_page(page, image)
+        pairs = np.array([(of_api(service.port, image), of_page(page, image)) for image in images[5:]])
+        browser.close()
+    service.close()
+    api, shown = np.median(pairs, 0)
+    ratio = np.median(pairs[:, 1] / pairs[:, 0])
+    print(f"page opened in {opened:.0f} ms, {total:,} bytes in {len(sizes)} requests")
+    print(f"API {api:.1f} ms, page {shown:.1f} ms (medians over {len(pairs)} images); page to API {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
