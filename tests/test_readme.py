@@ -24,7 +24,7 @@ from imagist.cli.main import command_parser, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SERVED = ("a service", "a server")  # of imagist; of chat completions
+SERVED = ("a service", "a server", "an account of AWS")  # of imagist; of chat completions; the one of moto
 NOT_RUN = ("published models", "data", "torch, training data, WordNet")  # downloads, and hours of training
 LOOPBACK = "http://127.0.0.1:8000"  # where the documents say that a service is
 OWN_TESTS = ("extending.md",)  # whose code another test runs
@@ -155,6 +155,24 @@ def test_a_request_is_answered(desk, line, service):
 @pytest.mark.parametrize("code", of_guides(lambda file: blocks("python", file.read_text("utf-8"), ["a service"])))
 def test_code_that_asks_a_service_runs(desk, code, service):
     test_code_of_a_guide_runs(desk, code.replace(LOOPBACK, service))
+
+
+@pytest.mark.parametrize(
+    "code", of_guides(lambda file: blocks("python", file.read_text("utf-8"), ["an account of AWS"]))
+)
+def test_code_that_calls_amazon_is_understood(desk, code, monkeypatch):
+    moto = pytest.importorskip("moto", reason="needs boto3 and moto, which no extra has")
+    boto3 = pytest.importorskip("boto3", reason="needs boto3 and moto, which no extra has")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert main(["sagemaker", "package", "embedded", "--out", "package"]) == 0
+    with moto.mock_aws():
+        boto3.client("s3").create_bucket(Bucket="my-bucket")
+        exec(compile(code, "service.md", "exec"), {})
+        sagemaker = boto3.client("sagemaker")
+        assert sagemaker.describe_endpoint(EndpointName="imagist")["EndpointConfigName"] == "imagist"
+        job = sagemaker.describe_training_job(TrainingJobName="imagist-fit")
+    assert job["HyperParameters"] == {"task": "fit"}
+    assert {each["ChannelName"] for each in job["InputDataConfig"]} <= {"training", "config"}
 
 
 @pytest.mark.parametrize("code", of_guides(lambda file: blocks("python", file.read_text("utf-8"))))

@@ -14,7 +14,7 @@ export class Card {
     this.settings = settings; // a function: the options that the page is set to
     this.record = null;
     this.detail = 0;
-    this.picture = element("img", { src: URL.createObjectURL(image.blob), alt: `The image ${image.name}` });
+    this.picture = element("img", { src: URL.createObjectURL(image.blob), alt: `The image ${image.name}`, decoding: "async" });
     this.view = element("figure", { class: "view" }, this.picture);
     this.overlay = new Overlay(this.view, this.picture);
     this.told = element("div", { class: "told" });
