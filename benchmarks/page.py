@@ -1,4 +1,4 @@
-"""How soon the page shows a result: from a chosen image to the painted caption, against the API's latency for the image.
+"""How soon the page shows a result: from a chosen image to the painted caption, against the API's latency for it.
 
     python benchmarks/page.py --data FOLDER
 
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from playwright.sync_api import Page, sync_playwright
+
 from service import Service
 
 _WATCH = """\
