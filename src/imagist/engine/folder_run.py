@@ -15,7 +15,6 @@ from imagist.engine.spec import RunSpec
 from imagist.engine.summary import Each, Interrupted, Summary
 from imagist.engine.tasks import Task
 from imagist.engine.update import Results
-from imagist.images import count
 from imagist.records import Row
 
 Work = Callable[[Iterator[Job], PartFolder, "Progress"], None]
@@ -93,7 +92,7 @@ def run_folder(
         results = stack.enter_context(closing(Results(folder, earlier))) if earlier else None
         plan = partitions(results.to_do(rows) if results else rows, spec.part_rows)
         before = sum(part.rows for part in mine) + sum(part.rows - part.failed for part in earlier)
-        meter = Meter(None if quiet else count(spec.sources), done=before, resumed=spec.resume, quiet=quiet)
+        meter = Meter(None if quiet else spec.count(), done=before, resumed=spec.resume, quiet=quiet)
         progress = Progress(meter, mine)
         progress.earlier = before
         todo = jobs(results.less(plan) if results else plan, mine, folder.update, folder.address)

@@ -18,7 +18,6 @@ from imagist.engine.spec import RAY, RunSpec
 from imagist.engine.summary import Each, Interrupted, Summary, Writer
 from imagist.engine.tasks import T, Task
 from imagist.engine.writer import write
-from imagist.images import count
 from imagist.images.stream import Outcome
 from imagist.records import Row
 from imagist.records.flat import as_record
@@ -70,7 +69,7 @@ def run(
         tally = _Tally(journal or ())
         found = earlier.plan(found) if earlier else found
         found = journal.skip_done(found) if journal else found
-        meter = Meter(None if quiet else count(spec.sources), done=tally.done, resumed=spec.resume, quiet=quiet)
+        meter = Meter(None if quiet else spec.count(), done=tally.done, resumed=spec.resume, quiet=quiet)
         book = _Book(journal, earlier, tally, meter, each)
         try:
             with meter:

@@ -13,7 +13,7 @@ from imagist.engine.sampling import drawn
 from imagist.engine.stores import store_of
 from imagist.engine.writer import FULL, PLAIN, Style, check_output
 from imagist.errors import OutputError, UsageError
-from imagist.images import Archive, DecodeLimits, archive_rows, rows
+from imagist.images import Archive, DecodeLimits, archive_rows, count, rows
 from imagist.images.decode import DEFAULT_LIMITS
 from imagist.records import Row
 
@@ -165,6 +165,11 @@ class RunSpec:
             missing.append(row)
         reasons = "; ".join(str(row.error) for row in missing) or f"no rows in {', '.join(self.sources)}"
         raise UsageError(f"nothing to do: {reasons}")
+
+    def count(self) -> int | None:
+        """How many rows there will be, for a progress bar; None where only reading them would tell."""
+        found = count(self.sources)
+        return None if found is None else min(each for each in (found, self.limit, self.sample) if each is not None)
 
     def archive_rows(self, archive: Archive) -> Iterator[Row]:
         """The rows of the images in a file that `rows` gave whole."""
