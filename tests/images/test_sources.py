@@ -216,7 +216,7 @@ def test_addresses_that_hold_the_image_or_name_a_file(folder):
     assert third.source == "/a b.png"
 
 
-@pytest.mark.parametrize("source", ["ftp://a/x.jpg", "s3://bucket/x.jpg", "www.example.org/x.jpg", "//a/x.jpg"])
+@pytest.mark.parametrize("source", ["ftp://a/x.jpg", "abfs://a/x.jpg", "www.example.org/x.jpg", "//a/x.jpg"])
 def test_addresses_that_are_not_read_have_a_remedy(folder, source):
     assert re.search(r"http\(s\) address|https://", only_error(source).remedy)
 

@@ -18,7 +18,8 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SOURCES = """\
 Sources are files, folders (with all below that is not hidden), globs, http(s) addresses; CSV, TSV, JSONL, JSON or
 Parquet tables (texts also with .gz) with a column of paths, addresses, image bytes or lists of these; archives
-(WebDataset shards in .tar, .tgz, or .zip); and lists of any of these, one a line, in a .txt or, as -, on stdin."""
+(WebDataset shards in .tar, .tgz, or .zip); any of these under s3://, gs:// or hf://; and lists of any of these, one a
+line, in a .txt or, as -, on stdin."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,13 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from imagist.engine.parts import Part
 from imagist.engine.spec import RunSpec
 from imagist.engine.values import encode, storable
 from imagist.errors import UsageError
 from imagist.images import Archive
+from imagist.images.stored import any_path
 from imagist.records import Row
 
 
@@ -132,7 +132,7 @@ def _digest(rows: Iterable[Row]) -> str:
 
 def _digest_of(archive: Archive) -> str:
     try:
-        size = Path(archive.source).stat().st_size
+        size = any_path(archive.source).stat().st_size
     except OSError:
         size = -1
     return hashlib.sha256(json.dumps([storable(archive.source), size]).encode("ascii")).hexdigest()[:20]

@@ -175,7 +175,7 @@ class ObjectStore(Store):
     def write(self, name: str, content: bytes) -> None:
         """As `Store.write`."""
         try:
-            with self._files.open_output_stream(f"{self._prefix}/{name}") as file:
+            with self._files.open_output_stream(f"{self._prefix}/{name}", compression=None) as file:
                 file.write(content)
         except OSError as error:
             raise OutputError(f"cannot be written: {error}", item=self.within(name)) from error

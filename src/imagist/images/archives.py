@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import posixpath
 import stat
 import tarfile
@@ -11,10 +10,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from imagist.errors import CorruptImage, SourceNotFound
+from imagist.images.stored import AnyPath, gunzipped
 
 _GZIP = b"\x1f\x8b"
 
@@ -37,12 +36,12 @@ class Member:
     is_link: bool = False
 
 
-def is_zip(path: Path) -> bool:
+def is_zip(path: AnyPath) -> bool:
     """Whether the suffix is that of a zip archive."""
     return path.suffix.lower() == ".zip"
 
 
-def members(path: Path) -> Iterator[Member]:
+def members(path: AnyPath) -> Iterator[Member]:
     """The files and links of an archive, in order, in constant memory.
 
     Raises:
@@ -51,13 +50,13 @@ def members(path: Path) -> Iterator[Member]:
     return _zip_members(path) if is_zip(path) else _tar_members(path)
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
+def _tar_members(path: AnyPath) -> Iterator[Member]:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
     # tarfile unpacks gzip streams, too, but takes a truncated one for a whole one
     with (
         closing(_TarLinks(path, packed=packed)) as links,
-        gzip.GzipFile(path) if packed else path.open("rb") as content,
+        gunzipped(path) if packed else path.open("rb") as content,
         tarfile.open(fileobj=content, mode="r|") as tar,
     ):
         for member in tar:
@@ -89,16 +88,19 @@ class _TarLinks:
         packed: Whether it is compressed: there are no jumps in it then.
     """
 
-    def __init__(self, path: Path, *, packed: bool) -> None:
+    def __init__(self, path: AnyPath, *, packed: bool) -> None:
         self._path, self._packed = path, packed
         self._tar: tarfile.TarFile | None = None
+        self._file: IO[bytes] | None = None
 
     def reader(self, link: tarfile.TarInfo) -> Callable[[int], bytes]:
         def read(length: int) -> bytes:
             if self._packed:
                 problem, remedy = f"a link to {link.linkname} in a packed archive", "unpack the archive"
                 raise SourceNotFound(f"{problem}, which is not followed", item=link.name, remedy=remedy)
-            self._tar = self._tar or tarfile.open(self._path, "r:")  # noqa: SIM115
+            if self._tar is None:
+                self._file = self._path.open("rb")
+                self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
             try:
                 file = self._tar.extractfile(link.name)
             except (KeyError, RecursionError):
@@ -110,12 +112,13 @@ class _TarLinks:
         return read
 
     def close(self) -> None:
-        if self._tar is not None:
-            self._tar.close()
+        for each in (self._tar, self._file):
+            if each is not None:
+                each.close()
 
 
-def _zip_members(path: Path) -> Iterator[Member]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(path: AnyPath) -> Iterator[Member]:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             if member.is_dir():
                 continue

@@ -13,16 +13,17 @@ from pathlib import Path
 from imagist.errors import ManifestError, MissingExtra, SourceNotFound
 from imagist.images.addresses import is_url, placed
 from imagist.images.formats import has_image_suffix
+from imagist.images.stored import AnyPath
 from imagist.images.tables import Table, TableRow, cells, columns, open_table
 from imagist.records import Row
 
 
-def check_manifest(path: Path, column: str | None = None) -> None:
+def check_manifest(path: AnyPath, column: str | None = None) -> None:
     """Raises ManifestError where ``manifest_rows`` would, without reading images."""
     _choose(open_table(path), column)
 
 
-def holds_images(path: Path, column: str | None = None) -> bool:
+def holds_images(path: AnyPath, column: str | None = None) -> bool:
     """Whether the column of images of a table holds encoded images; False for a table that cannot be read."""
     try:
         table = open_table(path)
@@ -31,7 +32,7 @@ def holds_images(path: Path, column: str | None = None) -> bool:
         return False
 
 
-def manifest_rows(path: Path, column: str | None = None, images: Path | None = None) -> Iterator[Row]:
+def manifest_rows(path: AnyPath, column: str | None = None, images: Path | None = None) -> Iterator[Row]:
     """The rows of a table, in order, in constant memory; of a cell with several images a row for each.
 
     A row is named after its image: the address, the path, or the struct's path. Where there is none it is named
@@ -54,7 +55,7 @@ def manifest_rows(path: Path, column: str | None = None, images: Path | None = N
         yield from _rows(row, chosen, path, folder)
 
 
-def _rows(row: TableRow, column: str, path: Path, folder: str) -> Iterator[Row]:
+def _rows(row: TableRow, column: str, path: AnyPath, folder: str) -> Iterator[Row]:
     numbered = f"{path}#{row.number}"
     if row.problem is not None:
         yield Row(numbered, columns=dict(row.cells), error=ManifestError(row.problem, item=str(path)))

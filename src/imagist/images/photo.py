@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagist.errors import SourceNotFound, UnknownFormat, UsageError
-from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, shown
+from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits, decode, from_image
 from imagist.images.fetch import fetch
+from imagist.images.stored import read_stored
 from imagist.records import Photo, Row
 
 Item = Row | Photo | str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[np.generic]
@@ -135,6 +136,8 @@ def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
         return fetch(source, limits)
     if is_data(source):
         return data_content(source)
+    if is_stored(source):
+        return read_stored(source, limits)
     return read_file(local_path(source) if isinstance(source, str) else source, limits)
 
 

@@ -13,7 +13,6 @@ import lzma
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from tarfile import TarError
 from zipfile import BadZipFile
 
@@ -22,6 +21,7 @@ from imagist.images.archives import Member, is_zip, members
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import is_hidden
 from imagist.images.formats import MAGIC_BYTES, begins_like_image, has_image_suffix
+from imagist.images.stored import AnyPath
 from imagist.records import Row
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -33,12 +33,12 @@ _UNREADABLE = (TarError, BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAErr
 _Columns = Mapping[str, object]
 
 
-def is_shard(path: Path) -> bool:
+def is_shard(path: AnyPath) -> bool:
     """Whether the suffix is that of an archive of images."""
     return path.name.lower().endswith(_SUFFIXES)
 
 
-def check_shard(path: Path) -> None:
+def check_shard(path: AnyPath) -> None:
     """Raises ManifestError where nothing can be read from the archive."""
     try:
         next(members(path), None)
@@ -46,7 +46,7 @@ def check_shard(path: Path) -> None:
         raise _unreadable(path, error) from error
 
 
-def shard_rows(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
+def shard_rows(path: AnyPath, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Row]:
     """The images of an archive, in order, named ``shard.tar#member``, in constant memory.
 
     An archive that is damaged on the way gives the rows before the damage, then one with its ``error`` set; so does one
@@ -88,7 +88,7 @@ class _Sample:
             yield Row(row.source, row.content, columns, row.error)
 
 
-def _columns_apart(path: Path) -> dict[str, dict[str, object]]:
+def _columns_apart(path: AnyPath) -> dict[str, dict[str, object]]:
     """By key, the columns of sidecars that do not follow or precede their image; up to the first damage."""
     apart: defaultdict[str, dict[str, object]] = defaultdict(dict)
     last, with_image, columns = "", True, dict[str, object]()
@@ -110,7 +110,7 @@ def _columns_apart(path: Path) -> dict[str, dict[str, object]]:
     return dict(apart)
 
 
-def _visible(path: Path) -> Iterator[Member]:
+def _visible(path: AnyPath) -> Iterator[Member]:
     return (each for each in members(path) if not any(map(is_hidden, each.name.split("/"))))
 
 
@@ -152,6 +152,6 @@ def _columns(member: Member, suffix: str) -> dict[str, object]:
     return {suffix: int(text) if is_class else text}
 
 
-def _unreadable(path: Path, error: BaseException) -> ManifestError:
+def _unreadable(path: AnyPath, error: BaseException) -> ManifestError:
     kind = "zip" if is_zip(path) else "tar"
     return ManifestError(f"not a readable {kind} file: {error}", item=str(path), remedy="get it, or pack it, again")

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from imagist.errors import ManifestError, MissingExtra, OutputError, SettingError, SourceNotFound, UnknownFormat
-from imagist.images.addresses import data_content, is_data, is_url, local_path, not_found, placed, shown
+from imagist.errors import (
+    ManifestError,
+    MissingExtra,
+    OutputError,
+    SettingError,
+    SourceNotFound,
+    UnknownFormat,
+    UsageError,
+)
+from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, placed, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
+from imagist.images.formats import has_image_suffix
 from imagist.images.manifests import check_manifest, holds_images, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
+from imagist.images.stored import any_path, is_stored_file, stored_files
 from imagist.images.tables import is_table, open_table
 from imagist.images.tables.text import Line, lines
 from imagist.records import Row
@@ -56,6 +66,8 @@ def rows(
     - ``-``: any of these, one a line, on stdin;
     - a ``.txt`` list of any of these, one a line; relative paths are looked for in its folder first;
     - an http(s), ``file:`` or ``data:`` address;
+    - any of these files, folders and globs in an object store, as an ``s3://``, ``gs://`` or ``hf://`` address (see
+      ``stored``), where an image is known by its suffix;
     - a ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.xlsx`` table, or a ``.json`` list of objects or of paths,
       texts also with ``.gz`` after that (see ``manifests``);
     - an archive: a WebDataset shard, ``.tar``, ``.tar.gz`` or ``.tgz``, or a ``.zip`` (see ``shards``).
@@ -99,7 +111,7 @@ def archive_rows(
 
 def count(sources: Sequence[str]) -> int | None:
     """How many rows there will be, for a progress bar; None where only reading them would tell."""
-    if _STDIN in sources:
+    if _STDIN in sources or any(map(is_stored, sources)):
         return None
     total = 0
     for path in (path for source in sources for path in _expand(source)):
@@ -139,14 +151,14 @@ class _Reader:
 
     def check(self, source: str) -> None:
         """Raises the error of a table or shard that cannot be used, where it can be told before anything is read."""
-        path = Path(source)
-        is_file = os.path.isfile(source)  # noqa: PTH113
+        path = any_path(source)
+        is_file = _is_file(source)
         if is_file and is_table(path):
             self._spare_output(source)
             check_manifest(path, self.column)
         elif is_file and is_shard(path):
             check_shard(path)
-        elif self.output and glob.has_magic(source) and not (is_url(source) or is_data(source)):
+        elif self.output and glob.has_magic(source) and not (is_url(source) or is_data(source) or is_stored(source)):
             for match in glob.iglob(source, recursive=True):  # noqa: PTH207
                 self._spare_output(match)
 
@@ -160,20 +172,20 @@ class _Reader:
                 yield from self._list(found)
             elif self.whole_archives and self._is_archive(found):
                 yield Archive(found)
-            elif is_shard(Path(found)):
-                yield from shard_rows(Path(found), self.limits)
-            elif is_table(Path(found)):
+            elif is_shard(any_path(found)):
+                yield from shard_rows(any_path(found), self.limits)
+            elif is_table(any_path(found)):
                 yield from self._table(found)
             else:
                 yield Row(found, error=_unusable(found))
 
     def _is_archive(self, path: str) -> bool:
-        return is_shard(Path(path)) or (is_table(Path(path)) and holds_images(Path(path), self.column))
+        return is_shard(any_path(path)) or (is_table(any_path(path)) and holds_images(any_path(path), self.column))
 
     def _table(self, path: str) -> Iterator[Row]:
         self._spare_output(path)
         try:
-            yield from manifest_rows(Path(path), self.column, self.images)
+            yield from manifest_rows(any_path(path), self.column, self.images)
         except (ManifestError, MissingExtra) as error:
             yield Row(path, error=error)
 
@@ -188,12 +200,19 @@ class _Reader:
                 yield Row(numbered, error=ManifestError(f"{name} is a list in a list", item=path))
             elif name:
                 inside = placed(name, folder)
-                is_inside = self.images is not None or os.path.lexists(inside) or glob.has_magic(name)
+                is_inside = (
+                    self.images is not None or is_stored(inside) or os.path.lexists(inside) or glob.has_magic(name)
+                )
                 yield from self.rows(inside if is_inside and not is_data(name) else name)
 
     def _spare_output(self, path: str) -> None:
         if self.output is not None and _is_same(path, self.output):
             raise OutputError("is an input, too", item=str(self.output), remedy="write to another file")
+
+
+def _is_file(source: str) -> bool:
+    """Whether a source is a file, on a disk or in an object store."""
+    return is_stored_file(source) if is_stored(source) else os.path.isfile(source)  # noqa: PTH113
 
 
 def _is_same(path: str, other: Path) -> bool:
@@ -210,12 +229,12 @@ def _has_list_suffix(name: str) -> bool:
 
 def _is_list(path: str) -> bool:
     """Whether a file lists sources; it may be an image in spite of its suffix."""
-    return _has_list_suffix(path) and os.path.isfile(path) and not is_image(path)  # noqa: PTH113
+    return _has_list_suffix(path) and _is_file(path) and not is_image(path)
 
 
 def _lines_of(path: str) -> Iterator[Line]:
     try:
-        yield from lines(Path(path))
+        yield from lines(any_path(path))
     except ManifestError as error:
         yield Line(1, "", error.message)
     except OSError as error:
@@ -238,6 +257,9 @@ def _expand(source: str) -> Iterator[str | Row]:
     if is_data(source):
         yield Row(shown(source), data_content(source))
         return
+    if is_stored(source):
+        yield from _stored(source)
+        return
     source = local_path(source)
     if os.path.isdir(source):  # noqa: PTH112  (strings throughout, so that rows are named as the user wrote them)
         yield from folder_images(source)
@@ -247,6 +269,20 @@ def _expand(source: str) -> Iterator[str | Row]:
         yield from _glob(source)
     else:
         yield Row(source, error=not_found(source))
+
+
+def _stored(address: str) -> Iterator[str | Row]:
+    """The files of an address in an object store: of a folder the images, of a pattern all."""
+    empty = True
+    try:
+        for found in stored_files(address):
+            if found == address or glob.has_magic(address) or has_image_suffix(found):
+                empty = False
+                yield found
+        if empty:
+            yield _missing(address, "no images under this address")
+    except (SourceNotFound, UsageError, MissingExtra) as error:
+        yield Row(address, error=error)
 
 
 def _glob(pattern: str) -> Iterator[str | Row]:

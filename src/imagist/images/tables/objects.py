@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from imagist.errors import ManifestError
+from imagist.images.stored import AnyPath
 from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import lines, opened
 
 
-def open_json_lines(path: Path) -> Table:
+def open_json_lines(path: AnyPath) -> Table:
     """A table of JSON lines; its columns are the keys of all its objects, in the order of their first occurrence.
 
     Raises:
@@ -35,7 +35,7 @@ def open_json_lines(path: Path) -> Table:
     return Table(path, [*names], rows, images=[*names], length=length)
 
 
-def _line_rows(path: Path) -> Iterator[TableRow]:
+def _line_rows(path: AnyPath) -> Iterator[TableRow]:
     for number, text, problem in lines(path):
         if not text.strip():
             continue
@@ -63,7 +63,7 @@ def object_row(place: str, value: object) -> TableRow:
     return TableRow(place, raw, f"{place} is {type(value).__name__}, not a JSON object")
 
 
-def table_of_objects(path: Path, values: Sequence[object]) -> Table:
+def table_of_objects(path: AnyPath, values: Sequence[object]) -> Table:
     """A table whose rows are the objects of a list; its columns are the keys of all of them.
 
     A list of text alone is a column ``image``.
@@ -88,7 +88,7 @@ def table_of_objects(path: Path, values: Sequence[object]) -> Table:
     return Table(path, names, rows, images=names, length=len(found))
 
 
-def read_document(path: Path, remedy: str | None = None) -> Any:
+def read_document(path: AnyPath, remedy: str | None = None) -> Any:
     """The one JSON value that a whole file is.
 
     Raises:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from imagist.errors import ManifestError
+from imagist.images.stored import AnyPath
 from imagist.images.tables.objects import open_json_lines, read_document, table_of_objects
 from imagist.images.tables.parquet import open_parquet
 from imagist.images.tables.separated import open_separated
@@ -19,7 +20,7 @@ _SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet", *_SHEETS)
 _PARQUET = b"PAR1"
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: AnyPath) -> bool:
     """Whether the suffix is that of a table, ``.gz`` after it aside.
 
     A ``.json`` is one where it holds a list, or an object on each line.
@@ -36,7 +37,7 @@ def is_table(path: Path) -> bool:
     return _text(head).startswith("[") or is_json_lines(path, head)
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: AnyPath) -> Table:
     """Opens a table and finds its columns, whatever its suffix.
 
     A file that begins with ``[`` or ``{`` is JSON, and JSON lines where its first line is a whole object and others
@@ -62,12 +63,12 @@ def open_table(path: Path) -> Table:
         raise ManifestError(f"cannot be read: {error}", item=str(path)) from error
 
 
-def is_parquet(path: Path, head: bytes) -> bool:
+def is_parquet(path: AnyPath, head: bytes) -> bool:
     """Whether a file is Parquet, by its first bytes, or by its suffix."""
     return head.startswith(_PARQUET) or path.suffix.lower() == ".parquet"
 
 
-def is_json_lines(path: Path, head: bytes) -> bool:
+def is_json_lines(path: AnyPath, head: bytes) -> bool:
     """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object."""
     if _suffix(path) in _JSON_LINES:
         return True
@@ -83,7 +84,7 @@ def is_json(head: bytes) -> bool:
     return _text(head)[:1] in {"[", "{"}
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: AnyPath) -> str:
     """The suffix in lower case, of ``posts.csv.gz`` the one of what is packed."""
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 

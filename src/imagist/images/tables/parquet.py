@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagist.errors import ManifestError
+from imagist.images.stored import AnyPath, StoredFile
 from imagist.images.tables.arrow_values import python_values, replaced
 from imagist.images.tables.table import Table, TableRow, distinct
 
@@ -26,7 +26,7 @@ _BUFFER = 1 << 20
 _MOST_LOST = 1 << 20  # rows of a damaged row group that come out one by one though nothing is left of them
 
 
-def open_parquet(path: Path) -> Table:
+def open_parquet(path: AnyPath) -> Table:
     """A Parquet table; rows are counted from 0.
 
     Raises:
@@ -53,7 +53,7 @@ def open_parquet(path: Path) -> Table:
     )
 
 
-def _rows(path: Path, selected: list[str] | None) -> Iterator[TableRow]:
+def _rows(path: AnyPath, selected: list[str] | None) -> Iterator[TableRow]:
     """The rows: a problem for each with text that is not UTF-8, and for each that a damaged row group costs."""
     with _opened(path) as file:
         start = 0
@@ -137,12 +137,13 @@ def _alone(schema: Schema, selected: list[str] | None) -> list[list[str]]:
     ]
 
 
-def _opened(path: Path) -> ParquetFile:
+def _opened(path: AnyPath) -> ParquetFile:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)  # else a whole row group is in memory at once
+        source = path.native() if isinstance(path, StoredFile) else path
+        return ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER)  # else a whole row group is in memory at once
     except (ArrowException, OSError) as error:
         raise ManifestError(f"cannot be read as Parquet: {error}", item=str(path)) from error
 

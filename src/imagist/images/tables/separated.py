@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 
 from imagist.errors import ManifestError
+from imagist.images.stored import AnyPath
 from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import Line, lines
 
 DELIMITERS = ",;\t"
 
 
-def open_separated(path: Path) -> Table:
+def open_separated(path: AnyPath) -> Table:
     """A table of separated values; the header has most of its delimiter, of comma, semicolon and tab.
 
     Raises:
@@ -48,7 +48,7 @@ def open_separated(path: Path) -> Table:
 class _Rows:
     """Reads the rows below a header, which is in the line of a number."""
 
-    def __init__(self, path: Path, header: list[str], delimiter: str, number: int) -> None:
+    def __init__(self, path: AnyPath, header: list[str], delimiter: str, number: int) -> None:
         self.path, self.header, self.delimiter = path, header, delimiter
         self.coming = islice(lines(path), number, None)
         self.returned: deque[Line] = deque()  # lines that a failed record took in

@@ -9,10 +9,10 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from imagist.errors import ManifestError, MissingExtra
+from imagist.images.stored import AnyPath
 from imagist.images.tables.table import Table, TableRow, distinct
 
 SUFFIXES = (".xlsx", ".xlsm")
@@ -21,7 +21,7 @@ _TEXTS = "xl/sharedStrings.xml"
 _REMEDY = "save it as CSV; one that is protected by a password, without it"
 
 
-def open_sheet(path: Path) -> Table:
+def open_sheet(path: AnyPath) -> Table:
     """A table of the first sheet that has cells.
 
     Raises:
@@ -42,7 +42,7 @@ def open_sheet(path: Path) -> Table:
     return Table(path, names, rows, images=names)
 
 
-def _rows(path: Path, columns: list[str], header: int) -> Iterator[TableRow]:
+def _rows(path: AnyPath, columns: list[str], header: int) -> Iterator[TableRow]:
     """The rows below the header; one problem for all from the first that cannot be read."""
     number = header
     try:
@@ -63,7 +63,7 @@ def _letters(place: int) -> str:
 
 
 @contextmanager
-def _sheet(path: Path) -> Iterator[Iterator[tuple[int, list[Any]]]]:
+def _sheet(path: AnyPath) -> Iterator[Iterator[tuple[int, list[Any]]]]:
     """The rows that are not blank, each with its number and its values up to the last that is not empty."""
     try:
         from openpyxl import load_workbook
@@ -71,16 +71,17 @@ def _sheet(path: Path) -> Iterator[Iterator[tuple[int, list[Any]]]]:
         remedy = "pip install 'imagist[xlsx]', or save it as CSV"
         raise MissingExtra("reading .xlsx needs openpyxl", item=str(path), remedy=remedy) from error
     path.stat()  # an OSError says more than what openpyxl makes of it
-    with _as_manifest_errors(path):
-        _check_size(path)
-        book = load_workbook(path, read_only=True, data_only=True)
-    try:
-        yield _filled(book, path)
-    finally:
-        book.close()
+    with path.open("rb") as file:
+        with _as_manifest_errors(path):
+            _check_size(path)
+            book = load_workbook(file, read_only=True, data_only=True)
+        try:
+            yield _filled(book, path)
+        finally:
+            book.close()
 
 
-def _filled(book: Any, path: Path) -> Iterator[tuple[int, list[Any]]]:
+def _filled(book: Any, path: AnyPath) -> Iterator[tuple[int, list[Any]]]:
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # those that other programs write are often wrong
         found = False
@@ -97,7 +98,7 @@ def _filled(book: Any, path: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 @contextmanager
-def _as_manifest_errors(path: Path) -> Iterator[None]:
+def _as_manifest_errors(path: AnyPath) -> Iterator[None]:
     """Turns what openpyxl and its XML parser raise for a damaged file into one error."""
     try:
         yield
@@ -108,8 +109,8 @@ def _as_manifest_errors(path: Path) -> Iterator[None]:
         raise ManifestError(message, item=str(path), remedy=_REMEDY) from error
 
 
-def _check_size(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+def _check_size(path: AnyPath) -> None:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist() if member.filename.endswith(_TEXTS))
     if size > MAX_TEXTS:
         raise ManifestError(f"has {size / 1e9:.1f} GB of text, too much to read", item=str(path), remedy=_REMEDY)

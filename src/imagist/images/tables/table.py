@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
+
+from imagist.images.stored import AnyPath
 
 RAW = "unreadable row"
 """The column of rows that cannot be split into cells."""
@@ -64,7 +65,7 @@ class Table:
         length: How many rows there are; None where only reading them would tell.
     """
 
-    path: Path
+    path: AnyPath
     columns: list[str]
     rows: RowReader
     images: list[str] = field(default_factory=list)

@@ -9,10 +9,10 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from imagist.errors import ManifestError
+from imagist.images.stored import AnyPath, gunzipped
 
 _GZIP = b"\x1f\x8b"
 _UNREADABLE = "\ufffd"
@@ -35,7 +35,7 @@ class Line(NamedTuple):
     problem: str | None
 
 
-def opened(path: Path) -> io.BufferedReader | gzip.GzipFile:
+def opened(path: AnyPath) -> io.BufferedReader | gzip.GzipFile:
     """A file of text, unpacked where it is packed with gzip.
 
     Raises:
@@ -43,10 +43,10 @@ def opened(path: Path) -> io.BufferedReader | gzip.GzipFile:
     """
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
-    return gzip.GzipFile(path) if packed else path.open("rb")
+    return gunzipped(path) if packed else path.open("rb")
 
 
-def lines(path: Path) -> Iterator[Line]:
+def lines(path: AnyPath) -> Iterator[Line]:
     r"""Every line of a file, without a byte order mark.
 
     Lines end with ``\n``; with ``\r`` in a file that begins without any ``\n``, as old spreadsheets write them.
@@ -78,7 +78,7 @@ def lines(path: Path) -> Iterator[Line]:
             )
 
 
-def head_of(path: Path) -> bytes:
+def head_of(path: AnyPath) -> bytes:
     """The first `HEAD` bytes of a file, unpacked; fewer where it is damaged.
 
     Raises:
