@@ -4,6 +4,9 @@
 
 Clients and service share the cores. Each client sends an image, waits for the answer and sends the next. The clients
 speak HTTP with as little work as possible, so that the numbers are the service's.
+
+Two models: the one that ships, whose encoder takes as long for each image of a batch as for one alone, and a small
+random BLIP, whose time is nearly all spent once a batch, as on accelerators (`tests/tiny_checkpoints.py`; needs torch).
 """
 
 from __future__ import annotations
@@ -140,6 +143,16 @@ def measured(requests: Sequence[bytes], number: int, *options: str) -> tuple[Loa
     return seen, [before, after]
 
 
+def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
+    """Loads of captions by a small random BLIP, with batches and without."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    import tiny_checkpoints
+
+    with tempfile.TemporaryDirectory() as folder:
+        own = ("--captioner", "blip", "--captioner-model", str(tiny_checkpoints.blip(Path(folder))))
+        return [measured(requests, number, *own, *more)[0] for more in ((), ("--batch-size", "1"))]
+
+
 def batch_command(table: Path) -> tuple[float, float]:
     """Images/s, and processor ms an image, of ``imagist classify`` over the table, from start to file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -162,6 +175,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3000, help="requests of a measurement (default: 3000)")
     parser.add_argument("--memory", type=int, default=20_000, help="requests before memory is measured again; 0: none")
     parser.add_argument("--encoder", default="embedded", help="encoder of the model (default: embedded)")
+    parser.add_argument("--no-blip", action="store_true", help="measure the shipped model alone")
     parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
     args = parser.parse_args()
     if args.data is None:
@@ -174,8 +188,9 @@ def main() -> None:
     batched, _ = measured(requests, args.requests, *own)
     single, _ = measured(requests, args.requests // 3, *own, "--batch-size", "1")
     command = batch_command(table)
+    blip = [] if args.no_blip else of_blip([request(image, "/v1/caption") for image in images], args.requests // 3)
     memory = measured(requests, args.memory, *own) if args.memory else None
-    text = report(args, batched, single, command, memory)
+    text = report(args, [batched, single, *blip], command, memory)
     if not args.no_file:
         RESULT.write_text(text, "utf-8")
     print(text)
@@ -183,8 +198,7 @@ def main() -> None:
 
 def report(
     args: argparse.Namespace,
-    batched: Load,
-    single: Load,
+    loads: Sequence[Load],
     command: tuple[float, float],
     memory: tuple[Load, list[float]] | None,
 ) -> str:
@@ -193,12 +207,14 @@ def report(
         "# Load on the service",
         "",
         f"`python benchmarks/service.py`: {CLIENTS} closed-loop clients, images of Flickr8k dev (JPEG), "
-        f"`/v1/classify`, encoder {args.encoder}, {cores} cores for clients and service, {platform.machine()}.",
+        f"`/v1/classify` of the shipped model with the encoder {args.encoder}, `/v1/caption` of a small random BLIP, "
+        f"{cores} cores for clients and service, {platform.machine()}.",
         "",
         "| | images/s | processor ms an image | median | p99 | p99 / median | answers by status |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, seen in (("batches of up to 32", batched), ("batching off", single)):
+    names = ("batches of up to 32", "batching off", "small BLIP, batches of up to 32", "small BLIP, batching off")
+    for name, seen in zip(names, loads, strict=False):
         low, high = seen.percentile(0.5), seen.percentile(0.99)
         statuses = json.dumps(dict(sorted(seen.statuses.items()))).replace('"', "")
         cost = 1000 * seen.processor_s / seen.images
@@ -211,12 +227,14 @@ def report(
         ]
         lines.append(f"| {' | '.join([name, *cells, statuses])} |")
     rate, processor = command
+    batched, single, *blip = loads
     lines += [f"| `imagist classify`, start to file | {rate:.0f} | {processor:.1f} | | | | |", ""]
     gain, share = batched.rate / single.rate, batched.rate / rate
     batched_cost, single_cost = (seen.processor_s / seen.images for seen in (batched, single))
     lines += [
         f"Batches to no batches: {gain:.2f}x; by processor time {single_cost / batched_cost:.2f}x. To the command: "
         f"{share:.2f}; by processor time {processor / (1000 * batched_cost):.2f}.",
+        *([f"Small BLIP, batches to no batches: {blip[0].rate / blip[1].rate:.2f}x."] if blip else []),
         "",
     ]
     if args.busy > cores / 2:

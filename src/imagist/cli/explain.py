@@ -31,6 +31,7 @@ PAGE = "explanation.html"
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
+    parser.set_defaults(estimate=False)
     group = parser.add_argument_group("writing")
     group.add_argument(
         "--out",
