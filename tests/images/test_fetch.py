@@ -13,6 +13,7 @@ from imagist import __version__
 from imagist.errors import FetchFailed, ImageTooLarge
 from imagist.images import DecodeLimits, fetch
 from imagist.images.addresses import is_url
+from imagist.images.hosts import Hosts
 
 BODY = b"image " * 20_000
 
@@ -175,6 +176,15 @@ def test_who_stays_busy_is_given_up(server):
     with pytest.raises(FetchFailed, match="HTTP 503 Service Unavailable"):
         fetch(f"{server.url}/neverfree")
     assert server.tries == 3
+
+
+def test_a_host_that_asks_for_time_gets_it_beside_the_deadline(server, monkeypatch):
+    slept = []
+    monkeypatch.setattr(sys.modules["imagist.images.fetch"], "HOSTS", Hosts(sleep=slept.append))
+    with pytest.raises(FetchFailed, match="429"):
+        fetch(f"{server.url}/notnow", DecodeLimits(patience_s=200), deadline_s=2)
+    assert server.tries == 3
+    assert [round(seconds / 100) for seconds in slept] == [1, 1]
 
 
 def test_what_fails_for_good_is_not_asked_again(server):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
+PATIENCE_S = 300.0
+"""Longest wait of a run for a host that says when it will answer again, in seconds."""
+
 SOURCES = """\
 Sources are files, folders (with all below that is not hidden), globs, http(s) addresses; CSV, TSV, JSONL, JSON or
 Parquet tables (texts also with .gz) with a column of paths, addresses, image bytes or lists of these; archives
@@ -85,6 +88,13 @@ def add_inputs(parser: Parser) -> None:
     group.add_argument("--max-bytes", type=size, metavar="SIZE", help="refuse larger files, such as 20M (default: 64M)")
     group.add_argument(
         "--max-megapixels", type=over_zero, metavar="N", help="refuse larger images (default: 100 million pixels)"
+    )
+    group.add_argument(
+        "--requests-per-second",
+        type=over_zero,
+        metavar="N",
+        help="most requests a second to one host of http(s) addresses (default: as many as --workers make); all wait "
+        "where a host asks for time",
     )
 
 
@@ -355,5 +365,10 @@ def limits(args: argparse.Namespace) -> DecodeLimits:
     """The limits of one image by the options of `add_inputs`."""
     from imagist.images import DecodeLimits
 
-    asked = {"max_bytes": args.max_bytes, "max_megapixels": args.max_megapixels}
+    asked = {
+        "max_bytes": args.max_bytes,
+        "max_megapixels": args.max_megapixels,
+        "requests_per_s": args.requests_per_second,
+        "patience_s": PATIENCE_S,
+    }
     return DecodeLimits(**{name: value for name, value in asked.items() if value is not None})

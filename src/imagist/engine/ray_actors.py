@@ -162,9 +162,10 @@ class Actors:
             )
             self._notes = self._ray.remote(Notes).options(num_cpus=0, scheduling_strategy=here).remote()
             worker = self._ray.remote(Worker).options(num_cpus=spec.cluster.cores, num_gpus=spec.cluster.gpus)
-            folder = os.getcwd()  # noqa: PTH109
-            self._new: Callable[[], Any] = lambda: worker.remote(make, spec, folder, self._notes)
-            for _ in range(spec.cluster.actors or _room(self._ray, spec.cluster)):
+            size, folder = spec.cluster.actors or _room(self._ray, spec.cluster), os.getcwd()  # noqa: PTH109
+            theirs = _share(spec, size)
+            self._new: Callable[[], Any] = lambda: worker.remote(make, theirs, folder, self._notes)
+            for _ in range(size):
                 self._add()
             self.columns, self.settings = self._first()
         except BaseException:
@@ -302,6 +303,12 @@ def _rest(job: Job, note: Note | None, spec: RunSpec, deaths: int) -> Job:
         return replace(rest, quarantined=job.quarantined | {note.alone}, alone=places)
     in_flight = spec.batch_size * (spec.cluster.cores + 3)  # decoded ahead, waiting and worked on
     return replace(rest, alone=range(note.done, note.done + in_flight))
+
+
+def _share(spec: RunSpec, size: int) -> RunSpec:
+    """The run of one of several actors, which share the requests to a host."""
+    rate = spec.limits.requests_per_s
+    return spec if rate is None else replace(spec, limits=replace(spec.limits, requests_per_s=rate / size))
 
 
 def _ray() -> Any:

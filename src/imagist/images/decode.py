@@ -36,7 +36,7 @@ _SCAN_MEGAPIXELS = 10_000
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """Bounds on the bytes, the pixels and the decoding time of one image.
+    """Bounds on the bytes, the pixels and the time of one image.
 
     Attributes:
         max_bytes: Largest encoded size, in bytes. Bytes of slow formats count several times: WebP and HEIC
@@ -46,12 +46,17 @@ class DecodeLimits:
         timeout_s: Most processor time for decoding, in seconds.
         work_side: The short side of the decoded photo, in pixels; the long side is at most eight times that. Larger
             images are scaled down, smaller ones are not scaled.
+        requests_per_s: Most requests a second to one host on the web; None asks as soon as threads are free.
+        patience_s: Longest time, in seconds, that all wait for a host that says when it will answer again
+            (``Retry-After``), beside the time of a download.
     """
 
     max_bytes: int = 64 << 20
     max_megapixels: float = 100.0
     timeout_s: float = 4.0
     work_side: int = 640
+    requests_per_s: float | None = None
+    patience_s: float = 0.0
 
     def check_bytes(self, size: int, source: str, kind: Format | None = None) -> None:
         """Raises ImageTooLarge, naming the source, for an encoded size, in bytes, over the limit."""

@@ -1,7 +1,8 @@
 """Images over http(s), bounded in bytes and in time.
 
 A server that is busy (status 408, 429, 500, 502, 503 or 504) or cuts its answer short is asked again, when its
-``Retry-After`` says so or after a while that doubles, as long as the time for the download lasts.
+``Retry-After`` says so or after a while that doubles, as long as the time for the download lasts. Requests to one host
+keep their distance, and where it asks for time all of them wait, as `DecodeLimits` says.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from imagist import __version__
 from imagist.errors import FetchFailed
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
+from imagist.images.hosts import HOSTS
 
 if TYPE_CHECKING:
     import ssl
@@ -54,9 +57,11 @@ def fetch(
     Args:
         url: An http or https address; ``&amp;`` in it, as pages write it, is taken for ``&``. It may redirect to such
             addresses only, `MAX_REDIRECTS` times at most.
-        limits: ``max_bytes`` holds while the body is read and unpacked, whatever length the server announces.
+        limits: ``max_bytes`` holds while the body is read and unpacked, whatever length the server announces;
+            ``requests_per_s`` and ``patience_s`` say how a host is spared.
         timeout_s: Longest wait for the connection and for each read, in seconds.
-        deadline_s: Longest time in all, redirects and retries included, in seconds. Only the look-up of the host's
+        deadline_s: Longest time in all, redirects and retries included, in seconds; waiting for a turn at the host is
+            not. Only the look-up of the host's
             name, which cannot be interrupted, is not bounded by it.
         public_only: Whether hosts in private networks, and this one, are refused (`imagist.images.public`).
 
@@ -64,18 +69,35 @@ def fetch(
         FetchFailed: No answer, a status other than 2xx, or an incomplete body; the message has status and reason.
         ImageTooLarge: Over ``limits.max_bytes``.
     """
-    ends = time.monotonic() + deadline_s
     spent = f"timed out ({timeout_s:g} s a read, {deadline_s:g} s in all)"
     address = _ESCAPED_AMPERSAND.sub("&", url.strip())
+    host = _host(address)
+    HOSTS.wait(host, limits.requests_per_s)
+    ends = time.monotonic() + deadline_s
     for tries in itertools.count():
         try:
             return _download(address, url, limits, timeout_s, ends, spent, public_only=public_only)
         except _Failed as failed:
             wait = FIRST_WAIT_S * 2**tries if failed.after is None else failed.after
-            if not failed.passing or tries == RETRIES or time.monotonic() + wait >= ends:
+            patient = failed.after is not None and failed.after <= limits.patience_s
+            if not failed.passing or tries == RETRIES or (time.monotonic() + wait >= ends and not patient):
                 raise FetchFailed(str(failed), item=url) from failed
-        time.sleep(wait)
+        if patient:
+            HOSTS.hold(host, wait)
+            asked = time.monotonic()
+            HOSTS.wait(host, limits.requests_per_s)
+            ends += time.monotonic() - asked
+        else:
+            time.sleep(wait)
     raise FetchFailed(spent, item=url)
+
+
+def _host(address: str) -> str:
+    """The host and the port of an address; empty where it has none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 class _Failed(Exception):
