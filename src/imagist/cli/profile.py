@@ -92,10 +92,12 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code."""
     from imagist.cli.opening import pipeline_of
+    from imagist.engine.parts import part_files
     from imagist.profiles.collecting import Collector
     from imagist.profiles.reading import collect_classified, is_classified
 
     _check(args)
+    args.sources = [file for source in args.sources for file in part_files(source)]
     collector = Collector(args.by, args.sources, args.text_column, args.label_column)
     known = [is_classified(source) for source in args.sources]
     if any(known) and not all(known):

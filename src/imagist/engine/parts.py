@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagist import __version__
@@ -285,6 +286,20 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
             f"is no manifest of a run: {error}", item=store.within(MANIFEST), remedy="name another folder"
         ) from error
     return dict(found)
+
+
+def part_files(source: str) -> list[str]:
+    """The files of the parts in a folder on a disk, in order; the source as it is where it is no such folder.
+
+    Raises:
+        UsageError: The run that writes them is not complete.
+    """
+    if not (Path(source) / MANIFEST).is_file():
+        return [source]
+    manifest = read_manifest(store_of(source))
+    if manifest is None or not manifest["complete"]:
+        raise UsageError("the run that writes its parts is not complete", item=source, remedy="go on with --resume")
+    return [str(Path(source) / part["file"]) for part in manifest["parts"]]
 
 
 def check_folder_of_parts(store: Store, *, resume: bool, update: bool, overwrite: bool) -> None:
