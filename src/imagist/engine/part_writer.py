@@ -108,4 +108,7 @@ def _part(cut: _Cut, rows: list[Record], run: str) -> Part:
 
 def _plain(columns: Mapping[str, object]) -> dict[str, Any]:
     """Carried columns as a table can hold them."""
-    return {storable(name): decode(encode(value)) for name, value in columns.items()}
+    return {
+        storable(name): storable(value) if isinstance(value, str) else decode(encode(value))
+        for name, value in columns.items()
+    }

@@ -16,6 +16,8 @@ from imagist.images import Archive
 from imagist.images.stored import any_path
 from imagist.records import Row
 
+_SCALARS = (str, int, float, bool)  # of JSON
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -126,7 +128,9 @@ def _changed(address: str, how: str) -> UsageError:
 def _digest(rows: Iterable[Row]) -> str:
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps([storable(row.source), encode(row.columns)]).encode("ascii"))
+        plain = all(value is None or type(value) in _SCALARS for value in row.columns.values())
+        columns = dict(row.columns) if plain else encode(row.columns)
+        digest.update(json.dumps([storable(row.source), columns]).encode("ascii"))
     return digest.hexdigest()[:20]
 
 

@@ -89,7 +89,7 @@ def cell(value: object) -> str | None:
 
 def storable(text: str) -> str:
     """The text with lone surrogates (as in file names that are not UTF-8) escaped; any format can hold it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_map(items: list[object]) -> bool:

@@ -13,6 +13,8 @@ from decimal import Decimal
 from imagist.images.addresses import data_content, is_data, is_url
 from imagist.images.formats import has_image_suffix, recognise
 
+_SEPARATOR = re.compile(r"[;,|\s]")
+_BEFORE_ADDRESS = re.compile(r"[;,|\s]+(?=https?://)", re.IGNORECASE)
 _LONGEST_NAME = 255  # characters; a longer text may be an image in base64
 _MISSING = ("nan", "NaN", "<NA>", "NaT")  # labels that pandas and numpy write for missing ones
 _TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
@@ -103,7 +105,9 @@ def several(cell: object) -> list[object] | None:
     text = cell.strip()
     if text.startswith("[") and text.endswith("]") and (found := _list(text)) is not None:
         return found
-    addresses = re.split(r"[;,|\s]+(?=https?://)", text, flags=re.IGNORECASE)
+    if not _SEPARATOR.search(text):
+        return None
+    addresses = _BEFORE_ADDRESS.split(text)
     if len(addresses) > 1 and all(map(is_url, addresses)):
         return [*addresses]
     for separator in ("\n", ";", "|", ",", None):
