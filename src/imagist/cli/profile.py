@@ -43,7 +43,7 @@ def configure(parser: Parser) -> None:
     )
     order = group.add_mutually_exclusive_group()
     order.add_argument("--rank", metavar="CATEGORY", help="order accounts by how surely they are about it")
-    order.add_argument("--brief", metavar="TEXT", help="order accounts by how well their images fit a sentence")
+    order.add_argument("--brief", metavar="TEXT", help="order accounts by how well their posts fit a sentence")
     order.add_argument("--like", metavar="ACCOUNT", help="order accounts by how similar they are to one of them")
     group.add_argument(
         "--prior",
@@ -164,9 +164,7 @@ def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened)
         workers=args.workers,
     )
     rows = spec.rows()
-    pipeline = opened()
-    embed = bool(args.brief) or (bool(args.like) and getattr(pipeline, "matcher", None) is not None)
-    task = post_images(pipeline, embed=embed)
+    task = post_images(opened(), embed=bool(args.brief))
     code = execute(args, spec, task, with_posts(rows), each=each, finish=lambda _: None, writer=write)
     if args.out is None and code in (0, 3):
         _profile(args, collector, opened)
@@ -187,7 +185,7 @@ def _profile(args: argparse.Namespace, collector: Collector, opened: Opened) -> 
     posts, lines = _with_texts(args, posts, opened)
     found = profile(posts, settings, prior=_prior(args.prior, posts.categories))
     brief = _brief(args, posts, opened) if args.brief else None
-    like = similarities(found, args.like, posts) if args.like else None
+    like = similarities(found, args.like) if args.like else None
     found = ranked(found, args.rank, brief=brief, like=like)
     write_tables(args, found, posts, brief, like)
     if args.report:
@@ -256,23 +254,13 @@ def _with_texts(args: argparse.Namespace, posts: Posts, opened: Opened) -> tuple
 
 
 def _brief(args: argparse.Namespace, posts: Posts, opened: Opened) -> BriefScores:
-    """The scores of the brief: by the posts' images, or by their captions where there are no images."""
-    from imagist.matching.background import Background
+    """The scores of the brief."""
     from imagist.profiles.searching import score_brief
-    from imagist.report.terminal import say
 
     matcher = opened().matcher
     if matcher is None:
         raise UsageError("the model has no matcher", item="--brief", remedy="choose one with --matcher")
-    texts = not len(posts.embeddings)
-    if texts:
-        if not any(posts.captions):
-            raise UsageError("the table has neither images nor captions", item="--brief", remedy="profile the images")
-        say("imagist: the table has no images: the brief is compared with captions\n")
-        posts = replace(posts, embeddings=matcher.texts(list(posts.captions)))
-    background = getattr(matcher, "background", None)
-    known = background if isinstance(background, Background) else None
-    return score_brief(posts, args.brief, matcher.texts([args.brief])[0], known, texts=texts)
+    return score_brief(posts, args.brief, matcher)
 
 
 def _prior(text: str | None, categories: tuple[str, ...]) -> Floats | None:

@@ -63,7 +63,7 @@ def _shown(found: Sequence[Profile], brief: BriefScores | None, like: Mapping[st
     for name in ("account", "posts", "first category", "probability", "share", "95% interval", "more posts", *asked):
         table.add_column(name, justify="left" if name in ("account", "first category") else "right")
     for each in found[:_SHOWN]:
-        more = [f"{brief.of_accounts[each.account][0]:+.2f}"] if brief else []
+        more = [f"{brief.of_accounts[each.account][0]:.2f}"] if brief else []
         more += [f"{like[each.account]:.2f}"] if like else []
         table.add_row(*map(Text, [*_cells(each), *more]))
     return table

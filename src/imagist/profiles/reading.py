@@ -62,7 +62,7 @@ def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
         DataError: As of `read_classified`.
     """
     names: tuple[str, ...] = ()
-    rows, labels = [], []
+    rows, labels, captions = [], [], []
     for source in sources:
         for row in open_table(Path(source)).rows():
             if row.problem is not None:
@@ -75,9 +75,10 @@ def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
                 raise DataError("has other categories than rows before it", item=f"{source}, {row.place}")
             rows.append([found[name] for name in names])
             labels.append(label_of(_carried(row.cells), label))
+            captions.append(str(row.cells.get("caption") or ""))
     if not any(each in names for each in labels):
         raise UsageError("no image has a label that is one of the categories", remedy="name it with --label-column")
-    return Posts(("",) * len(rows), np.array(rows), names, labels=tuple(labels))
+    return Posts(("",) * len(rows), np.array(rows), names, captions=tuple(captions), labels=tuple(labels))
 
 
 def collect_classified(collector: Collector, sources: Sequence[str]) -> None:

@@ -47,7 +47,7 @@ ACCOUNT_FIELDS: dict[str, Kind] = {
 """The columns of the table of accounts, with their kinds; those of a search and `category_fields` follow."""
 
 BRIEF_FIELDS: dict[str, Kind] = {
-    "brief_score": "number",  # how well its posts fit the sentence: see `imagist.profiles.searching`
+    "brief_score": "number",  # how well its posts fit the sentence: times the mean of all posts
     "brief_low": "number",  # the 95% credible interval of this score
     "brief_high": "number",
 }

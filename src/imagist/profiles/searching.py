@@ -11,23 +11,24 @@ from statistics import NormalDist
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Array, Floats, Ints
+from imagist.arrays import AnyArray, Array, Floats, Ints, unit
 from imagist.errors import UnknownName, UsageError
 from imagist.matching.background import Background
+from imagist.matching.zero_shot import STANDARD_SCALE, settings_of
 from imagist.profiles.posts import Posts
 from imagist.profiles.profile import Profile
+from imagist.protocols import Matcher
 
 _LEAST_BETWEEN = 1e-3  # variance between accounts, in variances within them: some order is left where there is none
 
 
 @dataclass(frozen=True, eq=False)
 class BriefScores:
-    """How well posts and accounts fit a sentence.
+    """How well posts and accounts fit a sentence: how many times better than the mean of all posts, 0 or more.
 
     Attributes:
         brief: The sentence.
-        of_posts: float64 ``[N]``, the cosine of each post with it: in standard deviations above that of images of all
-            sorts where the matcher knows these, else as it is.
+        of_posts: float64 ``[N]``; their mean is 1.
         of_accounts: By account, the expected score of its posts and the ends of the credible interval.
     """
 
@@ -36,35 +37,56 @@ class BriefScores:
     of_accounts: Mapping[str, tuple[float, float, float]]
 
 
-def score_brief(
-    posts: Posts, brief: str, vector: Array, background: Background | None, *, level: float = 0.95, texts: bool = False
-) -> BriefScores:
-    """Scores of a sentence. An account of few posts is expected to be nearer to the mean of all.
+def score_brief(posts: Posts, brief: str, matcher: Matcher, *, level: float = 0.95) -> BriefScores:
+    """Scores of a sentence, by the posts' images, by their captions, or by both where posts have both.
+
+    Each side compares cosines with the sentence as a softmax over categories does: a post counts by the exponential of
+    its cosine times the matcher's scale, over the mean of all posts. The score is the mean of the sides. An account of
+    few posts is expected to be nearer to the mean of all.
 
     Args:
-        posts: With embeddings.
+        posts: With embeddings of this matcher, with captions, or both.
         brief: The sentence.
-        vector: float32 ``[D]``, its embedding.
-        background: What cosines are by chance; None where the matcher does not know.
+        matcher: Embeds texts.
         level: Probability that the intervals hold.
-        texts: Whether the posts' embeddings are of captions and not of images.
 
     Raises:
-        UsageError: The posts have no embeddings, or of another width.
+        UsageError: The posts have neither embeddings nor captions, or embeddings of another width.
     """
-    if not len(posts.embeddings) or posts.embeddings.shape[1] != len(vector):
-        raise UsageError("the posts have no embeddings of this matcher", item=brief)
-    rows = posts.embeddings / np.maximum(np.linalg.norm(posts.embeddings, axis=1, keepdims=True), 1e-9)
-    scores = rows.astype(np.float64) @ vector
-    if background is not None:
-        mean, spread = (background.of_texts if texts else background.of_images)(vector[None])
-        scores = (scores - mean[0]) / spread[0]
+    settings, vector = settings_of(matcher), matcher.texts([brief])[0]
+    background = getattr(matcher, "background", None)
+    known = background if isinstance(background, Background) else None
+    usual = matcher.scale if known is None else STANDARD_SCALE
+    sides = []
+    if len(posts.embeddings):
+        if posts.embeddings.shape[1] != len(vector):
+            raise UsageError("the posts have embeddings of another matcher", item=brief)
+        by_chance = known.of_images(vector[None]) if known else None
+        sides.append(_lifts(unit(posts.embeddings) @ vector, by_chance, settings.image_scale or usual))
+    if all(posts.captions):
+        texts = [*dict.fromkeys(posts.captions)]
+        found = dict(zip(texts, matcher.texts(texts) @ vector, strict=True))
+        cosines = np.array([found[text] for text in posts.captions])
+        by_chance = known.of_texts(vector[None]) if known else None
+        sides.append(_lifts(cosines, by_chance, settings.text_scale or usual))
+    if not sides:
+        raise UsageError("the posts have neither images nor captions", item=brief, remedy="profile their images")
+    scores = np.asarray(np.mean(sides, axis=0))
     names = [*dict.fromkeys(posts.accounts)]
     number = {name: i for i, name in enumerate(names)}
     mean, spread = shrunken_means(scores, np.array([number[name] for name in posts.accounts]))
     half = NormalDist().inv_cdf((1 + level) / 2) * spread
-    ends = zip(mean, mean - half, mean + half, strict=True)
-    return BriefScores(brief, scores, {name: tuple(map(float, each)) for name, each in zip(names, ends, strict=True)})  # type: ignore[misc]
+    ends = zip(names, mean.tolist(), np.maximum(mean - half, 0).tolist(), (mean + half).tolist(), strict=True)
+    return BriefScores(brief, scores, {name: (middle, low, high) for name, middle, low, high in ends})
+
+
+def _lifts(cosines: Array, by_chance: tuple[Floats, Floats] | None, scale: float) -> Floats:
+    """How many times more than the mean of all posts each counts, float64 ``[N]``."""
+    scores = cosines.astype(np.float64)
+    if by_chance is not None:
+        scores = (scores - by_chance[0][0]) / by_chance[1][0]
+    powers = np.exp(scale * (scores - scores.max()))
+    return np.asarray(powers / powers.mean())
 
 
 def shrunken_means(values: AnyArray, groups: Ints) -> tuple[Floats, Floats]:
@@ -96,16 +118,14 @@ def shrunken_means(values: AnyArray, groups: Ints) -> tuple[Floats, Floats]:
     return middle + kept * (means - middle), np.sqrt(kept * within / sizes)
 
 
-def similarities(profiles: Sequence[Profile], account: str, posts: Posts) -> dict[str, float]:
-    """How like an account each account is, by name: 1 is itself.
+def similarities(profiles: Sequence[Profile], account: str) -> dict[str, float]:
+    """How like an account each account is, by name: the affinity of their shares, 0 to 1, which is itself.
 
-    Where posts have embeddings it is the cosine, -1 to 1, of the accounts' mean embeddings less the mean of all
-    accounts; else the affinity of their expected shares, 0 to 1 (Bhattacharyya 1943).
+    Source: Bhattacharyya 1943, "On a measure of divergence between two statistical populations".
 
     Args:
         profiles: Of all accounts.
         account: The name of one of them.
-        posts: Those that they were made from.
 
     Raises:
         UnknownName: There is no such account.
@@ -114,13 +134,6 @@ def similarities(profiles: Sequence[Profile], account: str, posts: Posts) -> dic
     if account not in names:
         near = sorted(names, key=lambda name: (account.lower() not in name.lower(), name))[:5]
         raise UnknownName("no account of that name", item=account, remedy=f"such as {', '.join(near)}")
-    own = names.index(account)
-    if len(posts.embeddings) and len(names) > 2:
-        rows = np.stack([posts.embeddings[each.places].mean(axis=0) for each in profiles]).astype(np.float64)
-        rows -= rows.mean(axis=0)
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        found = rows @ rows[own]
-    else:
-        roots = np.sqrt(np.stack([each.shares for each in profiles]))
-        found = roots @ roots[own]
-    return dict(zip(names, np.clip(found, -1, 1).tolist(), strict=True))
+    roots = np.sqrt(np.stack([each.shares for each in profiles]))
+    found = np.minimum(roots @ roots[names.index(account)], 1)
+    return dict(zip(names, found.tolist(), strict=True))

@@ -79,6 +79,8 @@ def simulate(
         tuple(f"account {a}" for a in accounts),
         pool.probabilities[chosen],
         names,
+        captions=tuple(pool.captions[i] for i in chosen),
         labels=tuple(names[c] for c in categories),
+        embeddings=pool.embeddings[chosen] if len(pool.embeddings) else pool.embeddings,
     )
     return Simulated(np.asarray(shares, np.float64), sizes, posts)

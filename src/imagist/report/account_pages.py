@@ -50,7 +50,7 @@ def _post(posts: Posts, profile: Profile, i: int) -> dict[str, object]:
     facts += [f"{int(posts.images[place])} images"] if posts.images[place] > 1 else []
     facts += [f"{likes:,.0f} likes"] if not math.isnan(likes) else []
     return {
-        "name": posts.names[place],
+        "name": posts.names[place].rpartition(f"/{profile.account}/")[2],
         "label": posts.categories[int(given.argmax())],
         "probability": float(given.max()),
         "facts": ", ".join(facts),
@@ -72,6 +72,7 @@ def _curve(times: Floats, given: AnyArray, level: float) -> dict[str, object] | 
         share = float(given[part].mean())
         low, high = wilson(share, len(part), level)
         points.append(((float(times[part].mean()) - first) / (last - first), share, low, high))
+    points = [(0.0, *points[0][1:]), *points, (1.0, *points[-1][1:])]
     across = [_WIDTH * x for x, *_ in points]
     line = [_HEIGHT * (1 - share) for _, share, _, _ in points]
     band = [*zip(across, (_HEIGHT * (1 - high) for *_, high in points), strict=True)]

@@ -95,7 +95,7 @@ def _card(profile: Profile, posts: Posts, sure: float, asked: Sequence[str]) -> 
 def _asked(profile: Profile, brief: BriefScores | None, like: Mapping[str, float] | None) -> Iterator[str]:
     if brief is not None:
         score, low, high = brief.of_accounts[profile.account]
-        yield f"fits “{brief.brief}”: {score:+.2f} ({low:+.2f} to {high:+.2f})"
+        yield f"fits “{brief.brief}”: {score:.2f} times the mean ({low:.2f} to {high:.2f})"
     if like is not None:
         yield f"similarity {like[profile.account]:.2f}"
 
@@ -130,8 +130,8 @@ def _notes(profile: Profile) -> Iterator[str]:
     low, high = profile.specialisation_interval
     yield f"specialisation {profile.specialisation:.2f} ({low:.2f} to {high:.2f}; 1 is a single category)"
     if profile.trend is not None and profile.trend_interval is not None:
-        low, high = (100 * end for end in profile.trend_interval)
-        points = f"{100 * profile.trend:+.0f} points ({low:+.0f} to {high:+.0f})"
+        change, least, most = (round(100 * each) for each in (profile.trend, *profile.trend_interval))
+        points = f"{change:+d} points ({least:+d} to {most:+d})"
         yield f"{profile.leading}: {points} from the earlier posts to the later"
     if profile.none_share is not None and profile.none_interval is not None:
         low, high = profile.none_interval
