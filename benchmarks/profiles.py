@@ -35,25 +35,28 @@ CONCENTRATIONS = (15.0, 3.0)  # sums over the 15 categories; 15 makes all mixtur
 RARE = ("bird", "butterfly", "chair", "sky", "strawberry")
 
 
-def accuracy_table(pool: Posts, prior: Floats, accounts: int, seed: int, total: float) -> list[str]:
+def accuracy_table(pool: Posts, prior: Floats, accounts: int, seeds: range, total: float) -> list[str]:
     sizes = np.array(SIZES)[np.arange(accounts) % len(SIZES)]
-    world = simulate(pool, sizes, total=total, rare=RARE, seed=seed)
-    found = profile(world.posts, Settings(seed=seed), prior=prior)
+    worlds = [simulate(pool, sizes, total=total, rare=RARE, seed=seed) for seed in seeds]
+    several = [profile(each.posts, Settings(seed=seed), prior=prior) for each, seed in zip(worlds, seeds, strict=True)]
+    found = [each for one in several for each in one]
     low, high, mean = (np.stack([getattr(each, name) for each in found]) for name in ("low", "high", "shares"))
     known = np.isin(pool.categories, pool.labels)  # categories that could have a share
-    covered = ((low <= world.shares) & (world.shares <= high))[:, known]
-    guesses = {"profile": mean, **others(world, prior)}
+    shares = np.concatenate([each.shares for each in worlds])
+    covered = ((low <= shares) & (shares <= high))[:, known]
+    by_method = [others(each, prior) for each in worlds]
+    guesses = {"profile": mean, **{name: np.concatenate([each[name] for each in by_method]) for name in by_method[0]}}
     led = {name: guess.argmax(axis=1) for name, guess in guesses.items()}
     led["profile"] = np.array([pool.categories.index(each.leading) for each in found])
-    truth = world.shares.argmax(axis=1)
+    truth, posts = shares.argmax(axis=1), np.tile(sizes, len(worlds))
     lines = [
         "| posts | accounts | coverage | width | MAE profile | MAE counting | ratio | MAE mean probability | MAE EM "
         "| leading: profile | counting | mean probability | EM | said probability |",
         "|---" * 14 + "|",
     ]
     for size in (*SIZES, 0):
-        of = world.sizes == size if size else np.ones(accounts, bool)
-        errors = {name: np.abs(guess - world.shares)[of][:, known].mean() for name, guess in guesses.items()}
+        of = posts == size if size else np.ones(len(posts), bool)
+        errors = {name: np.abs(guess - shares)[of][:, known].mean() for name, guess in guesses.items()}
         right = {name: (first == truth)[of].mean() for name, first in led.items()}
         said = np.mean([each.leading_probability for each in np.array(found, object)[of]])
         lines.append(
@@ -181,7 +184,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
     parser.add_argument("--classified", type=Path, help="photos15 dev as imagist classify wrote it, .jsonl")
     parser.add_argument("--accounts", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="the first of the seeds")
+    parser.add_argument("--seeds", type=int, default=4, help="how often accounts are simulated")
     parser.add_argument("--print", action="store_true", help="print only, write no result")
     args = parser.parse_args()
     if args.data is None:
@@ -193,13 +197,14 @@ def main() -> None:
         [pool.categories[i] == t for i, t in zip(pool.probabilities.argmax(axis=1), pool.labels, strict=True)]
     )
     world = " ".join((__doc__ or "").split("\n\n")[-1].split())
+    seeds = range(args.seed, args.seed + args.seeds)
     tables = []
     for total in CONCENTRATIONS:
-        tables += [f"## Concentration {total:g}", "", *accuracy_table(pool, prior, args.accounts, args.seed, total), ""]
+        tables += [f"## Concentration {total:g}", "", *accuracy_table(pool, prior, args.accounts, seeds, total), ""]
     text = [
         f"# Profiles of {args.accounts:,} simulated accounts",
         "",
-        f"`python benchmarks/profiles.py`, seed {args.seed}. {world} "
+        f"`python benchmarks/profiles.py`, {args.seeds} times with seeds from {args.seed}. {world} "
         f"The pool has {len(pool)} images, {right:.1%} of them "
         "classified right; its temperatures were chosen on these images, so that intervals may be a little narrow "
         "elsewhere. EM is Saerens' within each account.",

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
@@ -133,13 +131,6 @@ def test_records_have_the_documented_columns_and_rank_orders_them():
     assert [each.account for each in ranked(found, "food")] == ["y", "x"]
     with pytest.raises(UsageError, match="no label 'dog'"):
         ranked(found, "dog")
-
-
-def test_no_column_says_who_somebody_is():
-    """Profiles describe posts: there is no column of a person's attributes, and none may be added."""
-    personal = r"age|gender|sex|ethnic|race|health|belief|religio|politic|identi|nationalit|orientation|person|income"
-    words = [word for name in {**ACCOUNT_FIELDS, **POST_FIELDS} for word in name.split("_")]
-    assert [word for word in words if re.fullmatch(f"({personal}).*", word)] == []
 
 
 def test_impossible_posts_and_settings_are_refused():

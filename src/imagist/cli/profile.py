@@ -94,18 +94,19 @@ def run(args: argparse.Namespace) -> int:
     from imagist.cli.opening import pipeline_of
     from imagist.engine.parts import part_files
     from imagist.profiles.collecting import Collector
-    from imagist.profiles.reading import collect_classified, is_classified
+    from imagist.profiles.reading import collect_classified, is_classified, tables_of
 
     _check(args)
     args.sources = [file for source in args.sources for file in part_files(source)]
     collector = Collector(args.by, args.sources, args.text_column, args.label_column)
-    known = [is_classified(source) for source in args.sources]
+    tables = tables_of(args.sources)
+    known = [is_classified(source) for source in tables]
     if any(known) and not all(known):
         raise UsageError("some sources are classified already and others not", remedy="profile them apart")
     opened = cache(lambda: pipeline_of(args))
     if all(known):
         collector = Collector(args.by, None, args.text_column, args.label_column)
-        collect_classified(collector, args.sources)
+        collect_classified(collector, tables)
         _profile(args, collector, opened)
         code = 0
     else:

@@ -12,6 +12,7 @@ import numpy as np
 
 from imagist.arrays import AnyArray, Floats, Ints
 from imagist.matching.zero_shot import NONE
+from imagist.profiles.care import check_impersonal
 from imagist.profiles.evidence import likelihoods, posterior
 from imagist.profiles.posts import Posts, later_halves
 from imagist.profiles.shares import Draws, Settings, learn_prior, sample
@@ -97,8 +98,9 @@ def profile(posts: Posts, settings: Settings | None = None, *, prior: AnyArray |
             common.
 
     Raises:
-        UsageError: Probabilities, or a prior, that are none.
+        UsageError: Probabilities, or a prior, that are none; or categories of who people are.
     """
+    check_impersonal(posts.categories, "categories")
     settings = settings or Settings()
     names = [*dict.fromkeys(posts.accounts)]
     number = {name: i for i, name in enumerate(names)}
@@ -127,7 +129,8 @@ def _profiles(
     shares, level = draws.shares, settings.level
     part = slice(draws.first, draws.first + shares.shape[1])
     named = np.array([name != NONE for name in categories])
-    first, certain = leading(shares, named)
+    first, leads = leading(shares, named)
+    certain = leads.max(axis=1)
     low, high = intervals(shares, level)
     spread = 1 - entropies(shares)
     ends = np.stack(intervals(spread, level))
@@ -136,7 +139,6 @@ def _profiles(
     random = np.random.default_rng((settings.seed, 3, draws.first))
     needed = posts_needed(shares, certain, sizes[part], named, settings.sure, level, random)
     nearest = nearest_shares(shares)
-    winners = np.where(named, shares, -1).argmax(axis=2)
     for i, name in enumerate(names[part]):
         none = None if named.all() else int(np.flatnonzero(~named)[0])
         yield {
@@ -146,7 +148,7 @@ def _profiles(
             "shares": nearest[i],
             "low": low[i],
             "high": high[i],
-            "leads": np.bincount(winners[:, i], minlength=len(categories)) / len(shares),
+            "leads": leads[i],
             "leading": categories[first[i]],
             "leading_probability": float(certain[i]),
             "specialisation": float(spread[:, i].mean()),

@@ -17,6 +17,17 @@ from imagist.profiles.posts import Posts
 from imagist.records.flat import FIELDS
 
 PROBABILITIES = "probabilities"
+_MANIFEST, _PARTS = "_manifest.json", "part-*.parquet"  # of a folder that a run wrote
+
+
+def tables_of(sources: Sequence[str]) -> list[str]:
+    """The sources, with the parts of each folder that a run wrote in its place, in order."""
+    found: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        written = (folder / _MANIFEST).is_file()
+        found += sorted(map(str, folder.glob(_PARTS))) if written else [source]
+    return found
 
 
 def is_classified(source: str) -> bool:
@@ -36,7 +47,7 @@ def read_classified(
     Near-duplicates are found while images are classified, so that here only images of one name count once.
 
     Args:
-        sources: Tables with columns of accounts and of probabilities, an image a row.
+        sources: Tables with columns of accounts and of probabilities, an image a row, or folders of their parts.
         by: The column of accounts; found by its name where it is None.
         text: The column of the authors' texts; the same.
         label: The column of the posts' true categories; the same.
@@ -46,7 +57,7 @@ def read_classified(
         DataError: A row that cannot be read, or is of other categories than those before it.
     """
     collector = Collector(by, None, text, label)
-    collect_classified(collector, sources)
+    collect_classified(collector, tables_of(sources))
     return collector.posts()
 
 

@@ -15,6 +15,7 @@ from imagist.arrays import AnyArray, Array, Floats, Ints, unit
 from imagist.errors import UnknownName, UsageError
 from imagist.matching.background import Background
 from imagist.matching.zero_shot import STANDARD_SCALE, settings_of
+from imagist.profiles.care import check_impersonal, impersonal
 from imagist.profiles.posts import Posts
 from imagist.profiles.profile import Profile
 from imagist.protocols import Matcher
@@ -51,8 +52,10 @@ def score_brief(posts: Posts, brief: str, matcher: Matcher, *, level: float = 0.
         level: Probability that the intervals hold.
 
     Raises:
-        UsageError: The posts have neither embeddings nor captions, or embeddings of another width.
+        UsageError: The sentence is about who people are; or the posts have neither embeddings nor captions, or
+            embeddings of another width.
     """
+    check_impersonal([brief], "brief")
     settings, vector = settings_of(matcher), matcher.texts([brief])[0]
     background = getattr(matcher, "background", None)
     known = background if isinstance(background, Background) else None
@@ -64,9 +67,10 @@ def score_brief(posts: Posts, brief: str, matcher: Matcher, *, level: float = 0.
         by_chance = known.of_images(vector[None]) if known else None
         sides.append(_lifts(unit(posts.embeddings) @ vector, by_chance, settings.image_scale or usual))
     if all(posts.captions):
-        texts = [*dict.fromkeys(posts.captions)]
+        captions = [impersonal(caption) for caption in posts.captions]
+        texts = [*dict.fromkeys(captions)]
         found = dict(zip(texts, matcher.texts(texts) @ vector, strict=True))
-        cosines = np.array([found[text] for text in posts.captions])
+        cosines = np.array([found[text] for text in captions])
         by_chance = known.of_texts(vector[None]) if known else None
         sides.append(_lifts(cosines, by_chance, settings.text_scale or usual))
     if not sides:

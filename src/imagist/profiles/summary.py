@@ -39,18 +39,18 @@ def intervals(draws: AnyArray, level: float, low: float = 0, high: float = 1) ->
 
 
 def leading(shares: Floats, named: Bools) -> tuple[Ints, Floats]:
-    """The category that leads in most draws, and the share of the draws in which it does.
+    """The category that leads in most draws, and the share of the draws in which each does.
 
     Args:
         shares: ``[S, A, C]``.
         named: bool ``[C]``, the categories that can lead; none of these cannot.
 
     Returns:
-        int64 ``[A]`` and float64 ``[A]``, 0..1.
+        int64 ``[A]`` and float64 ``[A, C]``, 0..1.
     """
     first = np.where(named, shares, -1).argmax(axis=2)
-    counts = np.stack([(first == c).sum(axis=0) for c in range(shares.shape[2])], axis=1)
-    return counts.argmax(axis=1), counts.max(axis=1) / len(shares)
+    leads = np.stack([(first == c).mean(axis=0) for c in range(shares.shape[2])], axis=1)
+    return leads.argmax(axis=1), leads
 
 
 def entropies(shares: Floats) -> Floats:
