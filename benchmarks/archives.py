@@ -138,11 +138,22 @@ def rates(data: Path) -> None:
             measured["engine on ray"] = engine.run(ray, shipped).rate
             print(measured, flush=True)
             found = {name: max(rate, found.get(name, 0.0)) for name, rate in measured.items()}
+        stages = seconds_of_stages(sources[:4])
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         size = sum(path.stat().st_size for path in (folder / "out").glob("part*")) / number
         read = sum(Path(path).stat().st_size for path in sources) / number
     ratios = {f"{name} to the pipeline": found[name] / found["pipeline"] for name in ("engine", "engine on ray")}
+    ratios |= {f"{name}, seconds an image and a core": seconds for name, seconds in stages.items()}
     save(rates={"images": number, **found, **ratios, "memory_mb": memory, "row_bytes": size, "image_bytes": read})
+
+
+def seconds_of_stages(sources: Sequence[str]) -> dict[str, float]:
+    """Processor seconds of one thread for an image: to read it, and to read and decode it."""
+    found = {}
+    for name, through in (("reading", rows), ("reading and decoding", lambda each: loader.load(rows(each), workers=1))):
+        used, number = time.process_time(), sum(1 for _ in through(sources))
+        found[name] = (time.process_time() - used) / number
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------- drills

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import imagist
@@ -65,6 +66,22 @@ def test_kill_9_between_batches_loses_nothing(photos, tmp_path, suffix):
     assert run("classify", photos, "--out", whole).returncode == 0
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["photos", out.name, whole.name])
+
+
+def test_kill_9_between_parts_loses_nothing(photos, tmp_path):
+    folder, whole = tmp_path / "parts", tmp_path / "whole.parquet"
+    argv = ["classify", photos, "--out", f"{folder}/", "--part-rows", "2", "--batch-size", "1"]
+    with subprocess.Popen(command(*argv), env=environment(0.1), stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not [*folder.glob("part*")]:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert 1 <= len([*folder.glob("part*")]) < 4
+    again = run(*argv, "--resume")
+    assert again.returncode == 0
+    assert "resuming after" in again.stderr
+    assert run("classify", photos, "--out", whole).returncode == 0
+    assert pq.read_table(folder).to_pylist() == pq.read_table(whole).to_pylist()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

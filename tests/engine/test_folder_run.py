@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import tarfile
 from dataclasses import dataclass, replace
@@ -237,3 +239,33 @@ def test_a_sample_and_a_limit(spec, tmp_path):
     assert [row for row in single(spec, tmp_path) if row in first] == first
     engine.run(replace(sampled, seed=1), TASK)
     assert table(spec.parts) != first
+
+
+@pytest.mark.parametrize("written", [1, 2, 5, 8, 9])
+def test_a_disk_that_is_full_in_the_middle_of_a_file_loses_nothing(spec, tmp_path, monkeypatch, written):
+    """The manifest is written first and last, seven parts between."""
+    count = 0
+
+    def failing(descriptor):
+        nonlocal count
+        count += 1
+        if count == 2 * written - 1:  # each file is synced, then the folder
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(OutputError, match="No space left"):
+        engine.run(spec, TASK)
+    monkeypatch.undo()
+    assert len(names(spec)) == max(0, min(7, written - 2))
+    assert not [*Path(spec.parts).glob(".*.tmp")]
+    engine.run(replace(spec, resume=True), TASK)
+    assert table(spec.parts) == single(spec, tmp_path)
+
+
+def test_what_a_kill_left_in_the_middle_of_a_file_is_deleted(spec, tmp_path):
+    with pytest.raises(Interrupted):
+        engine.run(spec, stopped_at(4))
+    (tmp_path / "out" / f".{names(spec)[0]}.1.tmp").write_bytes(b"half")
+    engine.run(replace(spec, resume=True), TASK)
+    assert not [*Path(spec.parts).glob(".*.tmp")]
+    assert table(spec.parts) == single(spec, tmp_path)
