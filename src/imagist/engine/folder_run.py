@@ -85,8 +85,7 @@ def run_folder(
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         flags = {"resume": spec.resume, "update": spec.update, "overwrite": spec.overwrite}
-        folder.begin(settings, spec.reading, **flags)
-        there = folder.parts()
+        there = folder.begin(settings, spec.reading, **flags)
         mine = [part for part in there if part.update == folder.update]
         earlier = [part for part in there if part.update < folder.update]
         results = stack.enter_context(closing(Results(folder, earlier))) if earlier else None
@@ -95,14 +94,14 @@ def run_folder(
         meter = Meter(None if quiet else spec.count(), done=before, resumed=spec.resume, quiet=quiet)
         progress = Progress(meter, mine)
         progress.earlier = before
-        todo = jobs(results.less(plan) if results else plan, mine, folder.update, folder.address)
+        plan = results.less(plan, (part.partition for part in mine)) if results else plan
+        todo = jobs(plan, mine, folder.update, folder.address)
         try:
             with meter:
                 work(todo, folder, progress)
             if results:
                 results.drop_replaced(folder)
-            parts = folder.parts()
-            folder.finish({**settings, **spec.reading}, parts)
+            parts = folder.finish({**settings, **spec.reading})
         except KeyboardInterrupt:
             raise Interrupted(progress.summary()) from None
     return progress.summary(parts)

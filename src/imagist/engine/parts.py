@@ -34,6 +34,7 @@ LISTED = 10  # failures that a part keeps
 _NAME = re.compile(r"part-\d{2,}-\d{8,}-\d{4,}\.parquet")
 _META = b"imagist"
 _READERS = 16  # parts whose metadata is read at the same time
+_READ_AHEAD = 1000
 _FORMAT = 1
 
 
@@ -97,8 +98,8 @@ class PartFolder:
         resume: bool = False,
         update: bool = False,
         overwrite: bool = False,
-    ) -> None:
-        """Begins a run, or goes on with one.
+    ) -> list[Part]:
+        """Begins a run, or goes on with one; returns the parts that are there.
 
         Args:
             task: All settings that decide the results, JSON values by name.
@@ -126,9 +127,11 @@ class PartFolder:
         else:
             self.run = secrets.token_hex(8)
         self._write_manifest(settings)
-        for part in self.parts(whoever=True):
+        there = self.parts()
+        for part in there:
             if part.run != self.run:
                 self._store.delete(part.name)
+        return [part for part in there if part.run == self.run]
 
     def _check_settings(self, was: Mapping[str, object], now: Mapping[str, object]) -> None:
         if changed := changes(was, now):
@@ -146,19 +149,13 @@ class PartFolder:
         """
         return self._store.lock()
 
-    def parts(self, *, whoever: bool = False) -> list[Part]:
+    def parts(self) -> list[Part]:
         """The parts that are there, in order.
-
-        Args:
-            whoever: Whether to give those of other runs, too.
 
         Raises:
             OutputError: One cannot be read.
         """
-        names = [name for name in self._store.names() if _NAME.fullmatch(name)]
-        with ThreadPoolExecutor(_READERS) as pool:
-            found = [part for part, _ in pool.map(self._read_meta, names)]
-        return [part for part in found if whoever or part.run == self.run]
+        return [part for part, _ in self._read_all()]
 
     def write(self, part: Part, rows: list[Record]) -> None:
         """Writes a part.
@@ -172,36 +169,43 @@ class PartFolder:
         schema = arrow_schema(self._columns, names, kinds.types())
         self._put(part, arrow_table(rows, schema, self._columns, names), kinds.places, names)
 
-    def read(self, part: Part) -> Iterator[dict[str, Any]]:
-        """The rows of a part, as `imagist.images.tables` gives them."""
+    def read(self, part: Part, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a part, as `imagist.images.tables` gives them.
+
+        Args:
+            part: Which.
+            columns: Those that are needed; None reads all.
+        """
         import pyarrow.parquet as pq
 
         with self._store.opened(part.name) as file, pq.ParquetFile(file) as table:
-            for batch in table.iter_batches():
+            for batch in table.iter_batches(columns=columns):
                 yield from _python(batch)
 
-    def finish(self, settings: Mapping[str, object], parts: Sequence[Part]) -> None:
-        """Gives all parts the same columns, then writes the manifest of the complete run.
+    def finish(self, settings: Mapping[str, object]) -> list[Part]:
+        """Gives all parts the same columns, then writes the manifest of the complete run; returns the parts.
 
         A part is written again only where a carried column has another type in other parts.
         """
-        import pyarrow as pa
-
-        kinds, names, schemas = Kinds(), dict[str, str](), dict[str, pa.Schema]()
-        with ThreadPoolExecutor(_READERS) as pool:
-            for part, (_, schema) in zip(parts, pool.map(self._read_meta, (each.name for each in parts)), strict=True):
-                meta = _meta(schema)
-                names |= meta["carried"]
-                kinds.merge(meta["kinds"], {name: schema.field(new).type for name, new in meta["carried"].items()})
-                schemas[part.name] = schema
+        kinds, names = Kinds(), dict[str, str]()
+        parts: list[tuple[Part, pa.Schema]] = []
+        forms: dict[str, pa.Schema] = {}  # the few different schemas, each once in memory
+        for part, schema in self._read_all():
+            meta = _meta(schema)
+            names |= meta["carried"]
+            kinds.merge(meta["kinds"], {name: schema.field(new).type for name, new in meta["carried"].items()})
+            plain = schema.remove_metadata()
+            parts.append((part, forms.setdefault(str(plain), plain)))
         target = arrow_schema(self._columns, names, kinds.types())
-        for part in parts:
-            if not schemas[part.name].equals(target):
-                meta = _meta(schemas[part.name])
+        other = {name for name, schema in forms.items() if not schema.equals(target)}
+        for part, schema in parts:
+            if other and str(schema) in other:
+                meta = _meta(self._read_meta(part.name)[1])
                 table = arrow_table(self.records(part, meta["carried"]), target, self._columns, names)
                 self._put(part, table, meta["kinds"], names)
-        columns = {field.name: str(field.type) for field in target}
-        self._write_manifest(settings, parts=parts, columns=columns)
+        found, columns = [part for part, _ in parts], {field.name: str(field.type) for field in target}
+        self._write_manifest(settings, parts=found, columns=columns)
+        return found
 
     def records(self, part: Part, carried: Mapping[str, str] | None = None) -> list[Record]:
         """The rows of a part as they were written.
@@ -224,6 +228,13 @@ class PartFolder:
         sink = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata({_META: json.dumps(meta)}), sink)
         self._store.write(part.name, sink.getvalue())
+
+    def _read_all(self) -> Iterator[tuple[Part, pa.Schema]]:
+        """All parts, in order, and the schemas of their files, read a few ahead."""
+        names = [name for name in self._store.names() if _NAME.fullmatch(name)]
+        with ThreadPoolExecutor(_READERS) as pool:
+            for begin in range(0, len(names), _READ_AHEAD):
+                yield from pool.map(self._read_meta, names[begin : begin + _READ_AHEAD])
 
     def _read_meta(self, name: str) -> tuple[Part, pa.Schema]:
         """A part and the schema of its file, which has the metadata."""

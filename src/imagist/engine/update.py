@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -34,24 +34,28 @@ class Results:
         self._parts = parts
         self._rows = sqlite3.connect("", check_same_thread=False)  # a file that is deleted when it is closed
         self._rows.execute("CREATE TABLE rows (archive TEXT, source TEXT, failed INT, taken INT, carried TEXT)")
-        self._archives: defaultdict[str, set[str]] = defaultdict(set)  # digests by the name
+        failed = {part.archive for part in parts if part.failed}
+        self._whole = {part.digest for part in parts if part.archive and part.last and part.archive not in failed}
         for part in parts:
-            if part.archive is not None and part.last and not part.failed:
-                self._archives[part.archive].add(part.digest)
-            values = (
-                (part.archive or "", own["source"] or "", own["error_kind"] is not None, 0, _carried(own, carried))
-                for own, carried in folder.records(part)
-            )
-            self._rows.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values)
+            values = ((part.archive or "", *each) for each in _sources(folder, part))
+            self._rows.executemany("INSERT INTO rows VALUES (?, ?, ?, 0, ?)", values)
         self._rows.execute("CREATE INDEX sources ON rows (archive, source)")
 
     def to_do(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows without a result, and the archives."""
         return (row for row in rows if isinstance(row, Archive) or not self._take(row))
 
-    def less(self, found: Iterable[Partition]) -> Iterator[Partition]:
-        """The partitions, those of archives without the images that have a result."""
+    def less(self, found: Iterable[Partition], begun: Iterable[int]) -> Iterator[Partition]:
+        """The partitions, those of archives without the images that have a result; not those where all have one.
+
+        Args:
+            found: The partitions.
+            begun: The numbers of those of which the update has parts already.
+        """
+        begun = {*begun}
         for partition in found:
+            if partition.digest in self._whole and partition.number not in begun:
+                continue
             if partition.archive is None:
                 yield partition
                 continue
@@ -65,7 +69,7 @@ class Results:
         again: Counter[str] = Counter()
         for part in folder.parts():
             if part.update == folder.update:
-                again.update(str(own["source"]) for own, _ in folder.records(part))
+                again.update(str(row["source"]) for row in folder.read(part, ["source"]))
         for part in self._parts:
             if not part.failed:
                 continue
@@ -95,6 +99,13 @@ class Results:
         return not failed and (not is_numbered(row.source) or agree(decode(json.loads(carried)), row.columns))
 
 
-def _carried(own: dict[str, object], carried: dict[str, object]) -> str:
-    """The carried columns of a row that is named by its number; of others they are not needed."""
-    return json.dumps(encode(carried)) if is_numbered(str(own["source"] or "")) else ""
+def _sources(folder: PartFolder, part: Part) -> Iterator[tuple[str, bool, str]]:
+    """Of each row its source, whether it failed, and its carried columns where it is named by its number."""
+    found = [
+        (row["source"] or "", row["error_kind"] is not None) for row in folder.read(part, ["source", "error_kind"])
+    ]
+    if not any(is_numbered(source) for source, _ in found):
+        yield from ((source, failed, "") for source, failed in found)
+        return
+    for (source, failed), (_, carried) in zip(found, folder.records(part), strict=True):
+        yield source, failed, json.dumps(encode(carried))
