@@ -8,6 +8,7 @@ from imagist.matching.zero_shot import NONE
 from imagist.profiles import Posts, Settings, account_record, post_records, profile
 from imagist.profiles.posts import later_halves
 from imagist.profiles.records import ACCOUNT_FIELDS, POST_FIELDS, category_fields, ranked
+from imagist.profiles.shares import Prior, sample
 from imagist.profiles.summary import entropies, intervals
 
 NAMES = tuple("abcdef")
@@ -100,6 +101,26 @@ def test_none_of_these_never_leads():
     assert found.none_interval[0] < found.none_share < found.none_interval[1]
     assert found.probability_of(NONE) == 0
     assert profile(of(3, 3, 3))[0].none_share is None
+
+
+def test_ambiguous_posts_make_nothing_sure_with_any_seed():
+    rows = np.array([[p, 1 - p] for p in (0.9, 0.2, 0.55) for _ in range(6)])
+    posts = Posts(tuple(name for name in "xyz" for _ in range(6)), rows, ("food", "cat"))
+    for seed in range(4):
+        clear, other, ambiguous = profile(posts, Settings(seed=seed))
+        assert (clear.leading, other.leading, ambiguous.leading) == ("food", "cat", "food")
+        assert ambiguous.leading_probability == pytest.approx(0.7, abs=0.1)
+    alone = Posts(("z",) * 6, rows[12:], ("food", "cat"))
+    assert all(profile(alone, Settings(seed=seed))[0].leading == "food" for seed in range(4))
+
+
+def test_sampling_jumps_to_what_is_exact():
+    """Accounts that keep to one of two categories, whose posts are ambiguous: the posterior is known."""
+    evidence, sizes = np.tile([[1.0, 0.8]], (24, 1)), np.array([4] * 6)
+    prior = Prior(np.array([[0.02, 0.02]]), np.ones(1))
+    settings = Settings(draws=2000)
+    (draws,) = sample(evidence, sizes, np.zeros(24, bool), prior, settings)
+    assert draws.shares[:, :, 0].mean() == pytest.approx(1 / (1 + 0.8**4), abs=0.04)
 
 
 def test_later_halves_part_accounts_at_their_median():

@@ -68,7 +68,7 @@ def open_page(browser):
     """Opens a page with a size and a colour scheme; fails on anything that its console complains about."""
     contexts, faults = [], []
 
-    def open_(url, width=1280, scheme="light"):
+    def open_(url, width=1280, scheme="light", path=""):
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
@@ -80,8 +80,9 @@ def open_page(browser):
         page.on("request", lambda r: faults.append(r.url) if not r.url.startswith((url, "blob:", "data:")) else None)
         page.add_init_script("""window.sent = []; const append = FormData.prototype.append;
             FormData.prototype.append = function (...given) { window.sent.push(given); append.apply(this, given); };""")
-        page.goto(url)
-        until(page, "document.querySelector('#taxonomy').children.length > 0 || !document.querySelector('#key').hidden")
+        page.goto(f"{url}{path}")
+        ready = "document.querySelector('#taxonomy').children.length > 0 || !document.querySelector('#key').hidden"
+        until(page, "document.readyState === 'complete'" if path else ready)
         return page
 
     yield open_
@@ -336,3 +337,24 @@ def test_accessibility(page):
             (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
         ]
         assert serious == []
+
+
+def test_accounts_of_a_table_and_of_a_folder(open_page, url, tmp_path):
+    page = open_page(url, path="page/accounts.html")
+    table = tmp_path / "posts.jsonl"
+    rows = [{"user": name, "source": f"{name}{i}.jpg", "label": "cat"} for name in ("ann", "<b>") for i in range(4)]
+    table.write_text("".join(json.dumps({**row, "probabilities": {"cat": 0.9, "food": 0.1}}) + "\n" for row in rows))
+    page.set_input_files("#tables", table)
+    until(page, "document.querySelectorAll('#table tbody tr').length === 2")
+    assert page.locator("#table tbody tr").nth(1).locator("td").first.inner_text() == "<b>"
+    with page.expect_download() as download:
+        page.click("#board")
+    assert download.value.path().read_text("utf-8").count("<article") == 2
+    for name in ("ann", "bob", "eve"):
+        (tmp_path / "posts" / name).mkdir(parents=True)
+        (tmp_path / "posts" / name / "1.png").write_bytes(fake_service.image())
+    (tmp_path / "posts" / "eve" / "2.png").write_bytes(b"no image")
+    page.set_input_files("#folders", tmp_path / "posts")
+    until(page, "document.querySelectorAll('#table tbody tr').length === 3")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

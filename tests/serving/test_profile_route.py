@@ -41,6 +41,13 @@ def test_records_become_accounts(client):
     assert with_posts["posts"][0]["post"] == "ann0.jpg"
 
 
+def test_the_board_is_a_page(client):
+    found = client.post("/v1/profiles", json={"posts": RECORDS}, headers={"Accept": "text/html"})
+    assert found.status_code == 200
+    assert found.headers["content-type"].startswith("text/html")
+    assert found.text.count("<article") == 2
+
+
 def test_images_are_classified_and_copies_count_once(client):
     post = {"account": "ann", "data": base64.b64encode(image()).decode()}
     broken = {"account": "ann", "data": base64.b64encode(image()[:60]).decode(), "source": "broken.jpg"}

@@ -10,8 +10,8 @@ import numpy as np
 from imagist.arrays import AnyArray, Floats
 
 _SHIFT = 6.0  # from here on the asymptotic series of the digamma function is exact to 1e-8
-PSEUDO = 1.0  # accounts that the hyperprior counts as; it decides only where there are few accounts
-EXPECTED = 0.5  # of each concentration, by the hyperprior
+PSEUDO = 5.0  # accounts that the hyperprior counts as; it decides only where there are few accounts
+TOTAL = 3.0  # sum of the concentrations, by the hyperprior
 SMALLEST, LARGEST = 1e-3, 1e3  # of a concentration
 
 
@@ -63,7 +63,7 @@ def fixed_point(alpha: Floats, counts: AnyArray) -> Floats:
     """One step towards the most probable Dirichlet prior of counts, each step at least as probable.
 
     Source: Minka 2000, "Estimating a Dirichlet distribution", equation 55, with a gamma hyperprior on each
-    concentration, whose mean is `EXPECTED` and which weighs as much as `PSEUDO` accounts.
+    concentration, whose means are alike and sum to `TOTAL`, and which weighs as much as `PSEUDO` accounts.
 
     Args:
         alpha: float64 ``[C]``, the concentrations so far, over 0.
@@ -75,7 +75,8 @@ def fixed_point(alpha: Floats, counts: AnyArray) -> Floats:
     own = (digamma(counts + alpha) - digamma(alpha)).sum(axis=0)
     total = alpha.sum()
     whole = float((digamma(np.sum(counts, axis=1) + total) - digamma(total)).sum())
-    return np.asarray(np.clip((alpha * own + PSEUDO * EXPECTED) / (whole + PSEUDO), SMALLEST, LARGEST))
+    expected = TOTAL / len(alpha)
+    return np.asarray(np.clip((alpha * own + PSEUDO * expected) / (whole + PSEUDO), SMALLEST, LARGEST))
 
 
 def dirichlet(parameters: AnyArray, random: np.random.Generator) -> Floats:

@@ -24,6 +24,7 @@ _BLOCK = 1 << 15  # posts sampled together, which bounds memory
 _LEARN = 1 << 15  # posts that the prior is learnt from, of accounts at random
 _KINDS = 3
 _ENOUGH = 60  # accounts from which several kinds are learnt; of fewer, one
+_FEW = 30  # posts of an account whose sampling also jumps
 _MEANS = 10  # rounds of k-means, where kinds begin
 
 
@@ -139,7 +140,7 @@ def _with_kinds(number: int, evidence: AnyArray, sizes: Ints, settings: Settings
     prior = Prior(np.tile(mix * count / 2, (number, 1)), _frequency(kinds, number))
     kept, fits = [], []
     for step in range(settings.learning):
-        shares = dirichlet(counts + prior.alpha[kinds], random)
+        shares = sampler.jumped(dirichlet(counts + prior.alpha[kinds], random), prior)
         counts = sampler.categories(None, shares)[0]
         alpha = [fixed_point(own, counts[kinds == k]) for k, own in enumerate(prior.alpha)]
         prior = Prior(np.array(alpha), _frequency(kinds, number))
@@ -200,7 +201,7 @@ def _chain(sampler: _Sampler, prior: Prior, settings: Settings, random: np.rando
     shares, change = np.empty(shape), np.empty(shape)
     for step in range(-settings.warmup, settings.draws):
         alpha = prior.alpha[prior.kinds(counts, random)]
-        drawn = dirichlet(counts + alpha, random)
+        drawn = sampler.jumped(dirichlet(counts + alpha, random), prior)
         counts, late = sampler.categories(None, drawn)
         if step >= 0:
             # Each half varies around its account's shares as much as accounts vary around the prior.
@@ -226,6 +227,30 @@ class _Sampler:
         self._places = (self._accounts + late * len(sizes)) * len(self.evidence)
         self._shape = (2, len(sizes), len(self.evidence))
         self._random = random
+        self._few = np.flatnonzero(sizes <= _FEW)
+        own = np.isin(self._accounts, self._few)
+        self._jumping: Array = self.evidence[:, own]
+        self._jumpers = np.repeat(np.arange(len(self._few)), sizes[self._few])
+
+    def jumped(self, shares: Floats, prior: Prior) -> Floats:
+        """The shares ``[A, C]`` after one Metropolis step of accounts of few posts, which proposes shares of the prior.
+
+        Where posts are ambiguous and accounts keep to few categories, Gibbs sampling alone hardly ever gets from one
+        category to another.
+        """
+        if not len(self._few):
+            return shares
+        kinds = self._random.choice(len(prior.common), len(self._few), p=prior.common)
+        proposed, old = dirichlet(prior.alpha[kinds], self._random), shares[self._few]
+        gain = self._fit(proposed) - self._fit(old)
+        taken = np.log(self._random.random(len(gain))) < gain
+        shares[self._few[taken]] = proposed[taken]
+        return shares
+
+    def _fit(self, shares: Floats) -> Floats:
+        """How probable the posts of accounts of few posts are with these shares: logarithms, one an account."""
+        each = np.einsum("cn,cn->n", self._jumping, np.asarray(shares, np.float32).T[:, self._jumpers])
+        return np.bincount(self._jumpers, np.log(np.maximum(each, 1e-30)), minlength=len(shares))
 
     def categories(self, probabilities: Floats | None, shares: Floats | None) -> tuple[Floats, Floats]:
         """Counts of drawn categories: of all posts, and of the late ones, each float64 ``[A, C]``.

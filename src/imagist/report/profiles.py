@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,22 @@ SHOWN = 2000  # most accounts on a page
 BARS = 5  # categories of a card
 
 
-def write_board(
-    path: Path,
+def write_board(path: Path, profiles: Sequence[Profile], posts: Posts, **options: Any) -> None:
+    """Writes the board, whole or not at all.
+
+    Args:
+        path: The page; replaced where it exists.
+        profiles: In the order of the page.
+        posts: Those that they were made from.
+        options: As of `board_page`.
+
+    Raises:
+        OutputError: The folder cannot be written to, or the disk is full.
+    """
+    write_text(path, board_page(profiles, posts, **options))
+
+
+def board_page(
     profiles: Sequence[Profile],
     posts: Posts,
     *,
@@ -29,11 +44,10 @@ def write_board(
     like: Mapping[str, float] | None = None,
     level: float = 0.95,
     sure: float = 0.95,
-) -> None:
-    """Writes the board, whole or not at all.
+) -> str:
+    """The board.
 
     Args:
-        path: The page; replaced where it exists.
         profiles: In the order of the page.
         posts: Those that they were made from.
         title: Of the page.
@@ -42,12 +56,9 @@ def write_board(
         like: Similarities by account, if accounts like another were searched for.
         level: Probability that the intervals hold.
         sure: Probability at which a first category counts as sure.
-
-    Raises:
-        OutputError: The folder cannot be written to, or the disk is full.
     """
     shown = profiles[:SHOWN]
-    page = render_page(
+    return render_page(
         "profiles.html",
         title=title,
         maker="imagist profile",
@@ -62,7 +73,6 @@ def write_board(
         cards=[_card(each, posts, sure, [*_asked(each, brief, like)]) for each in shown],
         sections=[account_section(each, posts, level) for each in shown],
     )
-    write_text(path, page)
 
 
 def _card(profile: Profile, posts: Posts, sure: float, asked: Sequence[str]) -> dict[str, object]:

@@ -10,15 +10,16 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from imagist.engine import post_images
 from imagist.errors import UsageError
-from imagist.profiles import Settings, account_record, post_records, profile
+from imagist.profiles import Posts, Profile, Settings, account_record, post_records, profile
 from imagist.profiles.collecting import Collector
 from imagist.profiles.records import ACCOUNT_FIELDS, ranked
 from imagist.records import Failure
 from imagist.records.flat import as_record
+from imagist.report.profiles import board_page
 from imagist.serving import options as asked
 from imagist.serving import schema
 from imagist.serving.answers import shown
@@ -77,7 +78,10 @@ def profile_routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
         with service.reading():
             body = await request.body()
         options = await asyncio.to_thread(_options, body)
-        return JSONResponse(await _profiled(request, service, limiter, options))
+        name, found = await _classified(request, service, limiter, options)
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(await asyncio.to_thread(_board, options, found))
+        return JSONResponse({"model": name, **await asyncio.to_thread(_document, options, found)})
 
     router.add_api_route(
         "/profiles",
@@ -93,14 +97,14 @@ def profile_routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
     return router
 
 
-async def _profiled(
+async def _classified(
     request: Request, service: Service, limiter: RateLimiter | None, options: Profiles
-) -> dict[str, Any]:
-    """The document that answers a request.
+) -> tuple[str | None, Mapping[int, Any]]:
+    """The model's name and the results of the images that were not classified yet, by their places; None without any.
 
     Raises:
         Problem: Too many images, or the service is busy.
-        ImagistError: The posts cannot be profiled.
+        ImagistError: The options do not fit the model.
     """
     new = [place for place, post in enumerate(options.posts) if post.probabilities is None]
     found: Mapping[int, Any] = {}
@@ -118,8 +122,7 @@ async def _profiled(
         work = await asyncio.to_thread(_work, model, options, service.settings.batch_size)
         results = await unless_gone(request, service.run(model, images, work, options.timeout_s))
         found = dict(zip(new, results, strict=True))
-    document = await asyncio.to_thread(_document, options, found)
-    return {"model": name, **document}
+    return name, found
 
 
 def _work(model: ServedModel, options: Profiles, batch_size: int) -> Work:
@@ -128,6 +131,32 @@ def _work(model: ServedModel, options: Profiles, batch_size: int) -> Work:
 
 
 def _document(options: Profiles, found: Mapping[int, Any]) -> dict[str, Any]:
+    """The records of accounts, of images that failed, and where asked for of posts."""
+    posts, failed = _posts(options, found)
+    profiles = _profiles(options, posts)
+    document: dict[str, Any] = {"accounts": [account_record(each) for each in profiles], "failed": failed}
+    if options.with_posts:
+        document["posts"] = [*post_records(profiles, posts)]
+    return document
+
+
+def _board(options: Profiles, found: Mapping[int, Any]) -> str:
+    posts, _ = _posts(options, found)
+    return board_page(_profiles(options, posts), posts, order=f"how surely {options.rank}" if options.rank else None)
+
+
+def _profiles(options: Profiles, posts: Posts) -> list[Profile]:
+    found = profile(posts, Settings(seed=options.seed), prior=_prior(options.prior, posts.categories))
+    return ranked(found, options.rank)
+
+
+def _posts(options: Profiles, found: Mapping[int, Any]) -> tuple[Posts, list[dict[str, object]]]:
+    """The posts, and the records of images that failed.
+
+    Args:
+        options: Of the request.
+        found: Results by the places of their images.
+    """
     collector = Collector("account")
     failed = []
     for place, post in enumerate(options.posts):
@@ -138,13 +167,7 @@ def _document(options: Profiles, found: Mapping[int, Any]) -> dict[str, Any]:
             failed += [record] if isinstance(result, Failure) else []
         cells = {name: getattr(post, name) for name in ("account", "post", "date", "likes")}
         collector.add(source, {key: value for key, value in cells.items() if value is not None}, record)
-    posts = collector.posts()
-    profiles = profile(posts, Settings(seed=options.seed), prior=_prior(options.prior, posts.categories))
-    profiles = ranked(profiles, options.rank)
-    document: dict[str, Any] = {"accounts": [account_record(each) for each in profiles], "failed": failed}
-    if options.with_posts:
-        document["posts"] = [*post_records(profiles, posts)]
-    return document
+    return collector.posts(), failed
 
 
 def _prior(shares: Mapping[str, float] | None, categories: Sequence[str]) -> Any:
@@ -211,5 +234,6 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         "required": ["model", "accounts", "failed"],
     }
     about = "A record an account: besides these fields share_X, low_X, high_X and leads_X of each category X."
-    good = {"description": about, "content": {"application/json": {"schema": body}}}
+    page = {"schema": {"type": "string", "description": "The board, for `Accept: text/html`."}}
+    good = {"description": about, "content": {"application/json": {"schema": body}, "text/html": page}}
     return {200: good} | schema.problems(400, 401, 403, 408, 413, 422, 429, 500, 503)

@@ -1,6 +1,7 @@
 // Calls the service. A busy service is asked again when it says so.
 
 const TRIES = 6;
+const ROOT = new URL("../", import.meta.url);
 let key = sessionStorage.getItem("imagist-key") || "";
 
 export class ServiceError extends Error {
@@ -32,15 +33,22 @@ export async function ask(task, image, options) {
   return { ...answer, record: answer.results[0] };
 }
 
+// What each account posts about: a document, or with the kind text/html a page.
+export function profiles(posts, kind = "application/json") {
+  const headers = { "Content-Type": "application/json", Accept: kind };
+  return call("v1/profiles", { method: "POST", body: JSON.stringify({ posts }), headers });
+}
+
 async function call(path, request) {
   for (let tries = 1; ; tries += 1) {
     let answer;
     try {
-      answer = await fetch(path, { ...request, headers: key ? { "X-Api-Key": key } : {} });
+      const headers = { ...request.headers, ...(key ? { "X-Api-Key": key } : {}) };
+      answer = await fetch(new URL(path, ROOT), { ...request, headers });
     } catch {
       throw new ServiceError(0, { detail: "the service cannot be reached", kind: "unreachable" });
     }
-    if (answer.ok) return answer.json();
+    if (answer.ok) return answer.headers.get("Content-Type").startsWith("text/html") ? answer.blob() : answer.json();
     const after = Number(answer.headers.get("Retry-After"));
     if ((answer.status === 429 || answer.status === 503) && after && tries < TRIES) {
       await new Promise((done) => setTimeout(done, 1000 * after));
