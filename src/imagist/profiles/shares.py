@@ -250,7 +250,8 @@ class _Sampler:
     def _fit(self, shares: Floats) -> Floats:
         """How probable the posts of accounts of few posts are with these shares: logarithms, one an account."""
         each = np.einsum("cn,cn->n", self._jumping, np.asarray(shares, np.float32).T[:, self._jumpers])
-        return np.bincount(self._jumpers, np.log(np.maximum(each, 1e-30)), minlength=len(shares))
+        fits = np.bincount(self._jumpers, np.log(np.maximum(each, 1e-30)), minlength=len(shares))
+        return np.asarray(fits, np.float64)
 
     def categories(self, probabilities: Floats | None, shares: Floats | None) -> tuple[Floats, Floats]:
         """Counts of drawn categories: of all posts, and of the late ones, each float64 ``[A, C]``.
