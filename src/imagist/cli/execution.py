@@ -124,7 +124,7 @@ def _target(out: str | None) -> tuple[Path | None, str | None]:
     """The table, or else the folder of parts, that ``--out`` names."""
     if out is None:
         return None, None
-    folder = is_stored(out) or out.endswith(("/", os.sep)) or Path(out).is_dir()
+    folder = is_stored(out) or out.endswith(("/", os.sep)) or Path(out).is_dir() or not Path(out).suffix
     return (None, out) if folder else (Path(out), None)
 
 
