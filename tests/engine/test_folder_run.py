@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -269,3 +270,17 @@ def test_what_a_kill_left_in_the_middle_of_a_file_is_deleted(spec, tmp_path):
     engine.run(replace(spec, resume=True), TASK)
     assert not [*Path(spec.parts).glob(".*.tmp")]
     assert table(spec.parts) == single(spec, tmp_path)
+
+
+def test_slices_of_a_table_of_images_are_partitions(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("imagist.images.sources.SLICE", 4)
+    images = [(folder / "a" / f"{n}.png").read_bytes() for n in (0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 4)]
+    pq.write_table(pa.table({"image": images, "n": range(11)}), folder / "x.parquet", row_group_size=3)
+    spec = RunSpec((str(folder / "x.parquet"),), parts=str(tmp_path / "out"), part_rows=3)
+    engine.run(spec, TASK)
+    assert [name[5:21] for name in names(spec)] == [
+        *("00-00000000-0000", "00-00000000-0001", "00-00000001-0000", "00-00000001-0001", "00-00000002-0000")
+    ]
+    assert table(spec.parts) == single(spec, tmp_path)
+    assert [row["source"][-3:] for row in table(spec.parts)] == [f"t#{n}" if n < 10 else "#10" for n in range(11)]
+    assert engine.run(replace(spec, update=True), TASK).done == 11

@@ -139,4 +139,6 @@ def _digest_of(archive: Archive) -> str:
         size = any_path(archive.source).stat().st_size
     except OSError:
         size = -1
-    return hashlib.sha256(json.dumps([storable(archive.source), size]).encode("ascii")).hexdigest()[:20]
+    return hashlib.sha256(
+        json.dumps([storable(archive.source), size, archive.begin, archive.end]).encode("ascii")
+    ).hexdigest()[:20]

@@ -23,16 +23,18 @@ def check_manifest(path: AnyPath, column: str | None = None) -> None:
     _choose(open_table(path), column)
 
 
-def holds_images(path: AnyPath, column: str | None = None) -> bool:
-    """Whether the column of images of a table holds encoded images; False for a table that cannot be read."""
+def images_held(path: AnyPath, column: str | None = None) -> int:
+    """How many rows a table has whose column of images holds encoded images; 0 where it names them or is damaged."""
     try:
         table = open_table(path)
-        return _choose(table, column) in table.encoded
+        return (table.length or 0) if table.between and _choose(table, column) in table.encoded else 0
     except (ManifestError, MissingExtra):
-        return False
+        return 0
 
 
-def manifest_rows(path: AnyPath, column: str | None = None, images: Path | None = None) -> Iterator[Row]:
+def manifest_rows(
+    path: AnyPath, column: str | None = None, images: Path | None = None, between: tuple[int, int] | None = None
+) -> Iterator[Row]:
     """The rows of a table, in order, in constant memory; of a cell with several images a row for each.
 
     A row is named after its image: the address, the path, or the struct's path. Where there is none it is named
@@ -44,6 +46,7 @@ def manifest_rows(path: AnyPath, column: str | None = None, images: Path | None 
         path: The table.
         column: The column of images; found by its name where it is None.
         images: The folder of relative paths; the table's own where it is None.
+        between: The first row, and the one after the last, of a table that can be read between rows; None reads all.
 
     Raises:
         ManifestError: The table cannot be read, or has no such column; the message lists those it has.
@@ -51,7 +54,7 @@ def manifest_rows(path: AnyPath, column: str | None = None, images: Path | None 
     table = open_table(path)
     chosen = _choose(table, column)
     folder = os.path.dirname(str(path)) if images is None else str(images)  # noqa: PTH120  (a Path would add "./")
-    for row in table.rows():
+    for row in table.between(*between) if between and table.between else table.rows():
         yield from _rows(row, chosen, path, folder)
 
 

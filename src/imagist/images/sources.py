@@ -23,12 +23,15 @@ from imagist.images.addresses import data_content, is_data, is_stored, is_url, l
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
 from imagist.images.formats import has_image_suffix
-from imagist.images.manifests import check_manifest, holds_images, manifest_rows
+from imagist.images.manifests import check_manifest, images_held, manifest_rows
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.stored import any_path, is_stored_file, stored_files
 from imagist.images.tables import is_table, open_table
 from imagist.images.tables.text import Line, lines
 from imagist.records import Row
+
+SLICE = 10_000
+"""Rows of a Parquet table of images that are an `Archive`."""
 
 _STDIN = "-"
 _LISTS = (".txt", ".lst", ".list")
@@ -42,7 +45,15 @@ _NO_IMAGES = {  # suffixes of files that users give in place of images or tables
 
 @dataclass(frozen=True, eq=False)
 class Archive(Row):
-    """All the images of one file that holds their bytes, in place of their rows: an archive, or a Parquet table."""
+    """The images of one file that holds their bytes, in place of their rows: an archive, or rows of a Parquet table.
+
+    Attributes:
+        begin: The first of these rows, from 0.
+        end: The row after the last; None in an archive, which is read as a whole.
+    """
+
+    begin: int = 0
+    end: int | None = None
 
 
 def rows(
@@ -106,7 +117,8 @@ def archive_rows(
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Iterator[Row]:
     """The rows of the images in a file, with the settings of `rows`."""
-    return _Reader(column, images, limits, None).rows(archive.source)
+    reader = _Reader(column, images, limits, None)
+    return reader.rows(archive.source) if archive.end is None else reader.table(archive.source, archive)
 
 
 def count(sources: Sequence[str]) -> int | None:
@@ -170,22 +182,28 @@ class _Reader:
                 yield found
             elif lists and _is_list(found):
                 yield from self._list(found)
-            elif self.whole_archives and self._is_archive(found):
-                yield Archive(found)
+            elif self.whole_archives and (archives := self._archives(found)):
+                yield from archives
             elif is_shard(any_path(found)):
                 yield from shard_rows(any_path(found), self.limits)
             elif is_table(any_path(found)):
-                yield from self._table(found)
+                yield from self.table(found)
             else:
                 yield Row(found, error=_unusable(found))
 
-    def _is_archive(self, path: str) -> bool:
-        return is_shard(any_path(path)) or (is_table(any_path(path)) and holds_images(any_path(path), self.column))
+    def _archives(self, path: str) -> list[Archive]:
+        """The archives in place of a file's rows; none where it holds no images, or cannot be read."""
+        if is_shard(any_path(path)):
+            return [Archive(path)]
+        length = images_held(any_path(path), self.column) if is_table(any_path(path)) else 0
+        return [Archive(path, begin=n, end=min(n + SLICE, length)) for n in range(0, length, SLICE)]
 
-    def _table(self, path: str) -> Iterator[Row]:
+    def table(self, path: str, part: Archive | None = None) -> Iterator[Row]:
+        """The rows of a table, or of a part of it."""
         self._spare_output(path)
+        between = (part.begin, part.end) if part and part.end is not None else None
         try:
-            yield from manifest_rows(any_path(path), self.column, self.images)
+            yield from manifest_rows(any_path(path), self.column, self.images, between)
         except (ManifestError, MissingExtra) as error:
             yield Row(path, error=error)
 

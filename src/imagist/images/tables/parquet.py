@@ -42,6 +42,9 @@ def open_parquet(path: AnyPath) -> Table:
     def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
         return _rows(path, _selected(schema, columns, content=content))
 
+    def between(begin: int, end: int) -> Iterator[TableRow]:
+        return _rows(path, None, begin, end)
+
     return Table(
         path,
         columns,
@@ -50,17 +53,21 @@ def open_parquet(path: AnyPath) -> Table:
         encoded=encoded,
         label_names=_label_names(schema),
         length=length,
+        between=between,
     )
 
 
-def _rows(path: AnyPath, selected: list[str] | None) -> Iterator[TableRow]:
-    """The rows: a problem for each with text that is not UTF-8, and for each that a damaged row group costs."""
+def _rows(path: AnyPath, selected: list[str] | None, begin: int = 0, end: int | None = None) -> Iterator[TableRow]:
+    """The rows from one to before another: a problem for each with text that is not UTF-8 or in a damaged row group."""
     with _opened(path) as file:
         start = 0
         for group in range(file.num_row_groups):
             numbers = range(start, start + file.metadata.row_group(group).num_rows)
-            yield from _rows_of_group(file, group, numbers, selected)
             start = numbers.stop
+            if begin < numbers.stop and (end is None or end > numbers.start):
+                found = _rows_of_group(file, group, numbers, selected)
+                last = None if end is None else end - numbers.start
+                yield from islice(found, max(0, begin - numbers.start), last)
 
 
 def _rows_of_group(file: ParquetFile, group: int, numbers: range, selected: list[str] | None) -> Iterator[TableRow]:

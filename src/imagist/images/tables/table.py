@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -63,6 +63,7 @@ class Table:
         encoded: The columns whose type can hold encoded images.
         label_names: The names of columns of label numbers, in the order of the numbers, where the table has them.
         length: How many rows there are; None where only reading them would tell.
+        between: Reads the rows from one number to before another, from 0; None where that takes as long as all of them.
     """
 
     path: AnyPath
@@ -72,6 +73,7 @@ class Table:
     encoded: list[str] = field(default_factory=list)
     label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     length: int | None = None
+    between: Callable[[int, int], Iterator[TableRow]] | None = None
 
 
 def distinct(names: Sequence[str]) -> list[str]:
