@@ -35,7 +35,8 @@ import pyarrow.parquet as pq
 
 RESULT = Path(__file__).parent / "results" / "service.md"
 CLIENTS = 64
-LIMIT_S = 600  # of one measurement
+LIMIT_S = 1200  # of one load
+QUARTERS = 4  # of the requests over which memory is measured
 WARM = 256  # requests before a measurement
 
 
@@ -129,18 +130,42 @@ async def load(port: int, requests: Sequence[bytes], number: int, clients: int =
     return seen
 
 
-def measured(requests: Sequence[bytes], number: int, *options: str) -> tuple[Load, list[float]]:
-    """A load on a fresh service, and its memory before and after it."""
+def measured(requests: Sequence[bytes], number: int, *options: str) -> Load:
+    """A load on a fresh service."""
     service = Service(*options)
     try:
         asyncio.run(load(service.port, requests, WARM))
-        before, spent = service.memory(), service.processor_s()
+        spent = service.processor_s()
         seen = asyncio.run(load(service.port, requests, number))
-        after, seen.processor_s = service.memory(), service.processor_s() - spent
+        seen.processor_s = service.processor_s() - spent
     finally:
         code = service.close()
     assert code == 0, code
-    return seen, [before, after]
+    return seen
+
+
+def memory_over(requests: Sequence[bytes], number: int, *options: str) -> tuple[list[float], Counter[int]]:
+    """Memory of a fresh service in MB, first and after each quarter of the requests, and their statuses."""
+    service, statuses = Service(*options), Counter[int]()
+    try:
+        asyncio.run(load(service.port, requests, WARM))
+        found = [service.memory()]
+        for _ in range(QUARTERS):
+            statuses += asyncio.run(load(service.port, requests, number // QUARTERS)).statuses
+            found.append(service.memory())
+    finally:
+        assert service.close() == 0
+    return found, statuses
+
+
+def memory_text(found: Sequence[float], statuses: Counter[int]) -> str:
+    """What the memory of a service did."""
+    errors = sum(count for status, count in statuses.items() if status not in (200, 429, 503))
+    return (
+        f"Memory of the service with its decoders: {found[0]:.0f} MB after {WARM} requests, "
+        f"{', '.join(f'{each:.0f}' for each in found[1:])} MB after each quarter of {statuses.total():,} more "
+        f"({found[-1] / found[0] - 1:+.1%}); {errors} errors other than 429 and 503."
+    )
 
 
 def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
@@ -149,8 +174,8 @@ def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
     import tiny_checkpoints
 
     with tempfile.TemporaryDirectory() as folder:
-        own = ("--captioner", "blip", "--captioner-model", str(tiny_checkpoints.blip(Path(folder))))
-        return [measured(requests, number, *own, *more)[0] for more in ((), ("--batch-size", "1"))]
+        own = ("--captioner", "blip", "--captioner-model", str(tiny_checkpoints.blip(Path(folder))), "--beam", "1")
+        return [measured(requests, number, *own, *more) for more in ((), ("--batch-size", "1"))]
 
 
 def batch_command(table: Path) -> tuple[float, float]:
@@ -175,6 +200,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3000, help="requests of a measurement (default: 3000)")
     parser.add_argument("--memory", type=int, default=20_000, help="requests before memory is measured again; 0: none")
     parser.add_argument("--encoder", default="embedded", help="encoder of the model (default: embedded)")
+    parser.add_argument("--only-memory", action="store_true", help="measure memory alone, and print it")
     parser.add_argument("--no-blip", action="store_true", help="measure the shipped model alone")
     parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
     args = parser.parse_args()
@@ -185,11 +211,14 @@ def main() -> None:
     requests = [request(image) for image in images]
     args.busy = os.getloadavg()[0]
     own = ("--encoder", args.encoder)
-    batched, _ = measured(requests, args.requests, *own)
-    single, _ = measured(requests, args.requests // 3, *own, "--batch-size", "1")
+    if args.only_memory:
+        print(memory_text(*memory_over(requests, args.memory, *own)))
+        return
+    batched = measured(requests, args.requests, *own)
+    single = measured(requests, args.requests // 3, *own, "--batch-size", "1")
     command = batch_command(table)
-    blip = [] if args.no_blip else of_blip([request(image, "/v1/caption") for image in images], args.requests // 3)
-    memory = measured(requests, args.memory, *own) if args.memory else None
+    blip = [] if args.no_blip else of_blip([request(image, "/v1/caption") for image in images], args.requests // 5)
+    memory = memory_text(*memory_over(requests, args.memory, *own)) if args.memory else ""
     text = report(args, [batched, single, *blip], command, memory)
     if not args.no_file:
         RESULT.write_text(text, "utf-8")
@@ -200,7 +229,7 @@ def report(
     args: argparse.Namespace,
     loads: Sequence[Load],
     command: tuple[float, float],
-    memory: tuple[Load, list[float]] | None,
+    memory: str,
 ) -> str:
     cores = len(os.sched_getaffinity(0))
     lines = [
@@ -244,13 +273,7 @@ def report(
             "",
         ]
     if memory:
-        seen, (before, after) = memory
-        errors = sum(number for status, number in seen.statuses.items() if status not in (200, 429, 503))
-        lines += [
-            f"Memory of the service with its decoders: {before:.0f} MB after {WARM} requests, {after:.0f} MB after "
-            f"{seen.images + WARM:,} ({after / before - 1:+.1%}); {errors} errors other than 429 and 503.",
-            "",
-        ]
+        lines += [memory, ""]
     return "\n".join(lines)
 
 
