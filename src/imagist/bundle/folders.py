@@ -18,6 +18,7 @@ import numpy as np
 
 from imagist import registry
 from imagist.arrays import Array
+from imagist.bundle.onnx import onnx_runtime
 from imagist.errors import BundleError, BundleNotFound, BundleTampered, UsageError
 from imagist.records import LabelSet
 
@@ -143,8 +144,7 @@ class Folder:
             BundleError: The file cannot be read, or onnxruntime refuses the graph or its weights.
             BundleTampered: The file differs from what the card describes.
         """
-        import onnxruntime
-
+        onnxruntime = onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -153,7 +153,10 @@ class Folder:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights.values()]
             options.add_external_initializers([*weights], values)
         try:
-            return onnxruntime.InferenceSession(self.read(name), options, providers=["CPUExecutionProvider"])
+            made: InferenceSession = onnxruntime.InferenceSession(
+                self.read(name), options, providers=["CPUExecutionProvider"]
+            )
+            return made
         except BundleError:
             raise
         except Exception as error:  # onnxruntime's own errors have no common base but Exception

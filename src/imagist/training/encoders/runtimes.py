@@ -9,11 +9,11 @@ from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
 from imagist.arrays import Array, Pixels
+from imagist.bundle.onnx import onnx_runtime
 from imagist.training.export.graphs import encoder_onnx
 from imagist.training.parallel import parallel_map
 
@@ -33,6 +33,7 @@ def runner(encoder: nn.Module, side: int, device: torch.device) -> Encode:
 
 def on_cpu(encoder: nn.Module, side: int) -> Encode:
     """Runs the encoder in ONNX Runtime, one image at a time on every core."""
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
