@@ -56,7 +56,7 @@ def write_aggregation(folder: Path, data: Sequence[Aggregated], settings: Mappin
         "aggregation.html",
         title="Ways to put posts together",
         maker="imagist evaluate accounts",
-        settings=[(str(value), name) for name, value in settings.items()],
+        settings=[(f"{value:,}" if isinstance(value, int) else str(value), name) for name, value in settings.items()],
         figure=f"data:image/png;base64,{image}",
         width=int(100 * WIDTH),
         table=table,
