@@ -107,3 +107,14 @@ def test_a_key_is_sent(calls, tmp_path):
             assert client.models()
         with calls(to=service) as client, pytest.raises(ServiceError, match="key"):
             client.models()
+
+
+def test_classified_images_are_profiled(calls, tmp_path):
+    calling = calls()
+    images = [image(200), image(20), tmp_path / "missing.png"]
+    posts = [record | {"account": "ann"} for record in calling.classify(images)]
+    found = calling.profiles(posts, with_posts=True)
+    (account,) = found["accounts"]
+    assert (account["account"], account["failed"], account["images"]) == ("ann", 1, 2)
+    with pytest.raises(ServiceError, match="no label"):
+        calling.profiles(posts, rank="nothing")

@@ -34,6 +34,7 @@ from imagist.serving.service import Service
 
 MOST_POSTS = 20_000
 """Images of a request whose probabilities are known already."""
+_AT_ONCE = 2  # requests whose shares are sampled; others wait
 
 _Name = Annotated[str, Field(min_length=1, max_length=300)]
 _Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -52,6 +53,7 @@ class Post(BaseModel):
     likes: float | None = Field(None, ge=0, allow_inf_nan=False, description="Likes of the post.")
     probabilities: dict[str, _Probability] | None = Field(None, description="Calibrated, by category.")
     caption: str | None = Field(None, description="Of the image.")
+    error_kind: str | None = Field(None, description="Of a record without a result, which is counted as failed.")
     data: str | None = Field(None, description="The image in base64, where it is not classified yet.")
     url: str | None = Field(None, description="The address of the image, where it is not classified yet.")
 
@@ -73,15 +75,17 @@ class Profiles(asked.Classifying):
 def profile_routes(service: Service, limiter: RateLimiter | None) -> APIRouter:
     """The router."""
     router = APIRouter(prefix="/v1", tags=["v1"])
+    sampling = asyncio.Semaphore(_AT_ONCE)
 
     async def endpoint(request: Request) -> Response:
         with service.reading():
             body = await request.body()
         options = await asyncio.to_thread(_options, body)
         name, found = await _classified(request, service, limiter, options)
-        if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(await asyncio.to_thread(_board, options, found))
-        return JSONResponse({"model": name, **await asyncio.to_thread(_document, options, found)})
+        async with sampling:
+            if "text/html" in request.headers.get("accept", ""):
+                return HTMLResponse(await asyncio.to_thread(_board, options, found))
+            return JSONResponse({"model": name, **await asyncio.to_thread(_document, options, found)})
 
     router.add_api_route(
         "/profiles",
@@ -106,7 +110,7 @@ async def _classified(
         Problem: Too many images, or the service is busy.
         ImagistError: The options do not fit the model.
     """
-    new = [place for place, post in enumerate(options.posts) if post.probabilities is None]
+    new = [place for place, post in enumerate(options.posts) if post.probabilities is None and post.error_kind is None]
     found: Mapping[int, Any] = {}
     name = None
     if new:
