@@ -205,7 +205,9 @@ def work(sources: str, out: str, log: str, kind: str, fault: int) -> None:
     if kind == "ray node":
         _with_nodes(Path(out), fault)
     else:
-        ray.init(num_cpus=DRILL_ACTORS, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+        ray.init(
+            "local", num_cpus=DRILL_ACTORS, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False
+        )
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     spec = RunSpec(**{**vars(spec), "executor": "ray", "cluster": Cluster(actors=DRILL_ACTORS)})
     if kind == "ray worker" and fault:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from imagist.engine.spec import RunSpec
+from imagist.engine.spec import RAY, RunSpec
 from imagist.engine.tasks import Task
 from imagist.errors import UnknownName
 from imagist.images import stream
@@ -47,5 +47,5 @@ def executor(name: str) -> Executor:
         UnknownName: There is none; the remedy lists the names.
     """
     if name not in EXECUTORS:
-        raise UnknownName("no executor of that name", item=name, remedy=f"one of {', '.join(EXECUTORS)}")
+        raise UnknownName("no executor of that name", item=name, remedy=f"one of {', '.join([*EXECUTORS, RAY])}")
     return EXECUTORS[name]
