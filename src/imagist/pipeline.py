@@ -125,7 +125,7 @@ class Pipeline:
         image, text = self.image_rows(photos), self.text_rows(texts)
         joint = self.joint(image, text)
         unsure, things = (joint.max(1) < self.abstain_below).tolist(), recognised_by(self.captioner, photos)
-        sure = caption_confidences(self.matcher, photos, texts)
+        sure = caption_confidences(self.matcher, self.captioner.id, photos, texts)
         opinions = joint, self.of_image(image), self.of_text(text)
         return [
             Prediction(photo.source, caption, self.labels, *rows)

@@ -1,9 +1,9 @@
 """`matched`: a linear layer over a matcher's embeddings, of images or of texts.
 
 Its rows are the embeddings of the categories' names, and nothing is trained (`imagist.matching.zero_shot`); or it was
-fitted to a few images, starting from those.
+fitted to a few images, starting from those, and may then see the encoder's features behind the embeddings.
 
-Shapes: N items; C classes; D width of the embeddings.
+Shapes: N items; C classes; D width of the embeddings; E of the features.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from imagist.arrays import Array, softmax
-from imagist.bundle import fingerprint, npz, open_part, write_part
+from imagist.bundle import ENCODER, Folder, fingerprint, npz, open_part, write_part
 from imagist.classifiers.calibration import TemperatureCalibration
 from imagist.classifiers.fusion.scores import ScoreFusion
+from imagist.classifiers.image.linear import pooled
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
+from imagist.images.encoder import Encoder, encoder_of
 from imagist.matching.opening import matcher_of
 from imagist.matching.prompts import Descriptions
 from imagist.matching.zero_shot import NONE, Layer, layers, settings_of
@@ -30,6 +32,8 @@ from imagist.records import LabelSet, Photo
 
 KIND = "matched"
 WEIGHTS = "weights.npz"
+FEATURES = "features"
+FEATURE_SCALE = 4.0  # of features of length 1 beside embeddings of length 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +72,41 @@ class Matched:
     def save(self, folder: Path) -> None:
         """Writes weights and card; the matcher is a part of the model for itself."""
         content = npz(weights=self.layer.weights, bias=self.layer.bias)
-        write_part(folder, KIND, {"labels": list(self.labels)}, weights__npz=content)
+        write_part(folder, KIND, {"labels": list(self.labels), **self._card()}, weights__npz=content)
+
+    def _card(self) -> dict[str, Any]:
+        return {}
 
 
+@dataclass(frozen=True, eq=False)
 class MatchedImages(Matched):
-    """Implements `imagist.protocols.ImageClassifier`."""
+    """Implements `imagist.protocols.ImageClassifier`.
+
+    Attributes:
+        encoder: Of the features that the layer sees behind the embeddings; None where it sees none.
+    """
+
+    encoder: Encoder | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """Changes with weights, labels, matcher, and the encoder and its views."""
+        behind = f",encoder={self.encoder.id},views={self.encoder.views}" if self.encoder else ""
+        return f"{super().id}{behind}"
 
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, rows sum to 1."""
         return self.scores_of(self.hidden(photos))
 
     def hidden(self, photos: Sequence[Photo]) -> Array:
-        """The embeddings, float32 ``[N, D]``."""
-        return self.matcher.images(photos)
+        """What the layer takes, float32 ``[N, D]``: the embeddings; ``[N, D + E]``: the features behind them."""
+        embeddings = self.matcher.images(photos)
+        if self.encoder is None or not photos:
+            return embeddings
+        return np.hstack([embeddings, FEATURE_SCALE * pooled(self.encoder, photos, normalised=True)])
+
+    def _card(self) -> dict[str, Any]:
+        return {FEATURES: True, ENCODER: self.encoder.version} if self.encoder else {}
 
 
 class MatchedTexts(Matched):
@@ -150,18 +176,20 @@ def load_text(model: str, options: PartOptions) -> MatchedTexts:
     Raises:
         BundleError: A part of it is missing or damaged, or its matcher is not there.
     """
-    return MatchedTexts(*_opened(model, "text_classifier", options))
+    _, matcher, layer = _opened(model, "text_classifier", options)
+    return MatchedTexts(matcher, layer)
 
 
 def load_image(model: str, options: PartOptions) -> MatchedImages:
     """Loads a saved classifier of images, as `load_text` does."""
-    return MatchedImages(*_opened(model, "image_classifier", options))
+    folder, matcher, layer = _opened(model, "image_classifier", options)
+    return MatchedImages(matcher, layer, encoder_of(folder, options) if folder.card.get(FEATURES) else None)
 
 
-def _opened(model: str, part: str, options: PartOptions) -> tuple[Matcher, Layer]:
+def _opened(model: str, part: str, options: PartOptions) -> tuple[Folder, Matcher, Layer]:
     folder = open_part(model, part)
     arrays = folder.arrays(WEIGHTS)
     weights, bias = arrays.get("weights"), arrays.get("bias")
     if weights is None or bias is None or weights.shape[:1] != bias.shape or bias.shape != (len(folder.labels),):
         raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
-    return matcher_of(folder, options), Layer(folder.labels, weights, bias)
+    return folder, matcher_of(folder, options), Layer(folder.labels, weights, bias)

@@ -44,6 +44,14 @@ def configure(parser: Parser) -> None:
     group = parser.add_argument_group("parts")
     add_captioner_choice(group)
     group.add_argument("--beam", type=positive, metavar="N", help="hypotheses that the captioner follows")
+    group.add_argument(
+        "--from-names",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="start both classifiers from the names of the labels, or from the sentences about them in a .toml file: "
+        "for one to ten images a label",
+    )
     kinds = ["score", "logit", "stacking", "features"]
     group.add_argument("--fusion", choices=kinds, help="kind of fusion (default: score)")
     group.add_argument(
@@ -89,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> FitSettings:
     from imagist import settings
     from imagist.datasets.source import Columns, Source
-    from imagist.training.fit.settings import FitSettings
+    from imagist.training.fit.settings import FitSettings, FromNames
 
     found = FitSettings()
     if args.config:
@@ -109,6 +117,9 @@ def _settings(args: argparse.Namespace) -> FitSettings:
     found = replace(found, **{name: value for name, value in asked.items() if value is not None})
     if args.taxonomy:
         found = replace(found, taxonomies=tuple(args.taxonomy))
+    if args.from_names is not None:
+        start = FromNames(labels=args.from_names or None)
+        found = replace(found, text_classifier=start, image_classifier=start)
     return replace(found, captioner=_captioner(args, found.captioner))
 
 

@@ -76,7 +76,14 @@ def stratified(labels: ArrayLike, k: int, seed: int) -> list[Fold]:
 
 
 def grouped(
-    labels: ArrayLike, groups: ArrayLike, k: int, seed: int, *, names: Sequence[str] | None = None, what: str = "fold"
+    labels: ArrayLike,
+    groups: ArrayLike,
+    k: int,
+    seed: int,
+    *,
+    names: Sequence[str] | None = None,
+    what: str = "fold",
+    untrained: bool = False,
 ) -> list[Fold]:
     """Deals groups out to k folds that tear none apart, with classes as even as that allows.
 
@@ -91,6 +98,7 @@ def grouped(
         seed: >= 0; the same gives the same folds.
         names: Of labels that are numbers from 0, for errors; the labels themselves where it is None.
         what: What errors call a fold.
+        untrained: Whether a fold may test a class that it does not train on.
 
     Raises:
         UsageError: Fewer than two folds, or more than groups.
@@ -114,7 +122,8 @@ def grouped(
         added = np.where(must, (dealt @ (weights * counts[group])).round(12), np.inf)
         fold_of[group] = np.lexsort((sizes, added))[0]
         dealt[fold_of[group]] += counts[group]
-    return _checked(_folds(fold_of[members], k), codes, own, what)
+    folds = _folds(fold_of[members], k)
+    return folds if untrained else _checked(folds, codes, own, what)
 
 
 def inner(

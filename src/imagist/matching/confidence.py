@@ -30,10 +30,13 @@ class Confidence:
     Attributes:
         slope: > 0.
         offset: Any finite number.
+        captioner: The start of the ids of the captioners whose captions it was fitted to. Of any other's captions the
+            same cosine says something else.
     """
 
     slope: float
     offset: float
+    captioner: str
 
     def of(self, cosines: AnyArray) -> Array:
         """Probabilities of cosines ``[N]``: float32 ``[N]``, 0 to 1."""
@@ -50,24 +53,30 @@ def confidence_of(folder: Folder) -> Confidence | None:
     if table is None:
         return None
     try:
-        found = Confidence(**{name: float(value) for name, value in table.items()})
-    except (TypeError, ValueError, AttributeError) as error:
+        captioner = str(table["captioner"])
+        found = Confidence(float(table["slope"]), float(table["offset"]), captioner)
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"the card cannot be understood: {error}", item=str(folder.path)) from error
     if not (isfinite(found.slope) and isfinite(found.offset) and found.slope > 0):
         raise BundleError("its confidence has numbers out of their range", item=str(folder.path))
     return found
 
 
-def caption_confidences(matcher: Matcher | None, photos: Sequence[Photo], texts: Sequence[str]) -> list[float | None]:
-    """The confidence in the caption of each of N photos; None without a matcher that has one.
+def caption_confidences(
+    matcher: Matcher | None, captioner: str, photos: Sequence[Photo], sentences: Sequence[str]
+) -> list[float | None]:
+    """The confidence in the caption of each of N photos; None where none was fitted to such captions.
 
     Args:
         matcher: Its attribute ``confidence`` is a `Confidence`, or it is not used.
+        captioner: The id of the captioner.
         photos: N photos.
-        texts: Their captions.
+        sentences: Their captions.
     """
-    scaled = getattr(matcher, TABLE, None)
-    if matcher is None or not isinstance(scaled, Confidence) or not photos:
+    fitted = getattr(matcher, TABLE, None)
+    if matcher is None or not isinstance(fitted, Confidence) or not captioner.startswith(fitted.captioner):
         return [None] * len(photos)
-    cosines = (matcher.images(photos) * matcher.texts(texts)).sum(1)
-    return [float(each) for each in scaled.of(cosines)]
+    if not photos:
+        return []
+    cosines = (matcher.images(photos) * matcher.texts(sentences)).sum(1)
+    return [float(each) for each in fitted.of(cosines)]

@@ -27,7 +27,7 @@ FIELDS: dict[str, Kind] = {
     "source": "text",  # path, address or manifest#row, as the user named it
     "caption": "text",  # tokens joined by single spaces
     "caption_logprob": "number",  # natural log-probability of the caption, <= 0
-    "caption_confidence": "number",  # probability that the caption names what the image shows; null without a matcher
+    "caption_confidence": "number",  # probability that the caption names what the image shows; null where unknown
     "recognised": "probabilities",  # the likeliest of the encoder's own classes, best first; null where it has none
     "nbest": "hypotheses",  # the n best captions; the first is the caption
     "interrogation": "text",  # the caption and the phrases that fit the image, as one text

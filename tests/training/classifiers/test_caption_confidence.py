@@ -15,14 +15,14 @@ RNG = np.random.default_rng(0)
 def test_it_finds_the_chance_that_captions_are_right():
     cosines = RNG.uniform(-0.2, 0.8, 4000)
     right = RNG.random(4000) < 1 / (1 + np.exp(-(8 * cosines - 3)))
-    found = fit_confidence(cosines, right)
+    found = fit_confidence(cosines, right, "own")
     assert found.slope == pytest.approx(8, rel=0.1)
     assert found.offset == pytest.approx(-3, rel=0.1)
     assert found.of(cosines).mean() == pytest.approx(right.mean(), abs=0.01)
 
 
 def test_it_stays_finite_where_cosines_tell_all():
-    found = fit_confidence(np.linspace(0, 1, 20), np.arange(20) >= 10)
+    found = fit_confidence(np.linspace(0, 1, 20), np.arange(20) >= 10, "own")
     assert 0 < found.slope < 100
 
 
@@ -37,4 +37,4 @@ def test_it_stays_finite_where_cosines_tell_all():
 )
 def test_what_says_nothing_is_refused(cosines, right):
     with pytest.raises(DataError):
-        fit_confidence(cosines, right)
+        fit_confidence(cosines, right, "own")

@@ -12,11 +12,12 @@ import pytest
 import coloured_examples as coloured
 import imagist
 from imagist.bundle import open_bundle, trained_on
+from imagist.classifiers.image.linear import LinearClassifier
 from imagist.datasets.source import Source
 from imagist.errors import DataError, UsageError
 from imagist.images import as_photo
 from imagist.training.fit.fitting import fit
-from imagist.training.fit.settings import CaptionerSettings, FitSettings
+from imagist.training.fit.settings import CaptionerSettings, EncoderHead, FitSettings, FromNames
 
 
 def settings_of(path, **changes):
@@ -54,8 +55,8 @@ def test_the_card_says_what_was_measured_and_on_what(fitted):
     assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
     assert accuracy["high"] - accuracy["low"] > 0.15  # twelve images say little, and the interval shows it
     assert {*card["parts"]} == {
-        "encoder", "captioner", "text_classifier", "image_classifier", "fusion", "calibration"
-    }  # fmt: skip
+        "encoder", "captioner", "text_classifier", "image_classifier", "fusion", "calibration", "matcher"
+    }  # fmt: skip  # of six images a label, a layer that starts from "red" and "blue" is the better one
 
 
 def test_the_model_says_which_images_it_and_its_captioner_learnt_from(fitted):
@@ -77,6 +78,32 @@ def test_another_weight_gets_the_temperature_fitted_to_it(fitted):
     assert len(calibration.by_weight) > 2
     ends = [imagist.load(root / "mine", weight=w, threads=1).calibration.of_fused.value for w in (0.0, 1.0)]
     assert ends == pytest.approx([calibration.by_weight[0], calibration.by_weight[-1]])
+
+
+def test_one_image_a_label_moves_the_names_and_is_refused_without_them(tmp_path):
+    coloured.write_folders(tmp_path / "images", 1)
+    with pytest.raises(DataError, match="--from-names"):
+        fit(settings_of(tmp_path / "images"), tmp_path / "mine")
+    start = FromNames()
+    result = fit(settings_of(tmp_path / "images", text_classifier=start, image_classifier=start), tmp_path / "mine")
+    opened = imagist.load(tmp_path / "mine", threads=1)
+    assert opened.id == result.pipeline.id
+    images = sorted((tmp_path / "images").rglob("*.png"))
+    assert [prediction.label for prediction in opened(images)] == ["blue", "red"]
+
+
+def test_names_are_not_tried_where_they_are_not_asked_for(tmp_path):
+    coloured.write_folders(tmp_path / "images")
+    result = fit(settings_of(tmp_path / "images", image_classifier=EncoderHead(names_up_to=0)), tmp_path / "mine")
+    assert isinstance(result.pipeline.image_classifier, LinearClassifier)
+    assert not open_bundle(tmp_path / "mine").has("matcher")
+
+
+def test_two_matchers_are_refused(tmp_path):
+    coloured.write_folders(tmp_path / "images")
+    one, other = FromNames(), FromNames(model=str(tmp_path))
+    with pytest.raises(UsageError, match="one matcher"):
+        fit(settings_of(tmp_path / "images", text_classifier=one, image_classifier=other), tmp_path / "mine")
 
 
 @pytest.mark.parametrize("kind", ["logit", "stacking"])

@@ -16,12 +16,13 @@ from imagist.matching.confidence import Confidence
 _FEWEST = 10
 
 
-def fit_confidence(cosines: AnyArray, right: Bools) -> Confidence:
+def fit_confidence(cosines: AnyArray, right: Bools, captioner: str) -> Confidence:
     """The slope and offset of greatest likelihood, with Platt's targets, which keep them finite.
 
     Args:
         cosines: Of captions with their images, ``[N]``.
         right: Whether each names what the image shows, ``[N]``.
+        captioner: The start of the ids of the captioners that wrote them.
 
     Raises:
         DataError: Fewer than ten captions, all or none of them right, or cosines that say nothing of it.
@@ -46,4 +47,4 @@ def fit_confidence(cosines: AnyArray, right: Bools) -> Confidence:
     slope, offset = map(float, found.x)
     if slope <= 0:
         raise DataError("captions nearer to their images are not right more often")
-    return Confidence(slope, offset)
+    return Confidence(slope, offset, captioner)

@@ -1,7 +1,8 @@
 """Fits a layer over a matcher's embeddings to a few images of each category, starting from the categories' names.
 
 Logistic regression with an L2 penalty on the distance from the zero-shot layer, as in CLAP (Silva-Rodriguez et al.
-2024): where the images do not contradict the names, the rows of the names stay.
+2024): where the images do not contradict the names, the rows of the names stay. A layer over images also sees the
+encoder's features, which tell apart what the names do not (`with_features`).
 
 Shapes: N images; C categories; D width of the embeddings.
 """
@@ -15,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Bools, Floats, Ints
+from imagist.arrays import AnyArray, Array, Bools, Floats, Ints
 from imagist.classifiers.fusion.checks import log_likelihood
+from imagist.classifiers.matched import FEATURE_SCALE
 from imagist.errors import DataError, MissingExtra
 from imagist.matching.zero_shot import NONE, Layer
 from imagist.records import LabelSet
 
-STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, inf)
+STRENGTHS = (1e-5, 1e-4, 0.001, 0.01, 0.1, 0.3, 1.0, 3.0, inf)
+SCALES = (1.0, 0.5, 0.25)  # of the start: names are surer of themselves than images bear out
 CAUTION = 0.1  # the strength for each share of images that the names get wrong, where held-out images do not choose it
 _FOLDS = 5
 _LIMITS = {"maxiter": 200}
@@ -34,12 +37,14 @@ class FewShot:
     Attributes:
         layer: From embeddings to logits.
         strength: Of the penalty, > 0; infinity is the zero-shot layer itself.
+        scale: Of the zero-shot layer that the fit starts from, > 0.
         losses: Mean negative log-likelihood of held-out images at each strength tried, in nats; empty where none could
             be held out.
     """
 
     layer: Layer
     strength: float
+    scale: float = 1.0
     losses: tuple[tuple[float, float], ...] = ()
 
 
@@ -49,20 +54,24 @@ def fit_few_shot(
     targets: AnyArray,
     *,
     strengths: Sequence[float] = STRENGTHS,
+    scales: Sequence[float] = SCALES,
+    caution: float = CAUTION,
     seed: int = 0,
 ) -> FewShot:
     """Fits the layer; `NONE`, of which there are no images, keeps its score.
 
     The penalty is the strength times half the squared distance from the start, for embeddings scaled to a total
-    variance of 1. The strength is the one of least loss on images that inner folds hold out, if it makes fewer mistakes
-    on them than the start. If not, or where no image can be held out because each category has one, the strength is
-    `CAUTION` divided by the share of the images that the start gets wrong, or more.
+    variance of 1. Strength and scale are those of least loss on images that inner folds hold out, if they make fewer
+    mistakes on them than the start. If not, or where no image can be held out because each category has one, the
+    strength is the caution divided by the share of the images that the start gets wrong.
 
     Args:
         start: The zero-shot layer, see `imagist.matching.zero_shot.layers`.
         embeddings: The matcher's, ``[N, D]``; a category may have no image.
         targets: The category of each, ``[N]``, by its place in the labels.
-        strengths: To choose from; infinity is the start itself.
+        strengths: To choose from; infinity is the start itself. A single one is not chosen, but used.
+        scales: To choose from; the first is used where nothing is chosen.
+        caution: > 0.
         seed: Of the folds.
 
     Raises:
@@ -73,24 +82,41 @@ def fit_few_shot(
     known = len(start.labels) - (start.labels.names[-1] == NONE)
     _check(x, t, start, known)
     problem = _Problem(start.weights[:known].astype(np.float64), start.bias[:known].astype(np.float64), x)
-    folds = _folds(t, seed)
-    tried = {each: problem.held_out(t, folds, each) for each in {*strengths, inf}} if folds else {}
-    strength = problem.cautious(t)
+    folds = _folds(t, seed) if len(strengths) > 1 else []
+    scale, strength = scales[0], strengths[0] if len(strengths) == 1 else problem.cautious(t, caution)
+    losses: tuple[tuple[float, float], ...] = ()
     if folds:
-        best = min(strengths, key=lambda each: (tried[each][0], -each))
-        strength = best if tried[best][1] < tried[inf][1] else max(best, strength)
-    losses = tuple((each, tried[each][0]) for each in strengths) if folds else ()
-    weights, bias = problem.fit(np.ones(len(t), np.bool_), t, strength)
+        tried = {(a, b): problem.held_out(t, folds, a, b) for a in {*scales, 1.0} for b in {*strengths, inf}}
+        better = [(a, b) for a in scales for b in strengths if tried[a, b][1] < tried[1.0, inf][1]]
+        if better:
+            scale, strength = min(better, key=lambda each: (tried[each][0], -each[1]))
+        losses = tuple((each, tried[scale, each][0]) for each in strengths)
+    weights, bias = problem.fit(np.ones(len(t), np.bool_), t, scale, strength)
     layer = Layer(
         LabelSet(start.labels.names),
         np.vstack([weights, start.weights[known:]]).astype(np.float32),
         np.append(bias, start.bias[known:]).astype(np.float32),
     )
-    return FewShot(layer, strength, losses)
+    return FewShot(layer, strength, scale, losses)
+
+
+def with_features(start: Layer, embeddings: Array, features: Array) -> tuple[Layer, Array]:
+    """The layer and its inputs with the encoder's features behind the embeddings, where the start is 0.
+
+    Args:
+        start: Over embeddings.
+        embeddings: float32 ``[N, D]``.
+        features: float32 ``[N, E]``, of length 1.
+    """
+    blank = np.zeros((len(start.labels), features.shape[1]), np.float32)
+    rows = np.hstack([embeddings, FEATURE_SCALE * features])
+    return Layer(start.labels, np.hstack([start.weights, blank]), start.bias), rows
 
 
 class _Problem:
     """The regression over scaled embeddings: minimises in the distance from the start.
+
+    That distance lies in the span of the embeddings, so fewer images than D are described in a basis of their span.
 
     Args:
         weights: Of the start, ``[C, D]``.
@@ -102,36 +128,39 @@ class _Problem:
         self._weights, self._bias = weights, bias
         self._mean = x.mean(0)
         self._unit = float(np.sqrt(x.var(0).sum())) or 1.0
-        self._rows = np.hstack([(x - self._mean) / self._unit, np.ones((len(x), 1))])
+        scaled = (x - self._mean) / self._unit
+        self._basis = np.linalg.svd(scaled, full_matrices=False)[2] if len(x) < x.shape[1] else None
+        reduced = scaled if self._basis is None else scaled @ self._basis.T
+        self._rows = np.hstack([reduced, np.ones((len(x), 1))])
         self._logits: Floats = x @ weights.T + bias
 
-    def cautious(self, targets: Ints) -> float:
+    def cautious(self, targets: Ints, caution: float) -> float:
         """A strength without held-out images: the fewer images the start gets wrong, the greater."""
         wrong = float((self._logits.argmax(1) != targets).mean())
-        return CAUTION / wrong if wrong else inf
+        return caution / wrong if wrong else inf
 
-    def fit(self, chosen: Bools, targets: Ints, strength: float) -> tuple[Floats, Floats]:
+    def fit(self, chosen: Bools, targets: Ints, scale: float, strength: float) -> tuple[Floats, Floats]:
         """Weights and bias, fitted to the chosen images."""
-        change = self._change(chosen, targets, strength)
-        weights = change[:, :-1] / self._unit
-        return self._weights + weights, self._bias + change[:, -1] - weights @ self._mean
+        change = self._change(chosen, targets, scale, strength)
+        weights = (change[:, :-1] if self._basis is None else change[:, :-1] @ self._basis) / self._unit
+        return scale * self._weights + weights, scale * self._bias + change[:, -1] - weights @ self._mean
 
-    def held_out(self, targets: Ints, folds: Sequence[Bools], strength: float) -> tuple[float, float]:
+    def held_out(self, targets: Ints, folds: Sequence[Bools], scale: float, strength: float) -> tuple[float, float]:
         """Mean loss and share of mistakes on each fold's images, by fits to the others."""
         loss = wrong = 0.0
         for fold in folds:
-            logits = self._logits[fold] + self._rows[fold] @ self._change(~fold, targets, strength).T
+            logits = scale * self._logits[fold] + self._rows[fold] @ self._change(~fold, targets, scale, strength).T
             loss += log_likelihood(logits, targets[fold])[0] * int(fold.sum())
             wrong += int((logits.argmax(1) != targets[fold]).sum())
         items = sum(int(fold.sum()) for fold in folds)
         return loss / items, wrong / items
 
-    def _change(self, chosen: Bools, targets: Ints, strength: float) -> Floats:
+    def _change(self, chosen: Bools, targets: Ints, scale: float, strength: float) -> Floats:
         """What the start is changed by, ``[C, D + 1]``; the last column is the bias."""
         shape = len(self._bias), self._rows.shape[1]
         if strength == inf:
             return np.zeros(shape)
-        rows, logits, own = self._rows[chosen], self._logits[chosen], targets[chosen]
+        rows, logits, own = self._rows[chosen], scale * self._logits[chosen], targets[chosen]
 
         def loss(flat: Floats) -> tuple[float, Floats]:
             change = flat.reshape(shape)

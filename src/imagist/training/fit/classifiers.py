@@ -5,8 +5,10 @@ Shapes: N examples; C classes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,29 @@ import numpy as np
 
 from imagist.arrays import Array, Ints
 from imagist.bundle import open_bundle
+from imagist.classifiers.matched import MatchedImages, MatchedTexts
 from imagist.classifiers.uniform import Uniform
+from imagist.datasets.entries import Example
 from imagist.datasets.folds import Fold
-from imagist.errors import MissingExtra
+from imagist.errors import MissingExtra, UsageError
 from imagist.images.encoder import Encoder, Encoders, encoder_of
 from imagist.images.photo import photo_of
-from imagist.protocols import ImageClassifier, PartOptions, TextClassifier
-from imagist.records import Photo
+from imagist.matching.opening import MATCHER, Matchers, open_matcher
+from imagist.matching.prompts import Descriptions, read_labels
+from imagist.matching.zero_shot import Layer, layers
+from imagist.metrics.classes import negative_log_likelihood
+from imagist.protocols import ImageClassifier, Matcher, PartOptions, TextClassifier
+from imagist.records import LabelSet, Photo
+from imagist.training.classifiers.few_shot import with_features
 from imagist.training.classifiers.text_tfidf import Tfidf
 from imagist.training.fit.examples import Examples
-from imagist.training.fit.heads import CrossValidated, fit_image_head, fit_text_head
-from imagist.training.fit.settings import EncoderHead
+from imagist.training.fit.heads import CrossValidated, fit_from_names, fit_image_head, fit_text_head
+from imagist.training.fit.settings import EncoderHead, FromNames
 
+log = logging.getLogger("imagist.training")
+
+IMAGE_CAUTION = 3e-4  # of `fit_few_shot` over embeddings and features
+TRIED = 1500  # images up to which names are tried unasked: the fit takes about a minute
 AT_ONCE = 64  # photos decoded together
 
 
@@ -40,23 +53,56 @@ def encoder_for(settings: Any, encoders: Encoders, name: str | None = None) -> E
     Raises:
         BundleError: The model that it is taken from cannot be used.
     """
-    if not isinstance(settings, EncoderHead):
+    if not isinstance(settings, EncoderHead | FromNames):
         return None
     bundle = open_bundle(settings.model)
     part = bundle.part("image_classifier" if bundle.has("image_classifier") else "captioner")
     return encoder_of(part, PartOptions(encoders=encoders, encoder=name))
 
 
+def names_matcher(
+    settings: Sequence[Any], items: Sequence[Example], encoders: Encoders, name: str | None = None
+) -> Matcher | None:
+    """The matcher over whose embeddings classifiers start from the names of the labels; None where none does.
+
+    Args:
+        settings: Of the classifiers.
+        items: Labelled images.
+        encoders: Shared with the captioner.
+        name: Of the encoder, as in `encoder_for`.
+
+    Raises:
+        BundleError: The model that it is taken from cannot be used.
+        UsageError: Two classifiers ask for matchers of different models.
+    """
+    asked = {each.model for each in settings if isinstance(each, FromNames)}
+    if len(asked) > 1:
+        raise UsageError(
+            f"a model has one matcher, not those of {' and '.join(sorted(asked))}", remedy="take both from one model"
+        )
+    each_label = len(items) / len({item.label for item in items}) if len(items) <= TRIED else inf
+    tried = [
+        each.model
+        for each in settings
+        if isinstance(each, EncoderHead) and each_label <= each.names_up_to and open_bundle(each.model).has(MATCHER)
+    ]
+    model = next(iter(asked), None) or next(iter(tried), None)
+    if model is None:
+        return None
+    return open_matcher(model, PartOptions(encoders=encoders, encoder=name, matchers=Matchers()))
+
+
 def fit_text_classifier(
-    settings: Any, examples: Examples, folds: Sequence[Fold], seed: int
+    settings: Any, examples: Examples, folds: Sequence[Fold], seed: int, *, matcher: Matcher | None = None
 ) -> CrossValidated[TextClassifier]:
     """Fits a text classifier to all captions, and one without each fold for the scores of that fold.
 
     Args:
-        settings: `Tfidf`, or those of a study's text classifier; None for a system without one.
+        settings: `Tfidf`, `FromNames`, or those of a study's text classifier; None for a system without one.
         examples: N of them.
         folds: Of the N rows.
         seed: Of all training.
+        matcher: Of the examples' embeddings, for `FromNames`.
     """
     if settings is None:
         absent: Uniform[str] = Uniform(examples.labels)
@@ -64,16 +110,24 @@ def fit_text_classifier(
     if isinstance(settings, Tfidf):
         head = fit_text_head(settings, examples.captions, examples.targets, examples.labels, folds, examples.weights)
         return CrossValidated(head.classifier, head.scores)
+    if isinstance(settings, FromNames):
+        assert matcher is not None
+        assert examples.embeddings is not None
+        _, start = start_layers(settings, matcher, examples.labels)
+        named = fit_from_names(start, examples.embeddings.captions, examples.targets, folds, seed)
+        return CrossValidated(MatchedTexts(matcher, named.classifier), named.scores)
     try:
         from imagist.training.classifiers.text import fit_words
     except ModuleNotFoundError as error:
         raise needs_torch(error) from error
 
     def fit(rows: Ints) -> TextClassifier:
-        return fit_words(settings, examples.texts(rows), examples.targets[rows], examples.labels, seed=seed).classifier
+        return fit_words(
+            settings, examples.captions_of(rows), examples.targets[rows], examples.labels, seed=seed
+        ).classifier
 
     def score(classifier: TextClassifier, rows: Ints) -> Array:
-        return classifier.scores(examples.texts(rows))
+        return classifier.scores(examples.captions_of(rows))
 
     return _held_out(fit, score, examples, folds)
 
@@ -85,17 +139,19 @@ def fit_image_classifier(
     seed: int,
     *,
     encoder: Encoder | None = None,
+    matcher: Matcher | None = None,
     data: Path = Path(),
     space: str | None = None,
 ) -> CrossValidated[ImageClassifier]:
     """Fits an image classifier to all images, and one without each fold for the scores of that fold.
 
     Args:
-        settings: `EncoderHead`, or those of a study's image classifier; None for a system without one.
+        settings: `EncoderHead`, `FromNames`, or those of a study's image classifier; None for a system without one.
         examples: N of them.
         folds: Of the N rows.
         seed: Of all training.
         encoder: Of the features, for `EncoderHead`.
+        matcher: Of the examples' embeddings, for `FromNames`; `EncoderHead` tries it if there is one.
         data: Folder in which weights are looked for.
         space: The feature space of the encoder, where the examples are of several of its encoders.
     """
@@ -106,7 +162,16 @@ def fit_image_classifier(
     if isinstance(settings, EncoderHead):
         assert encoder is not None
         head = fit_image_head(examples.features, examples.targets, examples.labels, folds, encoder, examples.weights)
-        return CrossValidated(replace(head.classifier, space=space), head.scores)
+        linear = CrossValidated[ImageClassifier](replace(head.classifier, space=space), head.scores)
+        if matcher is None or np.ptp(examples.weights):
+            return linear
+        named = _images_from_names(FromNames(), examples, folds, seed, matcher, encoder)
+        losses = [negative_log_likelihood(each.scores, examples.targets) for each in (linear, named)]
+        log.info("held-out loss %.4f of features, %.4f from the names", *losses)
+        return named if losses[1] < losses[0] else linear
+    if isinstance(settings, FromNames):
+        assert matcher is not None
+        return _images_from_names(settings, examples, folds, seed, matcher, encoder)
     try:
         from imagist.training.classifiers.image import fit_images
     except ModuleNotFoundError as error:
@@ -121,6 +186,34 @@ def fit_image_classifier(
         return image_scores(classifier, examples.chosen(rows))
 
     return _held_out(fit, score, examples, folds)
+
+
+def _images_from_names(
+    settings: FromNames,
+    examples: Examples,
+    folds: Sequence[Fold],
+    seed: int,
+    matcher: Matcher,
+    encoder: Encoder | None,
+) -> CrossValidated[ImageClassifier]:
+    assert examples.embeddings is not None
+    start, _ = start_layers(settings, matcher, examples.labels)
+    start, rows = with_features(start, examples.embeddings.images, examples.features)
+    named = fit_from_names(start, rows, examples.targets, folds, seed, IMAGE_CAUTION)
+    return CrossValidated(MatchedImages(matcher, named.classifier, encoder), named.scores)
+
+
+def start_layers(settings: FromNames, matcher: Matcher, labels: LabelSet) -> tuple[Layer, Layer]:
+    """The layers over images and captions from the names of the labels alone.
+
+    Raises:
+        UsageError: Descriptions that cannot be read, or of what is no label.
+    """
+    told = read_labels(settings.labels).told if settings.labels else {}
+    known = len(labels)  # "none of these", which may follow, has no images
+    image, text = layers(matcher, Descriptions(labels, told))
+    of_images = Layer(labels, image.weights[:known], image.bias[:known])
+    return of_images, Layer(labels, text.weights[:known], text.bias[:known])
 
 
 def image_scores(classifier: ImageClassifier, examples: Examples) -> Array:

@@ -18,11 +18,36 @@ from imagist.datasets.near_duplicates import perceptual_hash
 from imagist.errors import DataError, ImagistError
 from imagist.images.encoder import Encoder
 from imagist.images.stream import run
-from imagist.protocols import Captioner
+from imagist.protocols import Captioner, Matcher
 from imagist.records import Failure, LabelSet, Photo, Row
 
 Advance = Callable[[int], None]
+_Encoded = tuple[str, Array, Array, Array, int]  # caption, features, embeddings of image and caption, hash
 MIN_EXAMPLES = 2  # of a class: one is learnt from while the other is held out
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """A matcher's embeddings of N examples.
+
+    Attributes:
+        images: float32 ``[N, E]``.
+        captions: float32 ``[N, E]``.
+    """
+
+    images: Array
+    captions: Array
+
+    def chosen(self, rows: Ints) -> Embeddings:
+        """Those of some examples."""
+        return Embeddings(self.images[rows], self.captions[rows])
+
+    @staticmethod
+    def concatenated(parts: Sequence[Embeddings]) -> Embeddings | None:
+        """Those of several sets of examples, one after the other; None of none."""
+        if not parts:
+            return None
+        return Embeddings(np.concatenate([p.images for p in parts]), np.concatenate([p.captions for p in parts]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +63,7 @@ class Examples:
         hashes: Perceptual hashes, uint64 ``[N]``.
         weights: How much each counts in the loss of linear layers and in calibration, float32 ``[N]``.
         failed: The examples that could not be used, and why.
+        embeddings: By a matcher, if there is one.
     """
 
     items: tuple[Example, ...]
@@ -48,11 +74,12 @@ class Examples:
     hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]
     weights: Array
     failed: Mapping[str, ImagistError]
+    embeddings: Embeddings | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def texts(self, rows: Ints) -> list[str]:
+    def captions_of(self, rows: Ints) -> list[str]:
         """The captions of some rows."""
         return [self.captions[row] for row in rows]
 
@@ -62,10 +89,11 @@ class Examples:
             self,
             items=tuple(self.items[row] for row in rows),
             targets=self.targets[rows],
-            captions=tuple(self.texts(rows)),
+            captions=tuple(self.captions_of(rows)),
             features=self.features[rows],
             hashes=self.hashes[rows],
             weights=self.weights[rows],
+            embeddings=self.embeddings and self.embeddings.chosen(rows),
         )
 
 
@@ -73,6 +101,7 @@ def encode(
     items: Sequence[Example],
     captioner: Captioner,
     encoder: Encoder | None,
+    matcher: Matcher | None = None,
     *,
     concurrency: int = 1,
     advance: Advance = lambda count: None,
@@ -83,6 +112,7 @@ def encode(
         items: Labelled images.
         captioner: Writes the captions.
         encoder: Gives the features, if there is one.
+        matcher: Gives the embeddings, if there is one.
         concurrency: Batches processed at a time.
         advance: Called with the number of images done since the last call.
 
@@ -90,13 +120,15 @@ def encode(
         DataError: No image can be used.
     """
 
-    def work(photos: Sequence[Photo]) -> list[tuple[str, Array, int]]:
+    def work(photos: Sequence[Photo]) -> list[_Encoded]:
         captions = [caption.text for caption in captioner.caption(photos)]
-        features = pooled(encoder, photos, normalised=True) if encoder else np.zeros((len(photos), 0), np.float32)
+        nothing = np.zeros((len(photos), 0), np.float32)
+        features = pooled(encoder, photos, normalised=True) if encoder else nothing
+        images, texts = (matcher.images(photos), matcher.texts(captions)) if matcher else (nothing, nothing)
         hashes = [perceptual_hash(photo.pixels) for photo in photos]
-        return list(zip(captions, features, hashes, strict=True))
+        return list(zip(captions, features, images, texts, hashes, strict=True))
 
-    kept: list[tuple[Example, str, Array, int]] = []
+    kept: list[tuple[Example, _Encoded]] = []
     failed: dict[str, ImagistError] = {}
     at = iter(items)
     for outcomes in run((Row(item.image, item.content) for item in items), work, concurrency=concurrency):
@@ -105,17 +137,17 @@ def encode(
             if isinstance(outcome.result, Failure):
                 failed[item.image] = outcome.result.error
             else:
-                kept.append((item, *outcome.result))
+                kept.append((item, outcome.result))
         advance(len(outcomes))
     if not kept:
         raise DataError("no image can be used", item=next(iter(failed), None), remedy=_first(failed))
     used = tuple(entry[0] for entry in kept)
     labels = LabelSet(tuple(sorted({item.label for item in used})))
     targets = np.array([labels.index(item.label) for item in used], np.int64)
-    captions, features = tuple(entry[1] for entry in kept), np.stack([entry[2] for entry in kept])
-    hashes = np.array([entry[3] for entry in kept], np.uint64)
-    weights = np.array([item.weight for item in used], np.float32)
-    return Examples(used, labels, targets, captions, features, hashes, weights, failed)
+    captions, features, images, texts, hashes = zip(*(encoded for _, encoded in kept), strict=True)
+    arrays = np.stack(features), np.array(hashes, np.uint64), np.array([item.weight for item in used], np.float32)
+    embeddings = Embeddings(np.stack(images), np.stack(texts)) if matcher else None
+    return Examples(used, labels, targets, captions, *arrays, failed, embeddings)
 
 
 def concatenated(examples: Sequence[Examples]) -> Examples:
@@ -130,14 +162,19 @@ def concatenated(examples: Sequence[Examples]) -> Examples:
         hashes=np.concatenate([each.hashes for each in examples]),
         weights=np.concatenate([each.weights for each in examples]),
         failed=first.failed,
+        embeddings=Embeddings.concatenated([each.embeddings for each in examples if each.embeddings is not None]),
     )
 
 
-def check_classes(examples: Examples) -> None:
+def check_classes(examples: Examples, fewest: int = MIN_EXAMPLES) -> None:
     """Makes sure that a classifier can be fitted.
 
+    Args:
+        examples: To learn from.
+        fewest: Images that a class needs.
+
     Raises:
-        DataError: One class only, or classes of one image: all of them.
+        DataError: One class only, or classes of fewer images: all of them.
     """
     if len(examples.labels) < 2:
         raise DataError(
@@ -146,12 +183,12 @@ def check_classes(examples: Examples) -> None:
             remedy="give images of at least two labels",
         )
     counts = Counter(examples.labels.names[target] for target in examples.targets)
-    few = [label for label in examples.labels if counts[label] < MIN_EXAMPLES]
+    few = [label for label in examples.labels if counts[label] < fewest]
     if few:
         raise DataError(
-            f"fewer than {MIN_EXAMPLES} usable images to learn from: {', '.join(few)}",
+            f"fewer than {fewest} usable images to learn from: {', '.join(few)}",
             item="labels",
-            remedy="give more images of these labels, or leave the labels out",
+            remedy="give more images of them, leave the labels out, or start from their names with --from-names",
         )
 
 

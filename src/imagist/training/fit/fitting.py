@@ -28,12 +28,12 @@ from imagist.datasets.near_duplicates import close_pairs, clusters
 from imagist.errors import DataError, UsageError
 from imagist.images.encoder import Encoder, Encoders
 from imagist.pipeline import Pipeline
-from imagist.protocols import Captioner
+from imagist.protocols import Captioner, Matcher
 from imagist.training.fit.captions import open_fit_captioner
-from imagist.training.fit.classifiers import encoder_for
-from imagist.training.fit.examples import Advance, Examples, check_classes, concatenated, encode
+from imagist.training.fit.classifiers import encoder_for, names_matcher
+from imagist.training.fit.examples import MIN_EXAMPLES, Advance, Examples, check_classes, concatenated, encode
 from imagist.training.fit.measuring import Measured, measure
-from imagist.training.fit.settings import FitSettings, classifier_settings
+from imagist.training.fit.settings import FitSettings, FromNames, classifier_settings
 from imagist.training.fit.system import System, check_sample_weights, fit_system
 
 log = logging.getLogger("imagist.training")
@@ -102,15 +102,19 @@ def fit(
     check_sample_weights([item.weight for item in items], text_settings, image_settings, settings.fusion)
     taxonomies = {taxonomy_key(name): open_taxonomy(name) for name in settings.taxonomies}
     with TemporaryDirectory() as scratch:
-        captioner, encoder, seen = _encoded(settings, image_settings, items, Path(scratch), cache, advance)
+        captioner, encoder, matcher, seen = _encoded(
+            settings, [text_settings, image_settings], items, Path(scratch), cache, advance
+        )
         split = _test_split(seen[0], settings)
         parts = [_parts(examples, split, settings) for examples in seen]
         test = parts[0][1]
         train, duplicates = _without_duplicates(parts[0][0], test)
-        check_classes(train)
+        from_names = isinstance(text_settings, FromNames) and isinstance(image_settings, FromNames)
+        check_classes(train, 1 if from_names else MIN_EXAMPLES)
         every = concatenated([train, *(_without_duplicates(*part)[0] for part in parts[1:])])
-        folds = _folds(every, settings)
-        chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed, "encoder": encoder}
+        folds = _folds(every, settings, from_names)
+        chosen: dict[str, Any] = {"weight": settings.weight, "seed": settings.seed}
+        chosen |= {"encoder": encoder, "matcher": matcher}
         chosen["taxonomies"] = {name: resolved(taxonomy, train.labels) for name, taxonomy in taxonomies.items()}
         chosen["space"] = encoder.space if encoder and len(seen) > 1 else None
         system = fit_system(text_settings, image_settings, settings.fusion, every, folds, **chosen)
@@ -128,22 +132,23 @@ def fit(
 
 def _encoded(
     settings: FitSettings,
-    image_settings: Any,
+    classifiers: Sequence[Any],
     items: Sequence[Example],
     scratch: Path,
     cache: Path | None,
     advance: Advance,
-) -> tuple[Captioner, Encoder | None, list[Examples]]:
-    """The examples as each encoder of the fit reads them, with the captioner and the encoder of the first."""
-    opened: list[tuple[Captioner, Encoder | None]] = []
+) -> tuple[Captioner, Encoder | None, Matcher | None, list[Examples]]:
+    """The examples as each encoder of the fit reads them, with captioner, encoder and matcher of the first."""
+    opened: list[tuple[Captioner, Encoder | None, Matcher | None]] = []
     seen = []
     for name in settings.encoders or (None,):
         encoders = Encoders()
         captioner = open_fit_captioner(settings.captioner, items, scratch, cache, encoders, name)
-        encoder = encoder_for(image_settings, encoders, name)
-        concurrency = cores() if captioner.concurrent else 1
-        seen.append(encode(items, captioner, encoder, concurrency=concurrency, advance=advance))
-        opened.append((captioner, encoder))
+        encoder = encoder_for(classifiers[-1], encoders, name)
+        matcher = names_matcher(classifiers, items, encoders, name)
+        concurrency = cores() if captioner.concurrent and (matcher is None or matcher.concurrent) else 1
+        seen.append(encode(items, captioner, encoder, matcher, concurrency=concurrency, advance=advance))
+        opened.append((captioner, encoder, matcher))
     return *opened[0], seen
 
 
@@ -203,9 +208,10 @@ def _without_duplicates(train: Examples, test: Examples | None) -> tuple[Example
     return train.chosen(np.array([i for i in range(len(train)) if i not in similar], np.int64)), len(similar)
 
 
-def _folds(examples: Examples, settings: FitSettings) -> list[Fold]:
+def _folds(examples: Examples, settings: FitSettings, from_names: bool) -> list[Fold]:
     """Stratified folds that separate neither accounts nor near-duplicates."""
     groups = joined(accounts(examples.items), clusters(examples.items, known=examples.hashes))
     fewest = int(np.bincount(examples.targets).min())
-    number = max(2, min(settings.folds, fewest, len(np.unique(groups))))
-    return grouped(examples.targets, groups, number, settings.seed, names=examples.labels.names)
+    number = min(settings.folds, len(np.unique(groups)), *([] if from_names else [fewest]))
+    names = examples.labels.names
+    return grouped(examples.targets, groups, max(2, number), settings.seed, names=names, untrained=from_names)

@@ -1,4 +1,4 @@
-"""The two linear classifiers of a fit, their penalties chosen by cross-validation.
+"""The linear classifiers of a fit, their penalties chosen by cross-validation.
 
 Shapes: N examples; C classes; D features.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from imagist.classifiers.image.linear import LinearClassifier
 from imagist.classifiers.text.tfidf import TfidfClassifier
 from imagist.datasets.folds import Fold
 from imagist.images.encoder import Encoder
+from imagist.matching.zero_shot import Layer
 from imagist.metrics.classes import negative_log_likelihood
 from imagist.records import LabelSet
+from imagist.training.classifiers.few_shot import CAUTION, fit_few_shot
 from imagist.training.classifiers.linear import fit_linear, logits
 from imagist.training.classifiers.text_tfidf import Tfidf, vocabulary
 
@@ -143,3 +145,26 @@ def fit_text_head(
 
     penalties = PENALTIES if settings.penalty is None else (settings.penalty,)
     return cross_validated(fit, score, targets, len(labels), folds, penalties, sample_weights)
+
+
+def fit_from_names(
+    start: Layer, embeddings: Array, targets: Ints, folds: Sequence[Fold], seed: int, caution: float = CAUTION
+) -> CrossValidated[Layer]:
+    """A layer over embeddings that starts from the names of the labels.
+
+    Args:
+        start: From the names alone.
+        embeddings: float32 ``[N, D]``.
+        targets: ``[N]``.
+        folds: Of the N rows; a class may be missing where a fold is fitted.
+        seed: Of the choice of the strength.
+        caution: As `fit_few_shot`.
+    """
+    found = fit_few_shot(start, embeddings, targets, caution=caution, seed=seed)
+    log.info("starts from the names, scale %g, strength %g", found.scale, found.strength)
+    how: dict[str, Any] = {"strengths": [found.strength], "scales": [found.scale]}
+    scores = np.zeros((len(targets), len(start.labels)), np.float32)
+    for fold in folds:
+        layer = fit_few_shot(start, embeddings[fold.train], targets[fold.train], **how).layer
+        scores[fold.test] = softmax(logits(embeddings[fold.test], layer.weights.T, layer.bias))
+    return CrossValidated(found.layer, scores)

@@ -41,10 +41,32 @@ class EncoderHead:
     Attributes:
         kind: Tells this table from those of other classifiers.
         model: The model that the encoder is taken from.
+        names_up_to: Where a label has at most so many images on average, a layer that starts from the names of the
+            labels, as `FromNames`, is fitted too, and the one under which held-out images are likelier stays. 0 never
+            tries that.
     """
 
     kind: Literal["linear"] = "linear"
     model: str = "embedded"
+    names_up_to: Annotated[int, Field(ge=0)] = 16
+
+
+@dataclass(frozen=True)
+class FromNames:
+    """A layer over the embeddings of a matcher, of images or of captions, that starts from the names of the labels.
+
+    Images move it from there, so that one image a label does some good (see
+    `imagist.training.classifiers.few_shot`). A layer over images also sees the encoder's features.
+
+    Attributes:
+        kind: Tells this table from those of other classifiers.
+        model: The model that the matcher is taken from.
+        labels: A TOML file, or a set that ships, with sentences about some labels; none goes by the names alone.
+    """
+
+    kind: Literal["matched"] = "matched"
+    model: str = "embedded"
+    labels: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +81,8 @@ class FitSettings:
         test: The split that the model is measured on; none takes ``test``, ``dev``, ``val`` or ``validation``,
             whichever there is, and cross-validation where there is none.
         captioner: Of the model.
-        text_classifier: ``tfidf``, or settings of a classifier of a study, which needs torch.
-        image_classifier: ``linear``, or settings of a classifier of a study, which needs torch.
+        text_classifier: ``tfidf``, ``matched``, or settings of a classifier of a study, which needs torch.
+        image_classifier: ``linear``, ``matched``, or settings of a classifier of a study, which needs torch.
         fusion: Its kind.
         weight: Of the text classifier; none chooses it on held-out images.
         taxonomies: Further categories over the labels, built-in ones by name or a user's own TOML files: the model gets
@@ -98,8 +120,9 @@ def classifier_settings(table: Any, part: Literal["text_classifier", "image_clas
     if not isinstance(table, Mapping):
         return table
     own: type[Tfidf] | type[EncoderHead] = Tfidf if part == "text_classifier" else EncoderHead
-    if table.get("kind", own.kind) == own.kind:
-        return settings.from_table(table, own, part)
+    for each in (own, FromNames):
+        if table.get("kind", own.kind) == each.kind:
+            return settings.from_table(table, each, part)
     try:
         from imagist.training.fit.torch_settings import ImageChoice, TextChoice
     except ModuleNotFoundError as error:

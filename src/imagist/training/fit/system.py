@@ -22,7 +22,7 @@ from imagist.datasets.folds import Fold, stratified
 from imagist.errors import UsageError
 from imagist.images.encoder import Encoder
 from imagist.images.photo import photo_of
-from imagist.protocols import Calibration, FeatureLevelFusion, Fusion, ImageClassifier, TextClassifier
+from imagist.protocols import Calibration, FeatureLevelFusion, Fusion, ImageClassifier, Matcher, TextClassifier
 from imagist.training.classifiers.text_tfidf import Tfidf
 from imagist.training.fit.classifiers import (
     AT_ONCE,
@@ -82,6 +82,7 @@ def fit_system(
     seed: int = 0,
     weight: float | None = None,
     encoder: Encoder | None = None,
+    matcher: Matcher | None = None,
     data: Path = Path(),
     taxonomies: Mapping[str, Taxonomy] | None = None,
     space: str | None = None,
@@ -97,6 +98,7 @@ def fit_system(
         seed: Of all training.
         weight: Of the text classifier, where it is not to be chosen.
         encoder: Of the examples' features.
+        matcher: Of the examples' embeddings.
         data: Folder in which weights are looked for.
         taxonomies: Further categories that get a weight and temperatures of their own, by name.
         space: The feature space of the encoder, where the examples are of several of its encoders.
@@ -114,8 +116,8 @@ def fit_system(
         )
     if fusion == "features":
         return _feature_fused(text, image, examples, folds, seed, encoder, data)
-    seen = fit_image_classifier(image, examples, folds, seed, encoder=encoder, data=data, space=space)
-    read = fit_text_classifier(text, examples, folds, seed)
+    seen = fit_image_classifier(image, examples, folds, seed, encoder=encoder, matcher=matcher, data=data, space=space)
+    read = fit_text_classifier(text, examples, folds, seed, matcher=matcher)
     own = seen.scores, read.scores, examples.targets, examples.labels
     how: dict[str, Any] = {"weight": weight, "seed": seed, "sample_weights": sample_weights}
     fused = with_taxonomies(fit_fusion(fusion, *own, **how), taxonomies or {}, *own, **how)
