@@ -103,7 +103,7 @@ def test_two_matchers_are_refused(tmp_path):
     coloured.write_folders(tmp_path / "images")
     one, other = FromNames(), FromNames(model=str(tmp_path))
     with pytest.raises(UsageError, match="one matcher"):
-        fit(settings_of(tmp_path / "images", text_classifier=one, image_classifier=other), tmp_path / "mine")
+        fit(settings_of(tmp_path / "images", text_classifier=other, image_classifier=one), tmp_path / "mine")
 
 
 @pytest.mark.parametrize("kind", ["logit", "stacking"])
