@@ -1,6 +1,6 @@
 """How soon the page shows a result: from a chosen image to the painted caption, against the API's latency for it.
 
-    python benchmarks/page.py --data FOLDER
+    python benchmarks/page.py --data FOLDER          # into benchmarks/results/page.md
 
 A service on loopback, Chromium driven by Playwright, all on the same cores. For each image in turn: the API is asked
 alone by a plain client, then the page by its own. Also how long the page takes to open, and what it transfers.
@@ -21,6 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from service import Service
 
+RESULT = Path(__file__).parent / "results" / "page.md"
 _WATCH = """\
 () => { window.shown = new Promise((done) => {
   let began = 0;
@@ -61,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
     parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
     args = parser.parse_args()
     table = pq.read_table(args.data / "flickr8k" / "dev.parquet", columns=["image"])
     images = [row["bytes"] for row in table["image"].slice(0, args.images + 5).to_pylist()]
@@ -80,8 +82,25 @@ def main() -> None:
     service.close()
     api, shown = np.median(pairs, 0)
     ratio = np.median(pairs[:, 1] / pairs[:, 0])
-    print(f"page opened in {opened:.0f} ms, {total:,} bytes in {count} requests")
-    print(f"API {api:.1f} ms, page {shown:.1f} ms (medians over {len(pairs)} images); page to API {ratio:.2f}")
+    busy, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    lines = [
+        "# The page's first result",
+        "",
+        f"`python benchmarks/page.py`, images of Flickr8k dev, headless Chromium and the service on {cores} cores, one "
+        f"image at a time; load of the machine at the end: {busy:.1f}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| `/v1/classify?attention=true` of a plain client, median of {len(pairs)} images | {api:.0f} ms |",
+        f"| from the chosen image to its caption on the screen | {shown:.0f} ms |",
+        f"| page to API, median of the ratios | {ratio:.2f} |",
+        f"| opening the page, until its last file is there | {opened:.0f} ms |",
+        f"| what that transfers | {total:,} bytes in {count} requests |",
+        "",
+    ]
+    print("\n".join(lines))
+    if not args.no_file:
+        RESULT.write_text("\n".join(lines), "utf-8")
 
 
 if __name__ == "__main__":
