@@ -75,7 +75,7 @@ function jsonl(records) {
 function csv(records) {
   const cell = (value) => {
     let text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+    if (typeof value === "string" && /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(text)) text = `'${text}`;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const rows = records.map((record) => Object.values(plain(record)).map(cell).join(","));
