@@ -7,7 +7,7 @@ C categories.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def explain(pipeline: Pipeline, photos: Sequence[Photo], options: ExplainOptions
     whole = batches.image_rows(photos)
     shorter = batches.text_rows(text for plan in plans for text in plan.texts())
     attributed = [_attributions(batches, plans, own) for own in (False, True)]
-    masked = batches.predictions(copy for plan in plans for copy in plan.regions())
+    bare = Batches(replace(pipeline, matcher=None), chosen.batch_size)  # nobody asks how sure their captions are
+    masked = bare.predictions(copy for plan in plans for copy in plan.regions())
     cell_scores = batches.of_images(copy for plan in plans for copy in way.cells(plan.photo, chosen.grid))
     left_out = isinstance(way, HidingFromEncoder) and way.leaves_out(chosen.grid)
     explained, begin = [], 0
