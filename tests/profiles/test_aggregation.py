@@ -38,7 +38,7 @@ def test_simulated_accounts_have_their_shares(pool):
 
 
 def test_all_methods_are_measured_and_the_profile_errs_least(pool):
-    world = simulate(pool, [30] * 80, total=1.5, seed=2)
+    world = simulate(pool, [30] * 50, total=1.5, seed=2)
     found = compare_methods(world.posts, truth=world.shares, sizes=(3, 30, 100), seed=0)
     assert [(each.posts, each.method) for each in found] == [
         *((3, method) for method in METHODS),

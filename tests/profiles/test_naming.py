@@ -35,6 +35,13 @@ def test_the_account_of_a_file(source, folders, account):
     assert account_of_file(source, folders) == account
 
 
+def test_the_account_of_a_file_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "ann").mkdir()
+    monkeypatch.chdir(tmp_path / "ann")
+    assert account_of_file("./a.jpg", ["."]) == "ann"
+    assert account_of_file("./bob/a.jpg", ["."]) == "bob"
+
+
 @pytest.mark.parametrize(
     ("source", "post"),
     [

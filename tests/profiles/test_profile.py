@@ -9,7 +9,7 @@ from imagist.profiles import Posts, Settings, account_record, post_records, prof
 from imagist.profiles.posts import later_halves
 from imagist.profiles.records import ACCOUNT_FIELDS, POST_FIELDS, category_fields, ranked
 from imagist.profiles.shares import Prior, sample
-from imagist.profiles.summary import entropies, intervals
+from imagist.profiles.summary import entropies, intervals, nearest_shares, posts_needed
 
 NAMES = tuple("abcdef")
 SIZES = (3, 10, 30, 100)
@@ -135,6 +135,33 @@ def test_intervals_reach_the_bounds_and_hold_the_level():
     assert np.mean(draws <= high) == pytest.approx(0.95, abs=0.01)
     low, high = intervals(np.random.default_rng(0).normal(0.5, 0.1, 4000), 0.95)
     assert (low, high) == (pytest.approx(0.304, abs=0.02), pytest.approx(0.696, abs=0.02))
+
+
+def test_nearest_shares_sum_to_one_and_err_least():
+    random = np.random.default_rng(0)
+    draws = random.dirichlet([0.2, 0.2, 0.2, 2.0], (4000, 3))
+    found = nearest_shares(draws)
+    assert found.sum(axis=1) == pytest.approx(1)
+    fresh = random.dirichlet([0.2, 0.2, 0.2, 2.0], (4000, 3))
+    error, of_mean = (np.abs(fresh - each).mean() for each in (found, draws.mean(axis=0)))
+    assert error < of_mean
+    for _ in range(20):  # no other shares that sum to 1 do better by more than chance
+        other = np.abs(found + random.normal(0, 0.02, found.shape))
+        assert error < np.abs(fresh - other / other.sum(axis=1, keepdims=True)).mean() + 2e-3
+
+
+def test_posts_needed_are_within_their_interval_and_fewer_for_a_clear_lead():
+    random = np.random.default_rng(0)
+    draws = np.stack([random.dirichlet([8, 5, 1], 400), random.dirichlet([7, 6.5, 1], 400)], axis=1)
+    counts, named = np.array([14, 14]), np.ones(3, bool)
+    clear, even = posts_needed(draws, np.array([0.8, 0.55]), counts, named, 0.95, 0.95, random)
+    for each in (clear, even):
+        assert each.low <= each.likely
+        assert each.high is None or each.likely <= each.high
+    assert clear.likely < even.likely
+    sure, _ = posts_needed(draws, np.array([0.99, 0.5]), counts, named, 0.95, 0.95, random)
+    assert (sure.likely, sure.low, sure.high) == (0, 0, 0)
+    assert posts_needed(draws, np.array([1.0]), counts[:1], named < 1, 0.95, 0.95, random)[0].likely == 0
 
 
 def test_records_have_the_documented_columns_and_rank_orders_them():

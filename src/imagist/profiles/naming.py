@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from imagist.datasets.columns import KNOWN
 from imagist.errors import UsageError
@@ -65,7 +65,7 @@ def account_of_file(source: str, folders: Sequence[str] | None) -> str | None:
     for folder in folders:
         if path.is_relative_to(folder) and path != PurePath(folder):
             inner = path.relative_to(folder).parts
-            return inner[0] if len(inner) > 1 else PurePath(folder).name or None
+            return inner[0] if len(inner) > 1 else PurePath(folder).name or Path(folder).resolve().name or None
     return None
 
 
