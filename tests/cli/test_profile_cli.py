@@ -41,7 +41,10 @@ def test_a_classified_table_becomes_a_row_an_account(fake, classified, tmp_path,
 
 def test_a_workbook(fake, classified, tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
-    assert fake(["profile", str(classified), "--by", "shop", "--out", str(tmp_path / "x.xlsx")]) == 0
+    out = ["--out", str(tmp_path / "x.xlsx"), "--posts", str(tmp_path / "y.xlsx")]
+    assert fake(["profile", str(classified), "--by", "shop", *out]) == 0
+    posts = [*openpyxl.load_workbook(tmp_path / "y.xlsx").active.values]
+    assert posts[0] == ("account", "post", "date", "images", "likes", "label", "probability")
     rows = [*openpyxl.load_workbook(tmp_path / "x.xlsx").active.values]
     assert rows[0][:2] == ("account", "posts")
     assert [row[:2] for row in rows[1:]] == [("ann", 8), ("bob", 6)]

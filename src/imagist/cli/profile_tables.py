@@ -49,6 +49,8 @@ def write_tables(
 def _table(path: Path, records: Iterable[dict[str, object]], fields: Mapping[str, Kind]) -> None:
     from imagist.engine.writer import write
 
+    if path.suffix.lower() == ".xlsx":  # for people: without probabilities by name, which would be JSON in a cell
+        fields = {name: kind for name, kind in fields.items() if kind != "probabilities"}
     rows: list[tuple[dict[str, object], dict[str, object]]] = [(record, {}) for record in records]
     write(path, [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)], fields)
 
