@@ -168,3 +168,31 @@ def test_accounts_like_another_come_first(fake, classified, tmp_path, capsys):
     assert "similarity" in capsys.readouterr().out
     assert fake(["profile", str(classified), "--by", "shop", "--like", "eve"]) == 2
     assert "no account of that name" in capsys.readouterr().err
+
+
+def test_what_is_found_of_images_is_kept_as_parts_and_profiled_again(fake, photos, tmp_path, capsys):
+    table, out = tmp_path / "posts.csv", tmp_path / "accounts.csv"
+    table.write_text("images,user\nphotos/0.png;photos/1.png,ann\nphotos/2.png,bob\nphotos/3.png,ann\n")
+    folder = f"{tmp_path / 'found'}/"
+    command = ["profile", str(table), "--out", str(out), "--classified", folder, "--part-rows", "2"]
+    assert fake(command) == 0
+    accounts = pd.read_csv(out)
+    assert accounts[["account", "images", "near_duplicates"]].values.tolist() == [["ann", 2, 1], ["bob", 1, 0]]
+    again = tmp_path / "again.csv"
+    assert fake(["profile", folder, "--out", str(again)]) == 0
+    assert again.read_text() == out.read_text()
+    assert fake(command) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert fake(["profile", folder, "--classified", "other/"]) == 2
+    assert "are classified already" in capsys.readouterr().err
+    assert fake(["profile", str(table), "--engine", "ray"]) == 2
+
+
+def test_an_estimate_and_a_limit(fake, photos, tmp_path, capsys):
+    command = ["profile", str(photos), "--limit", "3"]
+    assert fake([*command, "--estimate"]) == 0
+    assert "3" in capsys.readouterr().out
+    out = tmp_path / "accounts.csv"
+    assert fake([*command, "--out", str(out)]) == 0
+    (row,) = pd.read_csv(out).to_dict("records")
+    assert (row["account"], row["posts"] + row["near_duplicates"]) == ("photos", 3)

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_parts, add_speed, fraction
+from imagist.cli.parser import Parser, add_categories, add_inputs, add_model, add_parts, add_scale, add_speed, fraction
 from imagist.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from imagist.arrays import Floats
+    from imagist.engine import RunSpec, Task
     from imagist.engine.writer import Chunks, Style
     from imagist.images.stream import Outcome
     from imagist.pipeline import Pipeline
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 def configure(parser: Parser) -> None:
     """Declares the arguments."""
     add_inputs(parser)
-    parser.set_defaults(estimate=False)
     parser.epilog = (
         f"{parser.epilog} Accounts are a column, or folders: POSTS/ACCOUNT/image.jpg, also as instaloader writes them. "
         "A table that `imagist classify` wrote is not classified again, and needs no images."
@@ -76,17 +76,32 @@ def configure(parser: Parser) -> None:
     group.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write a page with a card and a section for each account"
     )
+    group.add_argument(
+        "--classified",
+        metavar="FOLDER/",
+        help="keep what is found of images as Parquet parts, which suits millions of them and --engine ray, and which "
+        "can be profiled again",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     group.add_argument(
         "--resume",
         action="store_true",
-        help="continue from FILE.partial of a run that was stopped; start if there is none",
+        help="continue from FILE.partial, or the parts in FOLDER/, of a run that was stopped; start if there is none",
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
     add_model(parser)
     add_parts(parser)
     add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
     add_speed(parser)
+    add_scale(parser)
+
+
+def task_of(args: argparse.Namespace) -> Task[PostImage]:
+    """The work on each image that the options ask for, with a model of its own."""
+    from imagist.cli.opening import pipeline_of
+    from imagist.engine import post_images
+
+    return post_images(pipeline_of(args), embed=bool(args.brief))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,14 +119,16 @@ def run(args: argparse.Namespace) -> int:
     if any(known) and not all(known):
         raise UsageError("some sources are classified already and others not", remedy="profile them apart")
     opened = cache(lambda: pipeline_of(args))
-    if all(known):
-        collector = Collector(args.by, None, args.text_column, args.label_column)
-        collect_classified(collector, tables)
-        _profile(args, collector, opened)
-        code = 0
-    else:
+    if not all(known):
         code = _from_images(args, collector, opened)
-    return code or (3 if collector.without_account else 0)
+        return code or (3 if collector.without_account else 0)
+    if args.classified or args.estimate:
+        option = "--classified" if args.classified else "--estimate"
+        raise UsageError("the sources are classified already", item=option, remedy="leave it out")
+    collector = Collector(args.by, None, args.text_column, args.label_column)
+    collect_classified(collector, tables)
+    _profile(args, collector, opened)
+    return 3 if collector.without_account else 0
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -137,14 +154,15 @@ def _check(args: argparse.Namespace) -> None:
 
 def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened) -> int:
     """Classifies all images, and profiles their accounts; returns the exit code."""
-    from imagist.cli.execution import execute
-    from imagist.cli.parser import limits
-    from imagist.engine import RunSpec, post_images
+    from imagist.cli.execution import execute, execute_on_ray
+    from imagist.engine import post_images
+    from imagist.engine.spec import RAY
     from imagist.profiles.collecting import with_posts
+    from imagist.profiles.reading import collect_classified, tables_of
     from imagist.records.flat import as_record
 
     def each(_: int, outcome: Outcome[Row, PostImage]) -> None:
-        if args.out is None:  # else the journal has it
+        if spec.target is None:  # else the journal or the folder has it
             row = outcome.source
             collector.add(row.source, row.columns, as_record(row.source, outcome.result))
 
@@ -153,23 +171,46 @@ def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened)
             collector.add(record["source"], columns, record)
         _profile(args, collector, opened)
 
-    spec = RunSpec(
+    spec = _spec(args)
+    spec.check()
+    rows = with_posts(spec.rows())
+    if spec.executor == RAY:
+        code = execute_on_ray(argparse.Namespace(**{**vars(args), "report": None}), spec, task_of, rows)
+    else:
+        task = post_images(opened(), embed=bool(args.brief))
+        code = execute(args, spec, task, rows, each=each, writer=write)
+    if code not in (0, 3) or args.estimate or spec.out:
+        return code
+    if spec.parts:
+        collect_classified(collector, tables_of([spec.parts]))
+    _profile(args, collector, opened)
+    return code
+
+
+def _spec(args: argparse.Namespace) -> RunSpec:
+    """The run over the images."""
+    from imagist.cli.parser import limits
+    from imagist.engine import Cluster, RunSpec
+
+    writes = not args.estimate
+    return RunSpec(
         tuple(args.sources),
         column=args.column,
         images=args.images,
         limits=limits(args),
-        out=args.out,
+        out=args.out if writes and not args.classified else None,
+        parts=args.classified if writes else None,
+        part_rows=args.part_rows,
         overwrite=args.overwrite,
-        resume=args.resume,
+        resume=args.resume and writes,
         batch_size=args.batch_size,
         workers=args.workers,
+        executor=args.engine if writes else "local",
+        cluster=Cluster(args.address, args.actors, args.threads or 1, args.gpus_per_actor or 0.0),
+        limit=args.limit,
+        sample=args.sample if writes else None,
+        seed=args.sample_seed,
     )
-    rows = spec.rows()
-    task = post_images(opened(), embed=bool(args.brief))
-    code = execute(args, spec, task, with_posts(rows), each=each, finish=lambda _: None, writer=write)
-    if args.out is None and code in (0, 3):
-        _profile(args, collector, opened)
-    return code
 
 
 def _profile(args: argparse.Namespace, collector: Collector, opened: Opened) -> None:
