@@ -64,6 +64,16 @@ def configure(parser: Parser) -> None:
         metavar="V",
         help="weight of the authors' texts beside image and caption (default: learnt on labelled posts; else 0)",
     )
+    _add_writing(parser)
+    add_model(parser)
+    add_parts(parser)
+    add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
+    add_speed(parser)
+    add_scale(parser)
+
+
+def _add_writing(parser: Parser) -> None:
+    """Adds the options of writing."""
     group = parser.add_argument_group("writing")
     formats = "a .csv, .jsonl, .parquet or .xlsx table"
     group.add_argument(
@@ -89,11 +99,6 @@ def configure(parser: Parser) -> None:
         help="continue from FILE.partial, or the parts in FOLDER/, of a run that was stopped; start if there is none",
     )
     group.add_argument("--quiet", action="store_true", help="no progress on stderr, errors only")
-    add_model(parser)
-    add_parts(parser)
-    add_categories(parser, crops="the mean of several crops, which suits tall, wide and crowded images")
-    add_speed(parser)
-    add_scale(parser)
 
 
 def task_of(args: argparse.Namespace) -> Task[PostImage]:
