@@ -144,8 +144,10 @@ def _largest(values: Array, count: int) -> Ints:
 
 
 def _in_memory(rows: Halves) -> Array:
-    """Embeddings as float32; those that are mapped leave memory again."""
-    found = rows.astype(np.float32)
-    if isinstance(rows.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        rows.base.madvise(mmap.MADV_DONTNEED)
+    """Embeddings as float32; those that are mapped leave memory again, some at a time."""
+    found = np.empty(rows.shape, np.float32)
+    for at in range(0, len(rows), _ROWS):
+        found[at : at + _ROWS] = rows[at : at + _ROWS]
+        if isinstance(rows.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            rows.base.madvise(mmap.MADV_DONTNEED)
     return found
