@@ -284,3 +284,20 @@ def test_slices_of_a_table_of_images_are_partitions(folder, tmp_path, monkeypatc
     assert table(spec.parts) == single(spec, tmp_path)
     assert [row["source"][-3:] for row in table(spec.parts)] == [f"t#{n}" if n < 10 else "#10" for n in range(11)]
     assert engine.run(replace(spec, update=True), TASK).done == 11
+
+
+def test_a_part_of_a_worker_that_outlived_its_run_is_not_taken_for_one_of_this(spec, tmp_path):
+    engine.run(spec, TASK)
+    old = {name: (tmp_path / "out" / name).read_bytes() for name in names(spec)[:1]}
+    whole = table(spec.parts)
+
+    def disturbed(photos):
+        if photos[-1].source.endswith("tar#4.png"):
+            for name, content in old.items():
+                (tmp_path / "out" / name).write_bytes(content)
+        return work(photos)
+
+    with pytest.raises(OutputError, match="another run has written it"):
+        engine.run(replace(spec, overwrite=True), replace(TASK, work=disturbed))
+    assert engine.run(replace(spec, resume=True), TASK).earlier == 16
+    assert table(spec.parts) == whole

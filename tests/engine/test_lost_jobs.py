@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from imagist.engine import Cluster, RunSpec, Task, ray_actors
 from imagist.engine.partitions import Job, Partition
 from imagist.engine.parts import Part, PartFolder
 from imagist.engine.ray_actors import MOST_DEATHS, Note, Notes, Worker
-from imagist.errors import WorkerLost
+from imagist.errors import UsageError, WorkerLost
 from imagist.records import Row
 from imagist.records.flat import CAPTION_FIELDS, columns
 
@@ -107,8 +108,27 @@ def test_a_worker_notes_each_row_before_it_works_on_it_alone(tmp_path, monkeypat
 
 
 def test_actors_share_the_requests_to_a_host():
-    from dataclasses import replace
-
     limited = replace(SPEC, limits=replace(SPEC.limits, requests_per_s=10.0))
     assert ray_actors._share(limited, 4).limits.requests_per_s == 2.5
     assert ray_actors._share(SPEC, 4) is SPEC
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "room"),
+    [(1, 0.0, 16), (4, 0.0, 4), (1, 0.25, 8), (1, 1.0, 2), (8, 0.25, 2), (17, 0.0, None), (1, 3.0, None)],
+)
+def test_there_are_as_many_actors_as_the_cluster_has_room_for(cores, gpus, room):
+    fake = SimpleNamespace(cluster_resources=lambda: {"CPU": 16.0, "GPU": 2.0})
+    if room is None:
+        with pytest.raises(UsageError, match="an actor needs"):
+            ray_actors._room(fake, Cluster(cores=cores, gpus=gpus))
+    else:
+        assert ray_actors._room(fake, Cluster(cores=cores, gpus=gpus)) == room
+
+
+def test_a_cluster_that_is_not_there_is_named():
+    def init(**_):
+        raise ConnectionError("nobody answers")
+
+    with pytest.raises(UsageError, match=r"somewhere: no Ray cluster there: nobody answers \(begin one"):
+        ray_actors._connect(SimpleNamespace(init=init), Cluster("somewhere"))

@@ -9,6 +9,15 @@ A run that was stopped or killed continues from its journal.
 
     spec = engine.RunSpec(("archive/*.tar",), out=Path("archive.parquet"), resume=True)
     summary = engine.run(spec, engine.classification(imagist.load()))
+
+With ``parts`` in place of ``out`` it writes a folder of Parquet parts, here or on Ray, whose actors make the task
+themselves (docs/scaling.md):
+
+    def classify() -> engine.Task:
+        return engine.classification(imagist.load(threads=1))
+
+    spec = engine.RunSpec(("archive/*.tar",), parts="results", resume=True, executor="ray")
+    summary = engine.run(spec, classify)
 """
 
 from imagist.engine.estimate import Estimate, estimate

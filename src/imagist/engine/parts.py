@@ -186,11 +186,17 @@ class PartFolder:
         """Gives all parts the same columns, then writes the manifest of the complete run; returns the parts.
 
         A part is written again only where a carried column has another type in other parts.
+
+        Raises:
+            OutputError: A part is of another run, or cannot be read or written.
         """
         kinds, names = Kinds(), dict[str, str]()
         parts: list[tuple[Part, pa.Schema]] = []
         forms: dict[str, pa.Schema] = {}  # the few different schemas, each once in memory
         for part, schema in self._read_all():
+            if part.run != self.run:  # of a worker that outlived its run
+                other_run = self._store.within(part.name)
+                raise OutputError("another run has written it meanwhile", item=other_run, remedy="go on with --resume")
             meta = _meta(schema)
             names |= meta["carried"]
             kinds.merge(meta["kinds"], {name: schema.field(new).type for name, new in meta["carried"].items()})
