@@ -46,7 +46,8 @@ def job(rows=(), **changed):
 
 def test_a_job_that_was_not_begun_is_begun_again():
     one = job()
-    assert ray_actors._rest(one, None, SPEC, 1) is one
+    again = ray_actors._rest(one, None, SPEC, 1)
+    assert (again.partition, again.skip, again.alone, again.tries) == (one.partition, 0, range(0), 1)
 
 
 def test_rows_in_flight_are_worked_on_alone_after_the_parts_that_are_there():
@@ -67,15 +68,17 @@ def test_too_many_deaths_end_the_run():
 
 def test_notes_count_what_is_in_flight():
     notes = Notes()
-    notes.begin(1, 4)
-    notes.advance(1, 2, [part(0, 2)])
-    notes.begin(2, 0)
-    notes.advance(2, 3, [])
-    notes.alone(2)
+    notes.begin((1, 0), 4)
+    notes.advance((1, 0), 2, [part(0, 2)])
+    notes.begin((2, 0), 0)
+    notes.advance((2, 0), 3, [])
+    notes.alone((2, 0))
     assert notes.done() == 5
-    found = notes.take(2)
+    found = notes.take((2, 0))
     assert (found.done, found.alone, found.parts) == (3, 3, [])
-    assert notes.take(2) is None
+    assert notes.take((2, 0)) is None
+    notes.advance((2, 0), 1, [])  # sent before its actor died
+    notes.alone((2, 0))
     assert notes.done() == 2
 
 
@@ -85,7 +88,7 @@ def test_a_worker_notes_each_row_before_it_works_on_it_alone(tmp_path, monkeypat
     for path in paths:
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
     notes, sizes, alone = Notes(), [], []
-    monkeypatch.setattr(notes, "alone", lambda number: alone.append(notes._notes[number].done))
+    monkeypatch.setattr(notes, "alone", lambda key: alone.append(notes._notes[key].done))
 
     def work(photos):
         sizes.append(len(photos))

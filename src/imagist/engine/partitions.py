@@ -55,6 +55,7 @@ class Job:
         part: The number of the next part.
         quarantined: Rows that no worker may touch, by their places in the partition, from 0.
         alone: Places of the rows that are worked on one at a time, because one of them may end the worker.
+        tries: How many workers died over it.
     """
 
     partition: Partition
@@ -63,6 +64,7 @@ class Job:
     part: int = 0
     quarantined: frozenset[int] = frozenset()
     alone: range = range(0)
+    tries: int = 0
 
 
 def partitions(rows: Iterable[Row], size: int) -> Iterator[Partition]:

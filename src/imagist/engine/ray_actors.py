@@ -30,12 +30,13 @@ POLL_S = 0.5
 """Seconds between looks at the progress of the actors."""
 
 MOST_DEATHS = 10
-"""Deaths of workers over one partition, or before any began to work, after which the run is given up."""
+"""Deaths of workers over one partition, after which the run is given up; before any begins, one more for each actor."""
 
 OBJECT_STORE = 256 << 20
 """Bytes of Ray's object store where the cluster is begun here: images do not pass through it."""
 
 Make = Callable[[], Task[Any]]
+Key = tuple[int, int]  # of a job: its partition, and which try it is
 
 
 @dataclass
@@ -59,29 +60,30 @@ class Notes:
     """An actor that remembers how far the others are, also when they have died."""
 
     def __init__(self) -> None:
-        self._notes: dict[int, Note] = {}
+        self._notes: dict[Key, Note] = {}
 
-    def begin(self, partition: int, done: int) -> None:
+    def begin(self, key: Key, done: int) -> None:
         """An actor begins a job."""
-        self._notes[partition] = Note(done, done)
+        self._notes[key] = Note(done, done)
 
-    def advance(self, partition: int, rows: int, parts: list[Part]) -> None:
-        """Rows are worked through, and parts are written."""
-        note = self._notes[partition]
-        note.done, note.alone = note.done + rows, None
-        note.parts += parts
+    def advance(self, key: Key, rows: int, parts: list[Part]) -> None:
+        """Rows are worked through, and parts are written; what comes after its actor is known to be dead is dropped."""
+        if note := self._notes.get(key):
+            note.done, note.alone = note.done + rows, None
+            note.parts += parts
 
-    def alone(self, partition: int) -> None:
+    def alone(self, key: Key) -> None:
         """The next row is worked on alone."""
-        self._notes[partition].alone = self._notes[partition].done
+        if note := self._notes.get(key):
+            note.alone = note.done
 
     def done(self) -> int:
         """Rows that the jobs in flight have worked through."""
         return sum(note.done - note.began for note in self._notes.values())
 
-    def take(self, partition: int) -> Note | None:
+    def take(self, key: Key) -> Note | None:
         """What is known of a job that ended; it is forgotten."""
-        return self._notes.pop(partition, None)
+        return self._notes.pop(key, None)
 
 
 class Worker:
@@ -109,11 +111,11 @@ class Worker:
         """Works through a job of a run; returns its parts."""
         assert self._spec.parts is not None
         writer = PartWriter([job], self._spec, PartFolder(self._spec.parts, self._task.columns, run))
-        number, written = job.partition.number, list[Part]()
-        _ray().get(self._notes.begin.remote(number, job.skip))
+        key, written = _key(job), list[Part]()
+        _ray().get(self._notes.begin.remote(key, job.skip))
         for batch in self._batches(writer.rows(), job):
             parts = writer.enter(batch)
-            self._notes.advance.remote(number, len(batch), parts)
+            self._notes.advance.remote(key, len(batch), parts)
             written += parts
         return written + writer.write()
 
@@ -124,7 +126,7 @@ class Worker:
             yield from run(islice(rows, max(0, job.alone.start - job.skip)), self._task, self._spec)
             single = replace(self._spec, batch_size=1, workers=1)
             for _ in range(max(job.alone.start, job.skip), job.alone.stop):
-                _ray().get(self._notes.alone.remote(job.partition.number))
+                _ray().get(self._notes.alone.remote(_key(job)))
                 yield from run(islice(rows, 1), replace(self._task, concurrency=1), single)
         yield from run(rows, self._task, self._spec)
 
@@ -162,10 +164,10 @@ class Actors:
             )
             self._notes = self._ray.remote(Notes).options(num_cpus=0, scheduling_strategy=here).remote()
             worker = self._ray.remote(Worker).options(num_cpus=spec.cluster.cores, num_gpus=spec.cluster.gpus)
-            size, folder = spec.cluster.actors or _room(self._ray, spec.cluster), os.getcwd()  # noqa: PTH109
-            theirs = _share(spec, size)
+            self._size = spec.cluster.actors or _room(self._ray, spec.cluster)
+            theirs, folder = _share(spec, self._size), os.getcwd()  # noqa: PTH109
             self._new: Callable[[], Any] = lambda: worker.remote(make, theirs, folder, self._notes)
-            for _ in range(size):
+            for _ in range(self._size):
                 self._add()
             self.columns, self.settings = self._first()
         except BaseException:
@@ -207,7 +209,7 @@ class Actors:
             for reference in self._ready():
                 actor, job = self._busy.pop(reference)
                 parts = self._result(reference, actor)
-                note = self._ray.get(self._notes.take.remote(job.partition.number))
+                note = self._ray.get(self._notes.take.remote(_key(job)))
                 if parts is None:
                     deaths[job.partition.number] += 1
                     again.append(_rest(job, note, self._spec, deaths[job.partition.number]))
@@ -240,7 +242,7 @@ class Actors:
             said = self._result(reference, actor)
             if said is None:
                 self._early_deaths += 1
-                if self._early_deaths > MOST_DEATHS:
+                if self._early_deaths > MOST_DEATHS + self._size:  # all may be lost at once with their nodes
                     raise WorkerLost(f"workers end before they begin: {self._reason}", remedy="look at Ray's logs")
             else:
                 self._early_deaths = 0
@@ -295,6 +297,7 @@ def _rest(job: Job, note: Note | None, spec: RunSpec, deaths: int) -> Job:
     if deaths > MOST_DEATHS:
         name = job.partition.archive.source if job.partition.archive else job.partition.given[0].source
         raise WorkerLost(f"{deaths} workers ended over the inputs from here", item=name, remedy="look at Ray's logs")
+    job = replace(job, tries=job.tries + 1)
     if note is None:
         return job
     rest = after(job, note.parts)
@@ -303,6 +306,10 @@ def _rest(job: Job, note: Note | None, spec: RunSpec, deaths: int) -> Job:
         return replace(rest, quarantined=job.quarantined | {note.alone}, alone=places)
     in_flight = spec.batch_size * (spec.cluster.cores + 3)  # decoded ahead, waiting and worked on
     return replace(rest, alone=range(note.done, note.done + in_flight))
+
+
+def _key(job: Job) -> Key:
+    return job.partition.number, job.tries
 
 
 def _share(spec: RunSpec, size: int) -> RunSpec:
