@@ -221,7 +221,7 @@ def test_buttons_ask_for_more_detail_and_for_reasons(page):
     page.get_by_text("Show what the image classifier looks at").hover()
     assert drawn(page)
     page.get_by_text("Other captions").click()
-    until(page, "document.querySelectorAll('details ol li').length === 5")
+    until(page, "document.querySelectorAll('details ol li').length === 4")
 
 
 def test_phrases_that_fit(page):

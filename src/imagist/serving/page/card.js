@@ -138,7 +138,8 @@ export class Card {
       const { model, language } = this.settings();
       try {
         const { record } = await ask("caption", this.image, { model, language, nbest: 5 });
-        list.replaceChildren(...record.nbest.map(({ text, logprob }) =>
+        const others = record.nbest.filter(({ text }) => text !== this.record.caption);
+        list.replaceChildren(...others.map(({ text, logprob }) =>
           element("li", {}, `${text} `, element("span", {}, percent(Math.exp(logprob))))));
       } catch (error) {
         list.replaceChildren(element("li", { class: "bad" }, error.message));
