@@ -27,7 +27,9 @@ from imagist.profiles.care import personal_words
 from imagist.profiles.evidence import likelihoods, mix_of
 from imagist.profiles.reading import read_pool
 from imagist.profiles.records import account_record
-from imagist.profiles.simulation import Simulated, simulate
+from imagist.profiles.shares import Prior, sample
+from imagist.profiles.simulation import SKEWED, Simulated, simulate
+from imagist.profiles.summary import nearest_shares
 from imagist.report.profiles import write_board
 
 RESULT = Path(__file__).parent / "results" / "profiles.md"
@@ -68,6 +70,24 @@ def accuracy_table(pool: Posts, prior: Floats, accounts: int, seeds: range, tota
             f"| {right['mean']:.3f} | {right['em']:.3f} | {said:.3f} |"
         )
     return lines
+
+
+def ideal_line(pool: Posts, accounts: int, seed: int, total: float) -> str:
+    """The error of somebody who knows the category of every post and the distribution of accounts, over counting's."""
+    world = simulate(pool, np.array(SIZES)[np.arange(accounts) % len(SIZES)], total=total, rare=RARE, seed=seed)
+    known, rare = np.isin(pool.categories, pool.labels), np.isin(pool.categories, RARE)
+    even = known / known.sum()
+    skewed = 0.8 * rare / rare.sum() + 0.2 * (known & ~rare) / (known & ~rare).sum()
+    prior = Prior(np.maximum(total * np.stack([even, skewed]), 1e-3), np.array([1 - SKEWED, SKEWED]))
+    told = np.array(world.posts.labels)[:, None] == np.array(pool.categories)
+    draws = sample(np.maximum(told, 1e-9), world.sizes, np.zeros(len(told), bool), prior, Settings(seed=seed))
+    shares = np.concatenate([nearest_shares(each.shares) for each in draws])
+    counted = others(world, even + ~known)["counting"]
+    errors = [np.abs(guess - world.shares)[:, known].mean() for guess in (shares, counted)]
+    return (
+        f"Somebody who knew the category of every post and the distribution of all accounts would have an error of "
+        f"{errors[0]:.4f}, which is {errors[0] / errors[1]:.2f} of that of counting (seed {seed})."
+    )
 
 
 def others(world: Simulated, prior: Floats) -> dict[str, Floats]:
@@ -183,10 +203,11 @@ def search(pool: Posts, prior: Floats, seed: int, accounts: int = 300, posts: in
         given, others = similarities(found, names[a]), np.arange(accounts) != a
         alike.append(ranks_agree(np.array([given[each] for each in names])[others], (roots @ roots[a])[others]))
     return [
-        f"{accounts} accounts of {posts} posts, ordered by a brief, `a photo of` each of {len(briefs)} categories, which "
-        f"is compared with captions alone: Spearman's correlation with the true shares is {np.mean(briefs):.2f}; that of "
-        f"the profile's shares, for which the classifier was trained, is {np.mean(shares):.2f}. Ordered by likeness to "
-        f"one of {len(alike)} accounts, the correlation with the affinity of the true shares is {np.mean(alike):.2f}."
+        f"{accounts} accounts of {posts} posts, ordered by a brief, `a photo of` each of {len(briefs)} categories, "
+        f"which is compared with captions alone: Spearman's correlation with the true shares is {np.mean(briefs):.2f}; "
+        f"that of the profile's shares, for which the classifier was trained, is {np.mean(shares):.2f}. Ordered by "
+        f"likeness to one of {len(alike)} accounts, the correlation with the affinity of the true shares is "
+        f"{np.mean(alike):.2f}.",
     ]
 
 
@@ -235,6 +256,7 @@ def main() -> None:
     tables = []
     for total in CONCENTRATIONS:
         tables += [f"## Concentration {total:g}", "", *accuracy_table(pool, prior, args.accounts, seeds, total), ""]
+        tables += [ideal_line(pool, args.accounts, args.seed, total), ""]
     text = [
         f"# Profiles of {args.accounts:,} simulated accounts",
         "",
