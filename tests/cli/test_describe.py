@@ -35,7 +35,9 @@ def test_details_and_regions_reach_the_description(fake, photos, monkeypatch):
     monkeypatch.setattr("imagist.captioning.description.describe_all", describe_all)
     argv = ["describe", str(photos), "--detail", "3", "--region", "0,0.5,0.5,1", "--batch-size", "4"]
     assert fake(argv) == 0
-    assert asked == [("fake(nbest=5)", {"detail": 3, "region": (0.0, 0.5, 0.5, 1.0), "batch_size": 4})] * 2
+    assert [(who, {**how, "matcher": how["matcher"].id[:8]}) for who, how in asked] == [
+        ("fake(nbest=5)", {"detail": 3, "region": (0.0, 0.5, 0.5, 1.0), "batch_size": 4, "matcher": "embedded"})
+    ] * 2
 
 
 @pytest.mark.parametrize(("argv", "nbest"), [([], 5), (["--beam", "8"], 8)])

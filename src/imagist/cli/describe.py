@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagist.cli.parser import (
     Parser,
@@ -80,13 +80,19 @@ def box(text: str) -> Box:
 
 def task_of(args: argparse.Namespace) -> Task[Description]:
     """The work that the options ask for, with a model of its own."""
+    from imagist.bundle import is_bundle, open_bundle
     from imagist.cli.opening import captioner_of
     from imagist.engine import description
+    from imagist.images.encoder import Encoders
+    from imagist.matching.opening import MATCHER, open_matcher
+    from imagist.protocols import PartOptions
 
-    captioner, concurrency = captioner_of(args, args.beam)
-    return description(
-        captioner, detail=args.detail, region=args.region, batch_size=args.batch_size, concurrency=concurrency
-    )
+    encoders, matcher = Encoders(), None
+    captioner, concurrency = captioner_of(args, args.beam, encoders)
+    if args.detail > 1 and is_bundle(args.model) and open_bundle(args.model).has(MATCHER):
+        matcher = open_matcher(args.model, PartOptions(encoder=args.encoder, encoders=encoders))
+    how: dict[str, Any] = {"detail": args.detail, "region": args.region, "batch_size": args.batch_size}
+    return description(captioner, concurrency=concurrency, matcher=matcher, **how)
 
 
 def run(args: argparse.Namespace) -> int:

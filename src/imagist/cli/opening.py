@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imagist.captioning.interrogation.settings import InterrogationSettings
     from imagist.captioning.options import CaptionOptions
     from imagist.pipeline import Pipeline, Swap
-    from imagist.protocols import Captioner
+    from imagist.protocols import Captioner, EncoderPool
 
 
 def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
@@ -56,12 +56,13 @@ def pipeline_of(args: argparse.Namespace, **more: Any) -> Pipeline:
     return opened
 
 
-def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
+def captioner_of(args: argparse.Namespace, nbest: int, encoders: EncoderPool | None = None) -> tuple[Captioner, int]:
     """The captioner that the options ask for, and how many batches it takes at the same time.
 
     Args:
         args: Parsed options of `add_captioner`, `add_speed` and those that name the model.
         nbest: Hypotheses that it returns for an image.
+        encoders: Shares them with other parts.
 
     Raises:
         BundleError: The model cannot be used.
@@ -74,6 +75,7 @@ def captioner_of(args: argparse.Namespace, nbest: int) -> tuple[Captioner, int]:
     kind, model = swap if isinstance(swap, tuple) else (None, swap or args.model)
     folder = None if kind else open_part(model, "captioner")
     options, used = _caption_options(args, folder, kind, nbest), args.threads or cores()
+    options = replace(options, encoders=encoders)
     if folder:
         options = replace(options, threads=card_threads(folder, used))
     captioner = open_captioner(model, options, kind=kind, cache=args.cache)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from imagist.images.stream import Work
 from imagist.records import Caption, Photo, Prediction
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imagist.explanation import Curve, ExplainOptions, Explanation
     from imagist.pipeline import Pipeline
     from imagist.profiles.images import PostImage
-    from imagist.protocols import Captioner
+    from imagist.protocols import Captioner, Matcher
 
 T = TypeVar("T", bound=Result)
 
@@ -92,7 +92,13 @@ def interrogation(interrogator: Interrogator, *, concurrency: int = 1) -> Task[I
 
 
 def description(
-    captioner: Captioner, *, detail: int = 1, region: Box | None = None, batch_size: int = 32, concurrency: int = 1
+    captioner: Captioner,
+    *,
+    detail: int = 1,
+    region: Box | None = None,
+    batch_size: int = 32,
+    concurrency: int = 1,
+    matcher: Matcher | None = None,
 ) -> Task[Description]:
     """A description of each image, or of a region of each.
 
@@ -102,13 +108,16 @@ def description(
         region: The part to describe; None describes the whole image.
         batch_size: Parts of images that the captioner takes in one call.
         concurrency: Batches that the captioner takes at the same time.
+        matcher: Leaves out what is said of a part and not seen there.
     """
     from imagist.captioning.description import describe_all
 
     def work(photos: Sequence[Photo]) -> list[Description]:
-        return describe_all(captioner, photos, detail=detail, region=region, batch_size=batch_size)
+        how: dict[str, Any] = {"detail": detail, "region": region, "batch_size": batch_size, "matcher": matcher}
+        return describe_all(captioner, photos, **how)
 
     settings = {"task": "describe", "captioner": captioner.id, "detail": detail, "region": region}
+    settings["matcher"] = matcher.id if matcher else None
     return Task(work, columns(DESCRIPTION_FIELDS), settings, concurrency)
 
 

@@ -85,9 +85,11 @@ class ServedModel:
 
         language = self._language(options.language)
         captioner, detail, region = self._describer(language), options.detail, options.region
+        matcher = self.pipeline.matcher if self.pipeline else None
 
         def call(photos: Sequence[Photo]) -> Sequence[Any]:
-            return describe_all(captioner, photos, detail=detail, region=region, batch_size=max(8, batch_size))
+            how: dict[str, Any] = {"detail": detail, "region": region, "batch_size": max(8, batch_size)}
+            return describe_all(captioner, photos, matcher=matcher if detail > 1 else None, **how)
 
         at_once = min(batch_size, _DESCRIBED_AT_ONCE if detail > 1 else batch_size)
         return Work(("describe", self.name, language, detail, region), call, at_once, heavy=detail > 1)

@@ -14,6 +14,7 @@ from imagist.captioning.description.crops import widened
 from imagist.captioning.description.english import is_content, stem
 from imagist.captioning.description.record import WHOLE
 from imagist.errors import UsageError
+from imagist.matching.confidence import Confidence
 from imagist.records import Caption, Hypothesis, Photo
 
 PLACING = {"left", "right", "bottom", "top", "foreground"}
@@ -200,3 +201,37 @@ def test_with_the_shipped_model(photos):
             assert 1 <= len(paragraph.sentences) <= 5
     assert len({one.text for one in told[3]}) > len(photos) / 2
     assert told[1][0].text != captioner.caption([Photo(np.zeros((9, 9, 3), np.uint8))])[0].text
+
+
+class Sceptic:
+    """A matcher to which nothing that is said of an image fits, but for some texts."""
+
+    id, scale, concurrent = "sceptic", 1.0, True
+    confidence = Confidence(10.0, 0.0, "")
+
+    def __init__(self, fitting=()):
+        self.fitting = {*fitting}
+
+    def images(self, photos):
+        return np.ones((len(photos), 1), np.float32)
+
+    def texts(self, texts):
+        return np.array([[1.0 if text in self.fitting else -1.0] for text in texts], np.float32)
+
+
+@given(SEEDS, st.sampled_from([2, 3]))
+def test_what_a_matcher_does_not_support_in_a_part_is_not_said(seed, detail):
+    captioner, photo = RandomCaptioner(seed), noise(5)
+    whole = {word for h in captioner.caption([photo])[0].nbest for word in content(h.text)}
+    (found,) = describe_all(captioner, [photo], detail=detail, matcher=Sceptic())
+    assert found.text
+    assert set(content(found.text)) <= whole | PLACING
+
+
+@given(SEEDS, st.integers(0, 3), REGIONS)
+def test_a_matcher_that_supports_all_changes_nothing(seed, detail, region):
+    captioner, photo = RandomCaptioner(seed), noise(6)
+    matcher = Sceptic()
+    matcher.confidence = Confidence(10.0, 100.0, "")
+    asked = {"detail": detail, "region": region}
+    assert describe_all(captioner, [photo], matcher=matcher, **asked) == describe_all(captioner, [photo], **asked)

@@ -2,7 +2,8 @@
 
 The captioner also captions crops of the image, in which it finds what the caption of the whole leaves out. Every word
 of a description is from a caption of the image or of a crop. More hypotheses a caption (``nbest``) give more to choose
-from, and more evidence for each choice.
+from, and more evidence for each choice. A matcher that tells how far captions can be trusted
+(`imagist.matching.confidence`) leaves out what is said of a part and is not seen there.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from imagist.captioning.description.paragraph import paragraph
 from imagist.captioning.description.record import Box, Description, Statement, check_detail, checked
 from imagist.captioning.description.sentence import enriched, headline, to_text
 from imagist.errors import UsageError
-from imagist.protocols import Captioner
+from imagist.matching.confidence import caption_confidences
+from imagist.protocols import Captioner, Matcher
 from imagist.records import Caption, Photo
 
 CaptionedCrop = tuple[Caption, Box]
 """The caption of a crop, and the box of the crop."""
 
+UNSUPPORTED = 0.15  # confidence below which the caption of a part is left out
 FEW_WORDS, LONGER, PARAGRAPH = 0, 2, 3
 """Levels of detail; 1 is the best caption."""
 
@@ -49,6 +52,7 @@ def describe_all(
     detail: int = 1,
     region: Box | None = None,
     batch_size: int = 32,
+    matcher: Matcher | None = None,
 ) -> list[Description]:
     """Describes photos. Each description is as for the photo alone; crops of different photos share batches.
 
@@ -61,6 +65,7 @@ def describe_all(
         detail: As for `describe`.
         region: As for `describe`; the same for all.
         batch_size: Most crops that the captioner gets at a time, >= 1.
+        matcher: Leaves out captions of parts that it does not support; None leaves out none.
 
     Returns:
         N descriptions, in order.
@@ -73,11 +78,11 @@ def describe_all(
         raise UsageError(f"must be at least 1, not {batch_size}", item="batch_size")
     region = None if region is None else checked(region)
     first = [[*_wholes(photo, detail, region), *_parts(photo, detail, region)] for photo in photos]
-    captioned = _captioned(captioner, first, batch_size)
+    captioned = _captioned(captioner, first, batch_size, matcher)
     further: list[list[Crop]] = [[] for _ in photos]
     if detail == PARAGRAPH:
         further = [crops.attention_crops(photo, *of[0]) for photo, of in zip(photos, captioned, strict=True)]
-    more = _captioned(captioner, further, batch_size)
+    more = _captioned(captioner, further, batch_size, matcher, whole=False)
     return [_description(of, also, detail, region) for of, also in zip(captioned, more, strict=True)]
 
 
@@ -91,12 +96,32 @@ def _parts(photo: Photo, detail: int, region: Box | None) -> list[Crop]:
     return crops.part_crops(photo, region) if detail >= LONGER else []
 
 
-def _captioned(captioner: Captioner, of: Sequence[Sequence[Crop]], batch_size: int) -> list[list[CaptionedCrop]]:
-    """The captions of the crops of each photo."""
+def _captioned(
+    captioner: Captioner,
+    of: Sequence[Sequence[Crop]],
+    batch_size: int,
+    matcher: Matcher | None,
+    *,
+    whole: bool = True,
+) -> list[list[CaptionedCrop]]:
+    """The captions of the crops of each photo, without those that the matcher does not support.
+
+    The caption of the first crop, where that is the whole, always stays.
+    """
     images = [image for crops_ in of for image, _ in crops_]
-    batches = (images[at : at + batch_size] for at in range(0, len(images), batch_size))
-    captions = (caption for batch in batches for caption in captioner.caption(batch))
-    return [[(next(captions), box) for _, box in crops_] for crops_ in of]
+    batches = [images[at : at + batch_size] for at in range(0, len(images), batch_size)]
+    captions, supported = [], []
+    for batch in batches:
+        found = captioner.caption(batch)
+        sure = caption_confidences(matcher, captioner.id, batch, [caption.sentence for caption in found])
+        captions += found
+        supported += [each is None or each >= UNSUPPORTED for each in sure]
+    rows = iter(zip(captions, supported, strict=True))
+    told = [[(*next(rows), box) for _, box in crops_] for crops_ in of]
+    return [
+        [(caption, box) for place, (caption, kept, box) in enumerate(each) if kept or (whole and place == 0)]
+        for each in told
+    ]
 
 
 def _description(
