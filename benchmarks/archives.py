@@ -44,7 +44,7 @@ RESULT = Path(__file__).parent / "results" / "archives.json"
 SIZES = (200_000, 2_000_000)
 PART_ROWS = 1000
 IMAGES, SHARDS = 20_000, 20
-ROUNDS = 1  # of rates; the best of each counts, as other work on the machine only ever slows one down
+GROUPS = 10  # of shards, at which the three that are measured take turns
 DRILLS = {"driver": 8, "mid-write": 6, "full disk": 4, "ray worker": 6, "ray driver": 3, "ray node": 3}
 DRILL_IMAGES, DRILL_PART, DRILL_ACTORS = 400, 20, 2
 SECONDS = 0.004  # of a drill's image
@@ -97,14 +97,14 @@ def overhead() -> None:
     save(overhead=found)
 
 
-def shards(data: Path, folder: Path) -> list[str]:
+def shards(data: Path, folder: Path, images: int) -> list[str]:
     """Shards of images of Flickr8k, tiny ImageNet and others, mixed."""
     flickr = sorted((data / "flickr8k").glob("train-*.parquet"))
     pools = [[data / "more.parquet"], flickr, [data / "tiny_imagenet.parquet"]]
     found: list[Any] = []
     for paths, share in zip(pools, (7000, 7000, 6000), strict=True):
         images = pa.concat_tables([pq.read_table(path, columns=["image"]) for path in paths])["image"]
-        found += [each["bytes"] for each in images.slice(0, share * IMAGES // 20_000).to_pylist()]
+        found += [each["bytes"] for each in images.slice(0, share * images // 20_000).to_pylist()]
     random.Random(0).shuffle(found)
     size = len(found) // SHARDS
     for n in range(SHARDS):
@@ -120,30 +120,46 @@ def shipped() -> Task[Any]:
     return engine.classification(imagist.load(threads=1))
 
 
-def rates(data: Path) -> None:
-    """Images/s of `imagist.load()` over rows, of the engine, and of the engine on Ray, from warm models on."""
+def rates(data: Path, images: int) -> None:
+    """Images/s of `imagist.load()` over rows, of the engine, and of the engine on Ray, with warm models.
+
+    The three take turns at groups of shards, so that what else the machine does falls on all of them.
+    """
+    import ray
+
     import imagist
 
-    cores, found = len(os.sched_getaffinity(0)), dict[str, float]()
+    cores, seconds, used = len(os.sched_getaffinity(0)), Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sources = shards(data, folder)
+        sources, number = shards(data, folder, images), 0
         pipeline = imagist.load()
+        list(pipeline(rows(sources[:1])))
         task = engine.classification(pipeline)
-        spec = RunSpec(tuple(sources), parts=str(folder / "out"), overwrite=True, part_rows=PART_ROWS)
-        for _ in range(ROUNDS):
-            began, number = time.perf_counter(), sum(1 for _ in pipeline(rows(sources)))
-            measured = {"pipeline": number / (time.perf_counter() - began), "engine": engine.run(spec, task).rate}
-            ray = RunSpec(**{**vars(spec), "executor": "ray", "cluster": Cluster(actors=cores)})
-            measured["engine on ray"] = engine.run(ray, shipped).rate
-            print(measured, flush=True)
-            found = {name: max(rate, found.get(name, 0.0)) for name, rate in measured.items()}
+        ray.init("local", num_cpus=cores, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        for begin in range(0, SHARDS, SHARDS // GROUPS):
+            group = tuple(sources[begin : begin + SHARDS // GROUPS])
+            spec = RunSpec(group, parts=str(folder / "out"), overwrite=True, part_rows=PART_ROWS)
+            on_ray = RunSpec(**{**vars(spec), "executor": "ray", "cluster": Cluster(actors=cores)})
+            began, processor = time.perf_counter(), time.process_time()
+            count = sum(1 for _ in pipeline(rows(group)))
+            seconds["pipeline"] += time.perf_counter() - began
+            used["pipeline"] += time.process_time() - processor
+            processor = time.process_time()
+            seconds["engine"] += count / engine.run(spec, task).rate
+            used["engine"] += time.process_time() - processor
+            seconds["engine on ray"] += count / engine.run(on_ray, shipped).rate
+            number += count
+            print({each: number / spent for each, spent in seconds.items()}, flush=True)
         stages = seconds_of_stages(sources[:4])
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        size = sum(path.stat().st_size for path in (folder / "out").glob("part*")) / number
+        size = sum(path.stat().st_size for path in (folder / "out").glob("part*")) / count
         read = sum(Path(path).stat().st_size for path in sources) / number
-    ratios = {f"{name} to the pipeline": found[name] / found["pipeline"] for name in ("engine", "engine on ray")}
-    ratios |= {f"{name}, seconds an image and a core": seconds for name, seconds in stages.items()}
+    found = {each: number / spent for each, spent in seconds.items()}
+    ratios = {f"{each} to the pipeline": found[each] / found["pipeline"] for each in ("engine", "engine on ray")}
+    ratios |= {f"{each}, processor seconds an image": spent / number for each, spent in used.items()}
+    ratios |= {f"{each}, processor seconds an image": spent for each, spent in stages.items()}
     save(rates={"images": number, **found, **ratios, "memory_mb": memory, "row_bytes": size, "image_bytes": read})
 
 
@@ -314,6 +330,7 @@ def main() -> None:
     commands.add_parser("overhead")
     commands.add_parser("drills")
     measured = commands.add_parser("rates")
+    measured.add_argument("--images", type=int, default=IMAGES)
     measured.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
     inner = commands.add_parser("noop")
     inner.add_argument("number", type=int)
