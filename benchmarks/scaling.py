@@ -59,7 +59,8 @@ def rates(found: Numbers, price: float) -> list[str]:
             )
         ),
         "",
-        f"The three took turns at groups of 2 shards. The engine reaches {measured['engine to the pipeline']:.2f} of the pipeline's rate, on Ray "
+        "The three took turns at groups of shards. The engine reaches "
+        f"{measured['engine to the pipeline']:.2f} of the pipeline's rate, on Ray "
         f"{measured['engine on ray to the pipeline']:.2f}; by processor time {whole / written:.2f}.",
         "",
         "| where the time of an image goes | processor time |",
