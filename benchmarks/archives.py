@@ -103,8 +103,8 @@ def shards(data: Path, folder: Path, images: int) -> list[str]:
     pools = [[data / "more.parquet"], flickr, [data / "tiny_imagenet.parquet"]]
     found: list[Any] = []
     for paths, share in zip(pools, (7000, 7000, 6000), strict=True):
-        images = pa.concat_tables([pq.read_table(path, columns=["image"]) for path in paths])["image"]
-        found += [each["bytes"] for each in images.slice(0, share * images // 20_000).to_pylist()]
+        encoded = pa.concat_tables([pq.read_table(path, columns=["image"]) for path in paths])["image"]
+        found += [each["bytes"] for each in encoded.slice(0, share * images // 20_000).to_pylist()]
     random.Random(0).shuffle(found)
     size = len(found) // SHARDS
     for n in range(SHARDS):
