@@ -4,9 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from imagist.profiles import Posts, profile
-from imagist.report.profiles import write_board
+from imagist.report.profiles import board_page, write_board
 
 VILE = '<b>"x"\'</b>'
 
@@ -34,6 +35,17 @@ def test_each_account_is_a_card_with_intervals_and_all_text_is_escaped(board):
     assert "a pie" in page
     assert "http" not in page.split("<style>")[0]
     assert "src=" not in page
+
+
+def test_pictures_are_read_only_where_that_is_allowed(tmp_path):
+    Image.new("RGB", (50, 30), (200, 60, 40)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    sources = tuple(str(tmp_path / name) for name in ("a.png", "b.png", "c.png"))
+    posts = Posts(("ann",) * 3, np.array([[0.9, 0.1]] * 3), ("food", "cat"), sources=sources)
+    found = profile(posts)
+    assert board_page(found, posts).count("<img") == 0
+    page = board_page(found, posts, pictures=True)
+    assert page.count('<img src="data:image/jpeg;base64,') == page.count("<img") == 1
 
 
 def test_sorting_and_filtering_work_in_a_browser(board):

@@ -236,16 +236,9 @@ def _profile(args: argparse.Namespace, collector: Collector, opened: Opened) -> 
     found = ranked(found, args.rank, brief=brief, like=like)
     write_tables(args, found, posts, brief, like)
     if args.report:
-        write_board(
-            args.report,
-            found,
-            posts,
-            order=_order(args),
-            brief=brief,
-            like=like,
-            level=settings.level,
-            sure=settings.sure,
-        )
+        asked = {"order": _order(args), "brief": brief, "like": like}
+        limits = {"level": settings.level, "sure": settings.sure}
+        write_board(args.report, found, posts, **asked, **limits, pictures=True)
     _tell(args, collector, posts, len(found), lines)
 
 

@@ -37,6 +37,7 @@ from imagist.records import Row
 class _Post:
     account: str
     name: str
+    source: str
     time: float
     caption: str
     text: str
@@ -126,6 +127,7 @@ class Collector:
             times=np.array([post.time for post in kept]),
             images=np.array([len(post.probabilities) for post in kept]),
             captions=tuple(post.caption for post in kept),
+            sources=tuple(post.source for post in kept),
             texts=tuple(post.text for post in kept),
             likes=np.array([post.likes for post in kept]),
             labels=tuple(post.label for post in kept),
@@ -153,7 +155,7 @@ class Collector:
 
     def _post(self, key: tuple[str, str], source: str, cells: Mapping[str, object], caption: str) -> _Post:
         text, label = text_of(cells, self._text), label_of(cells, self._label)
-        return _Post(*key, time_of(source, cells), caption, text, likes_of(cells), label)
+        return _Post(*key, source, time_of(source, cells), caption, text, likes_of(cells), label)
 
     def _check(self, source: str, probabilities: Mapping[str, float]) -> None:
         if self._categories is None:

@@ -25,6 +25,7 @@ class Posts:
         times: float64 ``[N]``, seconds since 1970, NaN where unknown; by default all unknown.
         images: int64 ``[N]``, the images that each post was made from; by default 1.
         captions: Captions of the first image of each; empty text where there is none.
+        sources: Path, address or name of the first image of each; empty text where it is not known.
         texts: The authors' own texts; empty text where there is none.
         likes: float64 ``[N]``, NaN where unknown.
         labels: The true category of each, by a person; empty text where it is not known.
@@ -44,6 +45,7 @@ class Posts:
     times: Floats = field(default_factory=lambda: np.zeros(0))
     images: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     captions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     likes: Floats = field(default_factory=lambda: np.zeros(0))
     labels: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ class Posts:
             "times": np.full(count, np.nan),
             "images": np.ones(count, np.int64),
             "captions": ("",) * count,
+            "sources": ("",) * count,
             "texts": ("",) * count,
             "likes": np.full(count, np.nan),
             "labels": ("",) * count,

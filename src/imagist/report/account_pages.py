@@ -5,17 +5,24 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
 from imagist.arrays import AnyArray, Floats
+from imagist.errors import ImagistError
+from imagist.images import DecodeLimits
+from imagist.images.photo import as_photo
 from imagist.profiles import Posts, Profile
+from imagist.report.shell import jpeg, thumbnail
 
 POSTS = 8  # most typical posts, and least typical ones, that are named
+PICTURES = 3  # of a card
 PERIODS = 12  # most points of a curve
 _LEAST = 5  # posts of a point
 _WIDTH, _HEIGHT = 320, 90  # of a curve
+_SIDE = 96  # of a picture, in pixels
 _TEXT = 160  # characters of a text that are shown
 
 
@@ -41,6 +48,27 @@ def account_section(profile: Profile, posts: Posts, level: float) -> dict[str, o
         "typical": [_post(posts, profile, i) for i in typical[:POSTS]],
         "untypical": [_post(posts, profile, i) for i in rest],
     }
+
+
+def typical_pictures(profile: Profile, posts: Posts) -> list[dict[str, str]]:
+    """Small pictures of the most typical posts whose images are files that can be read, with their captions."""
+    lead = profile.categories.index(profile.leading)
+    found: list[dict[str, str]] = []
+    for i in np.argsort(-profile.post_probabilities[:, lead], kind="stable")[:POSTS]:
+        place = profile.places[i]
+        if len(found) < PICTURES and (picture := _picture(posts.sources[place])):
+            found.append({"picture": picture, "caption": posts.captions[place]})
+    return found
+
+
+def _picture(source: str) -> str | None:
+    try:
+        if not source or not Path(source).is_file():
+            return None
+        photo = as_photo(source, limits=DecodeLimits(work_side=2 * _SIDE))
+    except (ImagistError, OSError, ValueError):
+        return None
+    return jpeg(thumbnail(photo, _SIDE))
 
 
 def _post(posts: Posts, profile: Profile, i: int) -> dict[str, object]:

@@ -11,11 +11,12 @@ import numpy as np
 from imagist.profiles import Posts, Profile
 from imagist.profiles.searching import BriefScores
 from imagist.profiles.summary import MOST_POSTS
-from imagist.report.account_pages import account_section
+from imagist.report.account_pages import account_section, typical_pictures
 from imagist.report.shell import render_page
 from imagist.storage import write_text
 
 SHOWN = 2000  # most accounts on a page
+PICTURED = 300  # accounts with pictures
 BARS = 5  # categories of a card
 
 
@@ -42,6 +43,7 @@ def board_page(
     order: str | None = None,
     brief: BriefScores | None = None,
     like: Mapping[str, float] | None = None,
+    pictures: bool = False,
     level: float = 0.95,
     sure: float = 0.95,
 ) -> str:
@@ -54,6 +56,8 @@ def board_page(
         order: What they are in order of, such as ``how surely food``; None where it is that of the input.
         brief: The scores of a sentence, if one was searched for.
         like: Similarities by account, if accounts like another were searched for.
+        pictures: Whether images that the posts name are read from the disk, for small pictures of typical posts of the
+            first `PICTURED` accounts. Not for posts that a stranger named.
         level: Probability that the intervals hold.
         sure: Probability at which a first category counts as sure.
     """
@@ -70,7 +74,11 @@ def board_page(
         order=order or "as in the input",
         leading=sorted({each.leading for each in shown}),
         categories=posts.categories,
-        cards=[_card(each, posts, sure, [*_asked(each, brief, like)]) for each in shown],
+        cards=[
+            _card(each, posts, sure, [*_asked(each, brief, like)])
+            | {"pictures": typical_pictures(each, posts) if pictures and place < PICTURED else []}
+            for place, each in enumerate(shown)
+        ],
         sections=[account_section(each, posts, level) for each in shown],
     )
 
