@@ -47,7 +47,7 @@ CAPTION = "a photo of a dog running on a beach"
 IMAGES = {"fast": (32, 6), "classic": (32, 6), "best": (1, 1)}
 """For each mode how many images ours and the peer are given."""
 
-CHAIN = {"min_phrases": 2, "max_phrases": 3, "candidates": 1024}
+CHAIN = {"min_phrases": 2, "max_phrases": 3, "candidates": 512}
 """``best`` as small as a few minutes of the peer allow; its defaults are 8, 32 and 2,048."""
 
 RUNS = 3
