@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from imagist.datasets.columns import KNOWN
@@ -45,11 +46,17 @@ def account_column(names: Sequence[str], by: str | None) -> str | None:
 
 def _column(names: Sequence[str], wanted: str | None, known: Sequence[str], option: str) -> str | None:
     if wanted is None:
-        return columns.find(names, known)
+        return _found(tuple(names), tuple(known))
     found = columns.named(wanted, names)
     if found is None:
         raise UsageError(f"no column {wanted!r}", item=option, remedy=f"one of {', '.join(names) or 'none'}")
     return found
+
+
+@lru_cache(maxsize=256)
+def _found(names: tuple[str, ...], known: tuple[str, ...]) -> str | None:
+    """The column of the best known name; rows of a table have the same names, one after the other."""
+    return columns.find(names, known)
 
 
 def account_of_file(source: str, folders: Sequence[str] | None) -> str | None:
@@ -75,7 +82,7 @@ def post_of(source: str, cells: Mapping[str, object]) -> str:
     It is the column of posts, where there is one; of files of instaloader (``2026-05-04_10-11-12_UTC_2.jpg``) the name
     without the number; of a cell with several images the row.
     """
-    column = columns.find([*cells], POSTS)
+    column = _found(tuple(cells), POSTS)
     if column is not None and cells[column] not in (None, ""):
         return str(cells[column])
     if _NUMBERED.search(source):
@@ -91,7 +98,7 @@ def time_of(source: str, cells: Mapping[str, object]) -> float:
 
     Times without a zone are in UTC.
     """
-    column = columns.find([*cells], DATES)
+    column = _found(tuple(cells), DATES)
     if column is not None and not math.isnan(found := seconds(cells[column])):
         return found
     stamp = _STAMP.match(PurePath(source).name)
@@ -124,7 +131,7 @@ def label_of(cells: Mapping[str, object], column: str | None) -> str:
 
 def likes_of(cells: Mapping[str, object]) -> float:
     """How many likes a post has, 0 or more; NaN where unknown."""
-    column = columns.find([*cells], LIKES)
+    column = _found(tuple(cells), LIKES)
     try:
         count = float(str(cells[column]).replace(",", "")) if column is not None else math.nan
     except ValueError:

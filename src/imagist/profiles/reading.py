@@ -17,6 +17,7 @@ from imagist.profiles.posts import Posts
 from imagist.records.flat import FIELDS
 
 PROBABILITIES = "probabilities"
+_READ = frozenset((PROBABILITIES, "source", "caption", "perceptual_hash", "embedding", "error_kind"))  # of our fields
 _MANIFEST, _PARTS = "_manifest.json", "part-*.parquet"  # of a folder that a run wrote
 
 
@@ -98,7 +99,8 @@ def collect_classified(collector: Collector, sources: Sequence[str]) -> None:
         table = open_table(Path(source))
         if PROBABILITIES not in table.columns:
             raise UsageError("no column of probabilities", item=source, remedy="write it with imagist classify --out")
-        for row in table.rows():
+        ours = FIELDS if "error_kind" in table.columns else ()
+        for row in table.rows([name for name in table.columns if name not in ours or name in _READ]):
             if row.problem is not None:
                 raise DataError(row.problem, item=source)
             name = str(row.cells.get("source") or f"{source}#{row.number}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, Scalar
 
+_PLAIN = frozenset((bool, int, float, str, bytes, type(None)))
+
 
 def python_values(column: Array[Any]) -> list[object]:
     """The values of a column.
@@ -28,7 +30,10 @@ def replaced(value: Any) -> tuple[Any, UnicodeDecodeError | None]:
         return value.object.decode("utf-8", "replace"), value
     if not isinstance(value, dict | list | tuple):
         return value, None
-    items = [replaced(each) for each in (value.values() if isinstance(value, dict) else value)]
+    inner = value.values() if isinstance(value, dict) else value
+    if _PLAIN.issuperset(map(type, inner)):  # as nearly all are
+        return value, None
+    items = [replaced(each) for each in inner]
     error = next((error for _, error in items if error), None)
     if error is None:
         return value, None
