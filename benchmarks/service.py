@@ -38,6 +38,13 @@ CLIENTS = 64
 LIMIT_S = 1200  # of one load
 QUARTERS = 4  # of the requests over which memory is measured
 WARM = 256  # requests before a measurement
+TESTS = Path(__file__).parents[1] / "tests"
+HOLLOW = "hollow"
+_HOLLOW = """\
+import fake_service
+from imagist.serving.server import serve
+serve(fake_service.app(fake_service.model(), decoders=2), "127.0.0.1", 0)
+"""
 
 
 @dataclass
@@ -61,11 +68,15 @@ class Load:
 
 
 class Service:
-    """``imagist serve`` on a free port."""
+    """``imagist serve`` on a free port; with `HOLLOW` among the options, over the tests' model, which costs nothing."""
 
     def __init__(self, *options: str, page: bool = False) -> None:
         command = [sys.executable, "-m", "imagist", "serve", "--port", "0", *([] if page else ["--no-page"]), *options]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        environment = dict(os.environ)
+        if HOLLOW in options:
+            command = [sys.executable, "-c", _HOLLOW]
+            environment["PYTHONPATH"] = os.pathsep.join((str(TESTS), *sys.path))
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         assert self._process.stderr is not None
         line = self._process.stderr.readline()
         found = re.search(r":(\d+)$", line.strip())
@@ -170,7 +181,7 @@ def memory_text(found: Sequence[float], statuses: Counter[int]) -> str:
 
 def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
     """Loads of captions by a small random BLIP, with batches and without."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.insert(0, str(TESTS))
     import tiny_checkpoints
 
     with tempfile.TemporaryDirectory() as folder:
@@ -201,6 +212,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=20_000, help="requests before memory is measured again; 0: none")
     parser.add_argument("--encoder", default="embedded", help="encoder of the model (default: embedded)")
     parser.add_argument("--only-memory", action="store_true", help="measure memory alone, and print it")
+    parser.add_argument("--hollow", action="store_true", help="with --only-memory: all but the networks, in minutes")
     parser.add_argument("--no-blip", action="store_true", help="measure the shipped model alone")
     parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
     args = parser.parse_args()
@@ -212,7 +224,7 @@ def main() -> None:
     args.busy = os.getloadavg()[0]
     own = ("--encoder", args.encoder)
     if args.only_memory:
-        print(memory_text(*memory_over(requests, args.memory, *own)))
+        print(memory_text(*memory_over(requests, args.memory, *((HOLLOW,) if args.hollow else own))))
         return
     batched = measured(requests, args.requests, *own)
     single = measured(requests, args.requests // 3, *own, "--batch-size", "1")
