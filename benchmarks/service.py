@@ -185,7 +185,8 @@ def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
     import tiny_checkpoints
 
     with tempfile.TemporaryDirectory() as folder:
-        own = ("--captioner", "blip", "--captioner-model", str(tiny_checkpoints.blip(Path(folder))), "--beam", "1")
+        own = ["--captioner", "blip", "--captioner-model", str(tiny_checkpoints.blip(Path(folder)))]
+        own += ["--beam", "1", "--threads", "1"]
         return [measured(requests, number, *own, *more) for more in ((), ("--batch-size", "1"))]
 
 
