@@ -45,7 +45,7 @@ SIZES = (200_000, 2_000_000)
 PART_ROWS = 1000
 IMAGES, SHARDS = 20_000, 20
 GROUPS = 5  # of shards, at which the three that are measured take turns
-DRILLS = {"driver": 8, "mid-write": 6, "full disk": 4, "ray worker": 6, "ray driver": 3, "ray node": 3}
+DRILLS = {"driver": 9, "mid-write": 7, "full disk": 5, "ray worker": 4, "ray driver": 2, "ray node": 3}
 DRILL_IMAGES, DRILL_PART, DRILL_ACTORS = 400, 20, 2
 SECONDS = 0.004  # of a drill's image
 
