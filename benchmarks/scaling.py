@@ -35,8 +35,13 @@ def duration(seconds: float) -> str:
 
 
 def core_seconds(found: Numbers) -> float:
-    """Of an image, by the engine on Ray, with all that the engine does."""
-    return float(found["machine"]["cores"] / found["rates"]["engine on ray"])
+    """Of an image on Ray: the processor time of the engine, over the share of the engine's rate that Ray reaches.
+
+    Processor time is less disturbed by other work on the measured machine than rates are.
+    """
+    measured = found["rates"]
+    share = min(1.0, measured["engine on ray"] / measured["engine"])
+    return float(measured["engine, processor seconds an image"] / share)
 
 
 def rates(found: Numbers, price: float) -> list[str]:
@@ -102,8 +107,9 @@ def plans(found: Numbers, price: float) -> list[str]:
     """What archives of three sizes take."""
     seconds, measured = core_seconds(found), found["rates"]
     lines = [
-        f"By the {seconds * 1000:.1f} ms that an image takes of a core on Ray, machines of {MACHINE} cores like the "
-        f"measured ones, and a price of {price:g} a core and hour, which is an assumption:",
+        f"By {seconds * 1000:.1f} ms of a core for an image (processor time of the engine, over the share of its rate that "
+        f"Ray reaches), machines of {MACHINE} cores like the measured ones, and a price of {price:g} a core and hour, "
+        "which is an assumption:",
         "",
         "| images | core hours | machines | time | cost | read | written | parts |",
         "|---|---|---|---|---|---|---|---|",
