@@ -107,9 +107,9 @@ def plans(found: Numbers, price: float) -> list[str]:
     """What archives of three sizes take."""
     seconds, measured = core_seconds(found), found["rates"]
     lines = [
-        f"By {seconds * 1000:.1f} ms of a core for an image (processor time of the engine, over the share of its rate that "
-        f"Ray reaches), machines of {MACHINE} cores like the measured ones, and a price of {price:g} a core and hour, "
-        "which is an assumption:",
+        f"By {seconds * 1000:.1f} ms of a core for an image (the engine's processor time, over the share of its rate "
+        f"that Ray reaches), machines of {MACHINE} cores like the measured ones, and a price of {price:g} a core and "
+        "hour, which is an assumption:",
         "",
         "| images | core hours | machines | time | cost | read | written | parts |",
         "|---|---|---|---|---|---|---|---|",
