@@ -53,7 +53,7 @@ def main() -> None:
         "",
         *(__doc__ or "").strip().splitlines()[4:],
         "",
-        f"`python benchmarks/matching_quality.py`. A class: images of photos15 train, mean of {DRAWS} draws.",
+        f"`python benchmarks/matching_quality.py`. Images a class: of photos15 train, mean of {DRAWS} draws.",
         "",
         f"| encoder | photos15 by name | Caltech, 92 classes, by name | text to image, recall@{RANK} | "
         f"ROC area of none of these | photos15, {TOLD} a class | photos15 dev called none of these |",
