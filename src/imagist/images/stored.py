@@ -188,6 +188,9 @@ def filesystem_of(address: str) -> tuple[FileSystem, str]:
     return _filesystem(scheme.lower(), root + mark + settings), plain.rstrip("/")
 
 
+_SMALL = "allow_delayed_open"  # Arrow's: what is small is written by one request instead of an upload in parts
+
+
 @cache
 def _filesystem(scheme: str, root: str) -> FileSystem:
     from pyarrow import ArrowException
@@ -198,6 +201,8 @@ def _filesystem(scheme: str, root: str) -> FileSystem:
             from huggingface_hub import HfFileSystem
 
             return PyFileSystem(FSSpecHandler(HfFileSystem()))
+        if scheme == "s3" and _SMALL not in root:
+            root += f"{'&' if '?' in root else '?'}{_SMALL}=true"
         return FileSystem.from_uri(f"{scheme}://{root}")[0]
     except ModuleNotFoundError as error:
         raise MissingExtra(
