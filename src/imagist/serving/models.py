@@ -89,7 +89,7 @@ class ServedModel:
 
         def call(photos: Sequence[Photo]) -> Sequence[Any]:
             how: dict[str, Any] = {"detail": detail, "region": region, "batch_size": max(8, batch_size)}
-            return describe_all(captioner, photos, matcher=matcher if detail > 1 else None, **how)
+            return describe_all(captioner, photos, matcher=matcher, **how)
 
         at_once = min(batch_size, _DESCRIBED_AT_ONCE if detail > 1 else batch_size)
         return Work(("describe", self.name, language, detail, region), call, at_once, heavy=detail > 1)

@@ -99,6 +99,17 @@ def test_names_are_not_tried_where_they_are_not_asked_for(tmp_path):
     assert not open_bundle(tmp_path / "mine").has("matcher")
 
 
+def test_images_that_are_only_measured_on_do_not_count_as_many(tmp_path):
+    path = coloured.write_table(tmp_path, 8, split=lambda label, number: "test" if number > 2 else "train")
+    few = EncoderHead(names_up_to=3)
+    assert fit(settings_of(path, image_classifier=few), tmp_path / "few").pipeline.image_classifier.id.startswith(
+        "matched"
+    )
+    start = FromNames()  # the matcher of the texts is no reason to try names of images
+    settings = settings_of(path, text_classifier=start, image_classifier=EncoderHead(names_up_to=2))
+    assert isinstance(fit(settings, tmp_path / "mine").pipeline.image_classifier, LinearClassifier)
+
+
 def test_two_matchers_are_refused(tmp_path):
     coloured.write_folders(tmp_path / "images")
     one, other = FromNames(), FromNames(model=str(tmp_path))

@@ -65,7 +65,7 @@ def describe_all(
         detail: As for `describe`.
         region: As for `describe`; the same for all.
         batch_size: Most crops that the captioner gets at a time, >= 1.
-        matcher: Leaves out captions of parts that it does not support; None leaves out none.
+        matcher: For details 2 and 3, leaves out captions of parts that it does not support; None leaves out none.
 
     Returns:
         N descriptions, in order.
@@ -77,6 +77,7 @@ def describe_all(
     if batch_size < 1:
         raise UsageError(f"must be at least 1, not {batch_size}", item="batch_size")
     region = None if region is None else checked(region)
+    matcher = matcher if detail >= LONGER else None
     first = [[*_wholes(photo, detail, region), *_parts(photo, detail, region)] for photo in photos]
     captioned = _captioned(captioner, first, batch_size, matcher)
     further: list[list[Crop]] = [[] for _ in photos]

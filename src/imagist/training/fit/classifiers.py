@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def names_matcher(
 
     Args:
         settings: Of the classifiers.
-        items: Labelled images.
+        items: The images to learn from.
         encoders: Shared with the captioner.
         name: Of the encoder, as in `encoder_for`.
 
@@ -80,16 +79,20 @@ def names_matcher(
         raise UsageError(
             f"a model has one matcher, not those of {' and '.join(sorted(asked))}", remedy="take both from one model"
         )
-    each_label = len(items) / len({item.label for item in items}) if len(items) <= TRIED else inf
     tried = [
         each.model
         for each in settings
-        if isinstance(each, EncoderHead) and each_label <= each.names_up_to and open_bundle(each.model).has(MATCHER)
+        if isinstance(each, EncoderHead) and tries_names(each, items) and open_bundle(each.model).has(MATCHER)
     ]
     model = next(iter(asked), None) or next(iter(tried), None)
     if model is None:
         return None
     return open_matcher(model, PartOptions(encoders=encoders, encoder=name, matchers=Matchers()))
+
+
+def tries_names(settings: EncoderHead, items: Sequence[Example]) -> bool:
+    """Whether the images to learn from are so few that a layer which starts from the names of labels is tried, too."""
+    return len(items) <= min(TRIED, settings.names_up_to * len({item.label for item in items}))
 
 
 def fit_text_classifier(
@@ -163,7 +166,8 @@ def fit_image_classifier(
         assert encoder is not None
         head = fit_image_head(examples.features, examples.targets, examples.labels, folds, encoder, examples.weights)
         linear = CrossValidated[ImageClassifier](replace(head.classifier, space=space), head.scores)
-        if matcher is None or np.ptp(examples.weights):
+        bound = space is not None  # a layer over embeddings serves one encoder
+        if matcher is None or bound or np.ptp(examples.weights) or not tries_names(settings, examples.items):
             return linear
         named = _images_from_names(FromNames(), examples, folds, seed, matcher, encoder)
         losses = [negative_log_likelihood(each.scores, examples.targets) for each in (linear, named)]

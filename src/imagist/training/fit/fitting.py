@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from imagist import __version__
+from imagist.arrays import Bools
 from imagist.bundle import trained_on, write_trained_on
 from imagist.captioning.loading import cores
 from imagist.classifiers.matched import resolved
@@ -105,7 +107,7 @@ def fit(
         captioner, encoder, matcher, seen = _encoded(
             settings, [text_settings, image_settings], items, Path(scratch), cache, advance
         )
-        split = _test_split(seen[0], settings)
+        split = _test_split(seen[0].items, settings)
         parts = [_parts(examples, split, settings) for examples in seen]
         test = parts[0][1]
         train, duplicates = _without_duplicates(parts[0][0], test)
@@ -141,11 +143,13 @@ def _encoded(
     """The examples as each encoder of the fit reads them, with captioner, encoder and matcher of the first."""
     opened: list[tuple[Captioner, Encoder | None, Matcher | None]] = []
     seen = []
+    learnt, _ = _splits(items, _test_split(items, settings), settings)
+    own = [*compress(items, learnt)]
     for name in settings.encoders or (None,):
         encoders = Encoders()
         captioner = open_fit_captioner(settings.captioner, items, scratch, cache, encoders, name)
         encoder = encoder_for(classifiers[-1], encoders, name)
-        matcher = names_matcher(classifiers, items, encoders, name)
+        matcher = names_matcher(classifiers, own, encoders, name)
         concurrency = cores() if captioner.concurrent and (matcher is None or matcher.concurrent) else 1
         seen.append(encode(items, captioner, encoder, matcher, concurrency=concurrency, advance=advance))
         opened.append((captioner, encoder, matcher))
@@ -162,17 +166,24 @@ def _measured(system: System, train: Examples, test: Examples | None) -> Measure
     return measure(image, text, fused, train.targets, train.labels)
 
 
-def _test_split(examples: Examples, settings: FitSettings) -> str | None:
+def _test_split(items: Sequence[Example], settings: FitSettings) -> str | None:
     """The split that the model is measured on; None without splits.
 
     Raises:
         DataError: The split asked for is not there.
     """
-    there = {item.split for item in examples.items}
+    there = {item.split for item in items}
     if settings.test is not None and settings.test not in there:
         named = ", ".join(sorted(split for split in there if split)) or "no splits"
         raise DataError(f"there is no split {settings.test!r}", item="test", remedy=f"the data have {named}")
     return settings.test or next((split for split in TEST_SPLITS if split in there and split != settings.train), None)
+
+
+def _splits(items: Sequence[Example], test: str | None, settings: FitSettings) -> tuple[Bools, Bools]:
+    """Which of N images are learnt from, and which are measured on: ``[N]`` each."""
+    splits = np.array([item.split or "" for item in items])
+    held_out = np.zeros(len(splits), bool) if test is None else splits == test
+    return splits == settings.train if settings.train in splits else ~held_out, held_out
 
 
 def _parts(examples: Examples, test: str | None, settings: FitSettings) -> tuple[Examples, Examples | None]:
@@ -181,9 +192,7 @@ def _parts(examples: Examples, test: str | None, settings: FitSettings) -> tuple
     Raises:
         DataError: There is a test split and no split to learn from, or a class that is only tested.
     """
-    splits = np.array([item.split or "" for item in examples.items])
-    held_out = np.zeros(len(splits), bool) if test is None else splits == test
-    train = splits == settings.train if settings.train in splits else ~held_out
+    train, held_out = _splits(examples.items, test, settings)
     if test is None:
         return examples.chosen(np.flatnonzero(train)), None
     if not train.any():
