@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from imagist import engine
-from imagist.engine import Interrupted, RunSpec, Style, Task
+from imagist.engine import Interrupted, RunSpec, Style
 from imagist.errors import OutputError, UnknownName, UsageError
 from imagist.records import Failure
-from imagist.records.flat import CAPTION_FIELDS, columns
-
-
-@dataclass(frozen=True)
-class Red:
-    value: int
-
-    def fields(self):
-        return {"caption": f"red {self.value}"}
-
-
-def work(photos):
-    return [Red(int(photo.pixels[0, 0, 0])) for photo in photos]
-
-
-TASK = Task(work, columns(CAPTION_FIELDS), {"task": "red"})
+from red_task import TASK, work
 
 
 @pytest.fixture(params=engine.EXECUTORS)

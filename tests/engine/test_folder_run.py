@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,9 @@ import pytest
 from PIL import Image
 
 from imagist import engine
-from imagist.engine import Interrupted, RunSpec, Task
+from imagist.engine import Interrupted, RunSpec
 from imagist.errors import OutputError, UsageError
-from imagist.records.flat import CAPTION_FIELDS, columns
-
-
-@dataclass(frozen=True)
-class Red:
-    value: int
-
-    def fields(self):
-        return {"caption": f"red {self.value}"}
-
-
-def work(photos):
-    return [Red(int(photo.pixels[0, 0, 0])) for photo in photos]
-
-
-TASK = Task(work, columns(CAPTION_FIELDS), {"task": "red"})
+from red_task import TASK, work
 
 
 def stopped_at(red):

@@ -12,7 +12,7 @@ import tarfile
 import time
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from PIL import Image
 from pyarrow.fs import FileSystem
 
 from imagist import engine
-from imagist.engine import Interrupted, RunSpec, Task
+from imagist.engine import Interrupted, RunSpec
 from imagist.errors import ImageTooLarge, OutputError, SourceNotFound
 from imagist.images import as_photo, rows
 from imagist.images.decode import DecodeLimits
 from imagist.images.stored import StoredFile, filesystem_of, stored_files
-from imagist.records.flat import CAPTION_FIELDS, columns
+from red_task import TASK, work
 
 pytestmark = pytest.mark.stores
 BUCKET = "s3://posts"
@@ -157,21 +157,6 @@ def test_a_shard_is_read_by_ranges(bucket):
         file.seek(257)
         assert file.read(5) == b"ustar"
     assert [*stored_files(f"{bucket}/shards/*.zip")] == [f"{bucket}/shards/x.zip"]
-
-
-@dataclass(frozen=True)
-class Red:
-    value: int
-
-    def fields(self):
-        return {"caption": f"red {self.value}"}
-
-
-def work(photos):
-    return [Red(int(photo.pixels[0, 0, 0])) for photo in photos]
-
-
-TASK = Task(work, columns(CAPTION_FIELDS), {"task": "red"})
 
 
 def test_parts_are_written_into_a_store_and_resumed_there(bucket):
