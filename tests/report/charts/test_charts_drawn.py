@@ -13,7 +13,7 @@ from imagist.metrics.significance import Interval
 from imagist.report.charts.abstention import draw_abstention
 from imagist.report.charts.category_errors import draw_category_errors, errors_table
 from imagist.report.charts.comparison import draw_comparison
-from imagist.report.charts.confusion import Confusion, draw_confusion
+from imagist.report.charts.confusion import Confusion, confusions_table, draw_confusion
 from imagist.report.charts.learning_curves import LearningCurves, draw_learning_curves
 from imagist.report.charts.reliability import Calibration, draw_reliability
 from imagist.report.charts.stability import draw_stability
@@ -171,6 +171,17 @@ def test_confusions_are_counts_coloured_by_row(seen):
 def test_of_many_classes_only_the_counts_fit(seen):
     (axes,) = seen(draw_confusion, made.confusion(12))
     assert "%" not in "".join(words(axes))
+
+
+def test_the_most_frequent_confusions_are_those_of_the_first_system():
+    text = Confusion("bag", ("a", "b", "c"), np.array([[8, 2, 0], [5, 1, 0], [1, 2, 3]]))
+    image = Confusion("net", ("a", "b", "c"), np.array([[10, 0, 0], [1, 5, 0], [0, 0, 6]]))
+    table = confusions_table([text, image], "Of each pair.", most=3)
+    assert table.heads == ("category", "taken for", "bag", "net")
+    assert table.rows == (
+        ("b", "a", "5", "1"), ("a", "b", "2", "0"), ("c", "b", "2", "0"), ("all", "another category", "10", "1"),
+    )  # fmt: skip
+    assert confusions_table([image], "", most=9).rows == (("b", "a", "1"), ("all", "another category", "1"))
 
 
 def test_reliability_leaves_empty_bins_out_and_tells_the_error(seen):

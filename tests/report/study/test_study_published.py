@@ -218,7 +218,7 @@ def test_a_study_is_published_whole(whole, photos, tmp_path):
     assert "Leakage" not in html
     assert 'src="figures' not in html
     tables = (tmp_path / "tables.md").read_text("utf-8")
-    for heading in ("Systems", "Gains of fusion", "Captions of sat", "Errors by category"):
+    for heading in ("Systems", "Gains of fusion", "Captions of sat", "Errors by category", "Most frequent confusions"):
         assert heading in tables
     assert {file.name for file in tmp_path.iterdir()} == {
         "figures", "predictions.parquet", "report.html", "results.parquet", "tables.md",
@@ -247,6 +247,15 @@ def test_errors_of_a_category_are_over_its_own_images(whole, tmp_path, monkeypat
     wrong = whole.systems[0].probabilities.argmax(axis=1) != truth
     np.testing.assert_allclose(errors.top1[place], [wrong[truth == c].mean() for c in range(3)])
     assert errors.counts.tolist() == [20, 20, 20]
+
+
+def test_confusions_compare_the_best_text_with_images_and_the_best_fusion(whole, tmp_path):
+    table = StudyCharts(whole, tmp_path).frequent_confusions()
+    best = [max((o for o in whole.systems if o.system.kind == kind), key=lambda o: o.accuracy.value)
+            for kind in ("text", "image", "fused")]  # fmt: skip
+    assert table.heads[2:] == tuple(each.system.name for each in best)
+    wrong = [int((o.probabilities.argmax(axis=1) != whole.data.targets).sum()) for o in best]
+    assert [int(cell) for cell in table.rows[-1][2:]] == wrong
 
 
 def test_a_category_that_nothing_judges_is_no_fault(photos, tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
-"""Confusion matrix: counts in the cells, the colour is the share of the true class.
+"""Confusion matrix: counts in the cells, the colour is the share of the true class; and the most frequent confusions.
 
 Shapes: C classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from imagist.errors import UsageError
 from imagist.report.charts.heatmap import heatmap
 from imagist.report.charts.style import drawing, head
 from imagist.report.charts.validation import check_counts
+from imagist.report.tables import Table
 
 _ROOMY = 10  # most classes for which cells show percentages too
 
@@ -46,6 +48,11 @@ class Confusion:
         """``[C, C]``, each row divided by its sum; 0 where a class has no items."""
         return np.asarray(self.counts / np.maximum(1, self.counts.sum(axis=1, keepdims=True)), dtype=np.float64)
 
+    @property
+    def errors(self) -> AnyArray:
+        """``[C, C]``, the counts without the diagonal."""
+        return np.asarray(self.counts * (1 - np.eye(len(self.labels), dtype=np.int64)))
+
 
 def draw_confusion(data: Confusion, stem: Path) -> None:
     """Writes ``stem.png`` and ``stem.svg``; a class without items is hatched.
@@ -74,6 +81,26 @@ def draw_confusion(data: Confusion, stem: Path) -> None:
         axes.set_ylabel("true class (items)")
         axes.set_xlabel("predicted class")
         head(axes, data.name, 30 + 3 * classes)
+
+
+def confusions_table(data: Sequence[Confusion], caption: str, most: int = 12) -> Table:
+    """The first system's most frequent confusions, with the counts of the others; a last row over all confusions.
+
+    Args:
+        data: Matrices of one or more systems over the same images.
+        caption: Of the table.
+        most: Rows, besides the last.
+    """
+    errors = np.stack([each.errors for each in data])
+    order = np.argsort(-errors[0].ravel(), kind="stable")[:most]
+    pairs = [divmod(int(place), len(data[0].labels)) for place in order if errors[0].flat[place]]
+    rows = [(data[0].labels[true], data[0].labels[taken], *_counts(errors[:, true, taken])) for true, taken in pairs]
+    total = ("all", "another category", *_counts(errors.sum(axis=(1, 2))))
+    return Table(("category", "taken for", *(each.name for each in data)), (*rows, total), caption)
+
+
+def _counts(counts: AnyArray) -> list[str]:
+    return [f"{count:,}" for count in counts.tolist()]
 
 
 def _cell(count: int, share: float, roomy: bool) -> str:

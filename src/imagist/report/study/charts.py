@@ -14,7 +14,7 @@ from imagist.metrics.significance import Interval, wilson_interval
 from imagist.report.charts.abstention import RiskCurve, draw_abstention
 from imagist.report.charts.category_errors import CategoryErrors, draw_category_errors
 from imagist.report.charts.comparison import SystemAccuracy, draw_comparison
-from imagist.report.charts.confusion import Confusion, draw_confusion
+from imagist.report.charts.confusion import Confusion, confusions_table, draw_confusion
 from imagist.report.charts.examples import Example, ExamplePrediction
 from imagist.report.charts.labels import LabelCurve, draw_labels
 from imagist.report.charts.learning_curves import LearningCurves, draw_learning_curves
@@ -24,6 +24,7 @@ from imagist.report.charts.stability import FoldAccuracies, draw_stability
 from imagist.report.charts.sweep import Sweep, draw_sweep
 from imagist.report.charts.text_vs_image import TextVsImage, draw_text_vs_image
 from imagist.report.study.page import Plot, Ranking
+from imagist.report.tables import Table
 from imagist.study.analysis import CaptionInformation
 from imagist.study.evaluation import main_line
 from imagist.study.results import System, SystemResult, test_rows
@@ -152,10 +153,22 @@ class StudyCharts:
     def confusions(self) -> Iterator[Plot]:
         """Confusion matrices of the best system of each kind."""
         for each in self.best_of_each():
-            counts = confusion_matrix(each.probabilities.argmax(axis=1), self._targets, len(self._result.data.labels))
             stem = self.folder / f"confusion-{each.system.kind}"
-            draw_once(draw_confusion, Confusion(each.system.name, self._result.data.labels.names, counts), stem)
+            draw_once(draw_confusion, self._confusion(each), stem)
             yield Plot(stem, f"Confusion matrix of {each.system.name}.")
+
+    def frequent_confusions(self) -> Table:
+        """What the best text system takes for something else most often, and how often image and fused systems do."""
+        shown = [*self.best(1, ("text",)), *self.best(MOST - 2, ("image",)), *self.best(1, ("fused",))]
+        return confusions_table(
+            [self._confusion(each) for each in shown],
+            f"Images of a category that a system takes for another; the most frequent of {shown[0].system.name}.",
+        )
+
+    def _confusion(self, each: SystemResult) -> Confusion:
+        labels = self._result.data.labels
+        counts = confusion_matrix(each.probabilities.argmax(axis=1), self._targets, len(labels))
+        return Confusion(each.system.name, labels.names, counts)
 
     def reliability(self) -> Plot:
         """Calibration of the best system of each kind, before and after its temperature."""
