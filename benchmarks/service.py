@@ -1,18 +1,22 @@
 """Load on the service: 64 closed-loop clients on this machine, with batches and without, and its memory.
 
-    python benchmarks/service.py --data FOLDER          # into benchmarks/results/service.md
+    python benchmarks/service.py --data FOLDER                  # into benchmarks/results/service.md
+    python benchmarks/service.py --data FOLDER --only-memory    # its last paragraph alone, in minutes
 
 Clients and service share the cores. Each client sends an image, waits for the answer and sends the next. The clients
 speak HTTP with as little work as possible, so that the numbers are the service's.
 
 Two models: the one that ships, whose encoder takes as long for each image of a batch as for one alone, and a small
 random BLIP, whose time is nearly all spent once a batch, as on accelerators (`tests/tiny_checkpoints.py`; needs torch).
+
+Memory is read while the clients go on, over small images: networks take as long for these, decoders far less.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import platform
@@ -24,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -32,11 +36,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
+from PIL import Image
 
 RESULT = Path(__file__).parent / "results" / "service.md"
 CLIENTS = 64
 LIMIT_S = 1200  # of one load
-QUARTERS = 4  # of the requests over which memory is measured
+STEP = 1000  # requests between readings of memory
+NAMED = (2_000, 10_000, 20_000)  # requests after which memory is told
+SMALL = 128  # longest side of the images over which memory is measured, in pixels
 WARM = 256  # requests before a measurement
 TESTS = Path(__file__).parents[1] / "tests"
 HOLLOW = "hollow"
@@ -120,8 +127,14 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: 
     return int(head[9:12])
 
 
-async def load(port: int, requests: Sequence[bytes], number: int, clients: int = CLIENTS) -> Load:
-    """Sends a number of requests from clients that each wait for their answers."""
+async def load(
+    port: int,
+    requests: Sequence[bytes],
+    number: int,
+    clients: int = CLIENTS,
+    answered: Callable[[int], None] = lambda _: None,
+) -> Load:
+    """Sends a number of requests from clients that each wait for their answers, of which `answered` gets the count."""
     seen, turn = Load(), count()
 
     async def client() -> None:
@@ -132,6 +145,7 @@ async def load(port: int, requests: Sequence[bytes], number: int, clients: int =
             seen.latencies.append(time.perf_counter() - began)
             seen.statuses[status] += 1
             seen.images += status == 200
+            answered(len(seen.latencies))
         writer.close()
 
     began = time.perf_counter()
@@ -155,28 +169,54 @@ def measured(requests: Sequence[bytes], number: int, *options: str) -> Load:
     return seen
 
 
-def memory_over(requests: Sequence[bytes], number: int, *options: str) -> tuple[list[float], Counter[int]]:
-    """Memory of a fresh service in MB, first and after each quarter of the requests, and their statuses."""
-    service, statuses = Service(*options), Counter[int]()
+def memory_over(requests: Sequence[bytes], number: int, *options: str) -> tuple[dict[int, float], Load]:
+    """Memory of a fresh service in MB by the requests that it has answered, and what the clients saw."""
+    service, found = Service(*options), dict[int, float]()
+
+    def answered(count: int) -> None:
+        if count % STEP == 0:
+            found[count] = service.memory()
+            print(f"{count:,} requests: {found[count]:.0f} MB", file=sys.stderr, flush=True)
+
     try:
         asyncio.run(load(service.port, requests, WARM))
-        found = [service.memory()]
-        for _ in range(QUARTERS):
-            statuses += asyncio.run(load(service.port, requests, number // QUARTERS)).statuses
-            found.append(service.memory())
+        found[0] = service.memory()
+        seen = asyncio.run(load(service.port, requests, number, answered=answered))
+        seen.processor_s = service.processor_s()
     finally:
         assert service.close() == 0
-    return found, statuses
+    return found, seen
 
 
-def memory_text(found: Sequence[float], statuses: Counter[int]) -> str:
+def memory_text(found: dict[int, float], seen: Load, of: str) -> str:
     """What the memory of a service did."""
-    errors = sum(count for status, count in statuses.items() if status not in (200, 429, 503))
+    errors = sum(count for status, count in seen.statuses.items() if status not in (200, 429, 503))
+    named = [count for count in found if count in NAMED] or [max(found)]
+    told = ", ".join(f"{found[count]:.0f} MB after {count:,}" for count in named)
+    later = [value for count, value in found.items() if count >= named[0]]
     return (
-        f"Memory of the service with its decoders: {found[0]:.0f} MB after {WARM} requests, "
-        f"{', '.join(f'{each:.0f}' for each in found[1:])} MB after each quarter of {statuses.total():,} more "
-        f"({found[-1] / found[0] - 1:+.1%}); {errors} errors other than 429 and 503."
+        f"Memory of {of}, its decoders included, images of {SMALL} px, one a request: {found[0]:.0f} MB after {WARM} "
+        f"requests, {told} more; from the {named[0]:,}th on {min(later):.0f} to {max(later):.0f} MB in {len(later)} "
+        f"readings. {seen.statuses.total():,} requests in {seen.seconds:.0f} s, {errors} errors other than 429 and 503."
     )
+
+
+def small(image: bytes) -> bytes:
+    """The image as a small JPEG."""
+    with Image.open(io.BytesIO(image)) as opened:
+        made = opened.convert("RGB")
+    made.thumbnail((SMALL, SMALL))
+    file = io.BytesIO()
+    made.save(file, "jpeg")
+    return file.getvalue()
+
+
+def with_memory(document: str, text: str) -> str:
+    """The document with a paragraph about memory in place of the one that begins with the same words."""
+    same = text.partition(",")[0]
+    parts = document.rstrip("\n").split("\n\n")
+    kept = [part for part in parts if not part.startswith(same)]
+    return "\n\n".join([*kept, text]) + "\n"
 
 
 def of_blip(requests: Sequence[bytes], number: int) -> list[Load]:
@@ -210,9 +250,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("IMAGIST_DATA"))
     parser.add_argument("--requests", type=int, default=3000, help="requests of a measurement (default: 3000)")
-    parser.add_argument("--memory", type=int, default=20_000, help="requests before memory is measured again; 0: none")
+    parser.add_argument("--memory", type=int, default=20_000, help="requests while memory is measured; 0: none")
     parser.add_argument("--encoder", default="embedded", help="encoder of the model (default: embedded)")
-    parser.add_argument("--only-memory", action="store_true", help="measure memory alone, and print it")
+    parser.add_argument("--only-memory", action="store_true", help="measure memory alone")
     parser.add_argument("--hollow", action="store_true", help="with --only-memory: all but the networks, in minutes")
     parser.add_argument("--no-blip", action="store_true", help="measure the shipped model alone")
     parser.add_argument("--no-file", action="store_true", help="print the result, write no file")
@@ -225,17 +265,26 @@ def main() -> None:
     args.busy = os.getloadavg()[0]
     own = ("--encoder", args.encoder)
     if args.only_memory:
-        print(memory_text(*memory_over(requests, args.memory, *((HOLLOW,) if args.hollow else own))))
+        memory = memory_of(args, images, own)
+        if not args.no_file:
+            RESULT.write_text(with_memory(RESULT.read_text("utf-8"), memory), "utf-8")
+        print(memory)
         return
     batched = measured(requests, args.requests, *own)
     single = measured(requests, args.requests // 3, *own, "--batch-size", "1")
     command = batch_command(table)
     blip = [] if args.no_blip else of_blip([request(image, "/v1/caption") for image in images], args.requests // 5)
-    memory = memory_text(*memory_over(requests, args.memory, *own)) if args.memory else ""
+    memory = memory_of(args, images, own) if args.memory else ""
     text = report(args, [batched, single, *blip], command, memory)
     if not args.no_file:
         RESULT.write_text(text, "utf-8")
     print(text)
+
+
+def memory_of(args: argparse.Namespace, images: Sequence[bytes], own: Sequence[str]) -> str:
+    """What the memory of the service that is asked for does."""
+    options, of = ((HOLLOW,), "a service whose networks cost nothing") if args.hollow else (own, "the shipped model")
+    return memory_text(*memory_over([request(small(each)) for each in images], args.memory, *options), of)
 
 
 def report(

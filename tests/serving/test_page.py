@@ -214,14 +214,55 @@ def test_buttons_ask_for_more_detail_and_for_reasons(page):
     upload(page, file.getvalue())
     page.get_by_text("Tell me more").click()
     page.locator(".description").wait_for()
-    page.get_by_text("Tell me even more").click()
-    until(page, "document.querySelector('.description').textContent.includes('.')")
+    assert page.locator(".description").inner_text().rstrip(".").lower() not in captions(page)
     page.get_by_text("Why?").click()
     page.get_by_text("points without it").first.wait_for()
     page.get_by_text("Show what the image classifier looks at").hover()
     assert drawn(page)
     page.get_by_text("Other captions").click()
     until(page, "document.querySelectorAll('details ol li').length === 4")
+
+
+def test_a_description_that_adds_nothing_is_not_shown_as_more(page):
+    upload(page, fake_service.image())
+    answer = {"results": [{"description": f"{captions(page)[0].capitalize()}."}]}
+    page.route("**/v1/describe", lambda route: route.fulfill(json=answer))
+    page.get_by_text("Tell me more").click()
+    page.get_by_text("It is sure of nothing else.").wait_for()
+    assert page.locator(".description").count() == 0
+    assert page.get_by_text("Tell me even more").is_disabled()
+
+
+def test_the_last_question_wins(page, url):
+    """An answer to an earlier one that comes later is dropped, and a card begins anew with its description."""
+    upload(page, fake_service.image())
+    page.get_by_text("Tell me more").click()
+    page.get_by_text("Tell me even more").wait_for()
+    page.route("**/v1/classify", lambda route: (page.wait_for_timeout(300), route.continue_()), times=1)
+    page.evaluate("""() => { const submit = (text) => { document.querySelector('#labels').value = text;
+        document.querySelector('#own').requestSubmit(); }; submit('temple, beach'); submit('tree, house'); }""")
+    done(page)
+    page.wait_for_timeout(500)
+    assert {row.split()[0] for row in page.locator(".bars tr").all_inner_texts()} == {"tree", "house"}
+    assert page.get_by_text("Tell me more").is_enabled()
+
+
+def test_a_tall_image_keeps_its_shape(page):
+    upload(page, fake_service.image(size=(30, 90)))
+    box = page.locator("article img").bounding_box()
+    assert box["height"] == pytest.approx(3 * box["width"], abs=2)
+    assert box["height"] <= 521
+    frame = page.locator("article canvas").bounding_box()
+    assert [frame[side] for side in ("x", "width")] == pytest.approx([box[side] for side in ("x", "width")])
+
+
+def test_an_image_without_preview_has_no_parts_to_draw(page):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (9, 90, 30)).save(file, "tiff")
+    upload(page, file.getvalue())
+    page.get_by_text("No preview").wait_for()
+    assert captions(page)
+    assert page.get_by_text("Ask about a part").count() == 0
 
 
 def test_phrases_that_fit(page):
@@ -259,8 +300,9 @@ def test_the_table_is_filtered_sorted_and_downloaded(page, tmp_path):
         table = list(csv.DictReader(file))
     assert [row["caption"] for row in table] == [record["caption"] or "" for record in records]
     assert json.loads(table[0]["probabilities"]) == records[0]["probabilities"]
-    page.fill("#table input[type=search]", "street 10")
-    assert rows.count() == 1
+    for text, count in (("street 10", 1), ("not an image", 1), ("probabilities", 0)):
+        page.fill("#table input[type=search]", text)
+        assert rows.count() == count
 
 
 def test_it_works_by_keyboard_alone(page, open_page, url):

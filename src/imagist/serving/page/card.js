@@ -6,6 +6,8 @@ import { best, fused } from "./fusing.js";
 import { Overlay, askForBox } from "./overlay.js";
 
 const SHOWN = 5; // categories
+const TALLEST = 520; // pixels of an image on the page
+const MOST_DETAIL = 3;
 const KINDS = [["image", "Image"], ["words", "Words"], ["fused", "Fused"]];
 
 export class Card {
@@ -13,13 +15,20 @@ export class Card {
     this.image = image;
     this.settings = settings; // a function: the options that the page is set to
     this.record = null;
-    this.detail = 0;
+    this.turn = 0; // of the questions for a result; answers to earlier ones are dropped
     this.picture = element("img", { src: URL.createObjectURL(image.blob), alt: `The image ${image.name}`, decoding: "async" });
-    this.view = element("figure", { class: "view" }, this.picture);
-    this.overlay = new Overlay(this.view, this.picture);
+    this.frame = element("div", { class: "frame" }, this.picture);
+    this.view = element("figure", { class: "view" }, this.frame);
+    this.overlay = new Overlay(this.frame);
     this.told = element("div", { class: "told" });
     this.root = element("article", { "aria-label": image.name }, this.view, this.told);
-    this.picture.addEventListener("error", () => this.view.replaceChildren(element("p", {}, "No preview")));
+    this.picture.addEventListener("load", () => {
+      this.frame.style.maxWidth = `${(TALLEST * this.picture.naturalWidth) / this.picture.naturalHeight}px`;
+    });
+    this.picture.addEventListener("error", () => {
+      this.view.replaceChildren(element("p", {}, "No preview"));
+      if (this.record && !this.record.error_kind) this.show(this.record);
+    });
     this.wait();
   }
 
@@ -32,24 +41,28 @@ export class Card {
   // Asks for caption and categories; never fails: an error is shown in the card.
   async classify() {
     this.wait();
+    this.turn += 1;
+    const { turn } = this;
     const { model, taxonomy, labels } = this.settings();
     try {
       const options = { model, taxonomy: labels ? null : taxonomy, labels, attention: true };
       const answer = await ask("classify", this.image, options);
+      if (turn !== this.turn) return;
       this.fusion = answer.fusion || { weight: null, temperatures: [1] };
       this.show(answer.record);
-      await this.translate();
+      await this.translate(turn);
     } catch (error) {
-      this.fail(error);
+      if (turn === this.turn) this.fail(error);
     }
-    this.root.setAttribute("aria-busy", "false");
+    if (turn === this.turn) this.root.setAttribute("aria-busy", "false");
   }
 
   // Replaces the caption by one in the language that the page is set to, where it is not the model's own.
-  async translate() {
+  async translate(turn) {
     const { model, language } = this.settings();
     if (!language) return;
     const { record } = await ask("caption", this.image, { model, language, attention: true });
+    if (turn !== this.turn) return;
     this.record = { ...this.record, caption: record.caption, attention: record.attention };
     this.show(this.record);
   }
@@ -66,6 +79,8 @@ export class Card {
 
   show(record) {
     this.record = record;
+    this.detail = 1; // that of a caption
+    this.description = null;
     this.more = element("div", { class: "more", "aria-live": "polite" });
     this.bars = element("div");
     this.told.replaceChildren(
@@ -139,8 +154,9 @@ export class Card {
       try {
         const { record } = await ask("caption", this.image, { model, language, nbest: 5 });
         const others = record.nbest.filter(({ text }) => text !== this.record.caption);
+        const times = (logprob) => `${Math.exp(logprob - record.caption_logprob).toFixed(2)}×`;
         list.replaceChildren(...others.map(({ text, logprob }) =>
-          element("li", {}, `${text} `, element("span", {}, percent(Math.exp(logprob))))));
+          element("li", {}, `${text} `, element("span", { title: "times as probable as the caption above" }, times(logprob)))));
       } catch (error) {
         list.replaceChildren(element("li", { class: "bad" }, error.message));
         details.addEventListener("toggle", fill);
@@ -159,12 +175,13 @@ export class Card {
     };
     return element("div", { class: "actions" },
       button("Tell me more", (made) => this.tellMore(made)),
-      button("Ask about a part", () => this.askAboutPart()),
+      this.frame.parentNode ? button("Ask about a part", () => this.askAboutPart()) : null,
       button("Why?", () => this.explain()),
       tasks.includes("interrogate") ? button("Phrases", () => this.interrogate()) : null);
   }
 
   async during(button, act) {
+    const focused = document.activeElement === button;
     button.disabled = true;
     let done = false;
     try {
@@ -173,21 +190,31 @@ export class Card {
       this.more.append(element("p", { class: "bad" }, element("strong", {}, error.message)));
     }
     button.disabled = Boolean(done);
+    if (focused && !done && document.activeElement === document.body) button.focus();
   }
 
-  // One level of detail more each time: a sentence, a longer one, a paragraph.
+  // One level of detail more each time: a longer sentence, a paragraph; a level that adds nothing is passed over.
   async tellMore(button) {
     const { model, language } = this.settings();
-    this.detail += 1;
-    const { record } = await ask("describe", this.image, { model, language, detail: Math.min(3, this.detail + 1) });
-    this.description = this.description || this.more.appendChild(element("p", { class: "description" }));
-    this.description.textContent = record.description;
-    if (this.detail < 2) button.textContent = "Tell me even more";
-    return this.detail >= 2;
+    const before = bare(this.description ? this.description.textContent : this.record.caption);
+    let text = before;
+    while (bare(text) === before && this.detail < MOST_DETAIL) {
+      const { record } = await ask("describe", this.image, { model, language, detail: this.detail + 1 });
+      this.detail += 1;
+      text = record.description;
+    }
+    if (bare(text) === before) this.more.append(element("p", {}, element("small", {}, "It is sure of nothing else.")));
+    else {
+      this.description = this.description || this.more.appendChild(element("p", { class: "description" }));
+      this.description.textContent = text;
+    }
+    button.textContent = "Tell me even more";
+    return this.detail >= MOST_DETAIL;
   }
 
   async askAboutPart() {
-    const region = await askForBox(this.view);
+    this.frame.scrollIntoView({ block: "nearest" });
+    const region = await askForBox(this.frame);
     if (!region) return false;
     const { model, language } = this.settings();
     const { record } = await ask("describe", this.image, { model, language, detail: 1, region: region.join(",") });
@@ -231,4 +258,9 @@ export class Card {
     URL.revokeObjectURL(this.picture.src);
     this.root.remove();
   }
+}
+
+// A sentence without what tells it from a caption.
+function bare(text) {
+  return text.trim().replace(/\.$/, "").toLowerCase();
 }

@@ -6,9 +6,8 @@ const HEAT = [255, 120, 30];
 const LOSS = [40, 110, 255];
 
 export class Overlay {
-  constructor(view, image) {
+  constructor(view) {
     this.view = view;
-    this.image = image;
     this.canvas = element("canvas", { "aria-hidden": "true" });
     view.append(this.canvas);
   }

@@ -31,7 +31,8 @@ export class Table {
 
   shown() {
     const wanted = this.filter.value.trim().toLowerCase();
-    const all = this.records().filter((record) => JSON.stringify(record).toLowerCase().includes(wanted));
+    const texts = (record) => [...COLUMNS.map(([name]) => record[name]), record.error_kind, record.error_message];
+    const all = this.records().filter((record) => texts(record).join("\n").toLowerCase().includes(wanted));
     const { column, down } = this.sort;
     if (column) {
       const key = (record) => record[column] ?? "";
