@@ -199,6 +199,10 @@ def test_labels_of_ones_own_are_used_at_once(page):
     page.locator(".bars th", has_text="temple").wait_for()
     done(page)
     assert {row.split()[0] for row in page.locator(".bars tr").all_inner_texts()} == {"temple", "beach"}
+    page.evaluate("document.querySelector('#taxonomy').dispatchEvent(new Event('change'))")
+    done(page)
+    assert page.locator("#labels").input_value() == ""
+    assert page.locator(".bars th", has_text="temple").count() == 0
 
 
 def test_another_language(page):

@@ -213,6 +213,7 @@ export class Card {
   }
 
   async askAboutPart() {
+    this.overlay.clear();
     this.frame.scrollIntoView({ block: "nearest" });
     const region = await askForBox(this.frame);
     if (!region) return false;
@@ -239,6 +240,7 @@ export class Card {
     const dark = () => this.overlay.clear();
     const cells = element("button", {
       type: "button", onmouseenter: light, onfocus: light, onmouseleave: dark, onblur: dark,
+      onclick: () => this.frame.scrollIntoView({ block: "nearest" }),
     }, "Show what the image classifier looks at");
     this.more.append(element("details", { open: true },
       element("summary", {}, `Why ${explanation.category}?`),

@@ -156,13 +156,18 @@ by("key").addEventListener("submit", (event) => {
 by("own").addEventListener("submit", (event) => {
   event.preventDefault();
   labels = by("labels").value.trim();
+  if (labels) by("taxonomy").value = ""; // the two exclude each other
   again();
 });
 by("model").addEventListener("change", () => {
   showModel();
   again();
 });
-by("taxonomy").addEventListener("change", again);
+by("taxonomy").addEventListener("change", () => {
+  labels = "";
+  by("labels").value = "";
+  again();
+});
 by("language").addEventListener("change", again);
 by("as-cards").addEventListener("click", () => view(false));
 by("as-table").addEventListener("click", () => view(true));
