@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imagist.engine.journal import lock
 from imagist.errors import OutputError
 from imagist.images.addresses import is_stored
-from imagist.images.stored import filesystem_of
+from imagist.images.filesystems import filesystem_of
 from imagist.storage import atomic_write
 
 if TYPE_CHECKING:

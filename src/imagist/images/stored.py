@@ -1,4 +1,4 @@
-"""Object stores: ``s3://`` and ``gs://`` addresses through Arrow's file systems, ``hf://`` through fsspec's."""
+"""Files in object stores: ``s3://``, ``gs://`` and ``hf://`` addresses, read by ranges and listed folder by folder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from imagist.errors import MissingExtra, SourceNotFound, UsageError
 from imagist.images.addresses import is_stored
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
+from imagist.images.filesystems import filesystem_of
 
 if TYPE_CHECKING:
     from pyarrow import NativeFile
@@ -109,7 +109,8 @@ def read_stored(address: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
 def stored_files(address: str) -> Iterator[str]:
     """The addresses of the files that an address names: itself, those in a folder and below, or those of a pattern.
 
-    A folder is listed when it is come to, each by itself, so that memory is bounded by the largest one; sorted by name.
+    A folder is listed when it is come to, each by itself, so that memory is bounded by the largest one, and of
+    ``gs://`` by all that is listed; sorted by name.
 
     Raises:
         SourceNotFound: There are none.
@@ -141,16 +142,21 @@ def stored_files(address: str) -> Iterator[str]:
 
 
 def _walk(files: FileSystem, folder: str) -> Iterator[str]:
-    """The paths of the files in a folder and below it, sorted; what is hidden is left out."""
+    """The paths of the files in a folder and below it, sorted; what is hidden is left out.
+
+    Of Google's stores Arrow lists either all objects below a folder or those in it, without the folders.
+    """
     from pyarrow.fs import FileSelector, FileType
 
-    for each in sorted(files.get_file_info(FileSelector(folder, allow_not_found=True)), key=lambda info: info.path):
-        if each.base_name.startswith("."):
+    whole = files.type_name == "gcs"
+    found = files.get_file_info(FileSelector(folder, allow_not_found=True, recursive=whole))
+    for each in sorted(found, key=lambda info: PurePosixPath(info.path).parts):
+        if "/." in f"/{each.path.removeprefix(folder).lstrip('/')}":
             continue
-        if each.type == FileType.Directory:
-            yield from _walk(files, each.path)
-        else:
+        if each.type != FileType.Directory:
             yield str(each.path)
+        elif not whole:
+            yield from _walk(files, each.path)
 
 
 def _translated(pattern: str) -> str:
@@ -169,44 +175,3 @@ def _missing(address: str, error: OSError) -> SourceNotFound:
     if isinstance(error, FileNotFoundError):
         return SourceNotFound("no such object", item=address)
     return SourceNotFound(f"cannot be read: {' '.join(str(error).split())}", item=address)
-
-
-def filesystem_of(address: str) -> tuple[FileSystem, str]:
-    """The file system that an address is in, and its path there.
-
-    Args:
-        address: Such as ``s3://bucket/folder``. Settings such as ``?endpoint_override=localhost:9000&scheme=http``
-            follow Arrow; credentials and ``AWS_ENDPOINT_URL`` are those of the environment.
-
-    Raises:
-        UsageError: It cannot be understood, or the store cannot be reached.
-        MissingExtra: ``hf://`` without huggingface_hub.
-    """
-    scheme, _, path = address.partition("://")
-    plain, mark, settings = path.partition("?")
-    root = plain.partition("/")[0]
-    return _filesystem(scheme.lower(), root + mark + settings), plain.rstrip("/")
-
-
-_SMALL = "allow_delayed_open"  # Arrow's: what is small is written by one request instead of an upload in parts
-
-
-@cache
-def _filesystem(scheme: str, root: str) -> FileSystem:
-    from pyarrow import ArrowException
-    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
-
-    try:
-        if scheme == "hf":
-            from huggingface_hub import HfFileSystem
-
-            return PyFileSystem(FSSpecHandler(HfFileSystem()))
-        if scheme == "s3" and _SMALL not in root:
-            root += f"{'&' if '?' in root else '?'}{_SMALL}=true"
-        return FileSystem.from_uri(f"{scheme}://{root}")[0]
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            "hf:// addresses need huggingface_hub", item=f"{scheme}://{root}", remedy="pip install huggingface_hub"
-        ) from error
-    except (ArrowException, OSError, ValueError) as error:
-        raise UsageError(f"cannot be used: {error}", item=f"{scheme}://{root}") from error
