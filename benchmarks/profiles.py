@@ -35,6 +35,7 @@ from imagist.report.profiles import write_board
 RESULT = Path(__file__).parent / "results" / "profiles.md"
 SIZES = (3, 10, 30, 100)
 FIRST = 30  # posts of accounts of which is measured how many more they need
+FUTURES, TRUE_FUTURES = 200, 20
 CONCENTRATIONS = (15.0, 3.0)  # sums over the 15 categories; 15 makes all mixtures equally probable
 RARE = ("bird", "butterfly", "chair", "sky", "strawberry")
 
@@ -75,19 +76,25 @@ def accuracy_table(pool: Posts, prior: Floats, accounts: int, seeds: range, tota
 def ideal_line(pool: Posts, accounts: int, seed: int, total: float) -> str:
     """The error of somebody who knows the category of every post and the distribution of accounts, over counting's."""
     world = simulate(pool, np.array(SIZES)[np.arange(accounts) % len(SIZES)], total=total, rare=RARE, seed=seed)
+    known = np.isin(pool.categories, pool.labels)
+    shares = nearest_shares(ideal_draws(pool, world, total, seed))
+    counted = others(world, known / known.sum() + ~known)["counting"]
+    errors = [np.abs(guess - world.shares)[:, known].mean() for guess in (shares, counted)]
+    return (
+        f"Somebody who knew the category of every post and the distribution of all accounts would have an error of "
+        f"{errors[0]:.4f}, which is {errors[0] / errors[1]:.2f} of that of counting (seed {seed})."
+    )
+
+
+def ideal_draws(pool: Posts, world: Simulated, total: float, seed: int) -> Floats:
+    """Draws of shares ``[S, A, C]`` by somebody who knows the posts' categories and the distribution of accounts."""
     known, rare = np.isin(pool.categories, pool.labels), np.isin(pool.categories, RARE)
     even = known / known.sum()
     skewed = 0.8 * rare / rare.sum() + 0.2 * (known & ~rare) / (known & ~rare).sum()
     prior = Prior(np.maximum(total * np.stack([even, skewed]), 1e-3), np.array([1 - SKEWED, SKEWED]))
     told = np.array(world.posts.labels)[:, None] == np.array(pool.categories)
     draws = sample(np.maximum(told, 1e-9), world.sizes, np.zeros(len(told), bool), prior, Settings(seed=seed))
-    shares = np.concatenate([nearest_shares(each.shares) for each in draws])
-    counted = others(world, even + ~known)["counting"]
-    errors = [np.abs(guess - world.shares)[:, known].mean() for guess in (shares, counted)]
-    return (
-        f"Somebody who knew the category of every post and the distribution of all accounts would have an error of "
-        f"{errors[0]:.4f}, which is {errors[0] / errors[1]:.2f} of that of counting (seed {seed})."
-    )
+    return np.concatenate([each.shares for each in draws], axis=1)
 
 
 def others(world: Simulated, prior: Floats) -> dict[str, Floats]:
@@ -129,7 +136,10 @@ def needed_table(pool: Posts, prior: Floats, seed: int, accounts: int = 400, mos
     inside = np.mean((over[0] <= needs) & (needs <= over[1]))
     labels = np.array(world.posts.labels).reshape(accounts, FIRST)[unsure]
     counts = np.stack([(labels == name).sum(axis=1) for name in pool.categories], axis=1)
-    oracle = oracle_right(world.shares[unsure], counts, most, seed)
+    true = world.shares[unsure]
+    oracle = forecasts_right(np.broadcast_to(true, (FUTURES, *true.shape)), true, counts, most, seed)
+    seen = ideal_draws(pool, world, CONCENTRATIONS[-1], seed)[::2, unsure]
+    ideal = forecasts_right(seen, true, counts, most, seed)
     right = within(said, needs, most)
     everywhere = (accounts - len(unsure) + right.sum()) / accounts
     return [
@@ -138,9 +148,10 @@ def needed_table(pool: Posts, prior: Floats, seed: int, accounts: int = 400, mos
         f"{right.mean():.0%} of these (bar: 80%), and for {everywhere:.0%} of all, where those that are sure count as "
         f"right. The 95% intervals of the number hold what was reached for {inside:.0%}.",
         "",
-        f"The ceiling: the number depends on which posts happen to come. Somebody who knew the true shares of each "
-        f"account, and said the number that is right within a factor of 2 in most of 200 futures, would be right for "
-        f"{oracle:.0%} in one more future.",
+        f"The ceiling: the number depends on which posts happen to come. Somebody who knew the category of every post "
+        f"and the distribution of all accounts, and said the number that is right within a factor of 2 in most of "
+        f"{FUTURES} futures, would be right for {ideal:.0%} in further futures; who knew the true shares of each "
+        f"account as well, for {oracle:.0%}.",
     ]
 
 
@@ -152,20 +163,26 @@ def within(said: Floats, needs: Floats, most: int) -> np.ndarray:
     return both | (finite & (ratio >= 0.5) & (ratio <= 2))
 
 
-def oracle_right(shares: Floats, counts: Ints, most: int, seed: int, futures: int = 200) -> float:
-    """How often a forecast that knows the true shares is right; leads are sure by the normal approximation."""
+def forecasts_right(draws: Floats, shares: Floats, counts: Ints, most: int, seed: int) -> float:
+    """How often a forecast is right that expects shares ``[S, A, C]``, in futures of the true shares ``[A, C]``.
+
+    Leads are sure by the normal approximation.
+    """
     random = np.random.default_rng(seed)
     totals = np.unique(np.geomspace(FIRST + 1, most, 40).astype(int))
-    now = np.broadcast_to(counts, (futures + 1, *counts.shape)).astype(float)
+    futures = np.concatenate([np.broadcast_to(shares, (TRUE_FUTURES, *shares.shape)), draws])
+    futures /= futures.sum(axis=2, keepdims=True)
+    now = np.broadcast_to(counts, futures.shape).astype(float)
     needs = np.full(now.shape[:2], np.inf)
     for total, more in zip(totals, np.diff(totals, prepend=FIRST), strict=True):
-        now = now + random.multinomial(more, np.broadcast_to(shares, now.shape))
+        now = now + random.multinomial(more, futures)
         second, first = np.moveaxis(np.sort(now, axis=2)[..., -2:], 2, 0)
         spread = np.sqrt(np.maximum(first + second - (first - second) ** 2 / total, 1e-9))
         needs = np.where(np.isinf(needs) & (first - second >= 1.645 * spread), total, needs)
+    happened, expected = needs[:TRUE_FUTURES], needs[TRUE_FUTURES:]
     cases = [*totals, np.inf]
-    held = np.stack([within(np.full(needs[1:].shape, float(case)), needs[1:], most).mean(axis=0) for case in cases])
-    return float(within(np.array(cases, float)[held.argmax(axis=0)], needs[0], most).mean())
+    held = np.stack([within(np.full(len(shares), float(case)), expected, most).mean(axis=0) for case in cases])
+    return float(within(np.array(cases, float)[held.argmax(axis=0)], happened, most).mean())
 
 
 def timing(pool: Posts, prior: Floats, accounts: int = 1000, posts: int = 100) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,26 @@ def test_every_mode_into_a_table_that_can_be_updated(mode, suffix, photos, model
     assert good.caption.notna().all() == (mode in ("fast", "classic", "best"))
     assert main([*argv, "--update"]) == 3
     assert [*read[suffix](out).interrogation.dropna()] == [*good.interrogation]
+
+
+def test_a_folder_of_parts_has_the_rows_of_a_table_is_resumed_and_extended(photos, model, table, tmp_path):
+    one, parts = tmp_path / "one.parquet", tmp_path / "parts"
+    argv = ["interrogate", str(photos), "--model", str(model), "--table", table, "--quiet", "--out"]
+    folder = [*argv, f"{parts}/", "--part-rows", "3"]
+    (photos / "broken.png").write_bytes(b"no image")
+    assert main([*argv, str(one)]) == 3
+    assert main(folder) == 3
+    assert pq.read_table(parts).to_pylist() == pq.read_table(one).to_pylist()
+    manifest = parts / "_manifest.json"
+    assert [part["rows"] for part in json.loads(manifest.read_text())["parts"]] == [3, 3, 2]
+    (parts / "part-00-00000001-0000.parquet").unlink()  # as after a kill
+    manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
+    assert main([*folder, "--resume"]) == 3
+    assert pq.read_table(parts).to_pylist() == pq.read_table(one).to_pylist()
+    (photos / "0.png").rename(photos / "broken.png")
+    assert main([*folder, "--update"]) == 0
+    rows = pq.read_table(parts).to_pylist()
+    assert sorted(Path(row["source"]).name for row in rows) == sorted(["broken.png", *(f"{n}.png" for n in range(7))])
 
 
 def test_a_page_shows_phrases_as_chips(photos, model, table, tmp_path):

@@ -188,6 +188,42 @@ def test_what_is_found_of_images_is_kept_as_parts_and_profiled_again(fake, photo
     assert fake(["profile", str(table), "--engine", "ray"]) == 2
 
 
+def test_near_duplicates_of_a_classified_table_are_known_by_its_hashes(fake, photos, tmp_path, capsys):
+    table, found, out = tmp_path / "posts.csv", tmp_path / "found.csv", tmp_path / "accounts.csv"
+    table.write_text("images,user\nphotos/0.png,ann\nphotos/1.png,ann\nphotos/2.png,bob\n")
+    for options, copies in ([], [None, None]), (["--perceptual-hash"], [1, 0]):
+        assert fake(["classify", str(table), "--out", str(found), "--overwrite", *options]) == 0
+        assert fake(["profile", str(found), "--out", str(out), "--overwrite"]) == 0
+        accounts = pd.read_csv(out).astype(object)
+        assert accounts["near_duplicates"].where(accounts["near_duplicates"].notna(), None).tolist() == copies
+        assert ("near-duplicates are not known" in capsys.readouterr().err) == (not options)
+    assert fake(["profile", str(table), "--out", str(out), "--overwrite"]) == 0
+    assert pd.read_csv(out)["near_duplicates"].tolist() == [1, 0]
+
+
+def test_a_complete_folder_of_what_was_found_is_resumed(fake, photos, tmp_path, capsys):
+    command = ["profile", str(photos), "--classified", f"{tmp_path / 'found'}/", "--like"]
+    assert fake([*command, "nobody"]) == 2  # known only when all images are classified
+    assert "no account of that name" in capsys.readouterr().err
+    assert fake([*command, "photos"]) == 2
+    assert "holds a finished run" in capsys.readouterr().err
+    assert fake([*command, "photos", "--resume"]) == 0
+
+
+@pytest.mark.parametrize("options", [["--rank", "car"], ["--prior", "car=1"]])
+def test_categories_that_are_none_are_known_before_images_are_classified(fake, photos, tmp_path, options):
+    assert fake(["profile", str(photos), "--out", str(tmp_path / "x.csv"), *options]) == 2
+    assert not (tmp_path / "x.csv.partial").exists()
+
+
+def test_ray_needs_a_place_for_what_it_finds(fake, photos, tmp_path, capsys):
+    assert fake(["profile", str(photos), "--engine", "ray"]) == 2
+    assert "--out, --classified" in capsys.readouterr().err
+    (tmp_path / "x.csv.partial").touch()
+    assert fake(["profile", str(photos), "--engine", "ray", "--out", str(tmp_path / "x.csv")]) == 2
+    assert "an unfinished run of one machine" in capsys.readouterr().err
+
+
 def test_an_estimate_and_a_limit(fake, photos, tmp_path, capsys):
     command = ["profile", str(photos), "--limit", "3"]
     assert fake([*command, "--estimate"]) == 0

@@ -41,7 +41,14 @@ def test_a_copy_counts_once_within_an_account():
     add(collector, "d.jpg", 1.0, perceptual_hash=digits(1), cells={"user": "bob"})
     posts = collector.posts()
     assert posts.names == ("a.jpg", "b.jpg", "d.jpg")
-    assert posts.copies == {"ann": 1}
+    assert posts.copies == {"ann": 1, "bob": 0}
+
+
+def test_images_without_hashes_are_not_compared():
+    collector = Collector()
+    add(collector, "a.jpg", 1.0)
+    add(collector, "b.jpg", 1.0, perceptual_hash=digits(1), cells={"user": "bob"})
+    assert collector.posts().copies == {"bob": 0}
 
 
 def test_a_carousel_with_something_new_is_kept():

@@ -22,7 +22,7 @@ def test_a_view_is_the_prediction_the_hash_and_the_embedding(pictures):
     pipeline = fake_service.pipeline(matcher=fake_service.ByLength())
     photos = [Photo(each, f"{i}.png") for i, each in enumerate(pictures)]
     views = viewer(pipeline, embed=True)(photos)
-    assert [each.perceptual_hash for each in views] == [perceptual_hash(each) for each in pictures]
+    assert [each.prediction.perceptual_hash for each in views] == [perceptual_hash(each) for each in pictures]
     assert views[0].embedding.tolist() == pipeline.matcher.images(photos)[0].tolist()
     assert [*views[0].fields()] == [*POST_IMAGE_FIELDS]
     assert views[0].fields()["probabilities"] == pipeline.predict(photos[:1])[0].fields()["probabilities"]

@@ -43,6 +43,11 @@ def configure(parser: Parser) -> None:
         help="assign no category where the highest fused probability is lower (default: 0); the shipped model gives "
         "the text classifier weight 0, so that this is the image classifier's unless --weight says otherwise",
     )
+    parser.add_argument(
+        "--perceptual-hash",
+        action="store_true",
+        help="add a column to --out by which `imagist profile` knows near-duplicates, which count once",
+    )
     add_speed(parser)
     add_scale(parser)
 
@@ -52,7 +57,7 @@ def task_of(args: argparse.Namespace) -> Task[Prediction]:
     from imagist.cli.opening import pipeline_of
     from imagist.engine import classification
 
-    return classification(pipeline_of(args, abstain_below=args.abstain_below))
+    return classification(pipeline_of(args, abstain_below=args.abstain_below), hashes=args.perceptual_hash)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,4 +96,5 @@ def run(args: argparse.Namespace) -> int:
         if page:
             page.write(args.report, earlier=summary.earlier)
 
-    return execute(args, spec, classification(pipeline), rows, each=each, finish=finish)
+    task = classification(pipeline, hashes=args.perceptual_hash)
+    return execute(args, spec, task, rows, each=each, finish=finish)

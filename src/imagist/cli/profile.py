@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -80,7 +81,8 @@ def _add_writing(parser: Parser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help=f"write {formats}, one row an account; images are in FILE.partial till then",
+        help=f"write {formats}, one row an account; what is found of images is in FILE.partial till then, or, of "
+        "--engine ray, in the folder FILE.parts",
     )
     group.add_argument("--posts", type=Path, metavar="FILE", help=f"write {formats}, one row a post")
     group.add_argument(
@@ -89,8 +91,7 @@ def _add_writing(parser: Parser) -> None:
     group.add_argument(
         "--classified",
         metavar="FOLDER/",
-        help="keep what is found of images as Parquet parts, which suits millions of them and --engine ray, and which "
-        "can be profiled again",
+        help="keep what is found of images as Parquet parts, which suits millions of them and can be profiled again",
     )
     group.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     group.add_argument(
@@ -114,13 +115,12 @@ def run(args: argparse.Namespace) -> int:
     from imagist.cli.opening import pipeline_of
     from imagist.engine.parts import part_files
     from imagist.profiles.collecting import Collector
-    from imagist.profiles.reading import collect_classified, is_classified, tables_of
+    from imagist.profiles.reading import collect_classified, is_classified
 
     _check(args)
     args.sources = [file for source in args.sources for file in part_files(source)]
     collector = Collector(args.by, args.sources, args.text_column, args.label_column)
-    tables = tables_of(args.sources)
-    known = [is_classified(source) for source in tables]
+    known = [is_classified(source) for source in args.sources]
     if any(known) and not all(known):
         raise UsageError("some sources are classified already and others not", remedy="profile them apart")
     opened = cache(lambda: pipeline_of(args))
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         option = "--classified" if args.classified else "--estimate"
         raise UsageError("the sources are classified already", item=option, remedy="leave it out")
     collector = Collector(args.by, None, args.text_column, args.label_column)
-    collect_classified(collector, tables)
+    collect_classified(collector, args.sources)
     _profile(args, collector, opened)
     return 3 if collector.without_account else 0
 
@@ -161,9 +161,10 @@ def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened)
     """Classifies all images, and profiles their accounts; returns the exit code."""
     from imagist.cli.execution import execute, execute_on_ray
     from imagist.engine import post_images
+    from imagist.engine.parts import part_files
     from imagist.engine.spec import RAY
     from imagist.profiles.collecting import with_posts
-    from imagist.profiles.reading import collect_classified, tables_of
+    from imagist.profiles.reading import collect_classified
     from imagist.records.flat import as_record
 
     def each(_: int, outcome: Outcome[Row, PostImage]) -> None:
@@ -182,31 +183,56 @@ def _from_images(args: argparse.Namespace, collector: Collector, opened: Opened)
     if spec.executor == RAY:
         code = execute_on_ray(argparse.Namespace(**{**vars(args), "report": None}), spec, task_of, rows)
     else:
+        labels = opened().labels
+        _prior(args.prior, labels.names)
+        if args.rank:
+            labels.index(args.rank)
         task = post_images(opened(), embed=bool(args.brief))
         code = execute(args, spec, task, rows, each=each, writer=write)
     if code not in (0, 3) or args.estimate or spec.out:
         return code
     if spec.parts:
-        collect_classified(collector, tables_of([spec.parts]))
+        collect_classified(collector, part_files(spec.parts))
     _profile(args, collector, opened)
+    if spec.parts and spec.parts != args.classified:
+        shutil.rmtree(spec.parts)
     return code
 
 
 def _spec(args: argparse.Namespace) -> RunSpec:
-    """The run over the images."""
+    """The run over the images: into a journal beside the table, a folder that is kept, or a folder beside the table.
+
+    Raises:
+        UsageError: Ray, and nowhere to keep what is found.
+        OutputError: Ray, and there is a journal of this machine's.
+    """
     from imagist.cli.parser import limits
     from imagist.engine import Cluster, RunSpec
+    from imagist.engine.journal import journal_of
+    from imagist.engine.parts import is_complete
+    from imagist.engine.spec import RAY
 
     writes = not args.estimate
+    parts = args.classified
+    beside = args.out and args.out.with_name(f"{args.out.name}.parts")
+    if writes and not parts and (args.engine == RAY or (args.resume and beside and beside.exists())):
+        if beside is None:
+            raise UsageError("Ray needs a file or a folder to write", item=RAY, remedy="name one: --out, --classified")
+        if journal_of(args.out).exists():
+            remedy = "finish it with --engine local --resume, or delete that file"
+            raise OutputError("holds an unfinished run of one machine", item=str(journal_of(args.out)), remedy=remedy)
+        parts = str(beside)
+    done = bool(parts and writes and args.resume and is_complete(parts))
     return RunSpec(
         tuple(args.sources),
         column=args.column,
         images=args.images,
         limits=limits(args),
-        out=args.out if writes and not args.classified else None,
-        parts=args.classified if writes else None,
+        out=args.out if writes and not parts else None,
+        parts=parts if writes else None,
         part_rows=args.part_rows,
-        overwrite=args.overwrite,
+        overwrite=args.overwrite and not done,
+        update=done,  # nothing is done again but what failed, and what is new
         resume=args.resume and writes,
         batch_size=args.batch_size,
         workers=args.workers,
@@ -253,7 +279,10 @@ def _tell(args: argparse.Namespace, collector: Collector, posts: Posts, accounts
     from imagist.report.terminal import say
 
     told = [f"{len(posts):,} posts of {accounts:,} accounts"]
-    told += [f"{sum(posts.copies.values()):,} near-duplicates left out"]
+    if posts.copies:
+        told += [f"{sum(posts.copies.values()):,} near-duplicates left out"]
+    else:
+        lines = [*lines, "near-duplicates are not known; `imagist classify --perceptual-hash` writes what tells them"]
     further = {
         "carousels of several images": int((posts.images > 1).sum()),
         "video files skipped": sum(posts.videos.values()),

@@ -8,6 +8,7 @@ which run and which inputs it is of. All that a run needs to go on is in the par
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from imagist.engine.stores import Store, store_of
 from imagist.engine.types import Kinds
 from imagist.engine.writer import arrow_schema, arrow_table, carried_columns
 from imagist.errors import OutputError, UsageError
+from imagist.images.addresses import is_stored
+from imagist.images.stored import is_stored_file
 from imagist.images.tables.arrow_values import python_values
 from imagist.records.flat import Kind
 
@@ -306,17 +309,29 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
 
 
 def part_files(source: str) -> list[str]:
-    """The files of the parts in a folder on a disk, in order; the source as it is where it is no such folder.
+    """The files of the parts in a folder, in order; the source as it is where it is no such folder.
 
     Raises:
         UsageError: The run that writes them is not complete.
     """
-    if not (Path(source) / MANIFEST).is_file():
+    folder = source.rstrip("/") if is_stored(source) else str(Path(source))
+    there = is_stored_file if is_stored(source) else os.path.isfile
+    if not there(f"{folder}/{MANIFEST}"):
         return [source]
     manifest = read_manifest(store_of(source))
     if manifest is None or not manifest["complete"]:
         raise UsageError("the run that writes its parts is not complete", item=source, remedy="go on with --resume")
-    return [str(Path(source) / part["file"]) for part in manifest["parts"]]
+    return [f"{folder}/{part['file']}" for part in manifest["parts"]]
+
+
+def is_complete(address: str) -> bool:
+    """Whether a folder holds a complete run.
+
+    Raises:
+        OutputError: It cannot be read, or its manifest is not that of a run.
+    """
+    manifest = read_manifest(store_of(address))
+    return manifest is not None and bool(manifest["complete"])
 
 
 def check_folder_of_parts(store: Store, *, resume: bool, update: bool, overwrite: bool) -> None:

@@ -333,7 +333,7 @@ def _connect(ray: Any, cluster: Cluster) -> None:
     own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE} if cluster.address is None else {}
     try:
         ray.init(address=cluster.address or "local", log_to_driver=False, logging_level="ERROR", **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises bare ones, too
         raise UsageError(
             f"no Ray cluster there: {error}", item=str(cluster.address), remedy="begin one with ray start --head"
         ) from error

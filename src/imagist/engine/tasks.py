@@ -48,9 +48,19 @@ class Task(Generic[T]):
     concurrency: int = 1
 
 
-def classification(pipeline: Pipeline) -> Task[Prediction]:
-    """A caption, a category and probabilities for each image."""
+def classification(pipeline: Pipeline, *, hashes: bool = False) -> Task[Prediction]:
+    """A caption, a category and probabilities for each image.
+
+    Args:
+        pipeline: Predicts them.
+        hashes: Whether to add a column of perceptual hashes, by which profiles of accounts know near-duplicates.
+    """
     settings = {"task": "classify", **pipeline.ids}
+    if hashes:
+        from imagist.profiles.images import hashed
+
+        fields = columns((*PREDICTION_FIELDS, "perceptual_hash"))
+        return Task(hashed(pipeline), fields, {**settings, "hashes": True}, pipeline.concurrency)
     return Task(pipeline.predict, columns(PREDICTION_FIELDS), settings, pipeline.concurrency)
 
 

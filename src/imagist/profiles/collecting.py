@@ -193,7 +193,10 @@ def _means(embeddings: Sequence[Sequence[Array | None]]) -> Array:
 
 
 def _without_copies(posts: Sequence[_Post]) -> tuple[list[_Post], dict[str, int]]:
-    """Posts without those whose images all are near-duplicates of earlier posts' images, and how many, by account."""
+    """Posts without those whose images all are near-duplicates of earlier posts' images, and how many, by account.
+
+    Posts whose images have no hashes are kept; an account of such posts alone has no number.
+    """
     places: dict[str, list[int]] = {}
     for i, post in enumerate(posts):
         if None not in post.hashes:
@@ -201,6 +204,7 @@ def _without_copies(posts: Sequence[_Post]) -> tuple[list[_Post], dict[str, int]
     copies: Counter[str] = Counter()
     dropped = set()
     for account, of_account in places.items():
+        copies[account] = 0
         owners = [i for i in of_account for _ in posts[i].hashes]
         hashes = np.array([h for i in of_account for h in posts[i].hashes], np.uint64)
         groups = linked(len(hashes), ((a, b) for a, b, _ in close_pairs(hashes, hashes) if a < b))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagist.arrays import Array
@@ -24,21 +24,27 @@ class PostImage:
     """An image of a post: its prediction, and what tells it from other images.
 
     Attributes:
-        prediction: Of the image.
-        perceptual_hash: As `imagist.datasets.near_duplicates.perceptual_hash` returns it.
+        prediction: Of the image, with its perceptual hash.
         embedding: float32 ``[D]``, by the matcher; None where it is not needed.
     """
 
     prediction: Prediction
-    perceptual_hash: int
     embedding: Array | None = None
 
     def fields(self) -> dict[str, object]:
         """``POST_IMAGE_FIELDS`` of a record; see `imagist.records.flat`."""
-        own = {"perceptual_hash": f"{self.perceptual_hash:016x}", "embedding": None}
-        if self.embedding is not None:
-            own["embedding"] = b64encode(self.embedding.astype("<f2").tobytes()).decode("ascii")
-        return {**self.prediction.fields(), **own}
+        packed = None if self.embedding is None else self.embedding.astype("<f2").tobytes()
+        return {**self.prediction.fields(), "embedding": packed and b64encode(packed).decode("ascii")}
+
+
+def hashed(pipeline: Pipeline) -> Callable[[Sequence[Photo]], list[Prediction]]:
+    """What predicts N photos and adds their perceptual hashes, by which near-duplicates are known."""
+
+    def predict(photos: Sequence[Photo]) -> list[Prediction]:
+        pairs = zip(pipeline.predict(photos), photos, strict=True)
+        return [replace(each, perceptual_hash=perceptual_hash(photo.pixels)) for each, photo in pairs]
+
+    return predict
 
 
 def viewer(pipeline: Pipeline, *, embed: bool = False) -> Callable[[Sequence[Photo]], list[PostImage]]:
@@ -55,10 +61,11 @@ def viewer(pipeline: Pipeline, *, embed: bool = False) -> Callable[[Sequence[Pho
     if embed and matcher is None:
         raise UsageError("the model has no matcher to embed images", remedy="choose one with a matcher")
 
+    predict = hashed(pipeline)
+
     def view(photos: Sequence[Photo]) -> list[PostImage]:
         embeddings = [None] * len(photos) if matcher is None else [*matcher.images(photos)]
-        triples = zip(pipeline.predict(photos), photos, embeddings, strict=True)
-        return [PostImage(each, perceptual_hash(photo.pixels), row) for each, photo, row in triples]
+        return [PostImage(*pair) for pair in zip(predict(photos), embeddings, strict=True)]
 
     return view
 

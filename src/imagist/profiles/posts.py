@@ -31,7 +31,7 @@ class Posts:
         labels: The true category of each, by a person; empty text where it is not known.
         embeddings: float32 ``[N, D]``, by a matcher, means over the images of each; ``[0, 0]`` where unknown.
         failed: Images that have no probabilities, by account.
-        copies: Posts that were left out as near-duplicates, by account.
+        copies: Posts that were left out as near-duplicates, by account; without those whose images were not compared.
         videos: Video files that were left out, by account.
 
     Raises:

@@ -30,7 +30,7 @@ class Profile:
         posts: How many posts it was made from, 1 or more.
         images: Images of these.
         failed: Images that could not be used.
-        copies: Posts that were left out as near-duplicates of others of the account.
+        copies: Posts that were left out as near-duplicates of others of the account; None where they were not compared.
         carousels: Posts of several images.
         videos: Video files that were left out.
         likes: Median of the likes of its posts; None where they are not known.
@@ -61,7 +61,7 @@ class Profile:
     posts: int
     images: int
     failed: int
-    copies: int
+    copies: int | None
     carousels: int
     videos: int
     likes: float | None
@@ -171,7 +171,7 @@ def _with_posts(values: dict[str, object], posts: Posts, places: Ints, evidence:
         posts=len(places),
         images=int(posts.images[places].sum()),
         failed=posts.failed.get(name, 0),
-        copies=posts.copies.get(name, 0),
+        copies=posts.copies.get(name),
         carousels=int((posts.images[places] > 1).sum()),
         videos=posts.videos.get(name, 0),
         likes=None if np.isnan(posts.likes[places]).all() else float(np.nanmedian(posts.likes[places])),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from imagist.errors import DataError, ImagistError, UsageError
+from imagist.images.stored import any_path, is_stored_file
 from imagist.images.tables import is_table, open_table
 from imagist.profiles.collecting import Collector
 from imagist.profiles.naming import label_of
@@ -33,9 +34,10 @@ def tables_of(sources: Sequence[str]) -> list[str]:
 
 def is_classified(source: str) -> bool:
     """Whether a source is a table with a column of probabilities."""
-    path = Path(source)
+    path = any_path(source)
     try:
-        return path.is_file() and is_table(path) and PROBABILITIES in open_table(path).columns
+        there = path.is_file() if isinstance(path, Path) else is_stored_file(source)
+        return there and is_table(path) and PROBABILITIES in open_table(path).columns
     except ImagistError:
         return False
 
@@ -45,7 +47,7 @@ def read_classified(
 ) -> Posts:
     """The posts of classified tables; the images themselves are not needed.
 
-    Near-duplicates are found while images are classified, so that here only images of one name count once.
+    Near-duplicates are known by a column ``perceptual_hash``; without it only images of one name count once.
 
     Args:
         sources: Tables with columns of accounts and of probabilities, an image a row, or folders of their parts.
@@ -76,7 +78,7 @@ def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
     names: tuple[str, ...] = ()
     rows, labels, captions = [], [], []
     for source in sources:
-        for row in open_table(Path(source)).rows():
+        for row in open_table(any_path(source)).rows():
             if row.problem is not None:
                 raise DataError(row.problem, item=source)
             found = _probabilities(row.cells.get(PROBABILITIES), f"{source}, {row.place}")
@@ -96,7 +98,7 @@ def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
 def collect_classified(collector: Collector, sources: Sequence[str]) -> None:
     """Adds the rows of classified tables to a collector; arguments and errors as of `read_classified`."""
     for source in sources:
-        table = open_table(Path(source))
+        table = open_table(any_path(source))
         if PROBABILITIES not in table.columns:
             raise UsageError("no column of probabilities", item=source, remedy="write it with imagist classify --out")
         ours = FIELDS if "error_kind" in table.columns else ()

@@ -23,7 +23,7 @@ ACCOUNT_FIELDS: dict[str, Kind] = {
     "images": "number",  # of these posts
     "failed": "number",  # images that could not be used
     "carousels": "number",  # posts of several images
-    "near_duplicates": "number",  # posts that were left out
+    "near_duplicates": "number",  # posts that were left out; null where images were not compared
     "videos": "number",  # video files that were left out
     "likes": "number",  # median of its posts' likes; null where they are not known
     "leading": "text",  # the category that most probably has the largest share

@@ -151,6 +151,8 @@ class Prediction:
         recognised: The likeliest of the encoder's own classes, best first; empty where it has none.
         caption_confidence: Probability that the caption names what the image shows, 0 to 1; None where the model has
             no matcher that tells.
+        perceptual_hash: 64 bits of the image, as `imagist.datasets.near_duplicates.perceptual_hash` returns them; None
+            where nobody asked for them.
     """
 
     source: str
@@ -162,6 +164,7 @@ class Prediction:
     abstained: bool = False
     recognised: tuple[Recognised, ...] = ()
     caption_confidence: float | None = None
+    perceptual_hash: int | None = None
 
     @property
     def label(self) -> str | None:
@@ -189,7 +192,8 @@ class Prediction:
         return [(self.labels.names[i], float(self.probabilities[i])) for i in order]
 
     def fields(self) -> dict[str, object]:
-        """``PREDICTION_FIELDS`` of a record; see `imagist.records.flat`."""
+        """``PREDICTION_FIELDS`` of a record, and the hash where there is one; see `imagist.records.flat`."""
+        hashed = {} if self.perceptual_hash is None else {"perceptual_hash": f"{self.perceptual_hash:016x}"}
         return {
             "caption": self.caption.text,
             "caption_logprob": shortest(self.caption.logprob),
@@ -202,6 +206,7 @@ class Prediction:
             "probabilities": self._by_label(self.probabilities),
             "image_probabilities": self._by_label(self.image_probabilities),
             "text_probabilities": self._by_label(self.text_probabilities),
+            **hashed,
         }
 
     def to_dict(self) -> dict[str, object]:
