@@ -35,7 +35,9 @@ export class Card {
   wait() {
     this.root.classList.remove("bad");
     this.root.setAttribute("aria-busy", "true");
-    this.told.replaceChildren(this.name(), element("p", { class: "wait" }, "Looking…"));
+    const note = element("p", { class: "wait" }, "Looking…");
+    setTimeout(() => note.classList.add("long"), 1000);
+    this.told.replaceChildren(this.name(), note);
   }
 
   // Asks for caption and categories; never fails: an error is shown in the card.
