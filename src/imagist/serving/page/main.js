@@ -6,6 +6,7 @@ import { by, element } from "./elements.js";
 import { Table } from "./table.js";
 
 const AT_ONCE = 4; // requests
+const SOON_MS = 50; // that a card waits for its image
 const cards = [];
 const waiting = [];
 let running = 0;
@@ -26,18 +27,24 @@ function current() {
   return service.models.find((each) => each.name === by("model").value) || service.models[0];
 }
 
-function add(images) {
-  for (const image of images) {
-    const card = new Card(image, settings);
-    cards.push(card);
-    by("cards").prepend(card.root);
-    waiting.push(card);
-  }
-  work();
+// Sends the images before it draws anything; then draws their cards together with the image on top, if that is soon there.
+async function add(images) {
+  if (!images.length) return;
+  const made = images.map((image) => new Card(image, settings));
+  cards.push(...made);
+  waiting.push(...made);
+  send();
+  await Promise.race([made.at(-1).picture.decode().catch(() => {}), new Promise((done) => setTimeout(done, SOON_MS))]);
+  for (const card of made) if (cards.includes(card)) by("cards").prepend(card.root);
+  update();
 }
 
-async function work() {
+function work() {
+  send();
   update();
+}
+
+function send() {
   while (running < AT_ONCE && waiting.length) {
     const card = waiting.shift();
     running += 1;
