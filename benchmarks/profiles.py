@@ -134,12 +134,6 @@ def needed_table(pool: Posts, prior: Floats, seed: int, accounts: int = 400, mos
     )
     over = np.where(low > most, np.inf, low), np.where(high > most, np.inf, high)
     inside = np.mean((over[0] <= needs) & (needs <= over[1]))
-    labels = np.array(world.posts.labels).reshape(accounts, FIRST)[unsure]
-    counts = np.stack([(labels == name).sum(axis=1) for name in pool.categories], axis=1)
-    true = world.shares[unsure]
-    oracle = forecasts_right(np.broadcast_to(true, (FUTURES, *true.shape)), true, counts, most, seed)
-    seen = ideal_draws(pool, world, CONCENTRATIONS[-1], seed)[::2, unsure]
-    ideal = forecasts_right(seen, true, counts, most, seed)
     right = within(said, needs, most)
     everywhere = (accounts - len(unsure) + right.sum()) / accounts
     return [
@@ -148,10 +142,7 @@ def needed_table(pool: Posts, prior: Floats, seed: int, accounts: int = 400, mos
         f"{right.mean():.0%} of these (bar: 80%), and for {everywhere:.0%} of all, where those that are sure count as "
         f"right. The 95% intervals of the number hold what was reached for {inside:.0%}.",
         "",
-        f"The ceiling: the number depends on which posts happen to come. Somebody who knew the category of every post "
-        f"and the distribution of all accounts, and said the number that is right within a factor of 2 in most of "
-        f"{FUTURES} futures, would be right for {ideal:.0%} in further futures; who knew the true shares of each "
-        f"account as well, for {oracle:.0%}.",
+        forecasts_line(pool, world, np.array(unsure), said, most, seed),
     ]
 
 
@@ -163,26 +154,46 @@ def within(said: Floats, needs: Floats, most: int) -> np.ndarray:
     return both | (finite & (ratio >= 0.5) & (ratio <= 2))
 
 
-def forecasts_right(draws: Floats, shares: Floats, counts: Ints, most: int, seed: int) -> float:
-    """How often a forecast is right that expects shares ``[S, A, C]``, in futures of the true shares ``[A, C]``.
+def forecasts_line(pool: Posts, world: Simulated, unsure: Ints, said: Floats, most: int, seed: int) -> str:
+    """How often forecasts are right in futures of the true shares: the profile's, and those of who knows more."""
+    true = world.shares[unsure]
+    labels = np.array(world.posts.labels).reshape(-1, FIRST)[unsure]
+    counts = np.stack([(labels == name).sum(axis=1) for name in pool.categories], axis=1)
+    several = np.broadcast_to(true, (FUTURES, *true.shape))
+    happened = needed(several[:TRUE_FUTURES], counts, most, seed)
+    seen = ideal_draws(pool, world, CONCENTRATIONS[-1], seed)[::2, unsure]
+    knowing = likeliest(needed(seen, counts, most, seed + 1), most)
+    oracle = likeliest(needed(several, counts, most, seed + 2), most)
+    own, ideal, best = (within(each, happened, most).mean() for each in (said, knowing, oracle))
+    return (
+        f"The ceiling: the number depends on which posts happen to come. In {TRUE_FUTURES} further futures of each "
+        f"account, where leads are sure by the normal approximation, the number is right for {own:.0%}. Somebody who "
+        "knew the category of every post and the distribution of all accounts, and said the number that is right in "
+        f"most of {FUTURES} futures, would be right for {ideal:.0%}; who knew the true shares of each account, for "
+        f"{best:.0%}."
+    )
 
-    Leads are sure by the normal approximation.
-    """
+
+def needed(shares: Floats, counts: Ints, most: int, seed: int) -> Floats:
+    """Posts at which leads are sure, by the normal approximation, in a future of each of shares ``[S, A, C]``."""
     random = np.random.default_rng(seed)
     totals = np.unique(np.geomspace(FIRST + 1, most, 40).astype(int))
-    futures = np.concatenate([np.broadcast_to(shares, (TRUE_FUTURES, *shares.shape)), draws])
-    futures /= futures.sum(axis=2, keepdims=True)
-    now = np.broadcast_to(counts, futures.shape).astype(float)
+    shares = shares / shares.sum(axis=2, keepdims=True)
+    now = np.broadcast_to(counts, shares.shape).astype(float)
     needs = np.full(now.shape[:2], np.inf)
     for total, more in zip(totals, np.diff(totals, prepend=FIRST), strict=True):
-        now = now + random.multinomial(more, futures)
+        now = now + random.multinomial(more, shares)
         second, first = np.moveaxis(np.sort(now, axis=2)[..., -2:], 2, 0)
         spread = np.sqrt(np.maximum(first + second - (first - second) ** 2 / total, 1e-9))
         needs = np.where(np.isinf(needs) & (first - second >= 1.645 * spread), total, needs)
-    happened, expected = needs[:TRUE_FUTURES], needs[TRUE_FUTURES:]
-    cases = [*totals, np.inf]
-    held = np.stack([within(np.full(len(shares), float(case)), expected, most).mean(axis=0) for case in cases])
-    return float(within(np.array(cases, float)[held.argmax(axis=0)], happened, most).mean())
+    return needs
+
+
+def likeliest(needs: Floats, most: int) -> Floats:
+    """The number that is right within a factor of 2 in most of the futures ``[S, A]`` of each account: ``[A]``."""
+    cases = np.array([*np.geomspace(FIRST + 1, most, 60), np.inf])
+    held = np.stack([within(np.full(needs.shape, case), needs, most).mean(axis=0) for case in cases])
+    return np.asarray(cases[held.argmax(axis=0)])
 
 
 def timing(pool: Posts, prior: Floats, accounts: int = 1000, posts: int = 100) -> list[str]:

@@ -37,6 +37,16 @@ def test_each_account_is_a_card_with_intervals_and_all_text_is_escaped(board):
     assert "src=" not in page
 
 
+def test_typical_posts_are_of_the_leading_category_and_others_the_least_typical():
+    rows = np.array([[0.98, 0.01, 0.01]] * 6 + [[0.01, 0.98, 0.01]] * 3)
+    captions = tuple(["a pie"] * 6 + ["a cat"] * 3)
+    posts = Posts(("ann",) * 9, rows, ("food", "cat", "sky"), captions=captions)
+    page = board_page(profile(posts), posts).partition("Most typical posts")[2]
+    typical, _, untypical = page.partition("Least typical posts")
+    assert [part.count("a pie") for part in (typical, untypical)] == [6, 0]
+    assert [part.count("a cat") for part in (typical, untypical)] == [0, 3]
+
+
 def test_pictures_are_read_only_where_that_is_allowed(tmp_path):
     Image.new("RGB", (50, 30), (200, 60, 40)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"no image")

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from imagist.arrays import AnyArray, Floats
+from imagist.arrays import AnyArray, Floats, Ints
 from imagist.errors import ImagistError
 from imagist.images import DecodeLimits
 from imagist.images.photo import as_photo
@@ -37,28 +37,35 @@ def account_section(profile: Profile, posts: Posts, level: float) -> dict[str, o
     order = np.argsort(-profile.shares, kind="stable")
     values = zip(profile.shares[order], profile.low[order], profile.high[order], profile.leads[order], strict=True)
     lead = profile.categories.index(profile.leading)
-    typical = np.argsort(-profile.post_probabilities[:, lead], kind="stable")
-    rest = typical[max(POSTS, len(typical) - POSTS) :][::-1]
+    order_of_posts, typical = _by_typicality(profile)
+    rest = order_of_posts[max(len(typical), len(order_of_posts) - POSTS) :][::-1]
     return {
         "rows": [
             {"name": profile.categories[i], "share": share, "low": low, "high": high, "leads": leads}
             for i, (share, low, high, leads) in zip(order, values, strict=True)
         ],
         "curve": _curve(posts.times[profile.places], profile.post_probabilities[:, lead], level),
-        "typical": [_post(posts, profile, i) for i in typical[:POSTS]],
+        "typical": [_post(posts, profile, i) for i in typical],
         "untypical": [_post(posts, profile, i) for i in rest],
     }
 
 
 def typical_pictures(profile: Profile, posts: Posts) -> list[dict[str, str]]:
     """Small pictures of the most typical posts whose images are files that can be read, with their captions."""
-    lead = profile.categories.index(profile.leading)
     found: list[dict[str, str]] = []
-    for i in np.argsort(-profile.post_probabilities[:, lead], kind="stable")[:POSTS]:
+    for i in _by_typicality(profile)[1]:
         place = profile.places[i]
         if len(found) < PICTURES and (picture := _picture(posts.sources[place])):
             found.append({"picture": picture, "caption": posts.captions[place]})
     return found
+
+
+def _by_typicality(profile: Profile) -> tuple[Ints, Ints]:
+    """Its posts from the most typical of its leading category to the least; and the first of these that are of it."""
+    given = profile.post_probabilities
+    lead = profile.categories.index(profile.leading)
+    order = np.argsort(-given[:, lead], kind="stable")
+    return order, order[given[order].argmax(axis=1) == lead][:POSTS]
 
 
 def _picture(source: str) -> str | None:

@@ -149,7 +149,7 @@ def _notes(profile: Profile) -> Iterator[str]:
     yield f"specialisation {profile.specialisation:.2f} ({low:.2f} to {high:.2f}; 1 is a single category)"
     if profile.trend is not None and profile.trend_interval is not None:
         change, least, most = (round(100 * each) for each in (profile.trend, *profile.trend_interval))
-        points = f"{change:+d} points ({least:+d} to {most:+d})"
+        points = f"{change:+d} {'point' if abs(change) == 1 else 'points'} ({least:+d} to {most:+d})"
         yield f"{profile.leading}: {points} from the earlier posts to the later"
     if profile.none_share is not None and profile.none_interval is not None:
         low, high = profile.none_interval
