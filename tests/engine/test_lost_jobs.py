@@ -135,3 +135,13 @@ def test_a_cluster_that_is_not_there_is_named():
 
     with pytest.raises(UsageError, match=r"somewhere: no Ray cluster there: nobody answers \(begin one"):
         ray_actors._connect(SimpleNamespace(init=init), Cluster("somewhere"))
+
+
+def test_a_machine_where_ray_cannot_begin_is_an_error_with_a_remedy():
+    def init(**_):
+        raise Exception("timed out")
+
+    with pytest.raises(
+        UsageError, match=r"ray: Ray cannot begin a cluster here: timed out \(begin one .* --address auto"
+    ):
+        ray_actors._connect(SimpleNamespace(init=init), Cluster())

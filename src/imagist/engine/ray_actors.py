@@ -334,9 +334,9 @@ def _connect(ray: Any, cluster: Cluster) -> None:
     try:
         ray.init(address=cluster.address or "local", log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:  # Ray raises bare ones, too
-        raise UsageError(
-            f"no Ray cluster there: {error}", item=str(cluster.address), remedy="begin one with ray start --head"
-        ) from error
+        what = "no Ray cluster there" if cluster.address else "Ray cannot begin a cluster here"
+        remedy = "begin one with ray start --head" + ("" if cluster.address else ", and name it: --address auto")
+        raise UsageError(f"{what}: {error}", item=cluster.address or "ray", remedy=remedy) from error
 
 
 def _room(ray: Any, cluster: Cluster) -> int:
