@@ -1,78 +1,36 @@
 """The commands and the code of the readme and of the documentation run as printed.
 
-A block behind ``<!-- needs: ... -->`` needs more. What is in `SERVED` the tests start on loopback. For what is in
-`NOT_RUN` they only make sure that the options of commands are known.
+A block behind ``<!-- needs: ... -->`` needs more, which tests make: servers on loopback and small archives here, small
+models under the names of published ones in `test_documented_models`, small data in `test_documented_training`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import chat_servers
+from documents import GUIDES, README, ROOT, blocks, commands, commands_that_need, environment, lay_desk, of_guides
 from imagist.cli.main import command_parser, main
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
 SERVED = ("a service", "a server", "an account of AWS")  # of imagist; of chat completions; the one of moto
-NOT_RUN = ("published models", "data", "torch, training data, WordNet")  # downloads, and hours of training
+LAID = ("labelled results", "archives", "a cluster and an object store")  # this module makes them
+OPTIONAL = ("published models", "images of the studies", "training data", "training data, WordNet")  # needs torch
 LOOPBACK = "http://127.0.0.1:8000"  # where the documents say that a service is
-OWN_TESTS = ("extending.md",)  # whose code another test runs
-GUIDES = [file for file in sorted((ROOT / "docs").rglob("*.md")) if file.name not in OWN_TESTS]
-
-
-def environment():
-    """Of a process that imports the package as this one does."""
-    return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-
-
-def blocks(language, text=README, needs=("",)):
-    """The blocks of a language whose needs are among these; an empty one is of those that need nothing."""
-    found = re.findall(rf"^(?:<!-- needs: ([^>]*) -->\n)?```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [block for need, block in found if need in needs]
-
-
-def commands(text=README, needs=("",), program="imagist"):
-    joined = "\n".join(blocks("sh", text, needs)).replace("\\\n", " ")
-    lines = [re.split(r"\s#", line)[0].strip() for line in joined.splitlines()]
-    return [line for line in lines if line.startswith(f"{program} ")]
-
-
-def of_guides(found):
-    """Each of what is found in the guides, named by its guide."""
-    return [pytest.param(each, id=f"{file.stem}: {each[:60]!r}") for file in GUIDES for each in found(file)]
 
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     """A working folder with what the examples name: images, a table of their paths, labelled images."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "images").mkdir()
-    for name in ("cat.jpg", "dog.jpg"):
-        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / "images" / name)
-    for label in ("cat", "dog"):
-        (tmp_path / "labelled" / label).mkdir(parents=True)
-        for number in range(4):
-            pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
-            pixels[..., ("cat", "dog").index(label)] //= 4
-            Image.fromarray(pixels).save(tmp_path / "labelled" / label / f"{number}.png")
-    for account, name in (("ann", "cat.jpg"), ("bob", "dog.jpg")):
-        (tmp_path / "POSTS" / account).mkdir(parents=True)
-        shutil.copy(tmp_path / "images" / name, tmp_path / "POSTS" / account)
-    (tmp_path / "posts.csv").write_text("image,likes,username\nimages/cat.jpg,3,ann\nimages/dog.jpg,5,bob\n")
-    (tmp_path / "mine.txt").write_text("at night\nin the style of a mosaic\n")
-    (tmp_path / "mine.toml").write_text('mode = "fast"\n')
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(lay_desk(tmp_path))
     return tmp_path
 
 
@@ -112,24 +70,58 @@ def test_a_command_does_what_it_says(desk, line, capsys, monkeypatch):
     assert printed.out or "--out" in words or "--sidecar" in words
 
 
-@pytest.mark.parametrize("line", of_guides(lambda file: commands(file.read_text("utf-8"), NOT_RUN)))
-def test_a_command_that_needs_more_is_understood(line):
+@pytest.mark.parametrize("line", commands_that_need(*LAID, *OPTIONAL))
+def test_a_command_is_understood_without_what_it_needs(line):
     name, *words = shlex.split(line)[1:]
     assert command_parser(name).parse_args(words)
 
 
 def test_what_a_block_needs_is_known():
     needs = [set(re.findall(r"<!-- needs: ([^>]*) -->", file.read_text("utf-8"))) for file in GUIDES]
-    assert set().union(*needs) == {*SERVED, *NOT_RUN}
+    assert set().union(*needs) == {*SERVED, *LAID, *OPTIONAL}
     assert not re.search(r"<!-- needs:", README)
 
 
-@pytest.mark.parametrize("line", of_guides(lambda file: commands(file.read_text("utf-8"), ["a server"])))
+@pytest.mark.parametrize("line", commands_that_need("a server"))
 def test_a_command_that_asks_a_server_does_what_it_says(desk, line, capsys):
     with chat_servers.ChatServer() as server:
         words = shlex.split(re.sub(r"http://localhost:\d+/v1#\S+", server.model, line))[1:]
         assert main(words) == 0, capsys.readouterr().err
         assert len(server.questions) == 2
+
+
+@pytest.mark.parametrize("line", commands_that_need("labelled results"))
+def test_results_of_labelled_images_are_compared(desk, line, capsys):
+    pytest.importorskip("matplotlib", reason="needs the extra study")
+    rows = [f"labelled/{label}/{number}.png,{label}\n" for label in ("cat", "dog") for number in range(4)]
+    Path("labelled.csv").write_text("image,label\n" + "".join(rows))
+    assert main(["classify", "labelled.csv", "--labels", "cat, dog", "--out", "classified.parquet", "--quiet"]) == 0
+    small = ["--posts", "2,4"]  # in place of up to 100 posts of each of 400 accounts
+    assert main([*shlex.split(line)[1:], *small]) == 0, capsys.readouterr().err
+    assert Path("comparison/report.html").exists()
+
+
+def stop(folder):
+    """Leaves of a finished run what one that was killed leaves: not all parts."""
+    manifest = folder / "_manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | {"complete": False, "parts": []}))
+    max(folder.glob("*.parquet")).unlink()
+
+
+def test_archives_are_classified_again_and_again(desk, capsys):
+    Path("archive").mkdir()
+    for number in range(2):
+        with tarfile.open(f"archive/{number}.tar", "w") as shard:
+            for file in Path("images").iterdir():
+                shard.add(file, f"{number}-{file.name}")
+    lines = commands((ROOT / "docs" / "scaling.md").read_text("utf-8"), ["archives"])
+    for line in lines:  # each goes on from the folder that those before it wrote
+        if "--resume" in line:
+            stop(Path("results"))
+        assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+    assert [path.stem for path in Path("results").glob("_*")] == ["_manifest"]
+    assert len(Path("look.csv").read_text("utf-8").splitlines()) == 5
+    assert "cost" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

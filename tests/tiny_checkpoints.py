@@ -247,22 +247,33 @@ def paligemma(folder, seed=0):
 
 def qwen2_vl(folder, seed=0):
     """Images keep their shape, so their numbers of tokens differ."""
+    vision = {"embed_dim": 32, "hidden_size": 32, "num_heads": 4}
+    return _qwen(folder, "Qwen2VL", vision, seed)
+
+
+def qwen2_5_vl(folder, seed=0):
+    """The same with attention within windows of an image."""
+    vision = {"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 48, "num_heads": 4, "window_size": 32}
+    return _qwen(folder, "Qwen2_5_VL", {**vision, "fullatt_block_indexes": [1]}, seed)
+
+
+def _qwen(folder, family, vision, seed):
     names = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     names |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
     tokenizer = chat_tokenizer(*[*names.values()][1:], image=names["image"])
-    config = transformers.Qwen2VLConfig(
+    config = getattr(transformers, f"{family}Config")(
         text_config=_llama(
             tokenizer, rope_parameters={"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]}
         ),
-        vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 4, "patch_size": 8},
+        vision_config={"depth": 2, "patch_size": 8, **vision},
         **{f"{name}_token_id": tokenizer.convert_tokens_to_ids(token) for name, token in names.items()},
     )
     sizes = {"shortest_edge": 16 * 16, "longest_edge": 64 * 64}
     images = transformers.Qwen2VLImageProcessor(patch_size=8, size=sizes)
     videos = transformers.Qwen2VLVideoProcessor(patch_size=8, size=sizes)
     template = CHAT_TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
-    processor = transformers.Qwen2VLProcessor(images, tokenizer, videos, chat_template=template)
-    return _chat(folder, transformers.Qwen2VLForConditionalGeneration, config, processor, seed)
+    made = getattr(transformers, f"{family}Processor")(images, tokenizer, videos, chat_template=template)
+    return _chat(folder, getattr(transformers, f"{family}ForConditionalGeneration"), config, made, seed)
 
 
 def marian(folder, seed=0):

@@ -12,6 +12,11 @@ from imagist.matching.wordpiece import WordPieces
 PIECES = ["[PAD]", "[UNK]", "a", "photo", "picture", "of", "the", "cat", "dog", "car", "bus", "white", "man", "in"]
 PIECES += ["red", "street", "##s", "##ing", ".", ",", *"bcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghij")]
 CHANNELS, CLASSES, WIDTH, MAX_TOKENS = 1280, 1000, 16, 12
+OPEN_CLIP_CONFIG = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8},
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 2},
+}
 ENCODER = open_folder(SHIPPED / "embedded" / "encoder").version
 
 
@@ -138,11 +143,7 @@ def open_clip(folder, seed=0, *, context_length=12):
     import torch
     from safetensors.torch import save_file
 
-    config = {
-        "embed_dim": 24,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8},
-        "text_cfg": {"context_length": context_length, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 2},
-    }
+    config = {**OPEN_CLIP_CONFIG, "text_cfg": {**OPEN_CLIP_CONFIG["text_cfg"], "context_length": context_length}}
     torch.manual_seed(seed)
     network = library.CLIP(**config)
     torch.nn.init.normal_(network.token_embedding.weight)

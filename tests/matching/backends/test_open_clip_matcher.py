@@ -41,6 +41,19 @@ def test_embeddings_are_the_library_s_own(folder, photos):
     assert [matcher.token_count(text) for text in TEXTS] == [int(row.argmax()) + 1 for row in tokens]
 
 
+def test_weights_of_openai_run_with_the_activation_that_they_were_trained_with(folder, tmp_path, monkeypatch):
+    import tiny_hub
+    from imagist.matching.backends.open_clip import load
+    from imagist.protocols import PartOptions
+
+    tiny_hub.add_open_clip(tmp_path)
+    tiny_hub.use_hub(tmp_path, monkeypatch)
+    tiny_hub.shrink_open_clip(monkeypatch)
+    matcher = load("ViT-L-14/openai", PartOptions())
+    assert "QuickGELU" in {type(part).__name__ for part in matcher._network.modules()}
+    assert matcher.id == load(str(folder), PartOptions()).id.replace("tiny-", "openai-").replace("/", "-quickgelu/")
+
+
 @pytest.mark.parametrize("name", ["no-such-model", "ViT-B-32/no-such-weights", "ViT-B-32"])
 def test_unknown_names_are_refused(name, folder):
     from imagist.errors import BundleNotFound

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-torch = pytest.importorskip("torch")
-timm = pytest.importorskip("timm")
+pytest.importorskip("torch")
+pytest.importorskip("timm")
 pytest.importorskip("accelerate")
 pytest.importorskip("onnxscript")
 
-import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.torch import save_file
 
 from imagist import settings
 from imagist.bundle import MODEL_CARD, open_bundle
-from imagist.classifiers.image.imagenet import imagenet_names
 from imagist.classifiers.taxonomy import built_in, built_in_names
 from imagist.matching.zero_shot import NONE
 from imagist.pipeline import load
@@ -36,12 +29,12 @@ from imagist.training.fit.settings import FitSettings
 from imagist.training.matchers import images, texts
 from imagist.training.matchers.recipe import MatcherRecipe
 from tiny_checkpoints import bert
+from tiny_data import image, write_data
 from tiny_wordnet import write_wordnet
 
 pytestmark = pytest.mark.torch
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "embedded"
-WEIGHTS = "tf_efficientnet_lite0.imagenet.fp16.safetensors"
 TINY = [
     "encoder.image_size=64", "encoder.stages.steps=1", "encoder.stages.image_sizes=[32]", "encoder.whole.steps=2",
     "encoder.whole.image_sizes=[64]", "encoder.optimization.batch_size=2", "encoder.device=cpu",
@@ -115,44 +108,10 @@ def test_the_recipes_are_valid_and_cover_the_built_in_taxonomies():
     assert {*TAXONOMIES} == {*built_in_names()} == {"photos15", *classifiers.taxonomies}
 
 
-def image(number):
-    """A small image of a colour of its own."""
-    file = io.BytesIO()
-    pixels = np.random.default_rng(number).integers(0, 40, (20, 20, 3)) + (np.array([number, 3 * number, 200]) % 200)
-    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
-    return {"bytes": file.getvalue(), "path": f"{number}.png"}
-
-
 @pytest.fixture
 def data(tmp_path):
-    """A few images under the names of the data sets that the recipes read."""
-    folder = tmp_path / "data"
-    (folder / "flickr8k").mkdir(parents=True)
-    (folder / "weights").mkdir()
-    torch.manual_seed(1)
-    save_file(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict(), folder / "weights" / WEIGHTS)
-    captions = [["a dog runs on grass", "a brown dog", "the dog runs", "a dog outside", "one dog on green grass"],
-                ["a red car", "the car is red", "a car on a street", "a parked car", "one car stands"]]  # fmt: skip
-
-    def write(name, number, start, **columns):
-        table = {"image": [image(start + i) for i in range(number)], **columns}
-        pq.write_table(pa.table(table), folder / f"{name}.parquet")
-
-    for start, (name, number) in enumerate([("train-0", 6), ("train-1", 4), ("dev", 3)]):
-        own = [captions[i % 2] for i in range(number)]
-        write(f"flickr8k/{name}", number, 20 * start, split=[name.split("-")[0]] * number, captions=own)
-    labels = [*built_in("photos15").labels] * 3
-    write("photos15", len(labels), 60, label=labels, split=["train"] * 30 + ["dev"] * 15)
-    write("more", 4, 140)
-    (folder / "coco_sentences.txt").write_text("A dog lies on a sofa.\nA large boat in the water.\n", "utf-8")
-    rows = {"annotations": [{"caption": "A zebra stands in the grass."}]}
-    (folder / "coco_captions_val2017.json").write_text(json.dumps(rows), "utf-8")
-    write("imagenet_dev", 3, 150, index=[0, 1, 999])
-    others = ["goose", "tabby", "barn", "bee", "pizza", "monarch"]
-    splits = ["train"] * len(others) + ["dev"] * len(others)
-    wnids = [[*imagenet_names()][number] for number in (99, 281, 425, 309, 963, 323)] * 2
-    write("tiny_imagenet", 2 * len(others), 120, label=others * 2, split=splits, wnid=wnids)
-    write_wordnet(folder / "wordnet")
+    """A few images under the names of the data sets that the recipes read, and a sentence encoder."""
+    folder = write_data(tmp_path / "data")
     bert(folder / "teacher")
     return folder
 

@@ -85,9 +85,10 @@ class OpenClipMatcher(PublishedMatcher):
 
     @cached_property
     def id(self) -> str:
-        """Changes with the weights."""
+        """Changes with the weights and the activation."""
         weights = (weight.float().cpu().numpy() for weight in self._network.state_dict().values())
-        return f"{Path(self.model).name}-{fingerprint(*weights)}/{KIND}"
+        quick = any(type(each).__name__ == "QuickGELU" for each in self._network.modules())
+        return f"{Path(self.model).name}-{fingerprint(*weights)}{'-quickgelu' if quick else ''}/{KIND}"
 
     def token_count(self, text: str) -> int:
         """The number of tokens of a text, those that it begins and ends with included."""
@@ -239,7 +240,11 @@ def load(model: str, options: PartOptions) -> OpenClipMatcher:
         known, _, tag = name.partition("/")
     try:
         with nullcontext() if folder.is_dir() else without_waiting(), quiet(), _silent():
-            network, transform = library.create_model_from_pretrained(known, tag, device=device, weights_only=True)
+            trained = library.get_pretrained_cfg(known, tag) if tag else {}
+            network, transform = library.create_model_from_pretrained(
+                known, tag, device=device, weights_only=True,
+                force_quick_gelu=trained.get("quick_gelu", False),  # else weights of OpenAI run with another activation
+            )  # fmt: skip
             tokenizer = library.get_tokenizer(known)
     except (RuntimeError, ValueError, OSError, KeyError) as error:
         wrong = BundleError if folder.is_dir() else BundleNotFound
