@@ -1,15 +1,21 @@
-"""Servers of object stores in a few lines, on a free port: as much of Google's and the Hub's as runs ask for."""
+"""Servers of object stores in a few lines, on a free port: as much of Google's and the Hub's as runs ask for; moto's S3."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+from pyarrow.fs import FileSystem
 
 DATE = "2026-01-01T00:00:00.000Z"
 
@@ -168,3 +174,42 @@ if __name__ == "__main__":
         sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
         sys.stdout.flush()
         server.serve_forever()
+
+
+@contextmanager
+def amazon(patch, bucket):
+    """moto's server of S3, with a bucket."""
+    if not (program := shutil.which("moto_server")):
+        pytest.skip("moto_server is not installed: pip install 'moto[server]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = subprocess.Popen(
+        [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    with closing_process(running):
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            patch.setenv(name, value)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        FileSystem.from_uri(f"s3://{bucket}?allow_bucket_creation=true")[0].create_dir(bucket)
+        yield
+
+
+@contextmanager
+def closing_process(running):
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.wait()

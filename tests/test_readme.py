@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 import chat_servers
+import object_servers
 from documents import GUIDES, README, ROOT, blocks, commands, commands_that_need, environment, lay_desk, of_guides
 from imagist.cli.main import command_parser, main
+from imagist.images import filesystems
 
 SERVED = ("a service", "a server", "an account of AWS")  # of imagist; of chat completions; the one of moto
 LAID = ("labelled results", "archives", "a cluster and an object store")  # this module makes them
@@ -122,6 +124,27 @@ def test_archives_are_classified_again_and_again(desk, capsys):
     assert [path.stem for path in Path("results").glob("_*")] == ["_manifest"]
     assert len(Path("look.csv").read_text("utf-8").splitlines()) == 5
     assert "cost" in capsys.readouterr().out
+
+
+@pytest.mark.ray
+@pytest.mark.stores
+@pytest.mark.parametrize("line", commands_that_need("a cluster and an object store"))
+def test_a_cluster_reads_and_writes_an_object_store(desk, line, capsys, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    filesystems._filesystem.cache_clear()
+    with tarfile.open("0.tar", "w") as shard:
+        for file in Path("images").iterdir():
+            shard.add(file, file.name)
+    with object_servers.amazon(monkeypatch, "bucket"):
+        store, folder = filesystems.filesystem_of("s3://bucket")
+        with store.open_output_stream(f"{folder}/shards/0.tar", compression=None) as stored:
+            stored.write(Path("0.tar").read_bytes())
+        ray.init("local", num_cpus=1, object_store_memory=80 << 20, include_dashboard=False, log_to_driver=False)
+        try:  # the cluster that this process is connected with
+            assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+        finally:
+            ray.shutdown()
+        assert store.get_file_info(f"{folder}/results/_manifest.json").is_file
 
 
 @pytest.fixture(scope="module")

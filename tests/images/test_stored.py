@@ -5,13 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import shutil
-import socket
-import subprocess
 import tarfile
-import time
 import zipfile
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from pyarrow.fs import FileSystem
 
 from imagist import engine
 from imagist.engine import Interrupted, RunSpec
@@ -29,7 +23,7 @@ from imagist.images import as_photo, filesystems, rows
 from imagist.images.decode import DecodeLimits
 from imagist.images.filesystems import filesystem_of
 from imagist.images.stored import StoredFile, stored_files
-from object_servers import serving
+from object_servers import amazon, serving
 from red_task import TASK, work
 
 STORES = [pytest.param("s3", marks=pytest.mark.stores), "gs", "hf"]
@@ -41,7 +35,7 @@ def store(request):
     with pytest.MonkeyPatch.context() as patch:
         filesystems._filesystem.cache_clear()
         if request.param == "s3":
-            with amazon(patch):
+            with amazon(patch, "posts"):
                 yield "s3://posts"
         elif request.param == "gs":
             with serving("google") as address:
@@ -52,45 +46,6 @@ def store(request):
             with serving("hub") as address:
                 patch.setenv("HF_ENDPOINT", address)
                 yield "hf://datasets/me/posts"
-
-
-@contextmanager
-def amazon(patch):
-    """moto's server of S3."""
-    if not (program := shutil.which("moto_server")):
-        pytest.skip("moto_server is not installed: pip install 'moto[server]'")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = subprocess.Popen(
-        [program, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    with closing_process(running):
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            patch.setenv(name, value)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        FileSystem.from_uri("s3://posts?allow_bucket_creation=true")[0].create_dir("posts")
-        yield
-
-
-@contextmanager
-def closing_process(running):
-    try:
-        yield
-    finally:
-        running.terminate()
-        running.wait()
 
 
 def png(red):
