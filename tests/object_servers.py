@@ -1,4 +1,4 @@
-"""Servers of object stores in a few lines, on a free port: as much of Google's and the Hub's as runs ask for; moto's S3."""
+"""Servers of object stores on a free port: as much of Google's and the Hub's as runs ask for; moto's S3."""
 
 from __future__ import annotations
 
