@@ -1,7 +1,7 @@
 """The commands of the documentation that train or study, on a few small images under the names of the real data.
 
 The commands run as printed, with `--set` after them that makes them small: few steps, images of 64 pixels, a captioner
-over a tiny network; a study trains the classifiers that its file names and, of its captioners, `tutorial`. What takes
+over a tiny network; a study trains a classifier of each kind in its file and, of its captioners, `tutorial`. What takes
 seconds each and has tests of its own is replaced: charts are empty, and in place of exported graphs there are those of
 a captioner with random weights, or the torch modules themselves. Published results take hours and the real data.
 """
@@ -123,7 +123,7 @@ def toml(value):
 
 
 def small_study(name):
-    """What makes a study small: two folds, an epoch or two steps for each classifier, images of 64 pixels."""
+    """What makes a study small: two folds, one captioner, a classifier of each kind, few steps, images of 64 pixels."""
     study = tomllib.loads((ROOT / "configs" / "studies" / f"{name}.toml").read_text("utf-8"))
     for each in study.get("text_classifiers", ()):
         if each["settings"]["kind"] == "transformer":
@@ -132,9 +132,10 @@ def small_study(name):
         each["settings"]["network"]["side"] = 64
         if each["settings"]["kind"] == "linear":
             each["settings"]["steps"] = 2
-    trained = [each for each in study.get("captioners", ()) if each["name"] in ("tutorial", "embedded")]
-    changes = {"folds.number": 2, "folds.inner": 2, "folds.fits": 1, "captioners": trained}
-    changes |= {kind: study[kind] for kind in ("text_classifiers", "image_classifiers") if kind in study}
+    changes = {"folds.number": 2, "folds.inner": 2, "folds.fits": 1}
+    changes["captioners"] = [each for each in study.get("captioners", ()) if each["name"] == "tutorial"]
+    for part in ("text_classifiers", "image_classifiers"):
+        changes[part] = [*{each["settings"]["kind"]: each for each in study.get(part, ())}.values()]
     return [f"{name}={toml(value)}" for name, value in changes.items()]
 
 
