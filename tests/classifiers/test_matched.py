@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import sample_parts
-from imagist.bundle import npz, write_part
+from imagist.bundle import npz, open_folder, write_part
 from imagist.classifiers.matched import keeping_none, load_image, load_text, zero_shot
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
+from imagist.matching.negatives import Negatives, negatives_of
 from imagist.matching.prompts import read_labels
 from imagist.matching.zero_shot import NONE
 from imagist.protocols import ImageClassifier, ImageFeatures, PartOptions, TextClassifier, TextFeatures
@@ -53,6 +56,18 @@ def test_probabilities_of_images_are_the_softmax_of_scaled_cosines_and_the_thres
     cosines = matcher.images(photos) @ matcher.texts(["cat", "red dog"]).T
     powers = np.exp(20 * np.hstack([cosines, np.full((len(photos), 1), 0.2)]))
     np.testing.assert_allclose(image.scores(photos), powers / powers.sum(1, keepdims=True), atol=1e-4)
+
+
+def test_negatives_raise_the_threshold_and_are_saved(classifiers, matcher, photos, tmp_path):
+    _, image = classifiers
+    negatives = Negatives(matcher.texts(["cat"]).astype(np.float16).astype(np.float32), 0.5, 10.0, -1.0)
+    raised = replace(image, layer=replace(image.layer, negatives=negatives, scale=20.0))
+    assert raised.id != image.id
+    assert (raised.scores(photos)[:, 2] > image.scores(photos)[:, 2]).all()
+    raised.save(tmp_path / "image_classifier")
+    folder = open_folder(tmp_path / "image_classifier")
+    assert folder.card["scale"] == 20
+    assert negatives_of(folder).id == negatives.id
 
 
 @pytest.mark.parametrize("arrays", [{"weights": np.ones((2, 16), np.float32)}, {}])

@@ -9,6 +9,7 @@ from imagist.arrays import unit
 from imagist.bundle import open_folder, write_part
 from imagist.errors import BundleError, UsageError
 from imagist.matching.background import fit_background
+from imagist.matching.negatives import Negatives
 from imagist.matching.prompts import Descriptions, read_labels
 from imagist.matching.zero_shot import NONE, STANDARD_SCALE, ZeroShot, layers, settings_of, zero_shot_of
 
@@ -65,6 +66,20 @@ def test_none_of_these_wins_where_no_score_reaches_the_threshold():
     best = scores(image, matcher.texts(["a", "bb", "ch", "ac", "aaaaaccccccccc"])).argmax(1)
     assert best.tolist() == [0, 1, 2, 0, 2]
     assert (scores(text, matcher.texts(["c"]))[:, 2] == -np.inf).all()
+
+
+def test_an_image_near_to_a_negative_needs_a_higher_score():
+    matcher = LetterMatcher(ZeroShot(templates=("{label}",), image_threshold=0.6))
+    matcher.negatives = Negatives(matcher.texts(["c"]), 1.0, 50.0, 0.5)
+    image, text = layers(matcher, read_labels("a, b"))
+    assert (image.negatives, text.negatives) == (matcher.negatives, None)
+    rows = matcher.texts(["a", "aah", "aac", "ch"])
+    plain = scores(image, rows)
+    np.testing.assert_allclose(image.logits(rows)[:, :2], plain[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(image.logits(rows)[:, 2], plain[:, 2] + 7 * matcher.negatives.of(rows), rtol=1e-6)
+    nearer = matcher.texts(["aaccc"])
+    assert plain[2].argmax() == image.logits(rows)[2].argmax() == 0
+    assert image.logits(nearer).argmax() == 2
 
 
 def test_none_of_these_may_be_named_by_hand():

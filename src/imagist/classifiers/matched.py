@@ -24,6 +24,7 @@ from imagist.classifiers.image.linear import pooled
 from imagist.classifiers.taxonomy import Taxonomy
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
+from imagist.matching.negatives import negatives_of
 from imagist.matching.opening import matcher_of
 from imagist.matching.prompts import Descriptions
 from imagist.matching.zero_shot import NONE, Layer, layers, settings_of
@@ -33,6 +34,7 @@ from imagist.records import LabelSet, Photo
 KIND = "matched"
 WEIGHTS = "weights.npz"
 FEATURES = "features"
+SCALE = "scale"
 FEATURE_SCALE = 4.0  # of features of length 1 beside embeddings of length 1
 
 
@@ -62,17 +64,22 @@ class Matched:
     def id(self) -> str:
         """Changes with weights, labels and matcher."""
         own = fingerprint(self.labels.names, self.layer.weights, self.layer.bias)
-        return f"{KIND}-{own}({self.matcher.id})"
+        negatives = self.layer.negatives
+        rising = f"-{negatives.id}*{self.layer.scale:g}" if negatives else ""
+        return f"{KIND}-{own}{rising}({self.matcher.id})"
 
     def scores_of(self, embeddings: Array) -> Array:
         """float32 ``[N, C]`` of embeddings ``[N, D]``, rows sum to 1."""
-        weights = self.layer.weights.astype(np.float64)
-        return softmax(embeddings @ weights.T + self.layer.bias).astype(np.float32)
+        return softmax(self.layer.logits(embeddings)).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Writes weights and card; the matcher is a part of the model for itself."""
-        content = npz(weights=self.layer.weights, bias=self.layer.bias)
-        write_part(folder, KIND, {"labels": list(self.labels), **self._card()}, weights__npz=content)
+        files = {"weights__npz": npz(weights=self.layer.weights, bias=self.layer.bias)}
+        card = {"labels": list(self.labels), **self._card()}
+        if self.layer.negatives is not None:
+            card |= {SCALE: self.layer.scale, **self.layer.negatives.on_card()}
+            files["negatives__npz"] = self.layer.negatives.content()
+        write_part(folder, KIND, card, **files)
 
     def _card(self) -> dict[str, Any]:
         return {}
@@ -192,4 +199,5 @@ def _opened(model: str, part: str, options: PartOptions) -> tuple[Folder, Matche
     weights, bias = arrays.get("weights"), arrays.get("bias")
     if weights is None or bias is None or weights.shape[:1] != bias.shape or bias.shape != (len(folder.labels),):
         raise BundleError("labels and weights do not fit together", item=str(folder.path), remedy="save it again")
-    return folder, matcher_of(folder, options), Layer(folder.labels, weights, bias)
+    layer = Layer(folder.labels, weights, bias, negatives_of(folder), float(folder.card.get(SCALE, 1.0)))
+    return folder, matcher_of(folder, options), layer

@@ -3,21 +3,22 @@
 How cosines become probabilities is on the matcher's card, in the table ``[zero_shot]``: whoever trains the matcher fits
 it there.
 
-Shapes: C categories, `NONE` included where there is one; D width of the embeddings.
+Shapes: N items; C categories, `NONE` included where there is one; D width of the embeddings.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
 
-from imagist.arrays import Array
+from imagist.arrays import AnyArray, Array, Floats
 from imagist.bundle import Folder
 from imagist.errors import BundleError, SettingError
 from imagist.matching.background import Background
+from imagist.matching.negatives import Negatives
 from imagist.matching.prompts import PLACE, Descriptions, label_vectors, sentences
 from imagist.protocols import Matcher
 from imagist.records import LabelSet
@@ -43,6 +44,8 @@ class ZeroShot:
 
     A *score* is the cosine between an image, or a caption, and a category. Where the matcher has a background
     (`imagist.matching.background`), it is that cosine less its mean over unlabelled images, divided by its spread.
+    Where the matcher has negatives (`imagist.matching.negatives`), the threshold of an image rises with its nearness to
+    these.
 
     Attributes:
         templates: The sentences about a category, each with ``{label}``; their embeddings are averaged.
@@ -90,11 +93,22 @@ class Layer:
         labels: The C names.
         weights: float32 ``[C, D]``.
         bias: float32 ``[C]``; minus infinity for a category that is never named.
+        negatives: What adds to the logit of the last label, which is then `NONE`; None where nothing does.
+        scale: What it is multiplied by, > 0.
     """
 
     labels: LabelSet
     weights: Array
     bias: Array
+    negatives: Negatives | None = None
+    scale: float = 1.0
+
+    def logits(self, embeddings: AnyArray) -> Floats:
+        """float64 ``[N, C]`` of embeddings ``[N, D]``."""
+        found = np.asarray(embeddings @ self.weights.astype(np.float64).T + self.bias)
+        if self.negatives is not None:
+            found[:, -1] += self.scale * self.negatives.of(embeddings)
+        return found
 
 
 def zero_shot_of(folder: Folder) -> ZeroShot:
@@ -134,20 +148,26 @@ def layers(matcher: Matcher, categories: Descriptions) -> tuple[Layer, Layer]:
     labels = LabelSet((*categories.labels, NONE)) if rejects else categories.labels
     sides: tuple[Side, Side] = ("image", "text")
     image, text = (Layer(labels, *_rows(matcher, chosen, vectors, side, rejects)) for side in sides)
+    negatives = getattr(matcher, "negatives", None)
+    if chosen.image_threshold is not None and rejects and isinstance(negatives, Negatives):
+        image = replace(image, negatives=negatives, scale=_scale(matcher, chosen.image_scale))
     return image, text
+
+
+def _scale(matcher: Matcher, own: float | None) -> float:
+    """What scores are multiplied by, see `ZeroShot`."""
+    return own or (STANDARD_SCALE if isinstance(getattr(matcher, "background", None), Background) else matcher.scale)
 
 
 def _rows(matcher: Matcher, chosen: ZeroShot, vectors: Array, side: Side, rejects: bool) -> tuple[Array, Array]:
     """Weights and bias of a layer: scores times the scale; `NONE`, the last row, always has the threshold's score."""
     background = getattr(matcher, "background", None)
     of_image = side == "image"
-    scale = chosen.image_scale if of_image else chosen.text_scale
+    scale = _scale(matcher, chosen.image_scale if of_image else chosen.text_scale)
     if isinstance(background, Background):
         means, spreads = background.of_images(vectors) if of_image else background.of_texts(vectors)
-        scale = scale or STANDARD_SCALE
     else:
         means, spreads = np.zeros(len(vectors)), np.ones(len(vectors))
-        scale = scale or matcher.scale
     weights, bias = scale * vectors / spreads[:, None], -scale * means / spreads
     if rejects:
         threshold = chosen.image_threshold if of_image else chosen.text_threshold

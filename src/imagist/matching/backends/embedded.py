@@ -8,6 +8,7 @@ A folder with
   to ``embedding`` float32 ``[P, D]``;
 - ``vocabulary.txt``: a word piece a line, see `imagist.matching.wordpiece`;
 - ``background.npz``, if any, see `imagist.matching.background`;
+- ``negatives.npz``, if any, with the table ``[negatives]`` of the card, see `imagist.matching.negatives`;
 - a card with the encoder or its space, ``max_tokens``, ``scale`` and, if any, the table ``[zero_shot]``, see
   `imagist.matching.zero_shot`.
 
@@ -31,6 +32,7 @@ from imagist.images.encoder import Encoder, encoder_of
 from imagist.matching.background import Background, background_of
 from imagist.matching.confidence import Confidence, confidence_of
 from imagist.matching.long_texts import check_long_texts, embed_texts
+from imagist.matching.negatives import Negatives, negatives_of
 from imagist.matching.opening import MATCHER
 from imagist.matching.wordpiece import PAD, UNKNOWN, WordPieces
 from imagist.matching.zero_shot import ZeroShot, zero_shot_of
@@ -67,6 +69,7 @@ class EmbeddedMatcher:
         self.scale = float(folder.card["scale"])
         self.zero_shot: ZeroShot = zero_shot_of(folder)
         self.background: Background | None = background_of(folder)
+        self.negatives: Negatives | None = negatives_of(folder)
         self.confidence: Confidence | None = confidence_of(folder)
         self.max_tokens = int(folder.card["max_tokens"])
         self._long_texts = check_long_texts(long_texts)

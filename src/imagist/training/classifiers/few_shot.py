@@ -10,7 +10,7 @@ Shapes: N images; C categories; D width of the embeddings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -21,7 +21,6 @@ from imagist.classifiers.fusion.checks import log_likelihood
 from imagist.classifiers.matched import FEATURE_SCALE
 from imagist.errors import DataError, MissingExtra
 from imagist.matching.zero_shot import NONE, Layer
-from imagist.records import LabelSet
 
 STRENGTHS = (1e-5, 1e-4, 0.001, 0.01, 0.1, 0.3, 1.0, 3.0, inf)
 SCALES = (1.0, 0.5, 0.25)  # of the start: names are surer of themselves than images bear out
@@ -92,10 +91,10 @@ def fit_few_shot(
             scale, strength = min(better, key=lambda each: (tried[each][0], -each[1]))
         losses = tuple((each, tried[scale, each][0]) for each in strengths)
     weights, bias = problem.fit(np.ones(len(t), np.bool_), t, scale, strength)
-    layer = Layer(
-        LabelSet(start.labels.names),
-        np.vstack([weights, start.weights[known:]]).astype(np.float32),
-        np.append(bias, start.bias[known:]).astype(np.float32),
+    layer = replace(
+        start,
+        weights=np.vstack([weights, start.weights[known:]]).astype(np.float32),
+        bias=np.append(bias, start.bias[known:]).astype(np.float32),
     )
     return FewShot(layer, strength, scale, losses)
 
@@ -110,7 +109,7 @@ def with_features(start: Layer, embeddings: Array, features: Array) -> tuple[Lay
     """
     blank = np.zeros((len(start.labels), features.shape[1]), np.float32)
     rows = np.hstack([embeddings, FEATURE_SCALE * features])
-    return Layer(start.labels, np.hstack([start.weights, blank]), start.bias), rows
+    return replace(start, weights=np.hstack([start.weights, blank])), rows
 
 
 class _Problem:

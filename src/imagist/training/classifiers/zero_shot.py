@@ -18,6 +18,7 @@ from imagist.classifiers.calibration import fit_temperature
 from imagist.classifiers.fusion.scores import fit_weight
 from imagist.errors import DataError
 from imagist.matching.background import Background, fit_background
+from imagist.matching.negatives import Negatives
 from imagist.matching.zero_shot import TEMPLATES, ZeroShot
 
 SETS, CATEGORIES = 60, 15  # drawn sets of names, and names in each
@@ -37,6 +38,7 @@ class FittedZeroShot:
         accuracy: Share of the images with a name in the set that got it, none of these left out, 0 to 1.
         rejected: Share of those images that none of these would take, by the image alone.
         passed: Share of the other images that get a category all the same, by the image alone.
+        negatives: Those that were given, for the matcher's folder.
     """
 
     settings: ZeroShot
@@ -44,6 +46,7 @@ class FittedZeroShot:
     accuracy: float
     rejected: float
     passed: float
+    negatives: Negatives | None = None
 
 
 def fit_zero_shot(
@@ -55,6 +58,7 @@ def fit_zero_shot(
     categories: int = CATEGORIES,
     rejected: float = REJECTED,
     standardised: bool = True,
+    negatives: Negatives | None = None,
     seed: int = 0,
 ) -> FittedZeroShot:
     """Fits background, scales, weight and thresholds.
@@ -68,6 +72,7 @@ def fit_zero_shot(
         rejected: The share of images of a set's own categories that the thresholds reject, 0 to 1.
         standardised: Whether scores are measured against a background. Plain cosines serve a matcher better that was
             trained so that they compare between texts.
+        negatives: Those of the matcher, by which the threshold of an image rises.
         seed: Of the sets.
 
     Raises:
@@ -94,15 +99,17 @@ def fit_zero_shot(
         for scale, each in zip(scales, (by_image, by_text), strict=True)
     )
     weight = fit_weight(image, text, targets, grid=_WEIGHTS, resamples=_RESAMPLES).weight
-    thresholds = [float(np.quantile(each[inside].max(1), rejected)) for each in (by_image, by_text)]
+    best = by_image.max(1) - (negatives.of(images)[drawn.rows] if negatives else 0)
+    thresholds = [float(np.quantile(each[inside], rejected)) for each in (best, by_text.max(1))]
     settings = ZeroShot(TEMPLATES, scales[0], scales[1], weight, thresholds[0], thresholds[1])
     fused = (1 - weight) * image + weight * text
     return FittedZeroShot(
         settings,
         background,
         accuracy=float((fused.argmax(1) == targets).mean()),
-        rejected=float((by_image[inside].max(1) < thresholds[0]).mean()),
-        passed=float((by_image[~inside].max(1) >= thresholds[0]).mean()),
+        rejected=float((best[inside] < thresholds[0]).mean()),
+        passed=float((best[~inside] >= thresholds[0]).mean()),
+        negatives=negatives,
     )
 
 
@@ -134,6 +141,7 @@ class _Drawn:
             targets.append(np.where(match.any(1), match.argmax(1), -1))
             self._sets.append((rows, chosen))
         self.targets: Ints = np.concatenate(targets)
+        self.rows: Ints = np.concatenate([rows for rows, _ in self._sets])
 
     def scores(self, table: Floats) -> Floats:
         """The rows of all sets, one below the other, ``[R, C]``, of scores of all images and names ``[N, K]``."""

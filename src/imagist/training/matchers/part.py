@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from imagist.bundle import SPACE, write_part
 from imagist.captioning.loading import open_captioner
 from imagist.errors import DataError
 from imagist.images.photo import as_photo
+from imagist.matching import background, negatives
 from imagist.matching.backends.embedded import IMAGE, KIND, TEXT, VOCABULARY
-from imagist.matching.background import FILE
+from imagist.matching.negatives import Negatives
+from imagist.matching.phrases import open_tables
 from imagist.matching.prompts import label_vectors, sentences
 from imagist.matching.wordpiece import PAD, WordPieces
 from imagist.matching.zero_shot import TEMPLATES
@@ -38,6 +40,7 @@ from imagist.training.progress import Progress
 log = logging.getLogger("imagist.training")
 
 CAPTIONED = 32  # images that are captioned together
+NEGATIVES, WEIGHT, SHARPNESS, LEVEL = 400, 0.6, 80.0, 0.04  # the commonest phrases, and how they count
 _READ = 64  # texts that are read together
 
 
@@ -106,9 +109,13 @@ def write_matcher(
             (path / name).write_bytes(model.SerializeToString())
         (path / VOCABULARY).write_text("\n".join(matcher.vocabulary) + "\n", "utf-8")
         if fitted and fitted.background:
-            (path / FILE).write_bytes(fitted.background.content())
+            (path / background.FILE).write_bytes(fitted.background.content())
+        if fitted and fitted.negatives:
+            (path / negatives.FILE).write_bytes(fitted.negatives.content())
 
     settings = fitted.settings.on_card() if fitted else {}
+    if fitted and fitted.negatives:
+        settings |= fitted.negatives.on_card()
     card = {SPACE: space, "max_tokens": matcher.max_tokens, "scale": recipe.scale, **settings}
     write_part(folder, KIND, card, fill)
 
@@ -143,11 +150,28 @@ def fit_calibration(
     found = fit_zero_shot(
         np.concatenate(images), np.tile(captions, (every, 1)), np.tile(names, every), vectors,
         standardised=config.standardised, seed=seed,
+        negatives=None if config.standardised else common_negatives(matcher.texts, matcher.text.turn.out_features),
     )  # fmt: skip
     log.info(
         "names: %.3f right, %.3f rejected, %.3f of others passed", found.accuracy, found.rejected, found.passed
     )  # fmt: skip
     return found
+
+
+def common_negatives(
+    embed: Callable[[Sequence[str]], Array], width: int, templates: Sequence[str] = TEMPLATES
+) -> Negatives:
+    """The commonest phrases of the table that ships, as negatives.
+
+    Args:
+        embed: Texts to float32 ``[M, D + C]``.
+        width: D, of the part that is compared. The classes are left out: they tell things apart that are far from the
+            categories anyway, and would be three quarters of the file.
+        templates: The sentences about a category.
+    """
+    phrases = LabelSet(open_tables().of("flavors")[:NEGATIVES])
+    vectors = label_vectors(embed, sentences(phrases, {}, templates))[:, :width]
+    return Negatives(vectors.astype(np.float16).astype(np.float32), WEIGHT, SHARPNESS, LEVEL)
 
 
 def captions_of(rows: Sequence[Row], captioner: str, folder: Path) -> list[str]:
