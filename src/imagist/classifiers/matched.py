@@ -79,7 +79,7 @@ class Matched:
         if self.layer.negatives is not None:
             card |= {SCALE: self.layer.scale, **self.layer.negatives.on_card()}
             files["negatives__npz"] = self.layer.negatives.content()
-        write_part(folder, KIND, card, **files)
+        write_part(folder, KIND, card, None, **files)
 
     def _card(self) -> dict[str, Any]:
         return {}
