@@ -83,14 +83,8 @@ def fit_zero_shot(
         raise DataError("embeddings of images, captions and names do not fit together")
     background = fit_background(images, captions) if standardised else None
     drawn = _Drawn(named, categories, seed)
-    plain = np.zeros(len(vectors)), np.ones(len(vectors))
-    by_image, by_text = (
-        drawn.scores((rows @ vectors.T - means) / spreads)
-        for rows, (means, spreads) in (
-            (images, background.of_images(vectors) if background else plain),
-            (captions, background.of_texts(vectors) if background else plain),
-        )
-    )
+    by_image = drawn.scores(_scores(images, vectors, background.of_images(vectors) if background else None))
+    by_text = drawn.scores(_scores(captions, vectors, background.of_texts(vectors) if background else None))
     inside, targets = drawn.targets >= 0, drawn.targets[drawn.targets >= 0]
     coarse = 1.0 if standardised else _COSINES
     scales = [coarse / fit_temperature(softmax(coarse * each[inside]), targets).value for each in (by_image, by_text)]
@@ -111,6 +105,12 @@ def fit_zero_shot(
         passed=float((best[~inside] >= thresholds[0]).mean()),
         negatives=negatives,
     )
+
+
+def _scores(rows: AnyArray, vectors: Array, spread: tuple[Floats, Floats] | None) -> Floats:
+    """Cosines ``[N, K]``, in units of their spread from their mean where these are given."""
+    cosines = np.asarray(rows @ vectors.T, np.float64)
+    return cosines if spread is None else (cosines - spread[0]) / spread[1]
 
 
 class _Drawn:
