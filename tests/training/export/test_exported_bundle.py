@@ -82,9 +82,7 @@ def test_a_quantized_one_is_smaller_and_captions_nearly_the_same(made, pixels, t
     parts, folder = made
     files = {"pixels": "encoder/encoder.onnx", "grid": "captioner/begin.onnx", "word": "captioner/step.onnx"}
     monkeypatch.setattr(graphs, "to_onnx", lambda graph: onnx.load(folder / files[graph.inputs[0][0]]))  # same weights
-    with torch.no_grad():
-        calibration = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
-    assemble.export_bundle(parts, tmp_path / "small", calibration)
+    assemble.export_bundle(parts, tmp_path / "small", pixels[:, :24, :24].copy())
     sizes = [open_bundle(where).size for where in (tmp_path / "small", folder)]
     assert sizes[0] < sizes[1]
     photos = [Photo(p) for p in pixels]
@@ -113,7 +111,5 @@ def test_with_a_space_the_encoder_has_classes_and_others_may_serve_the_captioner
     found = Encoder(bundle.encoder).classes(grids)
     np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum(1, keepdims=True), rtol=1e-4)
     assert assemble.parity(whole, tmp_path / "whole", pixels)["equal_captions"] == 1
-    with torch.no_grad():
-        calibration = parts.encoder(torch.from_numpy(pixels[:, :24, :24].copy())).numpy()
-    small = assemble.export_bundle(whole, tmp_path / "small", calibration).encoder
+    small = assemble.export_bundle(whole, tmp_path / "small", pixels[:, :24, :24].copy()).encoder
     assert small.arrays("classes.npz")["weight"].dtype == np.float16

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 import onnxruntime
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagist.captioning.decoding import Decoding
 from imagist.training.captioners.vocabulary import SPECIAL, WordVocabulary
@@ -114,3 +116,45 @@ def test_a_graph_without_large_weights_is_left_in_floats():
     assert "DequantizeLinear" not in {node.op_type for node in left.graph.node}
     for name, values in run(plain, feeds[1]).items():
         np.testing.assert_allclose(run(left, feeds[1])[name], values, atol=1e-5)
+
+
+class Convolutions(torch.nn.Module):
+    """Three convolutions over pixels: of all channels, depthwise, pointwise."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3, 2, 1), torch.nn.ReLU6(), torch.nn.Conv2d(8, 8, 3, 1, 1, groups=8),
+            torch.nn.ReLU6(), torch.nn.Conv2d(8, 12, 1),
+        )  # fmt: skip
+
+    def forward(self, pixels):
+        return self.layers(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).flatten(2).transpose(1, 2)
+
+
+def test_quantized_convolutions_see_nearly_the_same():
+    torch.manual_seed(0)
+    network = Convolutions().eval()
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
+    plain = export.to_onnx(export.encoder_graph(network, 16))
+    small = quantization.quantize_convolutions(plain, images)
+    exact, rough = (run(model, {"pixels": images})["grid"] for model in (plain, small))
+    step = (exact.max() - exact.min()) / 255  # of the 8 bits that hold the outputs
+    assert (np.abs(rough - exact).mean((0, 1)) < step).all()
+    assert (np.abs((rough - exact).mean((0, 1))) < 0.25 * step).all()  # biases make up for what rounding adds
+    held = quantization.dequantized(small)
+    for name, weight in network.named_parameters():
+        assert np.abs(held[name] - weight.detach().numpy()).max() < 0.03 * weight.abs().max()
+
+
+@given(st.integers(1, 5), st.integers(1, 9), st.sampled_from([1, 3]), st.integers(0, 2**32 - 1))
+def test_no_two_neighbours_overflow_16_bits(channels, inputs, side, seed):
+    rng = np.random.default_rng(seed)
+    weight = (rng.normal(size=(channels, inputs, side, side)) ** 3).astype(np.float32)
+    steps = quantization.steps_without_overflow(weight)
+    integers = np.rint(weight / steps[:, None, None, None])
+    assert np.abs(integers).max() <= 127
+    if inputs > 1:
+        row = np.abs(integers.transpose(0, 2, 3, 1).reshape(channels, -1))
+        even = row.shape[1] // 2 * 2
+        assert 255 * (row[:, 0:even:2] + row[:, 1:even:2]).max() <= 2**15 - 1

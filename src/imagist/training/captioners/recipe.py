@@ -333,7 +333,7 @@ class Recipe:
         seed: Seed of all random numbers.
         device: ``auto``, or a torch device.
         bf16: Compute matrix products in bfloat16 where that is safe.
-        quantize: Store the bundle in int8 and float16 instead of float32.
+        quantize: Store the bundle in int8 and float16 instead of float32; the encoder must be one of convolutions.
     """
 
     name: str

@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from imagist.arrays import Array, Pixels
+from imagist.arrays import Pixels
 from imagist.bundle import trained_on, write_trained_on
 from imagist.captioning.decoding import Decoding
 from imagist.datasets.captions import read_all
@@ -158,7 +158,8 @@ def _finish(
         recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
         recipe.search, reranker, encoder.space,
     )  # fmt: skip
-    calibration = _calibration_grids(parts, records["train"], size) if recipe.quantize else None
+    seen = records["train"][:: max(1, len(records["train"]) // CALIBRATION)]
+    calibration = square_pixels(seen, size) if recipe.quantize else None
     assemble.export_bundle(parts, folder / "bundle", calibration)
     weights = [trained_on(data / each.weights) for each in recipe.backbone.every() if each.weights]
     write_trained_on(folder / "bundle", hashes(learnt_images(recipe, records["train"], data)), *weights)
@@ -232,14 +233,6 @@ def fill_head(decoder: NamingDecoder, head: nn.Linear) -> None:
 def square_pixels(records: Sequence[Record], size: int) -> Pixels:
     """Pixels as a bundle takes them: uint8 ``[N, S, S, 3]``."""
     return np.concatenate([square(photo_of(record).pixels, size) for record in records])
-
-
-def _calibration_grids(parts: assemble.Parts, records: Sequence[Record], size: int) -> Array:
-    """Grids float32 ``[N, L, D]`` on which the decoder's activations are measured."""
-    chosen = records[:: max(1, len(records) // CALIBRATION)]
-    with torch.no_grad():
-        grids: Array = parts.encoder(torch.from_numpy(square_pixels(chosen, size))).numpy()
-    return grids
 
 
 def _search_in_training(recipe: Recipe) -> Decoding:

@@ -1,30 +1,39 @@
-"""Writes the part of the encoder ``lite``: EfficientNet-Lite0's graph without weights, and where the weights lie.
+"""Writes the part of the encoder ``lite``: EfficientNet-Lite0's graph without kernels, and where the kernels lie.
 
-    python -m imagist.training.encoders.lite_part src/imagist/models/encoders/lite
+    python -m imagist.training.encoders.lite_part src/imagist/models/encoders/lite IMAGES...
 
-The weights stay in the file of the package that `imagist.images.lite` reads. This module finds the place of each tensor
-in that file: it reads the opcodes of the pickled header one by one and executes none of them. Run it again only when
-the graph changes. The network: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
+The kernels stay in the file of the package that `imagist.images.lite` reads, which rounds them to 8 bits by the factors
+of the part. This module finds the place of each tensor in that file: it reads the opcodes of the pickled header one by
+one and executes none of them. It measures the ranges of activations on images (a folder or a table), some of Flickr8k's
+training images and of others for the part that ships. Run it again only when the graph changes. The network:
+https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
 
 Shapes: N images; S side in pixels; L cells; D channels; C classes.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import pickletools
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from onnx import GraphProto, NodeProto, TensorProto, helper
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from imagist.bundle import write_part
+from imagist.arrays import Array, Pixels
+from imagist.bundle import npz, write_part
+from imagist.images import load, rows
 from imagist.images.encoder import GRAPH
-from imagist.images.lite import KIND, Tensor, to_line, weights_file
+from imagist.images.lite import FACTORS, HEAD, KIND, TENSORS, Tensor, read, rounded, to_line, weights_file
+from imagist.images.views import square
+from imagist.records import Photo
+from imagist.training.export.quantization import QUANTIZED, SCALE, quantize_convolutions
 
 SPACE = "efficientnet-lite0@224"
 SIDE, CELLS, CHANNELS = 224, 49, 1280
@@ -100,24 +109,39 @@ def _named_tensors(ops: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, tuple[
             raise ValueError(f"an opcode that no table of tensors has: {name}")
 
 
-class _Nodes:
-    """Collects the nodes of the graph; each method returns the name of its output."""
+def norm_scale(table: Mapping[str, Array], norm: str) -> Array:
+    """What a batch norm multiplies each channel by: float32 ``[O]``."""
+    scale: Array = table[f"{norm}.weight"] / np.sqrt(table[f"{norm}.running_var"] + np.float32(EPSILON))
+    return scale
 
-    def __init__(self, table: dict[str, Tensor]) -> None:
+
+class _Nodes:
+    """Collects the nodes of the graph.
+
+    Attributes:
+        norms: For each kernel the batch norm that is folded into it.
+    """
+
+    def __init__(self, table: Mapping[str, Array]) -> None:
         self.table, self.nodes, self.weights = table, list[NodeProto](), list[TensorProto]()
+        self.norms: dict[str, str] = {}
 
     def add(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         name = output or f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
         return name
 
-    def weight(self, name: str) -> str:
-        """A tensor whose content comes when the graph is opened."""
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=self.table[name].shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="elsewhere")
-        self.weights.append(tensor)
-        return name
+    def convolution(self, name: str, norm: str) -> list[str]:
+        """Kernel and bias of a convolution with the batch norm after it folded in; named as in the package's file."""
+        scale = norm_scale(self.table, norm)
+        kernel = self.table[f"{name}.weight"] * scale[:, None, None, None]
+        bias = self.table[f"{norm}.bias"] - self.table[f"{norm}.running_mean"] * scale
+        self.weights += [
+            numpy_helper.from_array(kernel, f"{name}.weight"),
+            numpy_helper.from_array(bias, f"{name}.bias"),
+        ]
+        self.norms[f"{name}.weight"] = norm
+        return [f"{name}.weight", f"{name}.bias"]
 
     def constant(self, name: str, values: Any, kind: int = TensorProto.FLOAT) -> str:
         values = values if isinstance(values, list) else [values]
@@ -130,11 +154,9 @@ class _Nodes:
         spare = height - stride  # of an even side; all sides here that a stride of 2 halves are even
         pads = [spare // 2, spare // 2, spare - spare // 2, spare - spare // 2]
         x = self.add(
-            "Conv", [x, self.weight(f"{convolution}.weight")], kernel_shape=[height, height],
+            "Conv", [x, *self.convolution(convolution, norm)], kernel_shape=[height, height],
             strides=[stride, stride], pads=pads, group=out if into == 1 else 1,
         )  # fmt: skip
-        parts = [self.weight(f"{norm}.{part}") for part in ("weight", "bias", "running_mean", "running_var")]
-        x = self.add("BatchNormalization", [x, *parts], epsilon=EPSILON)
         return self.add("Clip", [x, "zero", "six"]) if clip else x
 
     def block(self, x: str, name: str, *, expanded: bool, stride: int, residual: bool) -> str:
@@ -145,11 +167,14 @@ class _Nodes:
         return self.add("Add", [x, inner]) if residual else inner
 
 
-def graph(table: dict[str, Tensor]) -> bytes:
-    """The ONNX graph: ``pixels``, uint8 ``[N, S, S, 3]``, to ``grid``, float32 ``[N, L, D]``; its weights are empty.
+def graph(table: Mapping[str, Array]) -> tuple[ModelProto, dict[str, str]]:
+    """The ONNX graph in float32: ``pixels``, uint8 ``[N, S, S, 3]``, to ``grid``, float32 ``[N, L, D]``.
 
     Args:
-        table: The tensors, by name.
+        table: The tensors of the package's file, by name.
+
+    Returns:
+        The graph, and for each kernel the batch norm that is folded into it, by the names of that file.
     """
     net = _Nodes(table)
     for name, value in (("zero", 0.0), ("six", 6.0), ("half", 127.5), ("one", 1.0)):
@@ -166,25 +191,66 @@ def graph(table: dict[str, Tensor]) -> bytes:
     made = GraphProto(name="lite", node=net.nodes, initializer=net.weights)
     made.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", SIDE, SIDE, 3]))
     made.output.append(helper.make_tensor_value_info("grid", TensorProto.FLOAT, ["n", CELLS, CHANNELS]))
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
-    return bytes(model.SerializeToString())
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9), net.norms
 
 
-def write(folder: Path) -> None:
+def without_kernels(
+    model: ModelProto, table: Mapping[str, Array], norms: Mapping[str, str]
+) -> tuple[ModelProto, dict[str, Array]]:
+    """A quantized graph whose kernels come when it is opened, and how they are made of the published ones.
+
+    Args:
+        model: Quantized.
+        table: The published tensors, by name.
+        norms: As `graph` returns them.
+
+    Returns:
+        The graph, and for each kernel float32 ``[O]``: the published kernel times it, rounded, is that of the graph. It
+        holds the scale of the batch norm and the step of the integers.
+    """
+    hollow = copy.deepcopy(model)
+    stored = {tensor.name: tensor for tensor in hollow.graph.initializer}
+    factors = {}
+    for name, norm in norms.items():
+        kernel, steps = stored[name + QUANTIZED], numpy_helper.to_array(stored[name + SCALE])
+        factors[name] = norm_scale(table, norm) / steps
+        apart = rounded(table[name], factors[name]).astype(int) - numpy_helper.to_array(kernel)
+        if np.abs(apart).max() > 1:  # a half may be rounded either way
+            raise ValueError(f"the factors of {name} give another kernel")
+        outside = TensorProto(name=kernel.name, data_type=TensorProto.INT8, dims=kernel.dims)
+        outside.data_location = TensorProto.EXTERNAL
+        outside.external_data.add(key="location", value="elsewhere")
+        kernel.CopyFrom(outside)
+    return hollow, factors
+
+
+def write(folder: Path, images: Pixels) -> None:
     """Writes the part.
 
     Args:
         folder: Replaced where it exists.
+        images: uint8 ``[N, S, S, 3]``, on which the ranges of activations are measured.
 
     Raises:
         MissingExtra: The package with the weights is not installed.
     """
     content = weights_file().read_bytes()
-    table = tensors(content)
+    places = tensors(content)
+    table = {name: read(content, at) for name, at in places.items()}
+    model, norms = graph(table)
+    hollow, factors = without_kernels(quantize_convolutions(model, images), table, norms)
     card = {"name": KIND, "space": SPACE, "sha256": hashlib.sha256(content).hexdigest()}
-    lines = "".join(f"{to_line(name, tensor)}\n" for name, tensor in table.items())
-    write_part(folder, KIND, card, None, **{GRAPH.replace(".", "__"): graph(table), "tensors__txt": lines.encode()})
+    lines = "".join(f"{to_line(name, places[name])}\n" for name in (*factors, *HEAD))
+    files = {GRAPH: hollow.SerializeToString(), TENSORS: lines.encode(), FACTORS: npz(**factors)}
+    write_part(folder, KIND, card, None, **{name.replace(".", "__"): held for name, held in files.items()})
+
+
+def main(arguments: Sequence[str]) -> None:
+    """From the command line: the folder to write, and folders or tables of images."""
+    folder, *sources = arguments
+    photos = [photo for _, photo in load(rows(sources)) if isinstance(photo, Photo)]
+    write(Path(folder), np.concatenate([square(photo.pixels, SIDE) for photo in photos]))
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    main(sys.argv[1:])

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import nn
 
-from imagist.arrays import Array, Pixels
+from imagist.arrays import Pixels
 from imagist.bundle import ENCODER, SPACE, Bundle, copy_part, npz, open_bundle, open_folder, write_bundle, write_part
 from imagist.captioning.backends.stepwise import StepwiseCaptioner
 from imagist.captioning.decoding import Decoding, generate
@@ -30,7 +30,7 @@ from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.encoders.grid_encoder import Space
 from imagist.training.export import graphs as export
 from imagist.training.export.graphs import Graph
-from imagist.training.export.quantization import captioner_feeds, quantize
+from imagist.training.export.quantization import captioner_feeds, quantize, quantize_convolutions
 from imagist.training.networks.decoder import CaptionDecoder
 
 log = logging.getLogger("imagist.training")
@@ -65,16 +65,20 @@ class Parts:
     space: Space | None = None
 
 
-def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) -> Bundle:
+def export_bundle(parts: Parts, folder: Path, calibration: Pixels | None = None) -> Bundle:
     """Writes a model of an encoder and a captioner, whole or not at all.
 
     Args:
         parts: What to write.
         folder: Replaced where it exists.
-        calibration: Grids ``[N, L, D]`` of training images, which quantize the model: its captioner multiplies 8-bit
-            integers, the other large weights are stored as float16. Without them all is float32.
+        calibration: Training images, uint8 ``[N, S, S, 3]``, which quantize the model: encoder and captioner multiply
+            8-bit integers, the other large weights are stored as float16. Without them all is float32.
     """
-    feeds = {} if calibration is None else captioner_feeds(parts.decoder, calibration, parts.vocabulary, parts.search)
+    feeds = {}
+    if calibration is not None:
+        with torch.no_grad():
+            grids = parts.encoder.eval()(torch.from_numpy(calibration)).numpy()
+        feeds = captioner_feeds(parts.decoder, grids, parts.vocabulary, parts.search)
 
     def write(model: onnx.ModelProto, file: Path) -> None:
         file.write_bytes((model if calibration is None else export.halved(model)).SerializeToString())
@@ -82,6 +86,8 @@ def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) 
     with TemporaryDirectory() as scratch:
         encoder, captioner = Path(scratch, "encoder"), Path(scratch, "captioner")
         eye = export.encoder_onnx(parts.encoder, parts.side)
+        if calibration is not None:
+            eye = quantize_convolutions(eye, calibration)
         space = {SPACE: parts.space.name} if parts.space else {}
         write_part(encoder, ENCODER_KIND, space, lambda path: write(eye, path / GRAPH), **_classes(parts, calibration))
         served = space or {ENCODER: open_folder(encoder).version}
@@ -99,7 +105,7 @@ def export_bundle(parts: Parts, folder: Path, calibration: Array | None = None) 
         return write_bundle(folder, {"name": parts.name, "description": parts.description}, writers)
 
 
-def _classes(parts: Parts, calibration: Array | None) -> dict[str, bytes]:
+def _classes(parts: Parts, calibration: Pixels | None) -> dict[str, bytes]:
     """The file of the encoder's classes, if it has any, for `write_part`."""
     if parts.space is None:
         return {}

@@ -1,8 +1,11 @@
-"""Quantizes float graphs: weights in 7 bits per channel, activations in 8, sums in 32.
+"""Quantizes float graphs: weights in 7 or 8 bits per channel, activations in 8, sums in 32.
 
 The ranges of the activations are measured once, on training images, and fixed in the graph: ranges measured on each
-batch would make a caption depend on the other images of its batch. Weights have seven bits, because two products of
-8-bit numbers overflow the 16-bit sums of processors without VNNI.
+batch would make a caption depend on the other images of its batch.
+
+Processors without VNNI add two products of 8-bit numbers in 16 bits, which overflow. The weights of matrix products
+have seven bits for that reason. Those of convolutions have eight, and a step a channel that is just large enough for no
+two neighbours to overflow (`steps_without_overflow`).
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference".
@@ -10,18 +13,21 @@ Inference".
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
 
-from imagist.arrays import AnyArray, Array, Ints
+from imagist.arrays import AnyArray, Array, Ints, Pixels
 from imagist.captioning.decoding import Decoding, generate
 from imagist.training.captioners.evaluator import TorchBeams
 from imagist.training.captioners.vocabulary import Vocabulary
@@ -65,6 +71,101 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
         finally:
             logging.getLogger().removeFilter(_not_advice)
         return onnx.load(folder / "bytes.onnx")
+
+
+def quantize_convolutions(model: onnx.ModelProto, images: Pixels) -> onnx.ModelProto:
+    """Quantizes an encoder: its convolutions, the sums of its blocks and what is clipped.
+
+    Args:
+        model: A float32 graph from ``pixels``, uint8 ``[N, S, S, 3]``, whose convolutions have biases.
+        images: uint8 ``[N, S, S, 3]``, on which the ranges of activations are measured; one at a time.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        onnx.save(model, folder / "float.onnx")
+        quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
+        logging.getLogger().addFilter(_not_advice)
+        try:
+            quantize_static(
+                folder / "folded.onnx", folder / "bytes.onnx", _Feeds([{"pixels": image[None]} for image in images]),
+                quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv", "Add", "Clip"], per_channel=True,
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            )  # fmt: skip
+        finally:
+            logging.getLogger().removeFilter(_not_advice)
+        made, floats = onnx.load(folder / "bytes.onnx"), onnx.load(folder / "folded.onnx")
+    weights = {weight.name: numpy_helper.to_array(weight) for weight in floats.graph.initializer}
+    _refill(made, weights, _means(floats, images))
+    return made
+
+
+def _means(model: onnx.ModelProto, images: Pixels) -> dict[str, Array]:
+    """For each convolution, by the name of its weight, the mean of every channel ``[I]`` that comes in."""
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    shown = copy.deepcopy(model)
+    names = sorted({node.input[0] for node in convolutions})
+    shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(shown.SerializeToString(), providers=["CPUExecutionProvider"])
+    sums: dict[str, Any] = dict.fromkeys(names, 0.0)
+    for image in images:
+        for name, values in zip(names, session.run(names, {"pixels": image[None]}), strict=True):
+            sums[name] = sums[name] + values.mean((0, 2, 3))
+    return {node.input[1]: sums[node.input[0]] / len(images) for node in convolutions}
+
+
+def _refill(model: onnx.ModelProto, floats: Mapping[str, Array], means: Mapping[str, Array]) -> None:
+    """Rounds the weights of quantized convolutions anew, by steps that cannot overflow, and corrects their biases.
+
+    What the rounding of a channel's weights adds to its outputs on average is taken from its bias (Nagel et al. 2019,
+    "Data-Free Quantization Through Weight Equalization and Bias Correction").
+    """
+    stored = {weight.name: weight for weight in model.graph.initializer}
+    unpacked = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+
+    def put(name: str, values: AnyArray) -> None:
+        stored[name].CopyFrom(numpy_helper.from_array(values, name))
+
+    for node in (node for node in model.graph.node if node.op_type == "Conv"):
+        given, weight, bias = (unpacked[name] for name in node.input)  # a folded batch norm has left a bias
+        w, b = (floats[part.input[0].removesuffix(QUANTIZED)] for part in (weight, bias))
+        step = float(numpy_helper.to_array(stored[given.input[1]]))
+        steps = np.maximum(steps_without_overflow(w), np.abs(b) / (step * LARGEST_BIAS)).astype(np.float32)
+        rounded = np.rint(w / steps[:, None, None, None])
+        put(weight.input[0], rounded.astype(np.int8))
+        put(weight.input[1], steps)
+        added = (rounded * steps[:, None, None, None] - w).sum((2, 3))  # [O, I] a unit of what comes in
+        mean = means[weight.input[0].removesuffix(QUANTIZED)]
+        b = b - (added[:, 0] * mean if w.shape[1] == 1 else added @ mean)
+        put(bias.input[0], np.rint(b / (steps * step)).astype(np.int32))
+        put(bias.input[1], (steps * step).astype(np.float32))
+
+
+LARGEST_BIAS = 2**28  # of an integer bias, which leaves room for the sum of products in 32 bits
+
+
+def steps_without_overflow(weight: Array) -> Array:
+    """For each channel of a convolution the size of one step of its 8-bit weights.
+
+    Two products of neighbours are added in 16 bits: 255 * 127 * 2 is too much, so of two neighbours the steps must not
+    exceed 128 together. Neighbours are in the order of rows, columns, channels that come in. Depthwise convolutions add
+    in 32 bits.
+
+    Args:
+        weight: float32 ``[O, I, H, W]``.
+
+    Returns:
+        float32 ``[O]``, > 0.
+    """
+    sizes = np.abs(weight).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    steps: Array = np.maximum(sizes.max(axis=1) / 127, 1e-9)
+    if weight.shape[1] > 1:
+        even = sizes.shape[1] // 2 * 2
+        both = sizes[:, 0:even:2] + sizes[:, 1:even:2]
+        steps = np.maximum(steps, both.max(axis=1) / (PAIR - 1))  # rounding adds up to half a step to each
+    return steps.astype(np.float32)
+
+
+PAIR = 32767 // 255  # steps of two neighbours whose products fit 16 bits
 
 
 def _not_advice(record: logging.LogRecord) -> bool:
