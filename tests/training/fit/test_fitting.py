@@ -224,8 +224,8 @@ def test_weights_count_in_the_classifiers_and_in_calibration(fitted, tmp_path):
     plain = fitted[1].pipeline
     assert weighted.image_classifier.id != plain.image_classifier.id
     assert weighted.text_classifier.id != plain.text_classifier.id
-    grey = np.full((48, 48, 3), 128, np.uint8)
-    of_red = [float(each.image_classifier.scores([as_photo(grey)])[0, 1]) for each in (weighted, plain)]
+    between = [as_photo(coloured.image_of("green", number)) for number in range(12)]
+    of_red = [float(each.image_classifier.scores(between)[:, 1].mean()) for each in (weighted, plain)]
     assert of_red[0] > of_red[1]  # the bias of the classes follows their weights
 
 

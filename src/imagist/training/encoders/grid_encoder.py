@@ -48,8 +48,8 @@ class GridEncoder(nn.Module):
         self.network, self.channels, self.architecture, self.space = network, channels, architecture, space
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+        self.register_buffer("mean", _of_channels(mean) * 255)
+        self.register_buffer("std", _of_channels(std) * 255)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Encodes uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``."""
@@ -62,6 +62,11 @@ class GridEncoder(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
+
+
+def _of_channels(values: Sequence[float]) -> Tensor:
+    """``[1, 3, 1, 1]``, or ``[]`` where all are equal: ONNX Runtime takes ten times as long over a number a channel."""
+    return torch.tensor(values).view(1, 3, 1, 1) if len({*values}) > 1 else torch.tensor(values[0])
 
 
 def as_grid(features: Tensor, channels: int) -> Tensor:

@@ -77,7 +77,7 @@ def quantize_convolutions(model: onnx.ModelProto, images: Pixels) -> onnx.ModelP
     """Quantizes an encoder: its convolutions, the sums of its blocks and what is clipped.
 
     Args:
-        model: A float32 graph from ``pixels``, uint8 ``[N, S, S, 3]``, whose convolutions have biases.
+        model: A float32 graph from ``pixels``, uint8 ``[N, S, S, 3]``. Convolutions with biases keep their means.
         images: uint8 ``[N, S, S, 3]``, on which the ranges of activations are measured; one at a time.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -116,8 +116,8 @@ def _means(model: onnx.ModelProto, images: Pixels) -> dict[str, Array]:
 def _refill(model: onnx.ModelProto, floats: Mapping[str, Array], means: Mapping[str, Array]) -> None:
     """Rounds the weights of quantized convolutions anew, by steps that cannot overflow, and corrects their biases.
 
-    What the rounding of a channel's weights adds to its outputs on average is taken from its bias (Nagel et al. 2019,
-    "Data-Free Quantization Through Weight Equalization and Bias Correction").
+    What the rounding of a channel's weights adds to its outputs on average is taken from its bias, if it has one (Nagel
+    et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction").
     """
     stored = {weight.name: weight for weight in model.graph.initializer}
     unpacked = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
@@ -126,18 +126,21 @@ def _refill(model: onnx.ModelProto, floats: Mapping[str, Array], means: Mapping[
         stored[name].CopyFrom(numpy_helper.from_array(values, name))
 
     for node in (node for node in model.graph.node if node.op_type == "Conv"):
-        given, weight, bias = (unpacked[name] for name in node.input)  # a folded batch norm has left a bias
-        w, b = (floats[part.input[0].removesuffix(QUANTIZED)] for part in (weight, bias))
+        given, weight, *bias = (unpacked[name] for name in node.input)
+        w, *b = (floats[part.input[0].removesuffix(QUANTIZED)] for part in (weight, *bias))
         step = float(numpy_helper.to_array(stored[given.input[1]]))
-        steps = np.maximum(steps_without_overflow(w), np.abs(b) / (step * LARGEST_BIAS)).astype(np.float32)
+        steps = steps_without_overflow(w)
+        if b:
+            steps = np.maximum(steps, np.abs(b[0]) / (step * LARGEST_BIAS)).astype(np.float32)
         rounded = np.rint(w / steps[:, None, None, None])
         put(weight.input[0], rounded.astype(np.int8))
         put(weight.input[1], steps)
-        added = (rounded * steps[:, None, None, None] - w).sum((2, 3))  # [O, I] a unit of what comes in
-        mean = means[weight.input[0].removesuffix(QUANTIZED)]
-        b = b - (added[:, 0] * mean if w.shape[1] == 1 else added @ mean)
-        put(bias.input[0], np.rint(b / (steps * step)).astype(np.int32))
-        put(bias.input[1], (steps * step).astype(np.float32))
+        if b:
+            added = (rounded * steps[:, None, None, None] - w).sum((2, 3))  # [O, I] a unit of what comes in
+            mean = means[weight.input[0].removesuffix(QUANTIZED)]
+            corrected = b[0] - (added[:, 0] * mean if w.shape[1] == 1 else added @ mean)
+            put(bias[0].input[0], np.rint(corrected / (steps * step)).astype(np.int32))
+            put(bias[0].input[1], (steps * step).astype(np.float32))
 
 
 LARGEST_BIAS = 2**28  # of an integer bias, which leaves room for the sum of products in 32 bits
