@@ -122,7 +122,7 @@ class Encoder:
         """uint8 ``[N, S, S, 3]`` to float32 ``[N, L, D]``.
 
         One image at a time: its activations stay in the processor's cache, those of a batch would not. On two cores
-        that is 288 images/s instead of 249 by batches of 32, and a third of the memory (`benchmarks/throughput.py`).
+        that is 443 images/s instead of 387 by batches of 32, and a third of the memory (`benchmarks/throughput.py`).
         """
         return np.concatenate([self._session.run(None, {"pixels": one[None]})[0] for one in pixels])
 
