@@ -158,8 +158,8 @@ def _finish(
         recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
         recipe.search, reranker, encoder.space,
     )  # fmt: skip
-    seen = records["train"][:: max(1, len(records["train"]) // CALIBRATION)]
-    calibration = square_pixels(seen, size) if recipe.quantize else None
+    every = max(1, len(records["train"]) // CALIBRATION)
+    calibration = square_pixels(records["train"][::every], size) if recipe.quantize else None
     assemble.export_bundle(parts, folder / "bundle", calibration)
     weights = [trained_on(data / each.weights) for each in recipe.backbone.every() if each.weights]
     write_trained_on(folder / "bundle", hashes(learnt_images(recipe, records["train"], data)), *weights)

@@ -53,24 +53,38 @@ def quantize(model: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
         model: A float32 graph.
         feeds: Inputs on which the ranges of activations are measured; as many as memory allows.
     """
+    folded = _folded(model)
+    if not (products := _large_products(folded)):
+        return folded  # an empty list of nodes means all of them to quantize_static
+    return _quantized(
+        folded, feeds, op_types_to_quantize=["MatMul", "Gemm"], nodes_to_quantize=products, reduce_range=True,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+    )  # fmt: skip
+
+
+def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph as onnxruntime prepares it for quantization."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        onnx.save(model, folder / "float.onnx")
-        quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
-        folded = onnx.load(folder / "folded.onnx")
-        if not (products := _large_products(folded)):
-            return folded  # an empty list of nodes means all of them to quantize_static
+        given, made = Path(name, "float.onnx"), Path(name, "folded.onnx")
+        onnx.save(model, given)
+        quant_pre_process(given, made, skip_symbolic_shape=True)
+        return onnx.load(made)
+
+
+def _quantized(folded: onnx.ModelProto, feeds: Sequence[Feed], **settings: Any) -> onnx.ModelProto:
+    """A folded graph with integers in place of floats, by settings of onnxruntime's ``quantize_static``."""
+    with tempfile.TemporaryDirectory() as name:
+        given, made = Path(name, "folded.onnx"), Path(name, "bytes.onnx")
+        onnx.save(folded, given)
         logging.getLogger().addFilter(_not_advice)
         try:
             quantize_static(
-                folder / "folded.onnx", folder / "bytes.onnx", _Feeds(feeds), quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["MatMul", "Gemm"], nodes_to_quantize=products, per_channel=True,
-                reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+                given, made, _Feeds(feeds), quant_format=QuantFormat.QDQ, per_channel=True,
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, **settings,
             )  # fmt: skip
         finally:
             logging.getLogger().removeFilter(_not_advice)
-        return onnx.load(folder / "bytes.onnx")
+        return onnx.load(made)
 
 
 def quantize_convolutions(model: onnx.ModelProto, images: Pixels) -> onnx.ModelProto:
@@ -80,22 +94,12 @@ def quantize_convolutions(model: onnx.ModelProto, images: Pixels) -> onnx.ModelP
         model: A float32 graph from ``pixels``, uint8 ``[N, S, S, 3]``. Convolutions with biases keep their means.
         images: uint8 ``[N, S, S, 3]``, on which the ranges of activations are measured; one at a time.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        onnx.save(model, folder / "float.onnx")
-        quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
-        logging.getLogger().addFilter(_not_advice)
-        try:
-            quantize_static(
-                folder / "folded.onnx", folder / "bytes.onnx", _Feeds([{"pixels": image[None]} for image in images]),
-                quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv", "Add", "Clip"], per_channel=True,
-                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            )  # fmt: skip
-        finally:
-            logging.getLogger().removeFilter(_not_advice)
-        made, floats = onnx.load(folder / "bytes.onnx"), onnx.load(folder / "folded.onnx")
-    weights = {weight.name: numpy_helper.to_array(weight) for weight in floats.graph.initializer}
-    _refill(made, weights, _means(floats, images))
+    folded = _folded(model)
+    made = _quantized(
+        folded, [{"pixels": image[None]} for image in images], op_types_to_quantize=["Conv", "Add", "Clip"]
+    )
+    weights = {weight.name: numpy_helper.to_array(weight) for weight in folded.graph.initializer}
+    _refill(made, weights, _means(folded, images))
     return made
 
 
