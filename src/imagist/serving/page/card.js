@@ -15,6 +15,7 @@ export class Card {
     this.image = image;
     this.settings = settings; // a function: the options that the page is set to
     this.record = null;
+    this.result = null; // a promise, once it was asked for
     this.turn = 0; // of the questions for a result; answers to earlier ones are dropped
     this.picture = element("img", { src: URL.createObjectURL(image.blob), alt: `The image ${image.name}`, decoding: "async" });
     this.frame = element("div", { class: "frame" }, this.picture);

@@ -6,7 +6,7 @@ import { by, element } from "./elements.js";
 import { Table } from "./table.js";
 
 const AT_ONCE = 4; // requests
-const SOON_MS = 50; // that a card waits for its image
+const SOON_MS = 100; // that a card waits for its result: less is felt as at once
 const cards = [];
 const waiting = [];
 let running = 0;
@@ -27,14 +27,14 @@ function current() {
   return service.models.find((each) => each.name === by("model").value) || service.models[0];
 }
 
-// Sends the images before it draws anything; then draws their cards together with the image on top, if that is soon there.
+// Sends the images before it draws anything; then draws their cards, with the first result if that is soon there.
 async function add(images) {
   if (!images.length) return;
   const made = images.map((image) => new Card(image, settings));
   cards.push(...made);
   waiting.push(...made);
   send();
-  await Promise.race([made.at(-1).picture.decode().catch(() => {}), new Promise((done) => setTimeout(done, SOON_MS))]);
+  await Promise.race([made[0].result, new Promise((done) => setTimeout(done, SOON_MS))]);
   for (const card of made) if (cards.includes(card)) by("cards").prepend(card.root);
   update();
 }
@@ -48,7 +48,7 @@ function send() {
   while (running < AT_ONCE && waiting.length) {
     const card = waiting.shift();
     running += 1;
-    card.classify().then(() => {
+    card.result = card.classify().then(() => {
       running -= 1;
       work();
     });
