@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _one_thread():
+    """Before any fixture of a module: what one trains is compared with what a test trains."""
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _seeded(_one_thread):
+    pytest.importorskip("torch").manual_seed(0)
 
 
 @pytest.fixture

@@ -261,9 +261,6 @@ def test_images_without_a_class_are_named_before_training(data, tmp_path):
         train(recipe_of(), tmp_path, tmp_path / "run")
 
 
-@pytest.mark.xfail(
-    strict=False, reason="some runs differ in their last bits or more, since 2026-11-27; not understood yet"
-)
 @pytest.mark.slow
 @pytest.mark.parametrize("saves", [1, 2, 3], ids=["within a phase", "between the phases", "within the next"])
 def test_a_killed_run_resumes_and_ends_the_same(data, tmp_path, monkeypatch, saves, unbroken):
