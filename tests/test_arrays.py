@@ -1,4 +1,4 @@
-"""The ways between scores and probabilities, against scipy."""
+"""The ways between scores and probabilities, against scipy; products of matrices."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from imagist.arrays import MIN_PROBABILITY, log_probabilities, softmax
+from imagist.arrays import MIN_PROBABILITY, log_probabilities, one_thread, product, softmax
+from imagist.images.stream import run
 
 LOGITS = hnp.arrays(
     np.float64, hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5), elements=st.floats(-1e3, 1e3)
@@ -40,3 +42,49 @@ def test_logarithms_are_finite_and_undone_by_softmax():
     assert logs.dtype == np.float64
     assert logs.min() == np.log(MIN_PROBABILITY)
     np.testing.assert_allclose(softmax(logs), p, atol=1e-11)
+
+
+@given(n=st.integers(0, 20), seed=st.integers(0, 99), double=st.booleans())
+def test_a_row_does_not_depend_on_the_others(n, seed, double):
+    rng = np.random.default_rng(seed)
+    kind = np.float64 if double else np.float32
+    rows, matrix = rng.normal(size=(n, 300)).astype(kind), rng.normal(size=(300, 70)).astype(kind)
+    found = product(rows, matrix)
+    assert (found.shape, found.dtype) == ((n, 70), kind)
+    np.testing.assert_allclose(found, rows @ matrix, rtol=1e-4, atol=1e-4)
+    for i in range(n):
+        np.testing.assert_array_equal(found[i], product(rows[i : i + 1], matrix)[0])
+
+
+def threads():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+
+@pytest.fixture
+def two_threads():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpool_limits(2, "blas"):
+        if threads() != {2}:
+            pytest.skip("a library of linear algebra that has one thread alone")
+        yield
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_are_given_back_when_the_last_user_leaves():
+    with one_thread:
+        with one_thread:
+            assert threads() == {1}
+        assert threads() == {1}
+    assert threads() == {2}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_run_over_images_uses_one_thread_a_batch():
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    seen = [
+        outcome.result
+        for outcomes in run([pixels] * 3, lambda photos: [threads()] * len(photos))
+        for outcome in outcomes
+    ]
+    assert seen == [{1}] * 3
+    assert threads() == {2}

@@ -1,14 +1,16 @@
-"""Names for the arrays that the parts exchange, the two ways between scores and probabilities, and unit vectors.
+"""Names for the arrays that the parts exchange, scores and probabilities, unit vectors, and products of matrices.
 
 Shapes: ``...`` any leading axes; C classes, D channels, always the last axis.
 """
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 AnyArray = NDArray[Any]
 Array = NDArray[np.float32]
@@ -19,6 +21,7 @@ Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 
 MIN_PROBABILITY = 1e-12  # a probability of 0 counts as this in a logarithm, so that no loss is infinite
+_BLOCK = 8  # rows
 
 
 def log_probabilities(probabilities: AnyArray) -> Floats:
@@ -39,3 +42,50 @@ def softmax(logits: AnyArray) -> Floats:
 def unit(vectors: AnyArray) -> Array:
     """Scales vectors ``[..., D]`` to length 1: float32 of the same shape; zeros stay zeros."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
+def product(rows: AnyArray, matrix: AnyArray) -> AnyArray:
+    """``rows @ matrix``, in blocks of a fixed size, so that no row depends on how many others there are.
+
+    Libraries of linear algebra add up in another order for one row than for many.
+
+    Args:
+        rows: ``[N, D]``.
+        matrix: ``[D, C]`` of the same type.
+
+    Returns:
+        ``[N, C]`` of that type.
+    """
+    whole = np.zeros((-(-len(rows) // _BLOCK) * _BLOCK, rows.shape[1]), rows.dtype)
+    whole[: len(rows)] = rows
+    blocks = [whole[start : start + _BLOCK] @ matrix for start in range(0, len(whole), _BLOCK)]
+    return np.concatenate([np.zeros((0, matrix.shape[1]), matrix.dtype), *blocks])[: len(rows)]
+
+
+class _OneThread:
+    """Keeps numpy's linear algebra to the thread that calls it, in the whole process, until the last user has left.
+
+    For work that runs in a thread for each core already: the library's own threads would wait in a loop for their next
+    product, and take a fifth of the processor from that work.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+        self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limit.restore_original_limits()
+
+
+one_thread = _OneThread()

@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from imagist.arrays import Array, Pixels, softmax
+from imagist.arrays import Array, Pixels, product, softmax
 from imagist.bundle import CARD, ENCODER, SHIPPED, SPACE, Folder, copy_part, open_folder
 from imagist.errors import BundleError, ImagistError, MissingExtra, UnknownName, UsageError
-from imagist.images.views import view
+from imagist.images.views import by_photo, view
 from imagist.protocols import PartOptions
 from imagist.records import Photo
 
@@ -146,8 +146,11 @@ class Encoder:
         if self._head is None:
             raise UsageError("has no classes of its own", item=f"encoder {self.name}", remedy="choose another encoder")
         weight, bias = self._head.weight, self._head.bias
-        rows = [softmax(np.atleast_2d(grid.mean(-2)) @ weight + bias).mean(0) for grid in grids]
-        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, len(bias)), np.float32)
+        views = [np.atleast_2d(grid.mean(-2)) for grid in grids]
+        if not views:
+            return np.zeros((0, len(bias)), np.float32)
+        rows = softmax(product(np.concatenate(views), weight) + bias)
+        return by_photo(rows, views).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Copies the encoder into a folder."""

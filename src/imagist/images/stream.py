@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
+from imagist.arrays import one_thread
 from imagist.errors import ImagistError, ItemError, ModelFailed, UsageError
 from imagist.images import DecodeLimits
 from imagist.images.loader import load
@@ -70,16 +71,17 @@ def run(
     loaded = load(images, limits=limits or DecodeLimits(), workers=workers, ahead=2 * batch_size)
     pending: deque[Future[list[Outcome[AnyItem, T]]]] = deque()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imagist-work")
-    try:
-        while batch := list(islice(loaded, batch_size)):
-            pending.append(pool.submit(_outcomes, work, batch))
-            while pending and (len(pending) > concurrency or pending[0].done()):
+    with one_thread:
+        try:
+            while batch := list(islice(loaded, batch_size)):
+                pending.append(pool.submit(_outcomes, work, batch))
+                while pending and (len(pending) > concurrency or pending[0].done()):
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        loaded.close()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            loaded.close()
 
 
 def _outcomes(work: Work[T], batch: list[tuple[AnyItem, Photo | Failure]]) -> list[Outcome[AnyItem, T]]:

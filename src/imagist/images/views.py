@@ -6,13 +6,13 @@ Shapes: H, W the photo's height and width; V views, at most 6; S the encoder's s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
 
-from imagist.arrays import Pixels
+from imagist.arrays import AnyArray, Pixels
 from imagist.errors import UnknownName
 
 View = Callable[[Pixels, int], Pixels]
@@ -123,6 +123,20 @@ def covered(name: str, pixels: Pixels, cells: int) -> tuple[slice, slice]:
     spans = [cells * side / long if long else cells for side in pixels.shape[:2]]
     rows, columns = (slice(math.floor((cells - span) / 2), math.ceil((cells + span) / 2)) for span in spans)
     return rows, columns
+
+
+def by_photo(rows: AnyArray, views: Sequence[AnyArray]) -> AnyArray:
+    """The mean over each photo's views.
+
+    Args:
+        rows: ``[W, C]``, a row for each view of N photos, one photo after the other.
+        views: For each photo an array of its views, whose length is their number.
+
+    Returns:
+        ``[N, C]``.
+    """
+    ends = np.cumsum([len(each) for each in views])[:-1]
+    return np.stack([each.mean(0) for each in np.split(rows, ends)])
 
 
 def view(name: str) -> View:

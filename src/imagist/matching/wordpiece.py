@@ -5,9 +5,11 @@ The result is that of `transformers.BertTokenizer` without ``[CLS]`` and ``[SEP]
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from imagist.errors import BundleError
 
@@ -16,6 +18,10 @@ _CONTINUES = "##"
 _LONGEST_WORD = 100  # letters; a longer word is unknown
 _REPLACEMENT = "\ufffd"
 _CONTROLS = {"Cc", "Cf", "Co", "Cs"}
+_BLANKS = "\t\n\r"
+_ASCII_CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in _BLANKS}
+_ASCII_WORD = re.compile(f"[a-z0-9]+|[{re.escape(string.punctuation)}]")
+_KNOWN_WORDS = 1 << 15  # whose pieces are remembered
 _IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -44,6 +50,7 @@ class WordPieces:
         if tuple(pieces[:2]) != ("[PAD]", "[UNK]") or len(self._ids) != len(pieces):
             raise BundleError("a vocabulary of distinct word pieces begins with [PAD] and [UNK]", item="vocabulary")
         self._longest = max(len(piece.removeprefix(_CONTINUES)) for piece in pieces)
+        self._spelled = lru_cache(_KNOWN_WORDS)(self._spell)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -52,7 +59,7 @@ class WordPieces:
         """The ids of a text's pieces; a word that the pieces cannot spell is `UNKNOWN`."""
         return [number for word in words(text) for number in self._spelled(word)]
 
-    def _spelled(self, word: str) -> list[int]:
+    def _spell(self, word: str) -> list[int]:
         if len(word) > _LONGEST_WORD:
             return [UNKNOWN]
         found: list[int] = []
@@ -68,8 +75,14 @@ class WordPieces:
         return found
 
 
-def words(text: str) -> Iterator[str]:
+def words(text: str) -> Sequence[str]:
     """The words of a text, lower case and without accents; each mark of punctuation and ideograph is a word."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text.translate(_ASCII_CONTROLS).lower())
+    return [*_words_of_any_script(text)]
+
+
+def _words_of_any_script(text: str) -> Iterator[str]:
     spaced = "".join(f" {letter} " if _is_ideograph(letter) else letter for letter in _cleaned(text))
     plain = (letter for letter in unicodedata.normalize("NFD", spaced) if unicodedata.category(letter) != "Mn")
     lower = "".join(letter.lower() for letter in plain)  # letter by letter: the sigma that ends a word is as any other
@@ -88,7 +101,7 @@ def words(text: str) -> Iterator[str]:
 def _cleaned(text: str) -> Iterator[str]:
     """The letters without control characters, white space of every kind as blanks."""
     for letter in text:
-        if letter in "\t\n\r" or (letter.isspace() and unicodedata.category(letter)[0] == "Z"):
+        if letter in _BLANKS or (letter.isspace() and unicodedata.category(letter)[0] == "Z"):
             yield " "
         elif letter != _REPLACEMENT and unicodedata.category(letter) not in _CONTROLS:
             yield letter

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from imagist.arrays import one_thread
 from imagist.errors import DeadlinePassed, ModelFailed
 from imagist.images.stream import attempt
 from imagist.records import Failure, Photo
@@ -104,7 +105,8 @@ class Batcher:
         while (taken := self._take()) is not None:
             work, batch = taken
             try:
-                results = self._results(work, batch)
+                with one_thread:
+                    results = self._results(work, batch)
             finally:
                 with self._ready:
                     self._heavy -= work.heavy

@@ -89,7 +89,7 @@ class StepwiseCaptioner:
         if not photos:
             return []
         grids = np.stack([views[0] for views in self.encoder.grids(photos)])
-        found = self.sentences(grids, seeds_of(photos))
+        found = self.sentences(grids, seeds_of(photos) if self._decoding.top_p else None)
         return [self._caption(photo, sentences) for photo, sentences in zip(photos, found, strict=True)]
 
     def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:

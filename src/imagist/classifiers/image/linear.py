@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from imagist.arrays import Array, softmax, unit
+from imagist.arrays import Array, product, softmax, unit
 from imagist.bundle import ENCODER, SPACE, fingerprint, npz, open_part, write_part
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
+from imagist.images.views import by_photo
 from imagist.protocols import PartOptions
 from imagist.records import LabelSet, Photo
 
@@ -54,8 +55,11 @@ class LinearClassifier:
     def scores(self, photos: Sequence[Photo]) -> Array:
         """float32 ``[N, C]``, rows sum to 1."""
         matrix = self.matrix.astype(np.float64)
-        rows = [softmax(self._features(grid) @ matrix + self.bias).mean(0) for grid in self.encoder.grids(photos)]
-        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, len(self.labels)), np.float32)
+        views = [self._features(grid) for grid in self.encoder.grids(photos)]
+        if not views:
+            return np.zeros((0, len(self.labels)), np.float32)
+        rows = softmax(product(np.concatenate(views).astype(np.float64), matrix) + self.bias)
+        return by_photo(rows, views).astype(np.float32)
 
     def hidden(self, photos: Sequence[Photo]) -> Array:
         """The features that the layer takes, float32 ``[N, D]``; the mean over each photo's views."""
