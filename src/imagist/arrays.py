@@ -5,6 +5,7 @@ Shapes: ``...`` any leading axes; C classes, D channels, always the last axis.
 
 from __future__ import annotations
 
+import os
 from threading import Lock
 from typing import Any
 
@@ -74,6 +75,10 @@ class _OneThread:
         self._controller: ThreadpoolController | None = None
         self._limit: Any = None
 
+    def renew_lock(self) -> None:
+        """For a process just forked, in which nobody will release a lock that another thread held."""
+        self._lock = Lock()
+
     def __enter__(self) -> None:
         with self._lock:
             self._users += 1
@@ -89,3 +94,5 @@ class _OneThread:
 
 
 one_thread = _OneThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_thread.renew_lock)
