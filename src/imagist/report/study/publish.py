@@ -49,7 +49,7 @@ def publish(result: StudyResult, folder: Path) -> Path:
     facts = [
         (with_interval(result.best.accuracy), f"best accuracy in %, with its 95% interval: {result.best.system.name}"),
         (f"{len(result.data.examples):,}", f"images in {len(result.data.labels)} categories"),
-        (str(len(result.trials)), "trials"),
+        (str(len(result.trials)), "trial" if len(result.trials) == 1 else "trials"),
     ]
     write_page(page, result.study.name, sections, lead=result.study.about, facts=facts)
     return page
