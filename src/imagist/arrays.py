@@ -6,12 +6,12 @@ Shapes: ``...`` any leading axes; C classes, D channels, always the last axis.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 AnyArray = NDArray[Any]
 Array = NDArray[np.float32]
@@ -57,10 +57,9 @@ def product(rows: AnyArray, matrix: AnyArray) -> AnyArray:
     Returns:
         ``[N, C]`` of that type.
     """
-    whole = np.zeros((-(-len(rows) // _BLOCK) * _BLOCK, rows.shape[1]), rows.dtype)
-    whole[: len(rows)] = rows
-    blocks = [whole[start : start + _BLOCK] @ matrix for start in range(0, len(whole), _BLOCK)]
-    return np.concatenate([np.zeros((0, matrix.shape[1]), matrix.dtype), *blocks])[: len(rows)]
+    whole = np.zeros((-(-len(rows) // _BLOCK), _BLOCK, rows.shape[1]), rows.dtype)
+    whole.reshape(-1, rows.shape[1])[: len(rows)] = rows
+    return (whole @ matrix).reshape(-1, matrix.shape[1])[: len(rows)]
 
 
 class _OneThread:
@@ -72,8 +71,13 @@ class _OneThread:
 
     def __init__(self) -> None:
         self._lock, self._users = Lock(), 0
-        self._controller: ThreadpoolController | None = None
         self._limit: Any = None
+
+    @cached_property
+    def _libraries(self) -> Any:
+        from threadpoolctl import ThreadpoolController  # not at the start of each command: few need it
+
+        return ThreadpoolController()
 
     def renew_lock(self) -> None:
         """For a process just forked, in which nobody will release a lock that another thread held."""
@@ -81,10 +85,9 @@ class _OneThread:
 
     def __enter__(self) -> None:
         with self._lock:
+            if not self._users:
+                self._limit = self._libraries.limit(limits=1, user_api="blas")
             self._users += 1
-            if self._users == 1:
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
 
     def __exit__(self, *error: object) -> None:
         with self._lock:

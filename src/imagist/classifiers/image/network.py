@@ -20,7 +20,7 @@ import numpy as np
 from imagist.arrays import Array, Pixels
 from imagist.bundle import fingerprint, open_part, write_part
 from imagist.errors import BundleError, MissingExtra, UsageError
-from imagist.images.views import view
+from imagist.images.views import by_photo, view
 from imagist.protocols import PartOptions
 from imagist.records import LabelSet, Photo
 
@@ -248,8 +248,7 @@ class NetworkClassifier:
             pixels = np.concatenate(taken)
             parts = [torch.from_numpy(pixels[at : at + AT_ONCE]) for at in range(0, len(pixels), AT_ONCE)]
             found = torch.cat([self.network.hidden(part.to(self._device)) for part in parts]).float().cpu()
-            ends = np.cumsum([len(views) for views in taken])[:-1]
-            rows += [part.mean(0, keepdims=True) for part in np.split(found.numpy(), ends)]
+            rows.append(by_photo(found.numpy(), taken))
         return np.concatenate(rows)
 
     @torch.inference_mode()

@@ -24,6 +24,7 @@ from imagist.arrays import Array, Pixels
 from imagist.classifiers.image.network import IMAGENET_MEAN, IMAGENET_STD, TORCHVISION, Architecture, Network, views_of
 from imagist.errors import UsageError
 from imagist.images.photo import ImageSource, photo_of
+from imagist.images.views import by_photo
 from imagist.records import Photo
 from imagist.training.captioners.recipe import Backbone
 from imagist.training.checkpoint import weights_key
@@ -138,9 +139,7 @@ def _compute(network: Network, settings: Pretrained, images: Sequence[ImageSourc
     def compute(start: int, end: int) -> Array:
         with ThreadPoolExecutor() as pool:
             views = [*pool.map(viewed, images[start:end])]
-        rows = encode(np.concatenate(views))
-        ends = np.cumsum([len(each) for each in views])[:-1]
-        return np.stack([part.mean(0) for part in np.split(rows, ends)])
+        return by_photo(encode(np.concatenate(views)), views)
 
     return compute
 
