@@ -23,6 +23,10 @@ PAPER, INK, FAINT = (250, 249, 246), (28, 28, 30), (122, 122, 128)
 _HEAT = np.array([0.0, 0.3, 0.65, 1.0])
 _RGBA = np.array([[10, 9, 24, 205], [120, 20, 50, 140], [244, 110, 30, 70], [255, 226, 120, 16]])
 
+# The colour of each of 256 steps of attention, from 0 to 1.
+_COLOURS = np.stack([np.interp(np.linspace(0, 1, 256), _HEAT, column) for column in _RGBA.T], -1)
+_COLOURS = _COLOURS.round().astype(np.uint8)
+
 
 def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
     """One word's attention as a translucent image to lay over the photo.
@@ -36,9 +40,8 @@ def heat(attention: Array, size: tuple[int, int]) -> Image.Image:
     """
     smooth = Image.fromarray(np.ascontiguousarray(attention, np.float32)).resize(size, Image.Resampling.BICUBIC)
     levels = np.clip(np.asarray(smooth) - np.float32(np.median(attention)), 0, None)
-    levels = levels / max(float(levels.max()), 1e-12)
-    channels = [np.interp(levels, _HEAT, column) for column in _RGBA.T]
-    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
+    steps = (levels * (255 / max(float(levels.max()), 1e-12))).round().astype(np.uint8)
+    return Image.fromarray(_COLOURS[steps])
 
 
 def contact_sheet(photo: Photo, caption: Caption) -> Image.Image:

@@ -110,7 +110,9 @@ def _words(image: Image.Image, explanation: Explanation) -> dict[str, object]:
     heads += [f"left out: change of {category}, fused"]
     if not missing:
         heads = ["attention", *heads, f"region hidden: change of {category} (same size elsewhere)"]
-    rows = [_row(image, explanation, word, categories) for word in explanation.by_evidence()]
+    panel = image.copy()
+    panel.thumbnail((PANEL, PANEL), Image.Resampling.LANCZOS)
+    rows = [_row(panel, explanation, word, categories) for word in explanation.by_evidence()]
     return {"missing": missing, "located": not missing, "heads": heads, "rows": rows}
 
 
@@ -132,10 +134,8 @@ def _row(image: Image.Image, explanation: Explanation, word: Word, categories: S
 
 
 def _region(image: Image.Image, explanation: Explanation, region: Region) -> dict[str, object]:
-    small = image.copy()
-    small.thumbnail((PANEL, PANEL), Image.Resampling.LANCZOS)
     return {
-        "panel": jpeg(attended_image(small, region.attention, region.cells)),
+        "panel": jpeg(attended_image(image, region.attention, region.cells)),
         "changes": [changes[1:] for changes in sentences.region_changes(explanation, region)],
         "extent": sentences.extent(region),
         "caption": region.removed.caption.text,
