@@ -22,6 +22,7 @@ import numpy as np
 from imagist import load
 from imagist.arrays import AnyArray, Floats, Ints
 from imagist.cli.main import main as imagist
+from imagist.metrics.significance import paired_difference
 from imagist.profiles import Posts, Settings, profile, score_brief, similarities
 from imagist.profiles.care import personal_words
 from imagist.profiles.evidence import likelihoods, mix_of
@@ -70,7 +71,16 @@ def accuracy_table(pool: Posts, prior: Floats, accounts: int, seeds: range, tota
             f"| {errors['mean']:.4f} | {errors['em']:.4f} | {right['profile']:.3f} | {right['counting']:.3f} "
             f"| {right['mean']:.3f} | {right['em']:.3f} | {said:.3f} |"
         )
-    return lines
+    hits = {name: (first == truth).astype(float) for name, first in led.items()}
+    gains = {
+        name: paired_difference(hits["profile"], each).interval for name, each in hits.items() if name != "profile"
+    }
+    gained = ", ".join(f"{name} {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" for name, gain in gains.items())
+    return [
+        *lines,
+        "",
+        f"Leading categories that the profile has right more often, with the 95% interval over accounts: {gained}.",
+    ]
 
 
 def ideal_line(pool: Posts, accounts: int, seed: int, total: float) -> str:
