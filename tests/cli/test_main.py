@@ -10,6 +10,8 @@ import imagist
 from imagist.cli import main as main_module
 from imagist.cli.main import COMMANDS, command_parser, main
 from imagist.errors import BundleTampered
+from imagist.images.notices import notice
+from imagist.report.terminal import say_notices
 
 HEAVY = ["numpy", "PIL", "rich", "pyarrow", "onnxruntime", "torch", "imagist.pipeline", "imagist.images"]
 
@@ -138,7 +140,23 @@ def test_standard_streams_that_are_closed_or_full(redirection, code, out, err):
     command = ["sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, STREAMS]
     ended = subprocess.run(command, input="text", capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (code, out)
-    assert ended.stderr.removesuffix(" (write to a file with --out)\n") == err
+    assert ended.stderr.removesuffix(" (redirect it to another file)\n") == err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirections of a shell")
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("argv", ["--help", "classify --help", "evaluate captions --help"])
+def test_help_that_cannot_be_written_is_an_error(argv, redirection):
+    command = ["sh", "-c", f'exec "$0" -m imagist {argv} {redirection}', sys.executable]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr[:43]) == (2, "imagist: standard output cannot be written:")
+
+
+def test_notices_are_messages_on_stderr(capsys):
+    say_notices()
+    say_notices()
+    notice("is left out", item="test-main\x1b", remedy="mend it")
+    assert capsys.readouterr().err == "imagist: test-main\\x1b: is left out (mend it)\n"
 
 
 def test_python_m_imagist_is_the_same():

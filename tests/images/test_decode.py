@@ -309,6 +309,19 @@ def test_refused_formats_are_named(content, looks):
         decode(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"PK\3\4" + bytes(50), r"ZIP is not an image \(unpack it, or name it \.zip if it is an archive of images\)"),
+        (bytes(257) + b"ustar" + bytes(99), r"TAR is not an image \(unpack it, or name it \.tar if"),
+        (b"7z\xbc\xaf'\x1c", r"7z is not an image \(unpack it\)"),
+    ],
+)
+def test_archives_have_a_remedy(content, remedy):
+    with pytest.raises(UnknownFormat, match=remedy):
+        decode(content)
+
+
 def test_no_image_at_all():
     with pytest.raises(UnknownFormat, match="not an image"):
         decode(b"hello, world")

@@ -82,6 +82,17 @@ def test_what_is_hidden_in_a_folder_is_left_out(folder):
     assert "no images in this folder; hidden files are left out" in str(only_error("empty"))
 
 
+def test_archives_in_a_folder_are_left_out_with_a_notice(folder, caplog):
+    for name in ("in/z.zip", "in/sub/y.tar.gz", "in/w.txt"):
+        (folder / name).write_bytes(b"")
+    assert names(str(folder / "in")) == [str(folder / name) for name in IMAGES]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{folder / 'in'}: archives in this folder are not read: {folder / 'in/z.zip'} and 1 more "
+        "(name them as sources, too)"
+    )
+
+
 def test_a_file_with_another_suffix_is_known_by_its_first_bytes(folder):
     found = ["a.jpg_large", "b.jpg?itok=3", "c.jpg.1", "d.bin"]
     for name in found:

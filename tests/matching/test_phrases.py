@@ -32,6 +32,18 @@ def test_a_list_of_ones_own(tmp_path):
     assert open_tables([tmp_path / "mine.txt.gz"]).of("flavors") == ("été",)
 
 
+def test_a_list_in_another_encoding_or_damaged_is_refused(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_bytes("caf\u00e9".encode("utf-16"))
+    assert open_tables([path]).of("flavors") == ("caf\u00e9",)
+    path.write_bytes(b"a beach\ncaf\xe9\n")
+    with pytest.raises(UsageError, match=r"mine\.txt: line 2 has a byte 0xe9 that is not UTF-8 \(save it as UTF-8\)"):
+        open_tables([path])
+    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"a beach\n" * 9)[:-9])
+    with pytest.raises(UsageError, match="cannot be read"):
+        open_tables([tmp_path / "cut.txt.gz"])
+
+
 def test_a_folder_of_the_classic_tables(tmp_path):
     texts = {"artists": "Monet\nManet\n", "flavors": "oil\n", "mediums": "a photo\n", "negative": "blurry\n"}
     for name, text in texts.items():

@@ -113,3 +113,12 @@ def test_what_cannot_be_read_is_named(name: str, text: str, expected: str, tmp_p
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_predictions(tmp_path / "p.csv")
+
+
+def test_lines_in_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_bytes("A dog.\r\nA caf\u00e9.\r\n".encode("utf-16"))
+    assert [each.caption for each in read_predictions(path)] == ["A dog.", "A caf\u00e9."]
+    path.write_bytes("A dog.\nA caf\u00e9.\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"p\.txt: line 2 has a byte 0xe9 that is not UTF-8"):
+        read_predictions(path)

@@ -51,6 +51,19 @@ def test_a_flat_object_of_another_program(account):
     assert sidecar_cells(str(account / "b.jpg")) == {"text": "hi"}
 
 
+def test_texts_in_another_encoding_are_left_out_with_a_notice(account, caplog):
+    for name in "ab":
+        (account / f"{name}.txt").write_bytes("caf\u00e9".encode("cp1252"))
+        assert sidecar_cells(str(account / f"{name}.jpg")) == {}
+    (account / "c.txt").write_bytes("caf\u00e9".encode("utf-16"))
+    assert sidecar_cells(str(account / "c.jpg")) == {"text": "caf\u00e9"}
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{account / 'a.txt'}: the author's text is left out: line 1 has a byte 0xe9 that is not UTF-8 "
+        "(save the texts of this folder as UTF-8)"
+    )
+
+
 @pytest.mark.parametrize(
     "content", ["", "[1]", "{", "null", '{"node": {"edge_media_to_caption": {"edges": []}}}', "[" * 9999]
 )

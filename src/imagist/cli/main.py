@@ -17,7 +17,7 @@ from importlib import import_module
 from imagist import __version__
 from imagist.cli.parser import Parser
 from imagist.errors import ImagistError
-from imagist.report.terminal import discard, open_closed_streams, printable, say
+from imagist.report.terminal import discard, open_closed_streams, printable, say, say_notices
 
 COMMANDS = {
     "classify": ("imagist.cli.classify", "caption and classify images, into a table, a file or a page"),
@@ -69,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to stop is one from the keyboard
     try:
-        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        try:
+            code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        except SystemExit as stop:  # argparse, for --help and for wrong arguments
+            code = stop.code if isinstance(stop.code, int) else 2
         sys.stdout.flush()
         return code
     except ImagistError as error:
@@ -84,9 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno not in _STREAM_FAULTS or error.filename:
             raise
         discard(sys.stdout)
-        return _complain(f"standard output cannot be written: {error.strerror} (write to a file with --out)")
-    except SystemExit as stop:  # argparse, for --help and for wrong arguments
-        return stop.code if isinstance(stop.code, int) else 2
+        return _complain(f"standard output cannot be written: {error.strerror} (redirect it to another file)")
 
 
 def command_parser(name: str) -> Parser:
@@ -116,6 +117,7 @@ def _dispatch(argv: list[str]) -> int:
         return _complain(f"no command {name!r}; {meant}")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character must not fail a run
+    say_notices()
     args = command_parser(name).parse_args(argv[1:])
     args.invocation = argv
     return int(args.run(args))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from imagist.errors import UsageError
+from imagist.report.terminal import say
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from imagist.images import DecodeLimits
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -30,6 +34,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Writes a message; unlike argparse, a stdout that is full or closed raises OSError."""
+        if file is not None and file is sys.stdout:
+            file.write(message)
+        elif message:
+            say(message)
 
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2."""

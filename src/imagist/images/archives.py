@@ -8,14 +8,18 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from imagist.errors import CorruptImage, SourceNotFound
 from imagist.images.stored import AnyPath, gunzipped
 
 _GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\3\4", b"PK\5\6")  # the second where it is empty
+_IS_UTF8 = 1 << 11  # a flag of a member of a zip archive
+_IS_ENCRYPTED = 1
+_TAR_MAGIC = slice(257, 262)
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,15 @@ class Member:
 
 
 def is_zip(path: AnyPath) -> bool:
-    """Whether the suffix is that of a zip archive."""
-    return path.suffix.lower() == ".zip"
+    """Whether an archive is zip, by its first bytes, or by its suffix where these are not those of a tar file, either.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_TAR_MAGIC.stop)
+    is_tar = head.startswith(_GZIP) or head[_TAR_MAGIC] == b"ustar"
+    return head.startswith(_ZIP) or (path.suffix.lower() == ".zip" and not is_tar)
 
 
 def members(path: AnyPath) -> Iterator[Member]:
@@ -81,11 +92,11 @@ class _FromStart:
 
 
 class _TarLinks:
-    """Reads the files that links of a tar file lead to.
+    """Reads the files that links of a tar file lead to; in a packed one, jumps back unpack it from its start again.
 
     Args:
         path: The tar file.
-        packed: Whether it is compressed: there are no jumps in it then.
+        packed: Whether it is packed with gzip.
     """
 
     def __init__(self, path: AnyPath, *, packed: bool) -> None:
@@ -95,21 +106,28 @@ class _TarLinks:
 
     def reader(self, link: tarfile.TarInfo) -> Callable[[int], bytes]:
         def read(length: int) -> bytes:
-            if self._packed:
-                problem, remedy = f"a link to {link.linkname} in a packed archive", "unpack the archive"
-                raise SourceNotFound(f"{problem}, which is not followed", item=link.name, remedy=remedy)
-            if self._tar is None:
-                self._file = self._path.open("rb")
-                self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
             try:
-                file = self._tar.extractfile(link.name)
-            except (KeyError, RecursionError):
-                file = None
-            if file is None:
-                raise SourceNotFound(f"a link to {link.linkname}, which is not in the archive", item=link.name)
-            return file.read(length)
+                file = self._extracted(link)
+                content = file.read(length) if file else None
+            except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+                problem = f"a link to {link.linkname}, in an archive that is damaged: {error}"
+                raise SourceNotFound(problem, item=link.name, remedy="get it, or pack it, again") from error
+            if content is None:
+                problem, remedy = f"a link to {link.linkname}, which is not in the archive", "pack that file, too"
+                raise SourceNotFound(problem, item=link.name, remedy=remedy)
+            return content
 
         return read
+
+    def _extracted(self, link: tarfile.TarInfo) -> IO[bytes] | None:
+        """What a link leads to; None where that is no file of the archive."""
+        if self._tar is None:
+            self._file = cast("IO[bytes]", gunzipped(self._path) if self._packed else self._path.open("rb"))
+            self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
+        for name in (link.name, link.linkname) if link.islnk() else (link.name,):  # a hard link may precede its file
+            with suppress(KeyError, RecursionError):
+                return self._tar.extractfile(name)
+        return None
 
     def close(self) -> None:
         for each in (self._tar, self._file):
@@ -124,7 +142,17 @@ def _zip_members(path: AnyPath) -> Iterator[Member]:
                 continue
             is_link = stat.S_ISLNK(member.external_attr >> 16)
             size = 0 if is_link else member.file_size
-            yield Member(member.filename, size, _zip_reader(archive, member, is_link=is_link), is_link=is_link)
+            yield Member(_zip_name(member), size, _zip_reader(archive, member, is_link=is_link), is_link=is_link)
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The name of a member; UTF-8 also where the archive does not say so, as that of macOS does not."""
+    if member.flag_bits & _IS_UTF8 or member.filename.isascii():
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: bool) -> Callable[[int], bytes]:
@@ -136,7 +164,11 @@ def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: b
             raise SourceNotFound(f"a link that leads to nothing: {error.args[0]}", item=member.filename) from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
             # damaged, compressed by an unknown method, or encrypted
-            raise CorruptImage(f"cannot be read from the archive: {error}", item=member.filename) from error
+            if member.flag_bits & _IS_ENCRYPTED:
+                problem, remedy = "encrypted in the archive", "unpack the archive with its password"
+                raise CorruptImage(problem, item=member.filename, remedy=remedy) from error
+            problem, remedy = f"cannot be read from the archive: {error}", "get the archive, or pack it, again"
+            raise CorruptImage(problem, item=member.filename, remedy=remedy) from error
 
     return read
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagist.errors import SourceNotFound
-from imagist.images.formats import MAGIC_BYTES, begins_like_image, has_image_suffix
+from imagist.images.formats import ARCHIVES, MAGIC_BYTES, begins_like_image, has_image_suffix
+from imagist.images.notices import notice_of
 from imagist.records import Row
 
 _NOT_THE_USERS = frozenset({"__MACOSX", "@eaDir"})  # what macOS and Synology add to archives and folders
@@ -29,9 +30,11 @@ def folder_images(folder: str) -> Iterator[str | Row]:
     """The paths of images, sorted by name; a Row with its error for a folder that cannot be listed, or without images.
 
     An image is known by its suffix, or, where that is none of an image's (as downloads often have), by its first bytes.
-    Hidden files and folders are left out. Links are followed, but never into a folder that they are in.
+    Hidden files and folders are left out, archives with a notice. Links are followed, but never into a folder that they
+    are in.
     """
     empty = True
+    archives: list[str] = []
     waiting = [_Place(folder, is_folder=True)]
     while waiting:
         place = waiting.pop()
@@ -40,11 +43,12 @@ def folder_images(folder: str) -> Iterator[str | Row]:
             yield place.path
             continue
         try:
-            waiting += sorted(_listed(place), reverse=True)
+            waiting += sorted(_listed(place, archives), reverse=True)
         except OSError as error:
             empty = False
             problem = f"cannot be listed: {error.strerror}"
             yield Row(place.path, error=SourceNotFound(problem, item=place.path))
+    notice_of("archives in this folder", archives, item=folder, remedy="name them as sources, too")
     if empty:
         problem = "no images in this folder; hidden files are left out"
         yield Row(folder, error=SourceNotFound(problem, item=folder))
@@ -61,8 +65,13 @@ def is_image(path: str) -> bool:
         return False
 
 
-def _listed(folder: _Place) -> Iterator[_Place]:
-    """The folders and images right in a folder; nothing where it is one that it is in itself, by a link."""
+def _listed(folder: _Place, archives: list[str]) -> Iterator[_Place]:
+    """The folders and images right in a folder; nothing where it is one that it is in itself, by a link.
+
+    Args:
+        folder: Is listed.
+        archives: Gets the paths of archives in it.
+    """
     status = os.stat(folder.path)  # noqa: PTH116
     own = status.st_dev, status.st_ino
     if own in folder.above:
@@ -75,6 +84,8 @@ def _listed(folder: _Place) -> Iterator[_Place]:
                 yield _Place(entry.path, is_folder=True, above=folder.above | {own})
             elif has_image_suffix(entry.name) or is_image(entry.path):
                 yield _Place(entry.path, is_folder=False)
+            elif entry.name.lower().endswith(ARCHIVES):
+                archives.append(entry.path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -156,8 +156,21 @@ _REFUSED = {
     b"<!DOC": "HTML",
     b"<!doc": "HTML",
     b"<html": "HTML",
-    b"PK\3\4": "ZIP",
 }
+_ARCHIVES = {  # first bytes: the type, and what its name ends in where it is read
+    b"PK\3\4": ("ZIP", ".zip"),
+    b"\x1f\x8b": ("gzip", ".tar.gz"),
+    b"7z\xbc\xaf": ("7z", None),
+    b"Rar!": ("RAR", None),
+    b"BZh": ("bzip2", None),
+    b"\xfd7zXZ": ("XZ", None),
+    b"\x28\xb5\x2f\xfd": ("Zstandard", None),
+}
+ARCHIVES = (
+    *(".zip", ".cbz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"),
+    *(".7z", ".rar", ".cbr"),
+)
+"""Suffixes of archives, those included that are not read."""
 
 
 _DECODED_SUFFIXES = tuple(suffix for each in FORMATS.values() for suffix in each.suffixes)
@@ -213,6 +226,13 @@ def begins_like_image(head: bytes) -> bool:
 
 def unknown(content: bytes) -> UnknownFormat:
     """The error for bytes of none of ``FORMATS``; names their type where it is a known one."""
+    found = next((each for magic, each in _ARCHIVES.items() if content.startswith(magic)), None)
+    if found is None and content[257:262] == b"ustar":
+        found = ("TAR", ".tar")
+    if found is not None:
+        name, suffix = found
+        remedy = f"unpack it, or name it {suffix} if it is an archive of images" if suffix else "unpack it"
+        return UnknownFormat(f"a file of type {name} is not an image", remedy=remedy)
     looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)
     return UnknownFormat(
         f"a file of type {looks} is not decoded" if looks else "not an image in a format that is decoded",

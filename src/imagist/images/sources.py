@@ -22,8 +22,9 @@ from imagist.errors import (
 from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, placed, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
-from imagist.images.formats import has_image_suffix
+from imagist.images.formats import ARCHIVES, has_image_suffix
 from imagist.images.manifests import check_manifest, images_held, manifest_rows
+from imagist.images.notices import notice_of
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.stored import any_path, is_stored_file, stored_files
 from imagist.images.tables import is_table, open_table
@@ -291,12 +292,15 @@ def _expand(source: str) -> Iterator[str | Row]:
 
 def _stored(address: str) -> Iterator[str | Row]:
     """The files of an address in an object store: of a folder the images, of a pattern all."""
-    empty = True
+    empty, archives = True, list[str]()
     try:
         for found in stored_files(address):
             if found == address or glob.has_magic(address) or has_image_suffix(found):
                 empty = False
                 yield found
+            elif found.lower().endswith(ARCHIVES):
+                archives.append(found)
+        notice_of("archives in this folder", archives, item=address, remedy="name them as sources, too")
         if empty:
             yield _missing(address, "no images under this address")
     except (SourceNotFound, UsageError, MissingExtra) as error:

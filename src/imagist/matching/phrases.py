@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from imagist.errors import MissingExtra, UsageError
+from imagist.images.unicode_text import decoded
 from imagist.storage import digest_of
 
 Role = Literal["artists", "flavors", "mediums", "movements", "trendings", "negative"]
@@ -140,7 +142,9 @@ def _lines(path: Path) -> list[str]:
     """The phrases of a file, without blank lines; white space within a phrase becomes single spaces."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            text = file.read().decode("utf-8-sig", "replace")
-    except (OSError, EOFError) as error:
+            text = decoded(file.read())
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"cannot be read: {error}", item=str(path)) from error
+    except ValueError as error:
+        raise UsageError(str(error), item=str(path), remedy="save it as UTF-8") from error
     return [phrase for line in text.split("\n") if (phrase := " ".join(line.split()))]

@@ -7,6 +7,7 @@ caption a line.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from imagist.datasets.source import Source, SourceFile, as_data_error
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import Table, cells, columns, open_table
 from imagist.images.tables.objects import table_of_objects
+from imagist.images.unicode_text import decoded
 
 _IMAGES = ("source", *columns.IMAGES, *columns.IDS)
 _CAPTIONS = ("caption", "captions", "prediction", "hypothesis", "generated", "sentence", "text")
@@ -50,7 +52,10 @@ def read_predictions(path: Path, *, split: str | None = None, subset: bool = Fal
     if not path.is_file():
         raise DataError("no such file", item=str(path), remedy="name a file of predictions")
     if path.suffix.lower() == ".txt":
-        text = path.read_text("utf-8-sig", "replace").removesuffix("\n")
+        try:
+            text = io.StringIO(decoded(path.read_bytes()), newline=None).read().removesuffix("\n")
+        except ValueError as error:
+            raise DataError(str(error), item=str(path), remedy="save it as UTF-8") from error
         return [PredictedCaption("", line.strip()) for line in text.split("\n")]
     table, faults = _table(path), Faults()
     caption = columns.find(table.columns, _CAPTIONS)

@@ -18,6 +18,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from imagist.images.folders import is_hidden
+from imagist.images.notices import notice
+from imagist.images.unicode_text import decoded
 from imagist.profiles.naming import account_of_file
 
 VIDEOS = frozenset((".mp4", ".mov", ".m4v", ".webm", ".avi", ".mkv"))
@@ -39,7 +41,8 @@ def is_profile_picture(source: str) -> bool:
 def sidecar_cells(source: str) -> Mapping[str, object]:
     """What the files beside an image say of its post: ``text``, ``date`` (seconds) and ``likes``, those that are known.
 
-    A file that cannot be read, or is damaged, says nothing.
+    A file that cannot be read says nothing; neither does one that is damaged, or a text that is not UTF-8, but of these
+    the first in a folder is named in a notice.
 
     Args:
         source: Path of an image; of anything else nothing is known.
@@ -73,9 +76,24 @@ def _files(folder: str) -> Iterator[Path]:
 def _cells(stem: str) -> Mapping[str, object]:
     """What the files of a post say; its images come one after the other."""
     found = _of_metadata(_metadata(stem))
-    if text := _read(f"{stem}.txt", MOST_TEXT).decode("utf-8", "replace").strip():
+    if text := _text(f"{stem}.txt"):
         found["text"] = text
     return found
+
+
+def _text(path: str) -> str:
+    """The text in a file, up to `MOST_TEXT` bytes; nothing where it is in another encoding."""
+    content = _read(path, MOST_TEXT)
+    try:
+        return decoded(content, is_cut=len(content) > MOST_TEXT).strip()
+    except ValueError as error:
+        _notice(path, f"the author's text is left out: {error}", "save the texts of this folder as UTF-8")
+        return ""
+
+
+def _notice(path: str, message: str, remedy: str) -> None:
+    """Says what is left out of one file; of further files in its folder nothing is said."""
+    notice(message, item=path, remedy=remedy, once=f"{os.path.dirname(path)} {remedy}")  # noqa: PTH120
 
 
 def _read(path: str, most: int) -> bytes:
@@ -94,7 +112,8 @@ def _metadata(stem: str) -> Any:
         if content := _read(stem + suffix, MOST_METADATA):
             try:
                 return json.loads(content)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError) as error:
+                _notice(stem + suffix, f"the post's metadata are left out: {error}", "download this folder again")
                 return None
     return None
 

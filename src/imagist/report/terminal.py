@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -21,6 +22,20 @@ def say(text: str) -> None:
             sys.stderr.flush()
     except OSError:
         discard(sys.stderr)
+
+
+class _Said(logging.Handler):
+    """Writes notices to stderr as messages of the program."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"imagist: {printable(record.getMessage())}\n")
+
+
+def say_notices() -> None:
+    """Sends what `imagist.images.notices` logs to stderr, as `say` does."""
+    log = logging.getLogger("imagist.images")
+    if not any(isinstance(each, _Said) for each in log.handlers):
+        log.addHandler(_Said())
 
 
 def discard(stream: TextIO) -> None:
