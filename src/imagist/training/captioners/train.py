@@ -119,6 +119,8 @@ def train(
     records = read_all(splits, languages=recipe.data.languages)
     encoding = open_encoding(recipe.backbone, data, features, device)
     encoder = encoding.encoders[0]
+    if recipe.quantize:
+        _check_convolutions(encoder, recipe.backbone.name)
     with accelerator.main_process_first():
         corpus = corpus_of(recipe.data, records["train"], encoding.features(records["train"], recipe.backbone.views))
         dev = corpus_of(recipe.data, records["dev"], encoding.whole(records["dev"]))
@@ -145,6 +147,15 @@ def train(
             device=accelerator.device,
         )  # fmt: skip
     return _finish(recipe, model, encoder, evaluator, reranker, records, data, folder, began)
+
+
+def _check_convolutions(encoder: GridEncoder, name: str) -> None:
+    """Refuses networks with matrices, such as those of attention, whose sums nobody quantized well."""
+    if matrices := [of for of, weight in encoder.named_parameters() if weight.ndim == 2]:
+        raise UsageError(
+            f"quantize is for encoders of convolutions, and {name} has matrices, {matrices[0]} first",
+            item="quantize", remedy="leave quantize out; weights are float32 then",
+        )  # fmt: skip
 
 
 def _finish(
