@@ -253,6 +253,13 @@ def test_each_taxonomy_gets_its_weight_and_temperatures(tmp_path):
     assert imagist.load(tmp_path / "again", taxonomy=own, threads=1).id == warm.id
 
 
+def test_from_names_and_several_encoders_is_refused(fitted, tmp_path):
+    root, _ = fitted
+    settings = settings_of(root / "images", encoders=("embedded", "lite"), image_classifier=FromNames())
+    with pytest.raises(UsageError, match="serves one encoder"):
+        fit(settings, tmp_path / "mine")
+
+
 def test_each_encoder_of_the_space_gives_examples_and_serves_the_model(fitted, tmp_path):
     root, _ = fitted
     result = fit(settings_of(root / "images", encoders=("embedded", "embedded")), tmp_path / "mine")
