@@ -1,4 +1,4 @@
-"""The ways between scores and probabilities, against scipy; products of matrices."""
+"""The ways between scores and probabilities, against scipy; unit vectors, products of matrices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from imagist.arrays import MIN_PROBABILITY, log_probabilities, one_thread, product, softmax
+from imagist.arrays import MIN_PROBABILITY, log_probabilities, one_thread, product, softmax, unit, unit_sums
 from imagist.images.stream import run
 
 LOGITS = hnp.arrays(
@@ -54,6 +54,13 @@ def test_a_row_does_not_depend_on_the_others(n, seed, double):
     np.testing.assert_allclose(found, rows @ matrix, rtol=1e-4, atol=1e-4)
     for i in range(n):
         np.testing.assert_array_equal(found[i], product(rows[i : i + 1], matrix)[0])
+
+
+@given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_the_mean_of_a_group_is_of_length_one(sizes, seed):
+    rows = np.random.default_rng(seed).normal(size=(sum(sizes), 6)).astype(np.float32)
+    means = [part.mean(0) for part in np.split(rows, np.cumsum(sizes)[:-1])]
+    np.testing.assert_allclose(unit_sums(rows, [range(size) for size in sizes]), unit(np.stack(means)), atol=1e-5)
 
 
 def threads():

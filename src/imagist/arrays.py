@@ -6,6 +6,7 @@ Shapes: ``...`` any leading axes; C classes, D channels, always the last axis.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sized
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -43,6 +44,19 @@ def softmax(logits: AnyArray) -> Floats:
 def unit(vectors: AnyArray) -> Array:
     """Scales vectors ``[..., D]`` to length 1: float32 of the same shape; zeros stay zeros."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
+def unit_sums(rows: AnyArray, groups: Iterable[Sized]) -> Array:
+    """The sums of neighbouring vectors, scaled to length 1.
+
+    Args:
+        rows: ``[W, D]``, the vectors of N groups, one group after the other.
+        groups: For each group something of its length, at least 1.
+
+    Returns:
+        float32 ``[N, D]``.
+    """
+    return unit(np.add.reduceat(rows, np.cumsum([0, *map(len, groups)])[:-1], axis=0))
 
 
 def product(rows: AnyArray, matrix: AnyArray) -> AnyArray:

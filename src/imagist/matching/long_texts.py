@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
-import numpy as np
-
-from imagist.arrays import Array, unit
+from imagist.arrays import Array, unit, unit_sums
 from imagist.errors import SettingError, UsageError
 
 LongTexts = Literal["window", "refuse"]
@@ -89,6 +87,4 @@ def embed_texts(
                     remedy="shorten it, or read long texts in windows",
                 )
     parts = [windows(text, count, limit) for text in texts]
-    found = unit(embed([window for of in parts for window in of]))
-    starts = np.cumsum([0, *(len(of) for of in parts)])[:-1]
-    return unit(np.add.reduceat(found, starts, axis=0))
+    return unit_sums(unit(embed([window for of in parts for window in of])), parts)

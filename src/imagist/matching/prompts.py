@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from imagist.arrays import Array, unit
+from imagist.arrays import Array, unit_sums
 from imagist.errors import UsageError
 from imagist.records import LabelSet
 
@@ -114,7 +112,4 @@ def label_vectors(embed: Callable[[Sequence[str]], Array], described: Sequence[S
         embed: Sentences to float32 ``[M, D]``, each 1 long.
         described: The sentences about each of the C labels, as `sentences` gives them.
     """
-    found = embed([sentence for told in described for sentence in told])
-    starts = np.cumsum([0, *(len(told) for told in described)])[:-1]
-    counts = np.array([[len(told)] for told in described])
-    return unit(np.add.reduceat(found, starts, axis=0) / counts)
+    return unit_sums(embed([sentence for told in described for sentence in told]), described)

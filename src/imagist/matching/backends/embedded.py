@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagist.arrays import Array, unit
+from imagist.arrays import Array, unit, unit_sums
 from imagist.bundle import Folder, copy_part, open_part
 from imagist.errors import BundleError
 from imagist.images.encoder import Encoder, encoder_of
@@ -87,8 +87,7 @@ class EmbeddedMatcher:
         views = np.concatenate(grids)
         batches = [views[start : start + _VIEWS] for start in range(0, len(views), _VIEWS)]
         found = unit(np.concatenate([self._image_session.run(None, self._seen(batch))[0] for batch in batches]))
-        starts = np.cumsum([0, *(len(grid) for grid in grids)])[:-1]
-        return unit(np.add.reduceat(found, starts, axis=0))
+        return unit_sums(found, grids)
 
     def texts(self, texts: Sequence[str]) -> Array:
         """float32 ``[M, D]``, rows of length 1.
