@@ -167,5 +167,6 @@ def test_an_image_without_a_file_of_its_own_is_exit_code_3(fake, photos, capsys)
 def test_a_suffix_of_images_is_refused(fake, photos, capsys):
     assert fake(["caption", str(photos), "--sidecar", ".png"]) == 2
     assert "suffix of an image" in capsys.readouterr().err
-    assert fake(["caption", str(photos), "--existing", "append"]) == 2
-    assert "--sidecar" in capsys.readouterr().err
+    for existing in ("skip", "overwrite", "append"):
+        assert fake(["caption", str(photos), "--existing", existing]) == 2
+        assert "--sidecar" in capsys.readouterr().err

@@ -152,6 +152,25 @@ def test_help_that_cannot_be_written_is_an_error(argv, redirection):
     assert (ended.returncode, ended.stderr[:43]) == (2, "imagist: standard output cannot be written:")
 
 
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["classify", "x.jpg", "--out", "-"], "out"),
+        (["classify", "x.jpg", "--out", ""], "out"),
+        (["fit", "x", "--out", "-"], "out"),
+        (["profile", "x", "--report", "-"], "report"),
+        (["caption", "x.jpg", "--attention", "-"], "attention"),
+    ],
+)
+def test_a_dash_is_no_name_of_what_is_written(capsys, tmp_path, monkeypatch, argv, option):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = outcome(capsys, *argv)
+    assert (code, out, [*tmp_path.iterdir()]) == (2, "", [])
+    assert err.startswith(
+        f"imagist: --{option}: {argv[-1]!r} names no file or folder to write (give it a name, such as"
+    )
+
+
 def test_notices_are_messages_on_stderr(capsys):
     say_notices()
     say_notices()

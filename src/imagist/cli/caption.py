@@ -47,7 +47,6 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--existing",
         choices=["skip", "overwrite", "append"],
-        default="skip",
         help="with --sidecar, where the file is there already: leave the image out, replace the file, or add a line to "
         "it (default: skip)",
     )
@@ -75,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
     from imagist.report.sheets import make_folder, sheet_name
     from imagist.report.terminal import say
 
+    sidecars = _sidecars(args)
     spec = spec_of(args)
     rows = spec.rows()
     if spec.executor == RAY:
         return execute_on_ray(args, spec, task_of, rows)
     if args.attention:
         make_folder(args.attention, args.sources)
-    sidecars = _sidecars(args)
     rows = sidecars.missing(rows) if sidecars and spec.target is None else rows
     captioner, task = _captioner_and_task(args)
     table = None if spec.target or sidecars else captioned_table()
@@ -126,10 +125,10 @@ def _sidecars(args: argparse.Namespace) -> Sidecars | None:
     from imagist.engine.sidecars import Sidecars
 
     if args.sidecar is None:
-        if args.existing != "skip":
+        if args.existing is not None:
             raise UsageError("is for files beside images", item="--existing", remedy="add --sidecar .txt")
         return None
-    return Sidecars(args.sidecar, args.existing, [*args.sources, *([args.out] if args.out else [])])
+    return Sidecars(args.sidecar, args.existing or "skip", [*args.sources, *([args.out] if args.out else [])])
 
 
 def _draw(path: Path, photo: Photo, caption: Caption) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from imagist import __version__
-from imagist.cli.parser import Parser
+from imagist.cli.parser import Parser, check_targets
 from imagist.errors import ImagistError
 from imagist.report.terminal import discard, open_closed_streams, printable, say, say_notices
 
@@ -119,6 +119,7 @@ def _dispatch(argv: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character must not fail a run
     say_notices()
     args = command_parser(name).parse_args(argv[1:])
+    check_targets(args)
     args.invocation = argv
     return int(args.run(args))
 

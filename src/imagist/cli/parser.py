@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
+_TARGETS = ("out", "report", "save", "attention", "cache")
+
 PATIENCE_S = 300.0
 """Longest wait of a run for a host that says when it will answer again, in seconds."""
 
@@ -45,6 +47,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def check_targets(args: argparse.Namespace) -> None:
+    """Refuses ``-``, which is no name of a file, for what is written: tables, pages and models do not go to stdout.
+
+    Raises:
+        UsageError: It, or nothing, is the value of an option.
+    """
+    for option in _TARGETS:
+        if (value := getattr(args, option, None)) is not None and str(value) in ("-", ""):
+            problem = f"{str(value)!r} names no file or folder to write"
+            raise UsageError(problem, item=f"--{option}", remedy="give it a name, such as ./results.csv or ./results/")
 
 
 def positive(text: str) -> int:

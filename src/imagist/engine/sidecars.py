@@ -41,9 +41,11 @@ class Sidecars:
 
     def __init__(self, suffix: str, existing: Existing = "skip", inputs: Sequence[str] = ()) -> None:
         if not _SUFFIX.fullmatch(suffix):
-            raise UsageError("is no suffix of a file name", item=suffix, remedy="such as .txt")
+            raise UsageError(
+                f"{suffix!r} is no suffix of a file name", item="--sidecar", remedy="such as .txt"
+            )
         if has_image_suffix(f"x{suffix}"):
-            raise UsageError("is the suffix of an image", item=suffix, remedy="such as .txt")
+            raise UsageError(f"{suffix!r} is the suffix of an image", item="--sidecar", remedy="such as .txt")
         self._suffix, self._existing = suffix, existing
         self._inputs = {os.path.realpath(path) for path in inputs}
         self._taken: set[int] = set()  # hashes of the files that images of this run have: millions fit into memory

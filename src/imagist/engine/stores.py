@@ -88,7 +88,8 @@ class LocalStore(Store):
         """As `Store.check`; the folder that the new one lies in must exist."""
         folder = self._folder
         if folder.exists() and not folder.is_dir():
-            raise OutputError("is a file, not a folder", item=self.address, remedy="name another folder")
+            remedy = "name another folder, or a table that ends in .csv, .jsonl, .parquet or .xlsx"
+            raise OutputError("is a file, not a folder", item=self.address, remedy=remedy)
         there = folder if folder.exists() else folder.parent
         if not there.is_dir():
             raise OutputError("its folder does not exist", item=self.address, remedy=f"create it: mkdir -p {there}")
