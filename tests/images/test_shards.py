@@ -61,6 +61,7 @@ def test_the_key_ends_at_the_first_dot_of_the_name_and_has_the_folder(tmp_path):
         ("x.json", b"[1, 2]", {"json": [1, 2]}),
         ("x.json", b"{oops", {"json": "{oops"}),
         ("x.json", b"[" * 100_000, {"json": "[" * 100_000}),
+        ("x.json", b'{"a": 1, "a": 2}', {"a": 1, "a.1": 2}),
         ("x.cls", b"cat", {"cls": "cat"}),
         ("x.cls", b"9" * 5000, {"cls": "9" * 5000}),
         ("x.txt", "\ufeffü".encode(), {"txt": "ü"}),

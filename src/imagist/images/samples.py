@@ -152,7 +152,7 @@ def _value(text: str, kind: str) -> object:
     stripped = text.strip()
     if kind == "json":
         try:
-            return json.loads(stripped)
+            return json.loads(stripped, object_pairs_hook=lambda pairs: _merged({name: value} for name, value in pairs))
         except (ValueError, RecursionError):
             return stripped
     return int(stripped) if kind == "cls" and len(stripped) < _DIGITS and stripped.isdecimal() else stripped
@@ -167,7 +167,7 @@ def _stem(name: str) -> str:
 
 
 def _merged(columns: Iterable[Mapping[str, object]]) -> dict[str, object]:
-    """All columns; of a name that two sidecars give with different values the later ones become ``name.1``, ..."""
+    """All columns; of a name that is given with several values the later ones become ``name.1``, ..."""
     found: dict[str, object] = {}
     for name, value in (each for one in columns for each in one.items()):
         unique, number = name, 0
