@@ -299,13 +299,18 @@ def test_what_pillow_itself_holds_for_a_bomb():
     ("content", "looks"),
     [
         (b"8BPS\0\1" + bytes(50), "PSD"),
-        (b"<!DOCTYPE html><p>", "HTML"),
         (b"%PDF-1.7", "PDF"),
         (b"icns\0\0\0\x08", "ICNS"),
     ],
 )
 def test_refused_formats_are_named(content, looks):
     with pytest.raises(UnknownFormat, match=f"type {looks} is not decoded.*AVIF.*JPEG.*WebP"):
+        decode(content)
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><p>", b"\n <HTML lang=en>", b"\xef\xbb\xbf<head>"])
+def test_pages_have_a_remedy(content):
+    with pytest.raises(UnknownFormat, match=r"a page \(HTML\), not an image \(give the image itself"):
         decode(content)
 
 

@@ -75,6 +75,19 @@ class Handler(BaseHTTPRequestHandler):
     def get_deflate(self):
         self._packed("deflate", zlib.compress(BODY))
 
+    def get_rawdeflate(self):
+        packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self._packed("deflate", packer.compress(BODY) + packer.flush())
+
+    def get_twice(self):
+        self._packed("gzip, gzip", gzip.compress(gzip.compress(BODY)))
+
+    def get_parts(self):
+        self._packed("gzip", gzip.compress(BODY[:99]) + gzip.compress(BODY[99:]))
+
+    def get_storedpacked(self):
+        self._packed("identity", gzip.compress(BODY))
+
     def get_falselypacked(self):
         self._packed("gzip", BODY)
 
@@ -193,19 +206,20 @@ def test_what_fails_for_good_is_not_asked_again(server):
     assert server.tries == 1
 
 
-@pytest.mark.parametrize("path", ["gzip", "deflate", "falselypacked"])
+@pytest.mark.parametrize("path", ["gzip", "deflate", "rawdeflate", "twice", "parts", "storedpacked", "falselypacked"])
 def test_a_body_that_is_packed_unasked_is_unpacked(server, path):
     assert fetch(f"{server.url}/{path}") == BODY
 
 
-def test_a_packed_body_that_is_vast_is_not_unpacked(server):
+@pytest.mark.parametrize("path", ["gzip", "twice", "parts", "rawdeflate"])
+def test_a_packed_body_that_is_vast_is_not_unpacked(server, path):
     with pytest.raises(ImageTooLarge):
-        fetch(f"{server.url}/gzip", DecodeLimits(max_bytes=100_000))
+        fetch(f"{server.url}/{path}", DecodeLimits(max_bytes=100_000))
 
 
 def test_ampersands_as_pages_write_them(server):
-    fetch(f"{server.url}/a?b=1&amp;c=2&#38;copy=3")
-    assert server.seen[0].path == "/a?b=1&c=2&copy=3"
+    fetch(f"{server.url}/a?b=1&amp;c=2&#38;copy=3&#x26;d=4&AMP;e=5&amp;amp;f=6&amplitude=7")
+    assert server.seen[0].path == "/a?b=1&c=2&copy=3&d=4&e=5&f=6&amplitude=7"
 
 
 def test_who_asks(server):

@@ -134,6 +134,20 @@ def test_a_folder_that_cannot_be_listed(folder):
     (folder / "in/sub").chmod(0o700)
 
 
+def test_files_that_may_not_be_read(folder, caplog, monkeypatch):
+    (folder / "in/unknown").touch()
+    (folder / "in/gone").symlink_to("nowhere")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert names("in") == IMAGES
+    assert caplog.records[-1].getMessage().startswith("in: files without permission are not read: in/note.txt and ")
+
+    def refuse(path):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    assert "permission denied" in str(only_error("in/sub/../gone.jpg"))
+
+
 def test_globs(folder):
     assert names("in/*.[jJ]*") == ["in/b.JPG"]
     assert names("in/**/*.jpeg") == ["in/sub/deep/e.jpeg"]

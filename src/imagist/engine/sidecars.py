@@ -41,9 +41,7 @@ class Sidecars:
 
     def __init__(self, suffix: str, existing: Existing = "skip", inputs: Sequence[str] = ()) -> None:
         if not _SUFFIX.fullmatch(suffix):
-            raise UsageError(
-                f"{suffix!r} is no suffix of a file name", item="--sidecar", remedy="such as .txt"
-            )
+            raise UsageError(f"{suffix!r} is no suffix of a file name", item="--sidecar", remedy="such as .txt")
         if has_image_suffix(f"x{suffix}"):
             raise UsageError(f"{suffix!r} is the suffix of an image", item="--sidecar", remedy="such as .txt")
         self._suffix, self._existing = suffix, existing

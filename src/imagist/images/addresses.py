@@ -67,5 +67,11 @@ def not_found(source: str) -> SourceNotFound:
     if scheme := _SCHEME.match(source):
         remedy = "download it, or give an http(s) address"
         return SourceNotFound(f"{scheme[0]} addresses are not read", item=source, remedy=remedy)
+    try:
+        os.lstat(source)
+    except PermissionError:
+        return SourceNotFound("permission denied", item=source)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        pass
     likely = source.startswith(("//", "www."))
     return SourceNotFound("no such file", item=source, remedy="begin an address with https://" if likely else None)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from imagist import __version__
 from imagist.errors import FetchFailed
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
+from imagist.images.formats import MAGIC_BYTES, begins_like_image
 from imagist.images.hosts import HOSTS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of a server that may answer later."""
 _PACKED = ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or of zlib
-_ESCAPED_AMPERSAND = re.compile("&(?:amp|#38);")
+_ESCAPED_AMPERSAND = re.compile("&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
@@ -177,22 +178,38 @@ def retry_after_s(retry_after: str) -> float | None:
 
 
 def _unpacked(body: bytes, encoding: str, url: str, limits: DecodeLimits) -> bytes:
-    """The body without the packing of a server that packs although it was not asked to.
+    """The body without the packing of a server that packs although it was not asked to, or stores what is packed.
 
     Raises:
-        ValueError: Packed in another way than gzip or deflate.
+        ValueError: Packed in another way than gzip or deflate, or cut short.
         zlib.error: Damaged.
     """
-    kind = encoding.strip().lower()
-    if kind in ("", "identity") or (kind in _PACKED and body[:1] not in (b"\x1f", b"\x78")):
-        return body
-    if kind not in _PACKED:
-        raise ValueError(f"the body is packed by {kind}, which is not read")
-    unpacker = zlib.decompressobj(_ANY_HEADER)
-    content = unpacker.decompress(body, limits.max_bytes + 1)
-    limits.check_bytes(len(content), url)
-    if not unpacker.eof:
-        raise ValueError("the packed body is cut short")
+    kinds = [kind for each in encoding.split(",") if (kind := each.strip().lower()) not in ("", "identity")]
+    if other := next((kind for kind in kinds if kind not in _PACKED), None):
+        raise ValueError(f"the body is packed by {other}, which is not read")
+    while (header := _header(body, kinds[-1] if kinds else "gzip")) is not None:
+        body = _unpacked_once(body, header, url, limits)
+        if not kinds or not (kinds := kinds[:-1]):
+            return body
+    return body
+
+
+def _header(body: bytes, kind: str) -> int | None:
+    """The kind of header, as zlib numbers it, of a packed body, by its first bytes; None where it is not packed."""
+    if body[:2] == b"\x1f\x8b" or (body[:1] == b"\x78" and kind != "gzip"):
+        return _ANY_HEADER
+    return -zlib.MAX_WBITS if kind == "deflate" and not begins_like_image(body[:MAGIC_BYTES]) else None
+
+
+def _unpacked_once(body: bytes, header: int, url: str, limits: DecodeLimits) -> bytes:
+    content = b""
+    while body:
+        unpacker = zlib.decompressobj(header)
+        content += unpacker.decompress(body, limits.max_bytes + 1 - len(content))
+        limits.check_bytes(len(content), url)
+        if not unpacker.eof:
+            raise ValueError("the packed body is cut short")
+        body = unpacker.unused_data if unpacker.unused_data[:2] == b"\x1f\x8b" else b""  # gzip may have several parts
     return content
 
 

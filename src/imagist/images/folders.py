@@ -13,6 +13,9 @@ from imagist.images.notices import notice_of
 from imagist.records import Row
 
 _NOT_THE_USERS = frozenset({"__MACOSX", "@eaDir"})  # what macOS and Synology add to archives and folders
+_ARCHIVES = "archives in this folder"
+_NOT_PERMITTED = "files without permission"
+_AS_NOW = os.access in os.supports_effective_ids
 
 
 def is_hidden(name: str) -> bool:
@@ -34,7 +37,7 @@ def folder_images(folder: str) -> Iterator[str | Row]:
     are in.
     """
     empty = True
-    archives: list[str] = []
+    left_out: dict[str, list[str]] = {_ARCHIVES: [], _NOT_PERMITTED: []}
     waiting = [_Place(folder, is_folder=True)]
     while waiting:
         place = waiting.pop()
@@ -43,12 +46,13 @@ def folder_images(folder: str) -> Iterator[str | Row]:
             yield place.path
             continue
         try:
-            waiting += sorted(_listed(place, archives), reverse=True)
+            waiting += sorted(_listed(place, left_out), reverse=True)
         except OSError as error:
             empty = False
             problem = f"cannot be listed: {error.strerror}"
             yield Row(place.path, error=SourceNotFound(problem, item=place.path))
-    notice_of("archives in this folder", archives, item=folder, remedy="name them as sources, too")
+    notice_of(_ARCHIVES, left_out[_ARCHIVES], item=folder, remedy="name them as sources, too")
+    notice_of(_NOT_PERMITTED, left_out[_NOT_PERMITTED], item=folder, remedy="chmod +r, if they are images")
     if empty:
         problem = "no images in this folder; hidden files are left out"
         yield Row(folder, error=SourceNotFound(problem, item=folder))
@@ -65,12 +69,12 @@ def is_image(path: str) -> bool:
         return False
 
 
-def _listed(folder: _Place, archives: list[str]) -> Iterator[_Place]:
+def _listed(folder: _Place, left_out: dict[str, list[str]]) -> Iterator[_Place]:
     """The folders and images right in a folder; nothing where it is one that it is in itself, by a link.
 
     Args:
         folder: Is listed.
-        archives: Gets the paths of archives in it.
+        left_out: Gets the paths of files in it that are not read, by why they are not.
     """
     status = os.stat(folder.path)  # noqa: PTH116
     own = status.st_dev, status.st_ino
@@ -85,7 +89,9 @@ def _listed(folder: _Place, archives: list[str]) -> Iterator[_Place]:
             elif has_image_suffix(entry.name) or is_image(entry.path):
                 yield _Place(entry.path, is_folder=False)
             elif entry.name.lower().endswith(ARCHIVES):
-                archives.append(entry.path)
+                left_out[_ARCHIVES].append(entry.path)
+            elif os.path.isfile(entry.path) and not os.access(entry.path, os.R_OK, effective_ids=_AS_NOW):  # noqa: PTH113
+                left_out[_NOT_PERMITTED].append(entry.path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -153,10 +153,8 @@ _REFUSED = {
     b"\xff\x0a": "JPEG XL",
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"<svg": "SVG",
-    b"<!DOC": "HTML",
-    b"<!doc": "HTML",
-    b"<html": "HTML",
 }
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|script|title|meta)\b", re.IGNORECASE)
 _ARCHIVES = {  # first bytes: the type, and what its name ends in where it is read
     b"PK\3\4": ("ZIP", ".zip"),
     b"\x1f\x8b": ("gzip", ".tar.gz"),
@@ -233,6 +231,9 @@ def unknown(content: bytes) -> UnknownFormat:
         name, suffix = found
         remedy = f"unpack it, or name it {suffix} if it is an archive of images" if suffix else "unpack it"
         return UnknownFormat(f"a file of type {name} is not an image", remedy=remedy)
+    if _PAGE.match(content):
+        remedy = "give the image itself, not the page that shows it"
+        return UnknownFormat("a page (HTML), not an image", remedy=remedy)
     looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)
     return UnknownFormat(
         f"a file of type {looks} is not decoded" if looks else "not an image in a format that is decoded",
