@@ -101,11 +101,7 @@ def fit(
         raise DataError("there are no images", item="sources", remedy="name a folder or a table of labelled images")
     text_settings = classifier_settings(settings.text_classifier, "text_classifier")
     image_settings = classifier_settings(settings.image_classifier, "image_classifier")
-    if len(settings.encoders) > 1 and any(isinstance(each, FromNames) for each in (text_settings, image_settings)):
-        raise UsageError(
-            "a classifier that starts from the names serves one encoder",
-            item="encoders", remedy="name one, and fit a model for each",
-        )  # fmt: skip
+    _check_encoders(settings, [text_settings, image_settings])
     check_sample_weights([item.weight for item in items], text_settings, image_settings, settings.fusion)
     taxonomies = {taxonomy_key(name): open_taxonomy(name) for name in settings.taxonomies}
     with TemporaryDirectory() as scratch:
@@ -135,6 +131,15 @@ def fit(
         begun = {settings.captioner.model or "embedded", getattr(image_settings, "model", "embedded")}
         write_trained_on(folder, train.hashes, *map(trained_on, sorted(begun)))
         return result
+
+
+def _check_encoders(settings: FitSettings, classifiers: Sequence[Any]) -> None:
+    if len(settings.encoders) > 1 and any(isinstance(each, FromNames) for each in classifiers):
+        problem, remedy = (
+            "a classifier that starts from the names serves one encoder",
+            "name one, and fit a model for each",
+        )
+        raise UsageError(problem, item="encoders", remedy=remedy)
 
 
 def _encoded(
