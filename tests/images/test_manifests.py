@@ -227,5 +227,5 @@ def test_a_line_that_is_not_utf8_is_a_row_with_an_error(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"path,author\na.jpg,Andr\xe9\nb.jpg,x\n")
     first, second = manifest_rows(path)
-    assert first.error.message == "line 2 has a byte 0xe9 that is not UTF-8"
+    assert first.error.message == "line 2 has a byte 0xe9 that is not UTF-8; save the file as UTF-8"
     assert second.columns == {"author": "x"}

@@ -207,8 +207,20 @@ def test_the_folder_of_a_list_and_of_a_table(folder):
 def test_lines_of_a_list_that_are_not_utf8(folder):
     (folder / "list.txt").write_bytes(b"Andr\xe9.jpg\nin/a.png\n")
     first, second = rows(["list.txt"])
-    assert (first.source, first.error.message) == ("list.txt#1", "line 1 has a byte 0xe9 that is not UTF-8")
+    message = "line 1 has a byte 0xe9 that is not UTF-8; save the file as UTF-8"
+    assert (first.source, first.error.message) == ("list.txt#1", message)
     assert second.source == "in/a.png"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_lists_in_any_encoding_of_unicode(folder, encoding):
+    (folder / "list.txt").write_bytes("in/a.png\nin/b.JPG\n".encode(encoding))
+    assert names("list.txt") == ["in/a.png", "in/b.JPG"]
+
+
+def test_a_list_that_is_no_text_says_what_to_do(folder):
+    (folder / "list.txt").write_bytes(b"PK\3\4")
+    assert "is a ZIP archive, not text; unpack it" in only_error("list.txt").message
 
 
 @pytest.mark.parametrize("name", ["p.csv.gz", "p.jsonl.gz", "p.json", "p.json.gz", "paths.json"])
@@ -252,6 +264,10 @@ def test_stdin_is_read_as_it_comes():
         yield pytest.fail("read ahead")
 
     assert next(rows(["-"], stdin=lines())).source == "http://a/1"
+
+
+def test_a_byte_order_mark_on_stdin_is_no_part_of_the_name(folder):
+    assert names("-", stdin=io.StringIO("\ufeffin/a.png\n\ufeff\nin/b.JPG\n")) == ["in/a.png", "in/b.JPG"]
 
 
 def test_stdin_of_the_process(folder):

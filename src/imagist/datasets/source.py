@@ -14,7 +14,7 @@ from imagist.datasets.faults import Faults
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import is_json, is_json_lines, is_parquet
 from imagist.images.tables.objects import read_document
-from imagist.images.tables.text import head_of, lines
+from imagist.images.tables.text import Line, decoded, head_of, lines
 
 ROW = "unreadable row"  # the kind of fault
 _REMEDY = "name a table, a folder of class folders, or a published data set such as COCO's or Flickr30k's"
@@ -132,7 +132,7 @@ class SourceFile:
     def first_lines(self) -> list[str]:
         """The lines of the head, from the first that is not blank; none of a folder and of Parquet."""
         is_binary = self.is_folder or is_parquet(self.path, self.head)
-        return [] if is_binary else self.head.decode("utf-8-sig", "replace").lstrip().splitlines()
+        return [] if is_binary else decoded(self.head).splitlines()
 
     @cached_property
     def document(self) -> Mapping[str, object]:
@@ -188,6 +188,19 @@ def as_data_error(error: ManifestError) -> DataError:
     return DataError(error.message, item=error.item, remedy=error.remedy)
 
 
+def text_lines(path: Path) -> Iterator[Line]:
+    """The lines of a file of text.
+
+    Raises:
+        DataError: It is no text.
+        OSError: It cannot be read.
+    """
+    try:
+        yield from lines(path)
+    except ManifestError as error:
+        raise as_data_error(error) from error
+
+
 def list_of_names(path: Path, remedy: str) -> list[str]:
     """The names in a text file, one a line, without blank lines.
 
@@ -196,13 +209,11 @@ def list_of_names(path: Path, remedy: str) -> list[str]:
     """
     faults, names = Faults(), []
     try:
-        for line in lines(path):
+        for line in text_lines(path):
             if line.problem:
                 faults.add(ROW, line.problem)
             if name := line.text.strip():
                 names.append(name)
-    except ManifestError as error:
-        raise as_data_error(error) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise DataError(f"cannot be read: {error}", item=str(path), remedy=remedy) from error
     faults.raise_any(item=str(path), remedy=remedy)

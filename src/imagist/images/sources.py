@@ -35,6 +35,7 @@ SLICE = 10_000
 """Rows of a Parquet table of images that are an `Archive`."""
 
 _STDIN = "-"
+_BOM = "\ufeff"
 _LISTS = (".txt", ".lst", ".list")
 _NO_IMAGES = {  # suffixes of files that users give in place of images or tables: what they are, and what to do
     ".json": ("a JSON object, not an image", "write a list of objects, or one a line in .jsonl"),
@@ -147,7 +148,8 @@ def _length(path: Path) -> int | None:
 def _listed(sources: Iterable[str], stdin: TextIO | None) -> Iterator[str]:
     for source in sources:
         if source == _STDIN:
-            yield from (line.rstrip("\r\n") for line in stdin or sys.stdin if line.strip())
+            names = (line.removeprefix(_BOM).rstrip("\r\n") for line in stdin or sys.stdin)
+            yield from (name for name in names if name.strip())
         else:
             yield source
 
@@ -212,7 +214,7 @@ class _Reader:
         self._spare_output(path)
         folder = os.path.dirname(path) if self.images is None else str(self.images)  # noqa: PTH120
         for number, line, problem in _lines_of(path):
-            numbered, name = f"{path}#{number}", line.strip()
+            numbered, name = f"{path}#{number}" if number else path, line.strip()
             if problem:
                 yield Row(numbered, error=ManifestError(problem, item=path))
             elif _has_list_suffix(name):
@@ -252,12 +254,13 @@ def _is_list(path: str) -> bool:
 
 
 def _lines_of(path: str) -> Iterator[Line]:
+    """The lines of a list; one of number 0 where there are none."""
     try:
         yield from lines(any_path(path))
     except ManifestError as error:
-        yield Line(1, "", error.message)
+        yield Line(0, "", f"{error.message}; {error.remedy}")
     except OSError as error:
-        yield Line(1, "", f"cannot be read: {error.strerror or error}")
+        yield Line(0, "", f"cannot be read: {error.strerror or error}")
 
 
 def _unusable(path: str) -> UnknownFormat | None:

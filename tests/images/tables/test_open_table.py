@@ -1,3 +1,4 @@
+import gzip
 import json
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from pyarrow import parquet as pq
 
 from imagist.errors import ManifestError
 from imagist.images.tables import TableRow, is_json_lines, is_parquet, is_table, open_table
+from imagist.images.tables.text import encoding_of
 
 
 def write(path, content):
@@ -137,10 +139,74 @@ def test_json_that_is_none(tmp_path, content):
         open_table(write(tmp_path / "a.json", content))
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_utf_16_is_named(tmp_path, name):
-    with pytest.raises(ManifestError, match=r"UTF-16 \(save it as UTF-8\)"):
-        open_table(write(tmp_path / name, "path,n\n".encode("utf-16")))
+TEXTS = {
+    "a.csv": "path,n\na.jpg,{0}\n",
+    "a.tsv": "path\tn\na.jpg\t{0}\n",
+    "a.jsonl": '{{"path": "a.jpg", "n": "{0}"}}\n',
+    "a.json": '[{{"path": "a.jpg", "n": "{0}"}}]',
+}
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *(f"{name}.gz" for name in TEXTS)])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_text_in_any_encoding_of_unicode(tmp_path, name, encoding):
+    content = TEXTS[name.removesuffix(".gz")].format("Andr\u00e9 \u732b").encode(encoding)
+    path = write(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
+    assert is_table(path)
+    assert [row.cells for row in open_table(path).rows()] == [{"path": "a.jpg", "n": "Andr\u00e9 \u732b"}]
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *(f"{name}.gz" for name in TEXTS)])
+def test_text_in_no_encoding_of_unicode_names_the_byte(tmp_path, name):
+    content = TEXTS[name.removesuffix(".gz")].format("Andr\u00e9").encode("cp1252")
+    path = write(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(ManifestError, match=r"line \d has a byte 0xe9 that is not UTF-8; save the file as UTF-8"):
+        raise ManifestError(next(filter(None, (row.problem for row in open_table(path).rows()))))
+
+
+def test_utf_16_that_ends_within_a_character_costs_its_line(tmp_path):
+    table = open_table(write(tmp_path / "a.csv", "path,n\na.jpg,1\nb.jpg,2".encode("utf-16")[:-1]))
+    first, last = table.rows()
+    assert first.cells == {"path": "a.jpg", "n": "1"}
+    assert (last.cells["path"], last.problem[:32]) == ("b.jpg", "line 3 has a byte 0x32 that is n")
+
+
+@given(st.text(st.characters(exclude_categories=["C"])))
+def test_text_of_utf8_is_never_taken_for_another_encoding(text):
+    assert encoding_of(text.encode()) == "utf-8-sig"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\3\4 no workbook", "is a ZIP archive, not text (unpack it; if it holds images, name it .zip)"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), "is an Excel workbook, old or protected, not text (save it as CSV, or"),
+        (b"BZh91AY&SY", "is a packed file, not text (unpack it, or pack it with gzip)"),
+        (gzip.compress(gzip.compress(b"path\na.jpg")), "is packed twice, not text (unpack it)"),
+        (b"<!DOCTYPE html>\n<html>", "is a page of HTML, not text (get the table"),
+        (b"\x89PNG\r\n\x1a\n", "is an image, not text (give it the suffix of an image)"),
+        (bytes(257) + b"ustar", "is a tar archive, not text (name it .tar"),
+        (bytes(range(256)), "is binary data, not text (give text, Parquet or .xlsx)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.csv.gz"])
+def test_what_is_no_text_is_named_by_its_first_bytes(tmp_path, content, message, name):
+    with pytest.raises(ManifestError) as caught:
+        open_table(write(tmp_path / name, content))
+    assert str(caught.value).startswith(f"{tmp_path / name}: {message}")
+
+
+def test_parquet_and_workbooks_are_read_whatever_their_names(tmp_path):
+    assert open_table(parquet(tmp_path / "a.csv", {"path": ["a.jpg"]})).length == 1
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["path", "n"])
+    book.active.append(["a.jpg", 1])
+    book.save(tmp_path / "b.xlsx")
+    path = (tmp_path / "b.xlsx").rename(tmp_path / "b.csv")
+    assert [row.cells for row in open_table(path).rows()] == [{"path": "a.jpg", "n": 1}]
 
 
 def test_json_nested_without_end_is_one_problem(tmp_path):
@@ -150,7 +216,10 @@ def test_json_nested_without_end_is_one_problem(tmp_path):
 
 def test_bytes_that_are_not_utf8_cost_one_row_of_json(tmp_path):
     table = open_table(write(tmp_path / "a.jsonl", b'{"path": "a"}\n{"path": "\xe9"}\n'))
-    assert [row.problem for row in table.rows()] == [None, "line 2 has a byte 0xe9 that is not UTF-8"]
+    assert [row.problem for row in table.rows()] == [
+        None,
+        "line 2 has a byte 0xe9 that is not UTF-8; save the file as UTF-8",
+    ]
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), min_size=1), min_size=1, max_size=5))

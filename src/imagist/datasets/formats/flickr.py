@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from imagist.datasets.columns import entry, find
 from imagist.datasets.entries import Entry, one_line
 from imagist.datasets.faults import Faults
-from imagist.datasets.source import ROW, SourceFile, Wanted
+from imagist.datasets.source import ROW, SourceFile, Wanted, text_lines
 from imagist.images.tables.separated import DELIMITERS
-from imagist.images.tables.text import lines
 
 _TRIED = 20
 _BAR = "|"
@@ -37,7 +36,7 @@ class TokenFile:
     def read(self, file: SourceFile, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
         """The sentences, in order; lines that are none, or repeat a number, are faults."""
         seen: set[tuple[str, int]] = set()
-        for number, line, problem in lines(file.path):
+        for number, line, problem in text_lines(file.path):
             if problem:
                 faults.add(ROW, problem)
                 continue
@@ -76,7 +75,7 @@ class BarredTable:
         Raises:
             DataError: There is no column of images or captions, or none of a language asked for.
         """
-        text = lines(file.path)
+        text = text_lines(file.path)
         header = [name.strip() for name in next(text).text.split(_BAR)]
         columns = find(header, wanted, file.source.columns, str(file.path))
         for number, line, problem in text:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imagist.errors import ManifestError
 from imagist.images.stored import AnyPath
 from imagist.images.tables.table import RAW, Table, TableRow, distinct
-from imagist.images.tables.text import lines, opened
+from imagist.images.tables.text import lines, whole
 
 
 def open_json_lines(path: AnyPath) -> Table:
     """A table of JSON lines; its columns are the keys of all its objects, in the order of their first occurrence.
 
     Raises:
-        ManifestError: The file is UTF-16, or no line of it can be read.
+        ManifestError: The file is no text, or no line of it can be read.
         OSError: It cannot be read.
     """
 
@@ -31,7 +30,7 @@ def open_json_lines(path: AnyPath) -> Table:
         if row.problem is None and not row.cells.keys() <= names.keys():
             names.update(dict.fromkeys(row.cells))
     if problem and not names:
-        raise ManifestError(problem, item=str(path), remedy="write an object a line, in UTF-8")
+        raise ManifestError(problem, item=str(path), remedy="write an object a line")
     return Table(path, [*names], rows, images=[*names], length=length)
 
 
@@ -92,11 +91,11 @@ def read_document(path: AnyPath, remedy: str | None = None) -> Any:
     """The one JSON value that a whole file is.
 
     Raises:
-        ManifestError: It is not JSON.
+        ManifestError: It is not JSON, or no text.
         OSError: It cannot be read.
     """
+    text = whole(path)
     try:
-        with opened(path) as file:
-            return json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=_object)
-    except (ValueError, RecursionError, EOFError, zlib.error) as error:
+        return json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"not JSON: {error}", item=str(path), remedy=remedy) from error

@@ -11,9 +11,9 @@ from imagist.images.tables.objects import open_json_lines, read_document, table_
 from imagist.images.tables.parquet import open_parquet
 from imagist.images.tables.separated import open_separated
 from imagist.images.tables.sheets import SUFFIXES as _SHEETS
-from imagist.images.tables.sheets import open_sheet
+from imagist.images.tables.sheets import is_sheet, open_sheet
 from imagist.images.tables.table import Table
-from imagist.images.tables.text import head_of
+from imagist.images.tables.text import decoded, head_of
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _SUFFIXES = (".csv", ".tsv", *_JSON_LINES, ".parquet", *_SHEETS)
@@ -34,7 +34,7 @@ def is_table(path: AnyPath) -> bool:
         head = head_of(path)
     except (OSError, ValueError):
         return False
-    return _text(head).startswith("[") or is_json_lines(path, head)
+    return decoded(head).startswith("[") or is_json_lines(path, head)
 
 
 def open_table(path: AnyPath) -> Table:
@@ -48,9 +48,9 @@ def open_table(path: AnyPath) -> Table:
         MissingExtra: The library for the format is not installed.
     """
     try:
-        if path.suffix.lower() in _SHEETS:
-            return open_sheet(path)
         head = head_of(path)
+        if is_sheet(path, head):
+            return open_sheet(path)
         if is_parquet(path, head):
             return open_parquet(path)
         if is_json_lines(path, head):
@@ -72,7 +72,7 @@ def is_json_lines(path: AnyPath, head: bytes) -> bool:
     """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object."""
     if _suffix(path) in _JSON_LINES:
         return True
-    line, _, rest = _text(head).partition("\n")
+    line, _, rest = decoded(head).partition("\n")
     try:
         return bool(rest.strip()) and isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -81,14 +81,9 @@ def is_json_lines(path: AnyPath, head: bytes) -> bool:
 
 def is_json(head: bytes) -> bool:
     """Whether a file begins like a list or an object of JSON."""
-    return _text(head)[:1] in {"[", "{"}
+    return decoded(head)[:1] in {"[", "{"}
 
 
 def _suffix(path: AnyPath) -> str:
     """The suffix in lower case, of ``posts.csv.gz`` the one of what is packed."""
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
-
-
-def _text(head: bytes) -> str:
-    """The beginning of a file as text, from the first character that is not white space."""
-    return head.decode("utf-8-sig", "replace").lstrip()

@@ -3,57 +3,81 @@
 Values are quoted as in RFC 4180. Tab-separated files come in two kinds: quoted like CSV, as pandas writes them, and
 with bare quotes in their cells, as tweets have them. At the first cell that begins with a quote and is not quoted like
 that, a file is of the second kind if each line from there on has a cell for each column.
+
+A quote that does not close, or that only a later row happens to close, costs its own line alone.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
 from imagist.errors import ManifestError
+from imagist.images.addresses import is_stored, is_url
+from imagist.images.formats import has_image_suffix
 from imagist.images.stored import AnyPath
+from imagist.images.tables.cells import image
 from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import Line, lines
 
 DELIMITERS = ",;\t"
+_RARE = "|"  # a delimiter where the header has none of the others
+_MARKED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the first line of a table that Excel shall read
+_REMEDY = "close each quote, and write a quote in a quoted cell twice"
 
 
 def open_separated(path: AnyPath) -> Table:
-    """A table of separated values; the header has most of its delimiter, of comma, semicolon and tab.
+    """A table of separated values.
+
+    The header has most of its delimiter, of comma, semicolon and tab, or bars alone, or follows a line ``sep=;``.
 
     Raises:
         ManifestError: The header cannot be read.
         OSError: The file cannot be read.
     """
-    first = next((line for line in lines(path) if line.text.strip()), Line(1, "", None))
+    filled = (line for line in lines(path) if line.text.strip())
+    first = next(filled, Line(1, "", None))
+    marked = _MARKED.fullmatch(first.text.rstrip("\r\n"))
+    if marked:
+        first = next(filled, Line(first.number + 1, "", None))
     if first.problem:
-        remedy = "save it as UTF-8" if "UTF-8" in first.problem else None
-        raise ManifestError(first.problem, item=str(path), remedy=remedy)
-    likely = "\t,;" if ".tsv" in path.name.lower() else DELIMITERS
-    delimiter = max(likely, key=first.text.count)
-    try:
-        header = distinct(next(csv.reader([first.text], delimiter=delimiter), []))
-    except csv.Error as error:
-        raise ManifestError(f"line 1 cannot be read: {error}", item=str(path), remedy="give it a header") from error
+        raise ManifestError(first.problem, item=str(path))
+    reader = _Rows(path, marked[1] if marked else _delimiter(path, first.text), first.number - 1)
+    header = reader.header
 
     def rows(columns: Sequence[str] | None = None, *, content: bool = True) -> Iterator[TableRow]:
-        return _Rows(path, header, delimiter, first.number).read()
+        return _Rows(path, reader.delimiter, first.number - 1).read()
 
     return Table(path, header, rows, images=header)
 
 
-class _Rows:
-    """Reads the rows below a header, which is in the line of a number."""
+def _delimiter(path: AnyPath, header: str) -> str:
+    likely = "\t,;" if ".tsv" in path.name.lower() else DELIMITERS
+    bare = re.sub('"[^"]*"', "", header)
+    found = max(likely, key=bare.count)
+    return _RARE if _RARE in bare and found not in bare else found
 
-    def __init__(self, path: AnyPath, header: list[str], delimiter: str, number: int) -> None:
-        self.path, self.header, self.delimiter = path, header, delimiter
-        self.coming = islice(lines(path), number, None)
+
+class _Rows:
+    """Reads the header, which begins after some lines, and the rows below it.
+
+    Attributes:
+        header: The names of the columns.
+    """
+
+    def __init__(self, path: AnyPath, delimiter: str, skipped: int) -> None:
+        self.path, self.delimiter = path, delimiter
+        self.coming = islice(lines(path), skipped, None)
         self.returned: deque[Line] = deque()  # lines that a failed record took in
         self.taken: list[Line] = []  # lines of the present record
         self.bare: bool | None = None if delimiter == "\t" else False  # None: not decided yet
+        self.header: list[str] = []
+        if first := self._next():
+            self.header = distinct(self._quoted(first)[0] or self._split(first))
 
     def read(self) -> Iterator[TableRow]:
         while (line := self._next()) is not None:
@@ -71,25 +95,52 @@ class _Rows:
         return self.returned.popleft() if self.returned else next(self.coming, None)
 
     def _record(self, first: Line) -> TableRow:
-        """The record that begins in a line that is not blank.
+        """The record that begins in a line that is not blank; one that cannot be read is this line alone."""
+        quoted, problem = self._quoted(first)
+        if quoted is not None:
+            return self._row(self.taken, quoted)
+        cells, line = self._split(first), first.text.rstrip("\r\n")
+        split = dict(zip(self.header, cells, strict=True)) if len(cells) == len(self.header) else {RAW: line}
+        return TableRow(f"line {first.number}", split, f"line {first.number} cannot be read: {problem}; {_REMEDY}")
 
-        A record that cannot be read costs its first line alone: an open quote must not swallow the lines below.
-        """
+    def _quoted(self, first: Line) -> tuple[list[str] | None, str]:
+        """The cells of a record whose lines are then `taken`; None, and the reason, where its quotes are at fault."""
         self.taken = [first]
         try:
             with _room_for(first.text):
                 cells = next(csv.reader(self._continued(first), delimiter=self.delimiter, strict=True))
         except csv.Error as error:
-            self.returned.extendleft(reversed(self.taken[1:]))
-            problem = f"line {first.number} cannot be read: {error}"
-            return TableRow(f"line {first.number}", self._split(first.text), problem)
-        return self._row(self.taken, cells)
+            problem = str(error)
+        else:
+            if not self._takes_in_rows():
+                return cells, ""
+            problem = f"a quote opens in it that line {self.taken[-1].number} closes, and all between are rows"
+        self.returned.extendleft(reversed(self.taken[1:]))
+        return None, problem
 
     def _continued(self, first: Line) -> Iterator[str]:
         yield first.text
         while (line := self._next()) is not None:
             self.taken.append(line)
             yield line.text
+
+    def _takes_in_rows(self) -> bool:
+        """Whether each line of a record is a row by itself: a cell for each column, and an image always in the same.
+
+        The first may have more cells; others may lack the image. In a header, any image is enough.
+        """
+        first, *others = [self._split(line) for line in self.taken if line.text.strip()]
+        width = len(self.header)
+        if not width:
+            return any(map(_is_image, (cell for cells in others for cell in cells)))
+        if width == 1 or not others or len(first) < width or any(len(cells) != width for cells in others):
+            return False
+        return any(
+            _is_image(first[column])
+            and all(_is_image(cells[column]) or not cells[column].strip() for cells in others)
+            and any(_is_image(cells[column]) for cells in others)
+            for column in range(width)
+        )
 
     def _row(self, of: Sequence[Line], cells: Sequence[str]) -> TableRow:
         place, problem = f"line {of[0].number}", next((line.problem for line in of if line.problem), None)
@@ -99,11 +150,12 @@ class _Rows:
             return TableRow(place, {RAW: "".join(line.text for line in of).rstrip("\r\n")}, problem)
         return TableRow(place, dict(zip(self.header, cells, strict=False)), problem)
 
-    def _split(self, text: str) -> dict[str, object]:
-        """The cells of a line with a stray quote, if it has as many as the header; else the line as it is."""
-        line = text.rstrip("\r\n")
-        cells = line.split(self.delimiter)
-        return {RAW: line} if len(cells) != len(self.header) else dict(zip(self.header, cells, strict=True))
+    def _split(self, line: Line) -> list[str]:
+        """The cells of a line whatever its quotes: a quote that does not close is a part of its cell."""
+        end = re.escape(self.delimiter)
+        found = re.findall(rf'((?:"(?:[^"]|"")*+"(?={end}|$))|[^{end}]*)({end}|$)', line.text.rstrip("\r\n"))
+        cells = [_unquoted(cell) for cell, _ in found]
+        return cells[: 1 + sum(bool(delimiter) for _, delimiter in found)]
 
     def _bare_cells(self, line: Line) -> list[str] | None:
         """The cells of a line that is split at each tab; None where quotes may hold tabs and line ends."""
@@ -134,6 +186,12 @@ def _room_for(line: str) -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(limit)
+
+
+def _is_image(cell: str) -> bool:
+    """Whether a cell names or holds an image, by its form; the quote that a record ends with may be in it."""
+    text = cell.strip(' "')
+    return has_image_suffix(text) or is_url(text) or is_stored(text) or image(text)[1] is not None
 
 
 def _is_open(cell: str) -> bool:

@@ -17,8 +17,29 @@ from imagist.images.tables.table import Table, TableRow, distinct
 
 SUFFIXES = (".xlsx", ".xlsm")
 MAX_TEXTS = 1 << 30  # bytes of the texts of all cells, which openpyxl holds in memory
+_ZIP = b"PK\3\4"
+_WORKBOOK = "xl/workbook.xml"
 _TEXTS = "xl/sharedStrings.xml"
 _REMEDY = "save it as CSV; one that is protected by a password, without it"
+
+
+def is_sheet(path: AnyPath, head: bytes) -> bool:
+    """Whether a file is an Excel workbook, by its suffix, or because it is a ZIP archive with a workbook in it.
+
+    Args:
+        path: The file.
+        head: Its first bytes.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if path.suffix.lower() in SUFFIXES or not head.startswith(_ZIP):
+        return path.suffix.lower() in SUFFIXES
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return _WORKBOOK in archive.namelist()
+    except zipfile.BadZipFile:
+        return False
 
 
 def open_sheet(path: AnyPath) -> Table:

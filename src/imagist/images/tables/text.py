@@ -1,4 +1,7 @@
-"""Lines of a text file in UTF-8, also packed with gzip, each with its number; what cannot be read is reported."""
+"""Lines of a text file, also packed with gzip, each with its number; what cannot be read is reported.
+
+Text is UTF-8, or UTF-16 or UTF-32, which are known by their byte order mark or by where their NULs are.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,52 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from imagist.errors import ManifestError
+from imagist.images.formats import begins_like_image
 from imagist.images.stored import AnyPath, gunzipped
 
 _GZIP = b"\x1f\x8b"
 _UNREADABLE = "\ufffd"
 HEAD = 1 << 16  # bytes of a file by which its format is detected
-_ESCAPED = re.compile("[\udc80-\udcff]")
+_MARKS = {  # the longer ones first: that of UTF-32 begins like that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_SAMPLE = 1 << 10  # bytes by which text without a byte order mark is told from other data
+_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_HTML = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_BINARY = {  # first bytes of files that are renamed, or given in place of a table: what they are, and what to do
+    b"PK\3\4": ("a ZIP archive", "unpack it; if it holds images, name it .zip"),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook, old or protected", "save it as CSV, or as .xlsx without a password"),
+    b"PAR1": ("a Parquet table", "name it .parquet"),
+    _GZIP: ("packed twice", "unpack it"),
+    **dict.fromkeys(
+        (
+            b"\xfd7zXZ\0",
+            b"\x28\xb5\x2f\xfd",
+            b"7z\xbc\xaf",
+            b"Rar!\x1a",
+            *(b"BZh%d1AY" % level for level in range(1, 10)),
+        ),
+        ("a packed file", "unpack it, or pack it with gzip"),
+    ),
+    **dict.fromkeys((b"ARROW1\0\0", b"FEA1"), ("an Arrow file", "save it as Parquet")),
+    b"SQLite format 3\0": ("a data base of SQLite", "export the table as CSV"),
+    b"%PDF-": ("a PDF", "save its table as CSV"),
+}
+_ESCAPE = "imagist.images.tables.escape"
+_ESCAPED = re.compile("[\udc00-\udcff]")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that cannot be decoded as lone surrogates, as ``surrogateescape`` does, of ASCII too."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_ESCAPE, _escape)
 
 
 class Line(NamedTuple):
@@ -52,30 +95,85 @@ def lines(path: AnyPath) -> Iterator[Line]:
     Lines end with ``\n``; with ``\r`` in a file that begins without any ``\n``, as old spreadsheets write them.
 
     Raises:
-        ManifestError: The file is UTF-16.
+        ManifestError: The file is no text; the message says what it is, where its first bytes tell.
         OSError: It cannot be read.
     """
-    with opened(path) as file:
-        head = _beginning(file)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ManifestError("the text is UTF-16", item=str(path), remedy="save it as UTF-8")
-    end = "\r" if b"\r" in head.rstrip(b"\r") and b"\n" not in head else "\n"
-    with (
-        opened(path) as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=end) as text,
-    ):
+    head = head_of(path)
+    _check_text(path, head)
+    encoding, start = encoding_of(head), decoded(head)
+    end = "\r" if "\r" in start.rstrip("\r") and "\n" not in start else "\n"
+    with opened(path) as file, io.TextIOWrapper(file, encoding=encoding, errors=_ESCAPE, newline=end) as text:
         for number, line in enumerate(_readable(text), start=1):
             if isinstance(line, Exception):
-                yield Line(number, _UNREADABLE, f"cannot be read from line {number} on: {line}")
+                yield Line(number, _UNREADABLE, f"cannot be read from line {number} on: {line}; get the file again")
                 return
             escaped = None if line.isascii() else _ESCAPED.search(line)
             if escaped is None:
                 yield Line(number, line, None)
                 continue
-            byte = ord(escaped[0]) - 0xDC00
-            yield Line(
-                number, _ESCAPED.sub(_UNREADABLE, line), f"line {number} has a byte {byte:#04x} that is not UTF-8"
-            )
+            byte, name = ord(escaped[0]) - 0xDC00, encoding.removesuffix("-sig").upper()
+            problem = f"line {number} has a byte {byte:#04x} that is not {name}; save the file as UTF-8"
+            yield Line(number, _ESCAPED.sub(_UNREADABLE, line), problem)
+
+
+def whole(path: AnyPath) -> str:
+    """The text of a file.
+
+    Raises:
+        ManifestError: It is no text, or some of it cannot be read.
+        OSError: It cannot be read.
+    """
+    found = []
+    for line in lines(path):
+        if line.problem:
+            raise ManifestError(line.problem, item=str(path))
+        found.append(line.text)
+    return "".join(found)
+
+
+def decoded(head: bytes) -> str:
+    """The beginning of a file as text, from the first character that is not white space."""
+    return head.decode(encoding_of(head), "replace").lstrip()
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding of a text that begins with some bytes: UTF-8 where neither a byte order mark nor NULs tell.
+
+    In UTF-16 and UTF-32 without a mark each character of English, its punctuation and digits has NULs at the same
+    places, and a quarter of the first characters are taken to be such; no other text has NULs.
+    """
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    sample = head[:_SAMPLE]
+    length = len(sample) // 4 * 4
+    first, second, third, fourth = (sample[place:length:4].count(0) for place in range(4))
+    most = length // 4
+    if not most:
+        return "utf-8-sig"
+    if fourth == most and third * 4 >= most and not first:
+        return "utf-32-le"
+    if first == most and second * 4 >= most and not fourth:
+        return "utf-32-be"
+    if (second + fourth) * 2 >= most and not first + third:
+        return "utf-16-le"
+    return "utf-16-be" if (first + third) * 2 >= most and not second + fourth else "utf-8-sig"
+
+
+def _check_text(path: AnyPath, head: bytes) -> None:
+    found = next((found for magic, found in _BINARY.items() if head.startswith(magic)), None)
+    if found is None and begins_like_image(head):
+        found = "an image", "give it the suffix of an image"
+    if found is None and _HTML.match(head):
+        found = "a page of HTML", "get the table that the page is about"
+    if found is None and head[257:262] == b"ustar":
+        found = "a tar archive", "name it .tar, or .tar.gz where it is packed"
+    if found is None and encoding_of(head) == "utf-8-sig":
+        sample = head[:_SAMPLE]
+        if len(_CONTROLS.findall(sample)) * 10 > len(sample):
+            found = "binary data", "give text, Parquet or .xlsx"
+    if found:
+        raise ManifestError(f"is {found[0]}, not text", item=str(path), remedy=found[1])
 
 
 def head_of(path: AnyPath) -> bytes:
