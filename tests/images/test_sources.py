@@ -220,7 +220,9 @@ def test_lists_in_any_encoding_of_unicode(folder, encoding):
 
 def test_a_list_that_is_no_text_says_what_to_do(folder):
     (folder / "list.txt").write_bytes(b"PK\3\4")
-    assert "is a ZIP archive, not text; unpack it" in only_error("list.txt").message
+    (row,) = rows(["list.txt"])
+    assert row.source == "list.txt"
+    assert "is a ZIP archive, not text; unpack it" in str(row.error)
 
 
 @pytest.mark.parametrize("name", ["p.csv.gz", "p.jsonl.gz", "p.json", "p.json.gz", "paths.json"])
