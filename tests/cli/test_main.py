@@ -152,6 +152,17 @@ def test_help_that_cannot_be_written_is_an_error(argv, redirection):
     assert (ended.returncode, ended.stderr[:43]) == (2, "imagist: standard output cannot be written:")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_second_interrupt_ends_the_process_at_once():
+    script = "import atexit, os, signal, sys\nfrom imagist.cli import main, models\n"
+    script += "def run(args):\n    raise KeyboardInterrupt\n"
+    script += "models.run, sys.argv = run, ['imagist', 'models', 'list']\n"
+    script += "atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), print('too late')))\n"
+    script += "raise SystemExit(main.main())"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "imagist: interrupted\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "option"),
     [

@@ -7,7 +7,7 @@ from PIL import Image
 
 from imagist.datasets.captions import Record
 from imagist.datasets.labels import Example
-from imagist.errors import FetchFailed, ImageTooLarge, ItemError, SourceNotFound, UnknownFormat
+from imagist.errors import FetchFailed, ImageTooLarge, ItemError, SourceNotFound, UnknownFormat, UsageError
 from imagist.images import DecodeLimits, as_photo, read_file
 from imagist.images.photo import items, photo_of
 from imagist.records import Photo, Row
@@ -68,6 +68,25 @@ def test_a_image_of_a_set_that_cannot_be_read_is_named(tmp_path):
         photo_of(Record("13.png", ("x",), content=b""))
     with pytest.raises(SourceNotFound, match=r"none\.png"):
         photo_of(Record(str(tmp_path / "none.png"), ("x",)))
+
+
+def test_an_open_file_may_give_a_part_at_a_time(png):
+    class Stream:
+        def __init__(self):
+            self.left = png
+
+        def read(self, length):
+            part, self.left = self.left[:7], self.left[7:]
+            return bytearray(part)
+
+    np.testing.assert_array_equal(as_photo(Stream()).pixels, PIXELS)
+    with pytest.raises(ImageTooLarge):
+        as_photo(Stream(), limits=DecodeLimits(max_bytes=len(png) - 1))
+
+
+def test_a_mapping_is_not_taken_for_its_keys():
+    with pytest.raises(UsageError, match="not an image, nor several: dict"):
+        items({"image": "cat.jpg"})
 
 
 def test_a_photo_is_returned_as_it_is():

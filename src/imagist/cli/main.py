@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import signal
 import sys
 import threading
@@ -38,6 +39,7 @@ COMMANDS = {
 }
 """Each command: its module, with ``configure(parser)`` and ``run(args) -> int``, and a summary."""
 
+_INTERRUPTED = 130
 _STREAM_FAULTS = (errno.EBADF, errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 FAULT = "\n  "
@@ -74,12 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as stop:  # argparse, for --help and for wrong arguments
             code = stop.code if isinstance(stop.code, int) else 2
         sys.stdout.flush()
+        if code == _INTERRUPTED and argv is None:
+            _leave_when_interrupted()
         return code
     except ImagistError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
+        if argv is None:
+            _leave_when_interrupted()
         say("imagist: interrupted\n")
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         discard(sys.stdout)
         return 1
@@ -88,6 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         discard(sys.stdout)
         return _complain(f"standard output cannot be written: {error.strerror} (redirect it to another file)")
+
+
+def _leave_when_interrupted() -> None:
+    """From now on a further Ctrl-C ends the process at once: it would abort where threads are still at work."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
 
 
 def command_parser(name: str) -> Parser:

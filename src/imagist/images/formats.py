@@ -229,7 +229,8 @@ def unknown(content: bytes) -> UnknownFormat:
         found = ("TAR", ".tar")
     if found is not None:
         name, suffix = found
-        remedy = f"unpack it, or name it {suffix} if it is an archive of images" if suffix else "unpack it"
+        remedy = f"unpack it; archives of images are sources (imagist.images.rows) that end in {suffix}"
+        remedy = remedy if suffix else "unpack it"
         return UnknownFormat(f"a file of type {name} is not an image", remedy=remedy)
     if _PAGE.match(content):
         remedy = "give the image itself, not the page that shows it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -97,7 +97,7 @@ def items(images: object) -> Iterable[Any]:
             return [images]
     if hasattr(images, "read"):
         return [images]
-    if not isinstance(images, Iterable):
+    if not isinstance(images, Iterable) or isinstance(images, Mapping):
         raise UsageError(f"not an image, nor several: {type(images).__name__}", remedy=_REMEDY)
     return images
 
@@ -118,16 +118,18 @@ def name_of(item: Item) -> str:
 def _read_open(file: IO[bytes], limits: DecodeLimits) -> bytes:
     """The bytes of an open file, from its start where it can be read again."""
     try:
-        if file.seekable():
+        if hasattr(file, "seekable") and file.seekable():
             file.seek(0)
-        content = file.read(limits.max_bytes + 1)
+        content = bytearray()
+        while part := file.read(limits.max_bytes + 1 - len(content)):  # a part at a time where it is not buffered
+            if not isinstance(part, bytes | bytearray | memoryview):
+                problem = f"a file of {type(part).__name__}, not of bytes"
+                raise UnknownFormat(problem, item=name_of(file), remedy="open it with mode 'rb'")
+            content += part
+            limits.check_bytes(len(content), name_of(file))
     except (OSError, ValueError) as error:  # ValueError: it is closed, or its text is not UTF-8
         raise SourceNotFound(f"cannot be read: {error}", item=name_of(file)) from error
-    if not isinstance(content, bytes):
-        problem = f"a file of {type(content).__name__}, not of bytes"
-        raise UnknownFormat(problem, item=name_of(file), remedy="open it with mode 'rb'")
-    limits.check_bytes(len(content), name_of(file))
-    return content
+    return bytes(content)
 
 
 def _read(source: str | os.PathLike[str], limits: DecodeLimits) -> bytes:
