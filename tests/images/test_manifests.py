@@ -7,6 +7,8 @@ import pytest
 from imagist.errors import ManifestError, SourceNotFound
 from imagist.images.manifests import check_manifest, manifest_rows
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(251))
+
 
 def csv(folder, *lines):
     path = folder / "posts.csv"
@@ -170,6 +172,27 @@ def test_a_list_of_json(tmp_path):
         ("my cat.jpg, my dog.jpg", ["my cat.jpg", "my dog.jpg"]),
         ("['1.jpg', '2.jpg']", ["1.jpg", "2.jpg"]),
         ('["1.jpg"]', ["1.jpg"]),
+        ("['1.jpg' '2.jpg']", ["1.jpg", "2.jpg"]),
+        ("['1.jpg'\n 'my cat.jpg' None]", ["1.jpg", "my cat.jpg", "a.jsonl#1.3"]),
+        ("array(['1.jpg', \"it's.jpg\"], dtype=object)", ["1.jpg", "it's.jpg"]),
+        ("[np.str_('1.jpg'), np.str_('2.jpg')]", ["1.jpg", "2.jpg"]),
+        ("[PosixPath('1.jpg'), PosixPath('2.jpg')]", ["1.jpg", "2.jpg"]),
+        ("('1.jpg', '2.jpg')", ["1.jpg", "2.jpg"]),
+        ("('1.jpg',)", ["1.jpg"]),
+        ("{1.jpg,2.jpg}", ["1.jpg", "2.jpg"]),
+        ('{1.jpg,"my cat.jpg",NULL}', ["1.jpg", "my cat.jpg", "a.jsonl#1.3"]),
+        ("[1.jpg]", ["1.jpg"]),
+        ("[1.jpg, my cat.jpg]", ["1.jpg", "my cat.jpg"]),
+        ("[https://a/1,http://b/2]", ["https://a/1", "http://b/2"]),
+        ("'1.jpg', '2.jpg'", ["1.jpg", "2.jpg"]),
+        ('"1.jpg"', ["1.jpg"]),
+        ("[{'path': '1.jpg', 'bytes': None}]", ["1.jpg"]),
+        ('{"url": "http://a/1"}', ["http://a/1"]),
+        ("s3://a/1.jpg hf://b/2.jpg", ["s3://a/1.jpg", "hf://b/2.jpg"]),
+        ("{}", ["a.jsonl#1"]),
+        ("['1.jpg' ... '9.jpg']", ["['1.jpg' ... '9.jpg']"]),
+        ("{old}", ["{old}"]),
+        ('{"likes": 3}', ['{"likes": 3}']),
         ("my cat, my dog.jpg", ["my cat, my dog.jpg"]),
         ("[old].jpg", ["[old].jpg"]),
         ("really.jpg;here.jpg", ["really.jpg;here.jpg"]),
@@ -210,6 +233,43 @@ def test_a_large_image_in_base64(tmp_path, quote):
     address = f"{quote}{'data:image/png;base64,' if quote else ''}{cell}{quote}"
     first, second = manifest_rows(csv(tmp_path, "image,x", f"{address},1", "b.jpg,2"))
     assert (first.content, first.columns, second.columns) == (content, {"x": "1"}, {"x": "2"})
+
+
+def test_data_addresses_in_a_list(tmp_path):
+    first, second = (f"data:image/png;base64,{base64.b64encode(PNG + bytes([n])).decode()}" for n in (1, 2))
+    for n, cell in enumerate(
+        (f"{first} {second}", f"{first},{second}", f"[{first}|{second}]", f'["{first}", "{second}"]')
+    ):
+        path = tmp_path / f"{n}.jsonl"
+        path.write_text(json.dumps({"image": cell}))
+        assert [(row.source, row.content) for row in manifest_rows(path)] == [
+            (f"{path}#1.1", PNG + b"\1"),
+            (f"{path}#1.2", PNG + b"\2"),
+        ]
+
+
+@pytest.mark.parametrize("cell", ["nan", "None", "NULL", "N/A", "<NA>", "-"])
+def test_a_text_that_stands_for_no_image_is_empty(tmp_path, cell):
+    path = csv(tmp_path, "image,n", f"{cell},1")
+    (row,) = manifest_rows(path)
+    assert (row.source, row.columns, row.error.message) == (f"{path}#2", {"n": "1"}, "column 'image' is empty")
+    (tmp_path / cell).mkdir(parents=True)
+    (row,) = manifest_rows(path)
+    assert row.error is None
+
+
+def test_what_is_no_image_is_named_by_its_row(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"image": cell}) for cell in ("data:image/png;base64,x", "abcd" * 2000)))
+    first, second = manifest_rows(path)
+    assert (first.source, first.error.message) == (
+        f"{path}#1",
+        "column 'image' holds a data: address without an image",
+    )
+    assert (second.source, second.error.message) == (
+        f"{path}#2",
+        "column 'image' holds a text of 8,000 characters, not an image",
+    )
 
 
 def test_the_address_in_a_struct(tmp_path):

@@ -13,6 +13,7 @@ from imagist.errors import SourceNotFound
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 _STORES = ("s3://", "gs://", "hf://")
+_URL_SAFE = str.maketrans("-_", "+/")
 _SHOWN = 32  # characters of a data address in messages and tables
 
 
@@ -36,9 +37,19 @@ def data_content(address: str) -> bytes:
     head, _, text = address.strip().partition(",")
     content = unquote_to_bytes(text)
     try:
-        return base64.b64decode(content) if head.lower().endswith(";base64") else content
+        return base64_content(content.decode("ascii")) if head.lower().rstrip().endswith("base64") else content
     except ValueError:
         return b""
+
+
+def base64_content(text: str) -> bytes:
+    """The bytes of a text in base64 (RFC 4648): of either alphabet, with or without padding and white space.
+
+    Raises:
+        ValueError: It is not base64.
+    """
+    plain = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def shown(source: str) -> str:

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imagist.errors import ManifestError, MissingExtra, SourceNotFound
-from imagist.images.addresses import is_url, placed
+from imagist.images.addresses import is_data, is_url, placed
 from imagist.images.formats import has_image_suffix
 from imagist.images.stored import AnyPath
 from imagist.images.tables import Table, TableRow, cells, columns, open_table
+from imagist.images.tables.lists import several
 from imagist.records import Row
+
+_LONGEST_PATH = 4096  # characters
 
 
 def check_manifest(path: AnyPath, column: str | None = None) -> None:
@@ -65,15 +68,15 @@ def _rows(row: TableRow, column: str, path: AnyPath, folder: str) -> Iterator[Ro
         return
     carried = {key: value for key, value in row.cells.items() if key != column}
     cell = row.cells.get(column)
-    several = cells.several(cell)
-    if several and isinstance(cell, str) and os.path.lexists(placed(cell.strip(), folder)):
-        several = None  # a file whose name looks like a list
-    if several is None:
+    found = several(cell)
+    if found and isinstance(cell, str) and len(cell) < _LONGEST_PATH and os.path.lexists(placed(cell.strip(), folder)):
+        found = None  # a file whose name looks like a list
+    if found is None:
         yield _row(cell, carried, column, numbered, folder)
         return
-    for number, each in enumerate(several, start=1):
+    for number, each in enumerate(found, start=1):
         yield _row(each, carried, column, f"{numbered}.{number}", folder)
-    if not several:
+    if not found:
         yield _row(None, carried, column, numbered, folder)
 
 
@@ -91,9 +94,22 @@ def _row(cell: object, carried: Mapping[str, object], column: str, numbered: str
     if content:
         return Row(str(name or numbered), content, carried)
     if isinstance(name, str) and name.strip():
-        return Row(placed(name.strip(), folder), columns=carried)
-    problem = "is empty" if not name or cells.is_empty(name) else f"holds {type(name).__name__}, not an image"
-    return Row(numbered, columns=carried, error=SourceNotFound(f"column {column!r} {problem}", item=numbered))
+        source = placed(name.strip(), folder)
+        if len(source) < _LONGEST_PATH or is_url(source):
+            if not cells.stands_for_none(name) or os.path.lexists(source):
+                return Row(source, columns=carried)
+            name = None
+    return Row(numbered, columns=carried, error=SourceNotFound(f"column {column!r} {_why(cell, name)}", item=numbered))
+
+
+def _why(cell: object, name: object) -> str:
+    """Why a cell, or the name of an image in it, is no image."""
+    if isinstance(cell, str) and is_data(cell):
+        return "holds a data: address without an image"
+    if not name or cells.is_empty(name):
+        return "is empty"
+    what = f"a text of {len(name):,} characters" if isinstance(name, str) else type(name).__name__
+    return f"holds {what}, not an image"
 
 
 def _choose(table: Table, wanted: str | None) -> str:

@@ -6,8 +6,6 @@ Nothing is written to disk.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from imagist.images.addresses import data_content, is_data, is_url
+from imagist.images.addresses import base64_content, data_content, is_data, is_url
 from imagist.serving.problems import Problem
 from imagist.serving.settings import MIB, ServerSettings
 
@@ -192,8 +190,8 @@ def _decoded(text: str, number: int) -> bytes:
     if is_data(text):
         return data_content(text)
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64_content(text)
+    except ValueError as error:
         raise Problem(422, "invalid_options", f"images[{number}]: not base64") from error
 
 

@@ -2,6 +2,8 @@ import base64
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagist.images.tables import cells
 
@@ -60,7 +62,9 @@ def test_what_is_no_label(cell):
         ({"path": DATA}, (None, b"jpeg")),
         ("Data:,%6apeg", (None, b"jpeg")),
         ("data:image/png;base64,x", (None, None)),
-        (base64.b64encode(b"\xff\xd8\xff" + bytes(300)).decode(), (None, b"\xff\xd8\xff" + bytes(300))),
+        ("data:image/png ;base64,anBl\n Zw", (None, b"jpeg")),
+        ("data:image/png;base64,anBlZw%3D%3D", (None, b"jpeg")),
+        ("data:image/png;base64,__79", (None, b"\xff\xfe\xfd")),
         ("a/" * 200, ("a/" * 200, None)),
         ("aaaa" * 100, ("aaaa" * 100, None)),
         (7, (7, None)),
@@ -69,6 +73,40 @@ def test_what_is_no_label(cell):
 )
 def test_images(cell, expected):
     assert cells.image(cell) == expected
+
+
+JPEG = b"\xff\xd8\xff" + bytes(range(256))
+
+
+@pytest.mark.parametrize("content", [JPEG, JPEG[:30], b"GIF89a" + bytes(35)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda content: base64.b64encode(content).decode(),
+        lambda content: base64.b64encode(content).decode().rstrip("="),
+        lambda content: base64.urlsafe_b64encode(content).decode(),
+        lambda content: base64.urlsafe_b64encode(content).decode().rstrip("=") + " ",
+        lambda content: base64.encodebytes(content).decode(),
+        lambda content: base64.encodebytes(content).decode().replace("\n", "\r\n"),
+        lambda content: str(base64.b64encode(content)),
+        lambda content: str(content),
+        lambda content: content.hex(),
+        lambda content: "\\x" + content.hex(),
+        lambda content: "0x" + content.hex().upper(),
+        lambda content: "data:image/jpeg;base64," + base64.urlsafe_b64encode(content).decode().rstrip("="),
+        lambda content: "data:image/jpeg;base64," + base64.encodebytes(content).decode(),
+    ],
+)
+def test_encoded_images_as_text(content, text):
+    assert cells.image(text(content)) == (None, content)
+    assert cells.image({"url": text(content)}) == (None, content)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_image_or_a_name(text):
+    name, content = cells.image(text)
+    assert (name == text) is not (name is None)
+    assert content is None or name is None
 
 
 @pytest.mark.parametrize(("cell", "weight"), [(2, 2.0), ("0.25", 0.25), (" 3 ", 3.0), (1e-9, 1e-9)])

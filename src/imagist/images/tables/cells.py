@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ast
-import base64
-import json
 import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from imagist.images.addresses import data_content, is_data, is_url
-from imagist.images.formats import has_image_suffix, recognise
+from imagist.images.addresses import base64_content, data_content, is_data
+from imagist.images.formats import MAGIC_BYTES, begins_like_image, has_image_suffix
 
-_SEPARATOR = re.compile(r"[;,|\s]")
-_BEFORE_ADDRESS = re.compile(r"[;,|\s]+(?=https?://)", re.IGNORECASE)
-_LONGEST_NAME = 255  # characters; a longer text may be an image in base64
+_SHORTEST = 32  # characters of a text that may be an encoded image
+_NONE = {"nan", "none", "null", "nat", "na", "n/a", "#n/a", "<na>", "-"}  # in place of an image
 _MISSING = ("nan", "NaN", "<NA>", "NaT")  # labels that pandas and numpy write for missing ones
 _TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 _WHOLE = re.compile(r"(-?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers where some are missing
@@ -24,6 +21,11 @@ _WHOLE = re.compile(r"(-?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers 
 def is_empty(cell: object) -> bool:
     """Whether a cell is missing: None, NaN (as pandas writes it), or blank text."""
     return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+
+
+def stands_for_none(name: str) -> bool:
+    """Whether a text in place of an image says that there is none, such as ``None`` or ``N/A``."""
+    return name.strip().lower() in _NONE
 
 
 def name(cell: object, column: str | None) -> str | None:
@@ -76,8 +78,9 @@ def weight(cell: object, column: str) -> float:
 def image(cell: object) -> tuple[object, bytes | None]:
     """The name and the encoded bytes of an image, each None where the cell has none.
 
-    A cell holds a path, an address, a ``data:`` address, base64, bytes, or a struct ``{bytes, path}`` or ``{url}``;
-    whatever else it holds is returned as it is in the place of the name, for the caller to judge.
+    A cell holds a path, an address, a ``data:`` address, bytes, these as text in base64, in hexadecimal or as Python
+    prints them, or a struct ``{bytes, path}`` or ``{url}``; whatever else it holds is returned as it is in the place
+    of the name, for the caller to judge.
     """
     name: object = cell
     content: object = None
@@ -87,51 +90,34 @@ def image(cell: object) -> tuple[object, bytes | None]:
         content, name = name, None
     if is_data(name):
         content, name = data_content(name), None
-    elif isinstance(name, str) and len(name) > _LONGEST_NAME and (decoded := _base64(name)):
+    elif (
+        isinstance(name, str)
+        and not content
+        and len(name) >= _SHORTEST
+        and not has_image_suffix(name)
+        and (decoded := _decoded(name))
+    ):
         content, name = decoded, None
     return name, content if isinstance(content, bytes) and content else None
 
 
-def several(cell: object) -> list[object] | None:
-    """The cells of a cell that holds several images; None where it holds one.
-
-    Several are a list, the same as JSON or as Python prints it, addresses with white space, comma, semicolon or bar
-    between them, or names of images with one of these between them.
-    """
-    if isinstance(cell, list | tuple):
-        return [*cell]
-    if not isinstance(cell, str) or is_data(cell):
-        return None
-    text = cell.strip()
-    if text.startswith("[") and text.endswith("]") and (found := _list(text)) is not None:
-        return found
-    if not _SEPARATOR.search(text):
-        return None
-    addresses = _BEFORE_ADDRESS.split(text)
-    if len(addresses) > 1 and all(map(is_url, addresses)):
-        return [*addresses]
-    for separator in ("\n", ";", "|", ",", None):
-        names = [each.strip() for each in text.split(separator) if each.strip()]
-        if len(names) > 1 and all(map(has_image_suffix, names)):
-            return [*names]
-    return None
-
-
-def _list(text: str) -> list[object] | None:
-    """A list in JSON, or as Python prints it."""
-    for read in (json.loads, ast.literal_eval):
+def _decoded(text: str) -> bytes | None:
+    """The image that a text holds: base64, hexadecimal, or bytes as Python prints them; None where it holds none."""
+    for read in (base64_content, _hexadecimal, _printed):
         try:
-            found = read(text)
+            content = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        return found if isinstance(found, list) else None
+        if begins_like_image(content[:MAGIC_BYTES]):
+            return content
     return None
 
 
-def _base64(text: str) -> bytes | None:
-    """The image that a text is the base64 of; None where it is none."""
-    try:
-        content = base64.b64decode(text.strip(), validate=True)
-    except ValueError:
-        return None
-    return content if recognise(content[:_LONGEST_NAME]) else None
+def _hexadecimal(text: str) -> bytes:
+    return bytes.fromhex(text.strip().removeprefix("\\x").removeprefix("0x"))
+
+
+def _printed(text: str) -> bytes:
+    text = text.strip()
+    content = ast.literal_eval(text) if text.startswith(("b'", 'b"')) else b""
+    return content if begins_like_image(content[:MAGIC_BYTES]) else base64_content(content.decode("ascii"))
