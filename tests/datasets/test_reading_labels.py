@@ -198,6 +198,9 @@ def test_rows_are_chosen_by_the_values_of_columns(tmp_path):
     path = table(tmp_path / "1.csv", *rows, header=("image", "label", "place"))
     assert [example.label for example in read(Source(path, where={"place": "here"}))] == ["x", "y"]
     assert [example.label for example in read(Source(path, where={"place": "here", "label": "y"}))] == ["y"]
+    typed = write_parquet(tmp_path / "a", {"path": ["a.jpg", "b.jpg"], "label": ["x", "y"], "known": [True, False]})
+    for value in ("true", "True"):
+        assert [e.label for e in read(Source(typed, where={"known": value}))] == ["x"]
     with pytest.raises(DataError, match=r"no column 'town'; it has 'image', 'label', 'place'"):
         read(Source(path, where={"town": "here"}))
     folder = tmp_path / "classes"

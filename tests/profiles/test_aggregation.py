@@ -53,6 +53,11 @@ def test_all_methods_are_measured_and_the_profile_errs_least(pool):
     assert by[3, "corrected hierarchical"].width > by[30, "corrected hierarchical"].width
 
 
+def test_labels_are_spelled_as_the_categories_are():
+    posts = Posts(("",) * 4, np.full((4, 4), 0.25), NAMES, labels=(NAMES[0].title(), f" {NAMES[1]}", "other", ""))
+    assert posts.labels == (NAMES[0], NAMES[1], "other", "")
+
+
 def test_real_accounts_are_compared_with_their_labels(pool):
     world = simulate(pool, [12] * 20, seed=3)
     found = compare_methods(world.posts, sizes=(3, 10, 30))

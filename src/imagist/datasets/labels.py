@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from imagist.datasets.opening import entries
 from imagist.datasets.source import Columns, Source, Wanted
 from imagist.errors import DataError
 from imagist.images.addresses import is_url
+from imagist.images.tables.cells import spelling
 
 __all__ = ["Columns", "Example", "Source", "read", "read_all"]
 
@@ -109,11 +109,11 @@ def _rebased(image: str, folder: Path) -> str:
 
 
 def _find_variants(examples: Sequence[Example], faults: Faults) -> None:
-    """Labels that differ by case, white space or the form of an accent alone are mistakes of one."""
+    """Labels of one `spelling` are mistakes of one."""
     counts = Counter(example.label for example in examples)
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for label in counts:
-        alike[" ".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
+        alike[spelling(label)].append(label)
     for labels in alike.values():
         if len(labels) > 1:
             spelled = ", ".join(f"{label!r} ({counts[label]:,})" for label in sorted(labels))

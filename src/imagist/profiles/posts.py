@@ -11,6 +11,7 @@ import numpy as np
 
 from imagist.arrays import Array, Bools, Floats, Ints
 from imagist.errors import UsageError
+from imagist.images.tables.cells import spelling
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Posts:
         sources: Path, address or name of the first image of each; empty text where it is not known.
         texts: The authors' own texts; empty text where there is none.
         likes: float64 ``[N]``, NaN where unknown.
-        labels: The true category of each, by a person; empty text where it is not known.
+        labels: The true category of each, by a person; empty text where it is not known. One that differs from a
+            category by case or blanks alone becomes that category.
         embeddings: float32 ``[N, D]``, by a matcher, means over the images of each; ``[0, 0]`` where unknown.
         failed: Images that have no probabilities, by account.
         copies: Posts that were left out as near-duplicates, by account; without those whose images were not compared.
@@ -73,6 +75,8 @@ class Posts:
                 object.__setattr__(self, name, default)
             if len(getattr(self, name)) != count:
                 raise UsageError(f"{len(getattr(self, name))} {name} for {count} posts", item=name)
+        known = {spelling(category): category for category in self.categories}
+        object.__setattr__(self, "labels", tuple(known.get(spelling(label), label) for label in self.labels))
         if len(self.embeddings) not in (0, count):
             raise UsageError(f"{len(self.embeddings)} embeddings for {count} posts", item="embeddings")
         if self.probabilities.shape != (count, len(self.categories)):

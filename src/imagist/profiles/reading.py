@@ -90,9 +90,14 @@ def read_pool(sources: Sequence[str], *, label: str | None = None) -> Posts:
             rows.append([found[name] for name in names])
             labels.append(label_of(_carried(row.cells), label))
             captions.append(str(row.cells.get("caption") or ""))
-    if not any(each in names for each in labels):
+    pool = (
+        Posts(("",) * len(rows), np.array(rows), names, captions=tuple(captions), labels=tuple(labels))
+        if rows
+        else None
+    )
+    if pool is None or not {*pool.labels} & {*names}:
         raise UsageError("no image has a label that is one of the categories", remedy="name it with --label-column")
-    return Posts(("",) * len(rows), np.array(rows), names, captions=tuple(captions), labels=tuple(labels))
+    return pool
 
 
 def collect_classified(collector: Collector, sources: Sequence[str]) -> None:

@@ -11,13 +11,14 @@ DATA = "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()
 
 
 @pytest.mark.parametrize(
-    ("cell", "expected"), [(" a b ", "a b"), (7, "7"), (0, "0"), (None, None), ("  ", None), (float("nan"), None)]
+    ("cell", "expected"),
+    [(" a b ", "a b"), (7, "7"), (0, "0"), (None, None), ("  ", None), (float("nan"), None), (1.0, "1")],
 )
 def test_names(cell, expected):
     assert cells.name(cell, "image") == expected
 
 
-@pytest.mark.parametrize("cell", [True, 1.5, 1.0, ["a"], b"a"])
+@pytest.mark.parametrize("cell", [True, 1.5, float("inf"), ["a"], b"a"])
 def test_what_is_no_name(cell):
     with pytest.raises(ValueError, match=f"column 'image' holds {type(cell).__name__}, not a name"):
         cells.name(cell, "image")
@@ -32,6 +33,14 @@ def test_what_is_no_name(cell):
         (Decimal("2.00"), "2"),
         (True, "true"),
         (False, "false"),
+        (-0.0, "0"),
+        ("-0", "0"),
+        ("-0.0", "0"),
+        ("0.00", "0"),
+        ("-1.0", "-1"),
+        ("-10", "-10"),
+        ("007", "007"),
+        ("1.50", "1.50"),
         ("nan", ""),
         (" NaN", ""),
         (None, ""),
@@ -73,6 +82,21 @@ def test_what_is_no_label(cell):
 )
 def test_images(cell, expected):
     assert cells.image(cell) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Cat", "cat "),
+        ("hot  dog", "Hot\u00a0dog"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("cat\u200b", "\ufeffcat"),
+        ("STRASSE", "stra\u00dfe"),
+    ],
+)
+def test_labels_of_one_spelling(one, other):
+    assert cells.spelling(one) == cells.spelling(other)
+    assert cells.spelling(one) != cells.spelling("dog")
 
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256))

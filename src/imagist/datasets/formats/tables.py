@@ -12,6 +12,7 @@ from imagist.datasets.faults import Faults
 from imagist.datasets.source import ROW, SourceFile, Wanted, as_data_error, list_of_names
 from imagist.errors import DataError, ManifestError
 from imagist.images.tables import Table, open_table
+from imagist.images.tables.cells import label
 from imagist.images.tables.columns import lacking
 
 _SHOWN = 10  # keys of a document that a message lists
@@ -51,12 +52,20 @@ class Tables:
             if row.problem is not None:
                 faults.add(ROW, row.problem)
                 continue
-            if any(str(row.cells.get(name)) != value for name, value in where.items()):
+            if any(not _holds(row.cells.get(name), value) for name, value in where.items()):
                 continue
             try:
                 yield entry(row.cells, columns, row.place)
             except ValueError as error:
                 faults.add(ROW, f"{row.place}: {error}")
+
+
+def _holds(cell: object, wanted: str) -> bool:
+    """Whether a cell is a value, as text or as the label that both are: True is ``true``, 1.0 is ``1``."""
+    try:
+        return str(cell) == wanted or label(cell, "") == label(wanted, "") != ""
+    except ValueError:
+        return False
 
 
 def _label_names(table: Table, columns: Found, given: str | Path | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ _SHORTEST = 32  # characters of a text that may be an encoded image
 _NONE = {"nan", "none", "null", "nat", "na", "n/a", "#n/a", "<na>", "-"}  # in place of an image
 _MISSING = ("nan", "NaN", "<NA>", "NaT")  # labels that pandas and numpy write for missing ones
 _TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
-_WHOLE = re.compile(r"(-?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers where some are missing
+_WHOLE = re.compile(r"(-?\d+)(?:\.0+)?", re.ASCII)  # 1.0 is how pandas writes 1 where some are missing
 
 
 def is_empty(cell: object) -> bool:
@@ -29,7 +30,7 @@ def stands_for_none(name: str) -> bool:
 
 
 def name(cell: object, column: str | None) -> str | None:
-    """The name that a cell holds, a whole number too; None where it is empty.
+    """The name that a cell holds, a whole number too, also 1.0 for 1; None where it is empty.
 
     Raises:
         ValueError: It holds something else.
@@ -38,25 +39,31 @@ def name(cell: object, column: str | None) -> str | None:
         return None
     if isinstance(cell, str) or (isinstance(cell, int) and not isinstance(cell, bool)):
         return str(cell).strip()
+    if isinstance(cell, float | Decimal) and cell % 1 == 0:
+        return str(int(cell))
     raise ValueError(f"column {column!r} holds {type(cell).__name__}, not a name")
 
 
 def label(cell: object, column: str) -> str:
     """The label that a cell holds: a name, ``true`` or ``false``, or a whole number; empty where there is none.
 
-    It is the same whether a table has types or text alone: True is ``true``, 1.0 is ``1``.
+    It is the same whether a table has types or text alone: True is ``true``, 1.0 is ``1``, -0 is ``0``.
 
     Raises:
         ValueError: It holds something else, such as 1.5.
     """
     if isinstance(cell, bool):
         return str(cell).lower()
-    if isinstance(cell, float | Decimal) and cell % 1 == 0:
-        return str(int(cell))
     found = name(cell, column) or ""
     if whole := _WHOLE.fullmatch(found):
-        return whole[1]
+        return whole[1] if whole[1].strip("-0") else whole[1].lstrip("-")
     return "" if found in _MISSING else _TRUTH.get(found, found)
+
+
+def spelling(label: str) -> str:
+    """What labels have in common that differ by case, white space, invisible characters or accents' forms alone."""
+    shown = "".join(each for each in unicodedata.normalize("NFKC", label) if unicodedata.category(each) != "Cf")
+    return " ".join(shown.casefold().split())
 
 
 def weight(cell: object, column: str) -> float:
