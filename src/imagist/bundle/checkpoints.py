@@ -1,23 +1,22 @@
 """Checkpoints from a folder or the Hugging Face hub, as transformers model classes.
 
 Only safetensors weights are read, and no code that comes with a model is run. Where the hub does not answer within
-`HUB_TIMEOUT` seconds, the copy on disk is used; huggingface_hub alone would retry for half a minute.
+`imagist.bundle.hub.TIMEOUT` seconds, the copy on disk is used; huggingface_hub alone would retry for half a minute.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
+from imagist.bundle import hub
 from imagist.errors import BundleError, BundleNotFound, MissingExtra, UsageError
 from imagist.storage import sha256_of
 
@@ -32,10 +31,8 @@ except ImportError as _error:
         "published models need a library that is not installed", item=_error.name, remedy="pip install 'imagist[torch]'"
     ) from _error
 
-_ON_THE_HUB = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IN_A_FOLDER = (".safetensors", ".json", ".txt", ".model", ".spm", ".jinja")
-HUB_TIMEOUT = 3.0  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +85,14 @@ def load(
     target = device_of(device)
     folder = Path(model)
     local = bool(model) and folder.is_dir()
-    if not local and not _ON_THE_HUB.fullmatch(model):
+    if not local and not hub.ON_THE_HUB.fullmatch(model):
         raise BundleNotFound(
             "no such folder",
             item=model,
             remedy="a folder written by save_pretrained, or a name on the Hugging Face hub",
         )
     with quiet():
-        on_disk = local or not _hub_answers()
+        on_disk = local or not hub.answers()
         config, commit = _config(model, local, on_disk)
         if kind not in (None, config.model_type):
             raise UsageError(
@@ -149,22 +146,6 @@ def device_of(device: str) -> torch.device:
     return target
 
 
-def _hub_answers() -> bool:
-    """Whether the hub answers in time, whatever it answers; False in offline mode."""
-    answered = Event()
-
-    def ask() -> None:
-        with suppress(Exception):  # of the HTTP client, which differs between versions of huggingface_hub
-            huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=HUB_TIMEOUT)
-            answered.set()
-
-    if not huggingface_hub.constants.HF_HUB_OFFLINE:
-        request = Thread(target=ask, daemon=True)  # its timeout holds for each address of the hub; join's for all
-        request.start()
-        request.join(HUB_TIMEOUT)
-    return answered.is_set()
-
-
 def _config(model: str, local: bool, on_disk: bool) -> tuple[Any, str]:
     """The configuration, and the commit it has on the hub; its absence shows that there is no such model."""
     try:
@@ -174,12 +155,8 @@ def _config(model: str, local: bool, on_disk: bool) -> tuple[Any, str]:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OSError) and not local:
-            reason = "the Hugging Face hub cannot be reached and no copy is on disk" if on_disk else _first_line(error)
-            raise BundleNotFound(
-                f"neither a folder nor a model of the Hugging Face hub: {reason}",
-                item=model,
-                remedy="check the name; load it once where there is a connection, or give a folder with the model",
-            ) from error
+            reason = hub.UNREACHABLE if on_disk else _first_line(error)
+            raise hub.not_found(model, reason) from error
         raise BundleError(
             f"no usable configuration: {_first_line(error)}", item=model, remedy="a folder written by save_pretrained"
         ) from error
@@ -273,7 +250,7 @@ def without_waiting() -> Iterator[None]:
     """Keeps other libraries from asking the hub again and again where it does not answer: they use the copy on disk."""
     constants = huggingface_hub.constants
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _hub_answers()
+    constants.HF_HUB_OFFLINE = before or not hub.answers()
     try:
         yield
     finally:

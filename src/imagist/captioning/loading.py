@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from imagist import registry
 from imagist.bundle import ENCODER, SPACE, Folder, open_part
+from imagist.captioning import published
 from imagist.captioning.cache import CachedCaptioner
 from imagist.captioning.decoding import Decoding
 from imagist.captioning.options import CaptionOptions
@@ -49,9 +50,10 @@ def open_captioner(
         raise UsageError(
             "recorded captions are found by name, a cache finds them by pixels", item="cache", remedy="leave it out"
         )
-    loader = None if kind is None else registry.find("captioners", kind)
     if model is None:
         model = "embedded" if kind is None else registry.DEFAULT_MODELS["captioners"].get(kind)
+    published.check(kind, os.fspath(model or ""))
+    loader = None if kind is None else registry.find("captioners", kind)
     if model is None:
         raise UsageError("needs a model", item=str(kind), remedy="name it")
     if kind is None:

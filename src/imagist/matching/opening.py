@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from imagist import registry
-from imagist.bundle import CARD, Folder, open_bundle, open_folder, open_part
+from imagist.bundle import CARD, Folder, hub, open_bundle, open_folder, open_part
 from imagist.errors import BundleError
 from imagist.protocols import Matcher, PartOptions
 
@@ -32,6 +32,8 @@ def open_matcher(
     if kind is None:
         folder = open_part(model, MATCHER)
         kind, model = folder.kind, folder.path
+    if kind == "clip" and "/" in os.fspath(model):
+        hub.check(os.fspath(model))
     matcher: Matcher = registry.find("matchers", kind)(os.fspath(model), chosen)
     return matcher
 

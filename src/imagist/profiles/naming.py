@@ -49,7 +49,11 @@ def _column(names: Sequence[str], wanted: str | None, known: Sequence[str], opti
         return _found(tuple(names), tuple(known))
     found = columns.named(wanted, names)
     if found is None:
-        raise UsageError(f"no column {wanted!r}", item=option, remedy=f"one of {', '.join(names) or 'none'}")
+        raise UsageError(
+            f"no column {wanted!r}",
+            item=option,
+            remedy=f"one of {', '.join(names)}" if names else "images without columns have their folders' names",
+        )
     return found
 
 

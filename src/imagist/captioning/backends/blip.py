@@ -6,16 +6,14 @@ A vision transformer, and a text decoder that attends to its patches.
 from __future__ import annotations
 
 from imagist.bundle.checkpoints import Checkpoint
+from imagist.captioning import published
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.captioner import Family, load_captioner
 from imagist.captioning.pretrained.generation import Start
 from imagist.images.encoder import Encoder
 from imagist.protocols import Captioner
 
-MODELS = {
-    "blip-base": "Salesforce/blip-image-captioning-base",
-    "blip-large": "Salesforce/blip-image-captioning-large",
-}
+MODELS = published.MODELS["blip"]
 
 
 def _start(checkpoint: Checkpoint, prompt: str) -> Start:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from imagist.bundle.checkpoints import Checkpoint
+from imagist.captioning import published
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.captioner import Family, load_captioner
 from imagist.captioning.pretrained.generation import Start, token_ids
@@ -13,7 +14,7 @@ from imagist.errors import BundleError
 from imagist.images.encoder import Encoder
 from imagist.protocols import Captioner
 
-MODELS = {"blip2-2.7b": "Salesforce/blip2-opt-2.7b", "blip2-flan-t5-xl": "Salesforce/blip2-flan-t5-xl"}
+MODELS = published.MODELS["blip2"]
 
 
 def _start(checkpoint: Checkpoint, prompt: str) -> Start:

@@ -6,13 +6,14 @@ One decoder over the image's tokens followed by those of the caption.
 from __future__ import annotations
 
 from imagist.bundle.checkpoints import Checkpoint
+from imagist.captioning import published
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.captioner import Family, load_captioner
 from imagist.captioning.pretrained.generation import Start, token_ids
 from imagist.images.encoder import Encoder
 from imagist.protocols import Captioner
 
-MODELS = {"git-large-coco": "microsoft/git-large-coco"}
+MODELS = published.MODELS["git"]
 
 
 def _start(checkpoint: Checkpoint, prompt: str) -> Start:

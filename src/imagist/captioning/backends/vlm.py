@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import Field
 
 from imagist.bundle.checkpoints import Checkpoint
+from imagist.captioning import published
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.pretrained.captioner import Family, load_captioner
 from imagist.captioning.pretrained.generation import Inputs, Start, token_ids
@@ -24,11 +25,7 @@ from imagist.images.encoder import Encoder
 from imagist.protocols import Captioner
 from imagist.records import Photo
 
-MODELS = {
-    "smolvlm-256m": "HuggingFaceTB/SmolVLM-256M-Instruct",
-    "smolvlm-500m": "HuggingFaceTB/SmolVLM-500M-Instruct",
-    "qwen2.5-vl-3b": "Qwen/Qwen2.5-VL-3B-Instruct",
-}
+MODELS = published.MODELS["vlm"]
 PROMPT = "Describe this image in one short sentence."
 """What a model is asked where no prompt is given."""
 
