@@ -1,8 +1,8 @@
 """The journal of a run: every finished batch is on disk, and a kill loses one batch at most.
 
-The journal of ``x.csv`` is ``x.csv.partial``: JSON lines, first the settings of the run, then a line a batch, in order:
-the number of its rows, and the rows as JSON packed by zlib, in base 85. The first batch is the dictionary by which the
-others are packed, as names of columns and labels recur. An incomplete last line, left by a kill or a full disk, is
+The journal of ``x.csv`` is ``x.csv.partial``: a line of JSON with the settings of the run, then the batches, in order:
+the number of rows, the number of bytes, and the rows as JSON packed by zlib. The first batch is the dictionary by which
+the others are packed, as names of columns and labels recur. An incomplete last batch, left by a kill or a full disk, is
 dropped on resume.
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import time
 import zlib
-from base64 import b85decode, b85encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +32,9 @@ CHUNK = 1 << 20
 SYNC_EVERY = 1.0
 """Seconds. Flushing every batch protects from a kill; syncing protects from a power cut and is slower."""
 
-_MAGIC = b'{"imagist journal":2,'
+_VERSION = 3
+_MAGIC = b'{"imagist journal":%d,' % _VERSION
+_BATCH = struct.Struct("<II")  # rows and bytes of a batch
 _WINDOW = 1 << 15  # bytes of a dictionary that zlib looks back at
 
 
@@ -65,7 +67,7 @@ class Journal:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            self._begin({"imagist journal": 2, **json.loads(json.dumps(settings))}, resume)
+            self._begin({"imagist journal": _VERSION, **json.loads(json.dumps(settings))}, resume)
         except BaseException:
             self._file.close()
             raise
@@ -124,7 +126,8 @@ class Journal:
         if not batch:
             return
         content = _line(batch)
-        self._write(_line([len(batch), b85encode(_packed(content, self._dictionary)).decode("ascii")]))
+        packed = _packed(content, self._dictionary)
+        self._write(_BATCH.pack(len(batch), len(packed)) + packed)
         self._dictionary = self._dictionary or content[-_WINDOW:]
         self.done += len(batch)
 
@@ -145,8 +148,8 @@ class Journal:
         with self.path.open("rb") as file:
             file.readline()
             rows, size, dictionary = [], 0, b""
-            for line in file:
-                content = _unpacked(line, dictionary)
+            for _, packed in _batches(file):
+                content = _unpacked(packed, dictionary)
                 dictionary = dictionary or content[-_WINDOW:]
                 rows += json.loads(content)
                 size += len(content)
@@ -156,9 +159,9 @@ class Journal:
         if rows:
             yield rows
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, content: bytes) -> None:
         try:
-            self._file.write(line)
+            self._file.write(content)
             self._file.flush()
             if time.monotonic() - self._synced > SYNC_EVERY:
                 os.fsync(self._file.fileno())
@@ -179,9 +182,18 @@ def _packed(content: bytes, dictionary: bytes) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-def _unpacked(line: bytes, dictionary: bytes) -> bytes:
-    """The JSON of a batch from its line."""
-    return zlib.decompressobj(zdict=dictionary).decompress(b85decode(json.loads(line)[1]))
+def _unpacked(packed: bytes, dictionary: bytes) -> bytes:
+    return zlib.decompressobj(zdict=dictionary).decompress(packed)
+
+
+def _batches(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The number of rows and the packed rows of each complete batch."""
+    while len(head := file.read(_BATCH.size)) == _BATCH.size:
+        rows, length = _BATCH.unpack(head)
+        packed = file.read(length)
+        if not rows or len(packed) < length:  # no rows: zeros, as a power cut may leave them
+            return
+        yield rows, packed
 
 
 def changes(was: Mapping[str, object], now: Mapping[str, object]) -> str:
@@ -209,10 +221,7 @@ def _settings_of(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int, bytes]:
-    """The settings, the number of complete rows, their size in bytes, and the dictionary of later batches.
-
-    A torn line ends without a newline.
-    """
+    """The settings, the number of complete rows, their size in bytes, and the dictionary of later batches."""
     file.seek(0)
     start = file.read(len(_MAGIC))
     if not _MAGIC.startswith(start):
@@ -223,11 +232,9 @@ def _scan(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int, int, bytes]:
     if not header.endswith(b"\n"):
         return {}, 0, 0, b""
     rows, size, dictionary = 0, len(header), b""
-    for line in file:
-        if not line.endswith(b"]\n"):
-            break
-        dictionary = dictionary or _unpacked(line, b"")[-_WINDOW:]
-        rows, size = rows + int(line[1 : line.index(b",")]), size + len(line)
+    for count, packed in _batches(file):
+        dictionary = dictionary or _unpacked(packed, b"")[-_WINDOW:]
+        rows, size = rows + count, size + _BATCH.size + len(packed)
     return json.loads(header), rows, size, dictionary
 
 
