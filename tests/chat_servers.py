@@ -151,6 +151,16 @@ class _Handler(BaseHTTPRequestHandler):
     def no_text(self, _):
         self.reply(200, {"choices": [{"message": {"content": None, "tool_calls": []}}]})
 
+    def refusing(self, _):
+        self.reply(200, {"choices": [{"message": {"content": None, "refusal": "I cannot\nhelp"}}]})
+
+    def in_parts(self, question):
+        found = completion(question)
+        for choice in found["choices"]:
+            text = choice["message"]["content"]
+            choice["message"]["content"] = [{"type": "text", "text": text[:3]}, {"type": "text", "text": text[3:]}]
+        self.reply(200, found)
+
     def no_choice(self, _):
         self.reply(200, {"choices": []})
 

@@ -117,6 +117,10 @@ class ChatServer:
         """
         found = self._ask("POST", "chat/completions", question).get("choices")
         answers = [answer for each in found or [] if (answer := _answer(each))] if isinstance(found, list) else []
+        if not answers or not any(each.text.strip() for each in answers):
+            refusals = [text for each in found if (text := _refusal(each))] if isinstance(found, list) else []
+            if refusals:
+                raise EndpointFailed(f"the model refuses{_said(json.dumps(refusals[0]).encode())}")
         if not answers:
             raise EndpointFailed("the answer holds no text", remedy="check that the model reads images")
         return answers
@@ -245,7 +249,7 @@ def _said(content: bytes) -> str:
 def _answer(choice: object) -> Answer | None:
     """One choice of a completion; None where it holds no text."""
     message = choice.get("message") if isinstance(choice, dict) else None
-    text = message.get("content") if isinstance(message, dict) else None
+    text = _text(message.get("content")) if isinstance(message, dict) else None
     if not isinstance(choice, dict) or not isinstance(text, str):
         return None
     listed = choice.get("logprobs")
@@ -253,3 +257,18 @@ def _answer(choice: object) -> Answer | None:
     values = [each.get("logprob") for each in tokens if isinstance(each, dict)] if isinstance(tokens, list) else []
     known = [float(value) for value in values if isinstance(value, int | float)]
     return Answer(text, min(math.fsum(known), 0.0) if known and len(known) == len(values) else math.nan)
+
+
+def _text(content: object) -> str | None:
+    """The text of a message, which some servers give in parts; None where it has none."""
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else None
+    parts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "".join(part for part in parts if isinstance(part, str)) or None
+
+
+def _refusal(choice: object) -> str:
+    """Why the model does not answer, where the server tells; empty where it does not."""
+    message = choice.get("message") if isinstance(choice, dict) else None
+    text = message.get("refusal") if isinstance(message, dict) else None
+    return text if isinstance(text, str) else ""

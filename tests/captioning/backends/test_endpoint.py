@@ -112,6 +112,7 @@ def test_a_fault_that_passes_is_tried_again(serve, fault):
         ("busy_for_a_day", "HTTP 429 Too Many Requests: quota exceeded$", 1),
         ("no_text", "holds no text", 1),
         ("no_choice", "holds no text", 1),
+        ("refusing", "the model refuses: I cannot help$", 1),
         ("blank", "wrote nothing", 1),
     ],
 )
@@ -261,6 +262,11 @@ def test_a_missing_path_is_that_of_version_1(serve):
 def test_thoughts_are_no_part_of_a_caption(serve):
     photos = noise(3)
     found, expected = (opened(serve(always(how))).caption(photos) for how in ("thinking", "well"))
+    assert [caption.text for caption in found] == [caption.text for caption in expected]
+
+
+def test_an_answer_may_come_in_parts(serve):
+    found, expected = (opened(serve(always(how))).caption(noise(3)) for how in ("in_parts", "well"))
     assert [caption.text for caption in found] == [caption.text for caption in expected]
 
 
