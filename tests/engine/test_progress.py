@@ -22,11 +22,13 @@ def test_outside_a_terminal_there_is_a_line_now_and_then(clock, capsys):
     assert capsys.readouterr().err == "imagist: 300 of 1,000, 25.0 images/s, 28 s left\n"
 
 
-def test_without_a_total_nothing_is_promised(clock, capsys):
+def test_without_a_total_the_line_says_why_there_is_no_time_left(clock, capsys):
     with Meter(None) as meter:
         clock[0] += 20
         meter.advance(100)
-    assert capsys.readouterr().err == "imagist: 100, 5.0 images/s\n"
+    assert capsys.readouterr().err == (
+        "imagist: 100, 5.0 images/s, time left unknown: only reading all inputs tells how many there are\n"
+    )
 
 
 def test_what_an_earlier_run_did_does_not_flatter_the_rate(clock, capsys):

@@ -72,6 +72,8 @@ class Meter:
         return f"{self.done:,}{of}, {self.rate:,.1f} {self._unit}/s"
 
     def _left(self) -> str:
-        if self._total is None or not self.rate:
+        if self._total is None:
+            return ", time left unknown: only reading all inputs tells how many there are"
+        if not self.rate:
             return ""
         return f", {max(0.0, self._total - self.done) / self.rate:,.0f} s left"
