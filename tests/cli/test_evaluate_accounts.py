@@ -48,6 +48,12 @@ def test_simulated_accounts_and_the_report(classified, tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
+def test_a_folder_with_an_input_is_not_written_over(classified, capsys):
+    command = ["evaluate", "accounts", str(classified), "--posts", "2", "--out", str(classified.parent), "--overwrite"]
+    assert main(command) == 2
+    assert "holds an input (name another folder)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from imagist.errors import ManifestError, SettingError, SourceNotFound, UnknownFormat
+from imagist.errors import ManifestError, OutputError, SettingError, SourceNotFound, UnknownFormat
 from imagist.images import count, rows
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(300)
@@ -266,6 +266,16 @@ def test_stdin_is_read_as_it_comes():
         yield pytest.fail("read ahead")
 
     assert next(rows(["-"], stdin=lines())).source == "http://a/1"
+
+
+@pytest.mark.parametrize("source", ["posts.csv", "p*.csv", "list.txt", "link.csv", "-"])
+def test_files_that_are_about_to_be_replaced_are_no_inputs(folder, source):
+    (folder / "posts.csv").write_text("path\nin/a.png\n")
+    (folder / "list.txt").write_text("posts.csv\n")
+    (folder / "link.csv").symlink_to(folder / "posts.csv")
+    outputs = (folder / "other.csv", folder / "posts.csv")
+    with pytest.raises(OutputError, match=r"posts\.csv: is an input, too"):
+        list(rows([source], stdin=io.StringIO("posts.csv\n"), outputs=outputs))
 
 
 def test_a_byte_order_mark_on_stdin_is_no_part_of_the_name(folder):

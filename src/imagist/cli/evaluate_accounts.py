@@ -70,6 +70,8 @@ def run_accounts(args: argparse.Namespace) -> int:
         raise UsageError("needs 2 folds or more", item="--folds")
     if args.out and args.out.exists() and not args.overwrite:
         raise OutputError("exists already", item=str(args.out), remedy="name another folder, or --overwrite")
+    if args.out and any(args.out.resolve() in Path(source).resolve().parents for source in args.classified):
+        raise OutputError("holds an input", item=str(args.out), remedy="name another folder")
     truth = None
     if args.simulate:
         from imagist.profiles.simulation import simulate

@@ -241,6 +241,7 @@ def _spec(args: argparse.Namespace) -> RunSpec:
         limit=args.limit,
         sample=args.sample if writes else None,
         seed=args.sample_seed,
+        also_written=tuple(filter(None, (args.out, args.posts))),
     )
 
 

@@ -65,6 +65,7 @@ class RunSpec:
         limit: Rows that are read, at most, from the first; None reads all.
         sample: Rows that are drawn at random from all that are read, in their order; None takes all.
         seed: Of the sample.
+        also_written: Files that the caller writes when the run has ended; none of them may be read, either.
     """
 
     sources: tuple[str, ...]
@@ -85,6 +86,7 @@ class RunSpec:
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
+    also_written: tuple[Path, ...] = ()
 
     def check(self) -> None:
         """Makes sure that the results can be written, before anything is read.
@@ -155,7 +157,7 @@ class RunSpec:
             column=self.column,
             images=self.images,
             limits=self.limits,
-            output=self.out,
+            outputs=(*filter(None, (self.out,)), *self.also_written),
             whole_archives=whole,
         )
         missing: list[Row] = []

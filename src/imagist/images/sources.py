@@ -65,7 +65,7 @@ def rows(
     images: Path | None = None,
     stdin: TextIO | None = None,
     limits: DecodeLimits = DEFAULT_LIMITS,
-    output: Path | None = None,
+    outputs: Sequence[Path] = (),
     whole_archives: bool = False,
 ) -> Iterator[Row]:
     """Every input that some sources name, in order, in constant memory; nothing is decoded yet.
@@ -94,18 +94,18 @@ def rows(
         images: The folder of relative paths in tables and lists; their own folder where it is None.
         stdin: Read for ``-``; the process's own where it is None.
         limits: Members of shards over ``max_bytes`` are not read.
-        output: A file that is about to be replaced, and so must not be a table among the sources.
+        outputs: Files that are about to be replaced, and so must not be tables among the sources.
         whole_archives: Whether a file that holds images becomes one `Archive` instead of its rows, for `archive_rows`.
 
     Raises:
         SettingError: There is no folder ``images``.
-        OutputError: It is one; raised here for files and globs, and when it is met for names on stdin.
+        OutputError: One is; raised here for files and globs, and when it is met for names on stdin.
         ManifestError: A table or shard among the sources cannot be used; raised here, before anything is read. One
             that is met only later (in a glob, on stdin) becomes a row instead.
     """
     if images is not None and not images.is_dir():
         raise SettingError("no such folder", item=str(images), remedy="name the folder of the images")
-    reader = _Reader(column, images, limits, output, whole_archives)
+    reader = _Reader(column, images, limits, outputs, whole_archives)
     for source in sources:
         reader.check(source)
     return (row for source in _listed(sources, stdin) for row in reader.rows(source))
@@ -119,7 +119,7 @@ def archive_rows(
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> Iterator[Row]:
     """The rows of the images in a file, with the settings of `rows`."""
-    reader = _Reader(column, images, limits, None)
+    reader = _Reader(column, images, limits, ())
     return reader.rows(archive.source) if archive.end is None else reader.table(archive.source, archive)
 
 
@@ -161,7 +161,7 @@ class _Reader:
     column: str | None
     images: Path | None
     limits: DecodeLimits
-    output: Path | None
+    outputs: Sequence[Path]
     whole_archives: bool = False
 
     def check(self, source: str) -> None:
@@ -169,13 +169,13 @@ class _Reader:
         path = any_path(source)
         is_file = _is_file(source)
         if is_file and is_table(path):
-            self._spare_output(source)
+            self._spare_outputs(source)
             check_manifest(path, self.column)
         elif is_file and is_shard(path):
             check_shard(path)
-        elif self.output and glob.has_magic(source) and not (is_url(source) or is_data(source) or is_stored(source)):
+        elif self.outputs and glob.has_magic(source) and not (is_url(source) or is_data(source) or is_stored(source)):
             for match in glob.iglob(source, recursive=True):  # noqa: PTH207
-                self._spare_output(match)
+                self._spare_outputs(match)
 
     def rows(self, source: str) -> Iterator[Row]:
         """The rows of one source."""
@@ -203,7 +203,7 @@ class _Reader:
 
     def table(self, path: str, part: Archive | None = None) -> Iterator[Row]:
         """The rows of a table, or of a part of it."""
-        self._spare_output(path)
+        self._spare_outputs(path)
         between = (part.begin, part.end) if part and part.end is not None else None
         try:
             yield from manifest_rows(any_path(path), self.column, self.images, between)
@@ -211,7 +211,7 @@ class _Reader:
             yield Row(path, error=error)
 
     def _list(self, path: str) -> Iterator[Row]:
-        self._spare_output(path)
+        self._spare_outputs(path)
         folder = os.path.dirname(path) if self.images is None else str(self.images)  # noqa: PTH120
         for number, line, problem in _lines_of(path):
             numbered, name = f"{path}#{number}" if number else path, line.strip()
@@ -226,9 +226,10 @@ class _Reader:
                 )
                 yield from self.rows(inside if is_inside and not is_data(name) else name)
 
-    def _spare_output(self, path: str) -> None:
-        if self.output is not None and _is_same(path, self.output):
-            raise OutputError("is an input, too", item=str(self.output), remedy="write to another file")
+    def _spare_outputs(self, path: str) -> None:
+        for output in self.outputs:
+            if _is_same(path, output):
+                raise OutputError("is an input, too", item=str(output), remedy="write to another file")
 
 
 def _is_file(source: str) -> bool:
