@@ -191,6 +191,13 @@ def test_rows_with_impossible_weights_are_named(tmp_path):
     assert "line 3: column 'sample_weight' holds 'nan'" in str(caught.value)
 
 
+def test_splits_that_differ_by_case_alone_are_a_fault(tmp_path):
+    rows = [(f"{n}.jpg", "x", split) for n, split in enumerate(("train", "Train ", "TEST"))]
+    path = table(tmp_path / "1.csv", *rows, header=("image", "label", "split"))
+    with pytest.raises(DataError, match=r"split spelled in several ways: 'Train' \(1\), 'train' \(1\)"):
+        read(Source(path), check_images=False)
+
+
 def test_rows_are_chosen_by_the_values_of_columns(tmp_path):
     for seed, name in enumerate("abc"):
         write_image(tmp_path / f"{name}.jpg", seed)

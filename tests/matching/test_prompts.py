@@ -62,7 +62,8 @@ TOLD = {"temple": ("a Buddhist temple", "a shrine"), "beach": ("a sandy beach",)
 def test_labels_are_named_in_many_ways(tmp_path):
     (tmp_path / "labels.toml").write_text(FILE, "utf-8")
     names = LabelSet(("temple", "beach", "coffee"))
-    for named in ("temple, beach,coffee", ["temple", "beach", "coffee"]):
+    (tmp_path / "labels.txt").write_text("\ufefftemple\r\n\r\n beach \ncoffee", "utf-8")
+    for named in ("temple, beach,coffee", ["temple", "beach", "coffee"], tmp_path / "labels.txt"):
         assert read_labels(named) == Descriptions(names)
     for named in (tmp_path / "labels.toml", str(tmp_path / "labels.toml"), {**TOLD, "coffee": ()}):
         assert read_labels(named) == Descriptions(names, TOLD)
@@ -75,9 +76,12 @@ def test_categories_that_ship_are_known_by_their_name_and_each_is_described(name
     assert {*found.told} == {*found.labels}
 
 
-@pytest.mark.parametrize("given", ["", "a,,b", "a,a", [], {}, "missing.toml", ["a", " "]])
+@pytest.mark.parametrize(
+    "given", ["", "a,,b", "a,a", [], {}, "missing.toml", "none.txt", "a.csv", ["a", " "], "cat, Cat"]
+)
 def test_labels_that_make_no_sense_are_refused(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("a,b")
     with pytest.raises(UsageError):
         read_labels(given)
 

@@ -246,8 +246,8 @@ def add_categories(parser: Parser, *, crops: str = "the mean of several crops") 
     group.add_argument(
         "--labels",
         metavar="NAMES",
-        help="categories of your own, without training: names parted by commas, a TOML file that describes each, or "
-        "everyday, which ships; needs a matcher, which the embedded model has",
+        help="categories of your own, without training: names parted by commas, a .txt of them, one a line, a TOML "
+        "file that describes each, or everyday, which ships; needs a matcher, which the embedded model has",
     )
     group.add_argument(
         "--views",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,8 +51,8 @@ def read_all(sources: Sequence[Source], *, content: bool = True, check_images: b
 
     Raises:
         DataError: Sources that cannot be read, unknown columns and splits, rows that cannot be understood, missing
-            images, empty labels, labels that differ by case or white space alone, images twice in a split or in two
-            splits: all of them at once.
+            images, empty labels, labels or splits that differ by case or blanks alone, images twice in a split or in
+            two splits: all of them at once.
     """
     faults = Faults()
     found: list[_Read] = []
@@ -108,16 +108,16 @@ def _rebased(image: str, folder: Path) -> str:
     return next((str(tail) for tail in tails if tail.is_file()), image)
 
 
-def _find_variants(examples: Sequence[Example], faults: Faults) -> None:
-    """Labels of one `spelling` are mistakes of one."""
-    counts = Counter(example.label for example in examples)
+def _find_variants(what: str, names: Iterable[str], faults: Faults) -> None:
+    """Labels, or splits, of one `spelling` are mistakes of one."""
+    counts = Counter(names)
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for label in counts:
-        alike[spelling(label)].append(label)
-    for labels in alike.values():
-        if len(labels) > 1:
-            spelled = ", ".join(f"{label!r} ({counts[label]:,})" for label in sorted(labels))
-            faults.add("label spelled in several ways", spelled)
+    for name in counts:
+        alike[spelling(name)].append(name)
+    for variants in alike.values():
+        if len(variants) > 1:
+            spelled = ", ".join(f"{name!r} ({counts[name]:,})" for name in sorted(variants))
+            faults.add(f"{what} spelled in several ways", spelled)
 
 
 def _check(examples: Sequence[Example], held: Sequence[bool], faults: Faults, *, check_images: bool) -> None:
@@ -131,7 +131,8 @@ def _check(examples: Sequence[Example], held: Sequence[bool], faults: Faults, *,
             outside[split].append(record)
         if not example.label.strip():
             faults.add("empty label", f"{split}: {example.image}")
-    _find_variants(examples, faults)
+    _find_variants("label", (example.label for example in examples), faults)
+    _find_variants("split", (example.split for example in examples if example.split), faults)
     if check_images:
         for split, records in outside.items():
             find_missing(records, faults, split)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from imagist.arrays import Array, unit_sums
 from imagist.errors import UsageError
+from imagist.images.tables.cells import spelling
+from imagist.images.tables.text import whole
 from imagist.records import LabelSet
 
 _SHIPPED = Path(__file__).parent / "label_sets"
@@ -24,8 +26,9 @@ TEMPLATE = "a photo of {label}"
 PLACE = "{label}"
 
 Labels = str | os.PathLike[str] | Sequence[str] | Mapping[str, str | Sequence[str]]
-"""Categories: names parted by commas, the path of a ``.toml`` file or the name of one that ships (``everyday``), a list
-of names, or names with descriptions."""
+"""Categories: names parted by commas, the path of a ``.toml`` file or the name of one that ships (``everyday``), the
+path of a ``.txt`` file of names, one a line, a list of names, or names with descriptions."""
+_FILES = (".toml", ".txt")
 
 
 @dataclass(frozen=True)
@@ -57,25 +60,50 @@ def read_labels(given: Labels) -> Descriptions:
         coffee = []                             # described by its name alone
 
     Args:
-        given: See `Labels`. A string is a file where it ends in ``.toml``, or the name of one in `LABEL_SETS`, else
-            names parted by commas.
+        given: See `Labels`. A string is a file where it ends in ``.toml`` or ``.txt``, or the name of one in
+            `LABEL_SETS`, else names parted by commas.
 
     Raises:
-        UsageError: The file cannot be read, a name is empty or there twice, or there is none.
+        UsageError: The file cannot be read, a name is empty or there twice, in any case, or there is none.
     """
     if isinstance(given, str | os.PathLike):
         text = os.fspath(given)
         if text in LABEL_SETS:
             text = str(_SHIPPED / f"{text}.toml")
-        if Path(text).suffix.lower() != ".toml":
-            return Descriptions(LabelSet(tuple(name.strip() for name in text.split(","))))
+        given = _of_file(Path(text)) if Path(text).suffix.lower() in _FILES else _names(text)
+    if not isinstance(given, Mapping):
+        given = [*given]
+        return Descriptions(_distinct(given))
+    told = {name: (each,) if isinstance(each, str) else tuple(each) for name, each in given.items()}
+    return Descriptions(_distinct([*told]), {name: each for name, each in told.items() if each})
+
+
+def _names(text: str) -> list[str]:
+    if Path(text).is_file():
+        raise UsageError("is a file of another kind", item=text, remedy=f"name the labels, or a {' or '.join(_FILES)}")
+    return [name.strip() for name in text.split(",")]
+
+
+def _of_file(path: Path) -> Mapping[str, str | Sequence[str]] | list[str]:
+    """The descriptions in a TOML file, or the names in a file of lines."""
+    if path.suffix.lower() == ".toml":
         from imagist import settings  # pydantic takes as long to import as all else that predicting needs
 
-        given = settings.read(Path(text), _File).labels
-    if not isinstance(given, Mapping):
-        return Descriptions(LabelSet(tuple(given)))
-    told = {name: (each,) if isinstance(each, str) else tuple(each) for name, each in given.items()}
-    return Descriptions(LabelSet(tuple(told)), {name: each for name, each in told.items() if each})
+        return settings.read(path, _File).labels
+    try:
+        return [name for line in whole(path).splitlines() if (name := line.strip())]
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise UsageError(reason, item=str(path), remedy="name the labels, parted by commas") from error
+
+
+def _distinct(names: Sequence[str]) -> LabelSet:
+    """The labels, of which no two may differ by case or blanks alone."""
+    labels, known = LabelSet(tuple(names)), dict[str, str]()
+    for label in labels:
+        if (other := known.setdefault(spelling(label), label)) != label:
+            raise UsageError(f"labels that differ by case or blanks alone: {other!r}, {label!r}", remedy="name one")
+    return labels
 
 
 def sentences(

@@ -112,11 +112,10 @@ class LabelSet:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        twice = sorted({n for n in self.names if self.names.count(n) > 1})
+        twice = sorted({n for n in self.names if n.strip() and self.names.count(n) > 1})
         if not self.names or twice or not all(n.strip() for n in self.names):
-            raise UsageError(
-                f"a label set needs distinct, non-empty names{': twice ' + ', '.join(twice) if twice else ''}"
-            )
+            fault = f"twice {', '.join(twice)}" if twice else "one is empty" if self.names else "there are none"
+            raise UsageError(f"a label set needs distinct, non-empty names: {fault}", remedy="name each label once")
 
     def __len__(self) -> int:
         return len(self.names)

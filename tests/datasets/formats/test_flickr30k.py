@@ -2,7 +2,9 @@ import pytest
 from captioned_sets import sets
 from hypothesis import assume, given
 
+from imagist.datasets import labels
 from imagist.datasets.captions import read
+from imagist.datasets.source import Source
 from imagist.errors import DataError
 
 HEADER = "image_name| comment_number| comment\n"
@@ -36,6 +38,12 @@ def test_faults_have_their_lines(tmp_path):
     assert "line 2 has 1 cells under 3" in text
     assert "line 4 has 2 cells under 3" in text
     assert "line 5: column 'image_name' is empty" in text
+
+
+def test_a_table_with_bars_and_labels_is_no_file_of_captions(tmp_path):
+    (tmp_path / "a.csv").write_text('image|caption|label\nx.jpg|"one | two"|cat\n')
+    assert labels.read(Source(tmp_path / "a.csv"), check_images=False)[0].label == "cat"
+    assert read(tmp_path / "a.csv", check_images=False)[0].captions == ("one | two",)
 
 
 def test_a_bar_in_a_header_of_commas_does_not_count(tmp_path):

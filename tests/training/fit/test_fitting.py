@@ -13,9 +13,11 @@ import coloured_examples as coloured
 import imagist
 from imagist.bundle import open_bundle, trained_on
 from imagist.classifiers.image.linear import LinearClassifier
+from imagist.datasets.labels import Example
 from imagist.datasets.source import Source
 from imagist.errors import DataError, UsageError
 from imagist.images import as_photo
+from imagist.training.fit import fitting
 from imagist.training.fit.fitting import fit
 from imagist.training.fit.settings import CaptionerSettings, EncoderHead, FitSettings, FromNames
 
@@ -186,6 +188,14 @@ def test_a_class_that_is_only_tested_is_named(tmp_path):
     )
     with pytest.raises(DataError, match="no training image has: green"):
         fit(settings_of(path), tmp_path / "mine")
+
+
+def test_splits_are_known_in_any_case():
+    items = [Example("a", "x", split="Train"), Example("b", "x", split="TEST"), Example("c", "x", split="Dev")]
+    assert fitting._test_split(items, settings_of("x")) == "TEST"
+    assert fitting._test_split(items, settings_of("x", test="DEV")) == "Dev"
+    train, held_out = fitting._splits(items, "TEST", settings_of("x"))
+    assert (train.tolist(), held_out.tolist()) == ([True, False, False], [False, True, False])
 
 
 def test_a_split_that_is_not_there_is_named(tmp_path):

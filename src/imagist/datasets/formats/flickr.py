@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imagist.datasets.columns import entry, find
+from imagist.datasets.columns import KNOWN, entry, find
 from imagist.datasets.entries import Entry, one_line
 from imagist.datasets.faults import Faults
 from imagist.datasets.source import ROW, SourceFile, Wanted, text_lines
+from imagist.images.tables import columns as tables
 from imagist.images.tables.separated import DELIMITERS
 
 _TRIED = 20
@@ -65,9 +66,10 @@ class BarredTable:
     columns = frozenset({"image", "caption", "split"})
 
     def recognises(self, file: SourceFile) -> bool:
-        """Whether the first line has more bars than other delimiters."""
+        """Whether the first line has more bars than other delimiters, and names no labels, as tables do."""
         header = file.first_lines[0] if file.is_text else ""
-        return header.count(_BAR) > max(map(header.count, DELIMITERS))
+        labels = tables.find(header.split(_BAR), KNOWN["label"])
+        return header.count(_BAR) > max(map(header.count, DELIMITERS)) and labels is None
 
     def read(self, file: SourceFile, wanted: Wanted, faults: Faults) -> Iterator[Entry]:
         """The sentences, in order; lines that cannot be read are faults.

@@ -182,18 +182,28 @@ def _test_split(items: Sequence[Example], settings: FitSettings) -> str | None:
     Raises:
         DataError: The split asked for is not there.
     """
-    there = {item.split for item in items}
-    if settings.test is not None and settings.test not in there:
-        named = ", ".join(sorted(split for split in there if split)) or "no splits"
+    there = sorted({item.split for item in items if item.split})
+    train = _called(settings.train, there)
+    if settings.test is not None:
+        if found := _called(settings.test, there):
+            return found
+        named = ", ".join(there) or "no splits"
         raise DataError(f"there is no split {settings.test!r}", item="test", remedy=f"the data have {named}")
-    return settings.test or next((split for split in TEST_SPLITS if split in there and split != settings.train), None)
+    likely = (_called(split, there) for split in TEST_SPLITS)
+    return next((split for split in likely if split and split != train), None)
+
+
+def _called(name: str, splits: Sequence[str]) -> str | None:
+    """The split of a name, in any case where none is spelled like that; None where there is none."""
+    return name if name in splits else next((split for split in splits if split.lower() == name.lower()), None)
 
 
 def _splits(items: Sequence[Example], test: str | None, settings: FitSettings) -> tuple[Bools, Bools]:
     """Which of N images are learnt from, and which are measured on: ``[N]`` each."""
     splits = np.array([item.split or "" for item in items])
     held_out = np.zeros(len(splits), bool) if test is None else splits == test
-    return splits == settings.train if settings.train in splits else ~held_out, held_out
+    train = _called(settings.train, sorted({*splits}))
+    return splits == train if train else ~held_out, held_out
 
 
 def _parts(examples: Examples, test: str | None, settings: FitSettings) -> tuple[Examples, Examples | None]:
