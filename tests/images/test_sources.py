@@ -282,6 +282,11 @@ def test_a_byte_order_mark_on_stdin_is_no_part_of_the_name(folder):
     assert names("-", stdin=io.StringIO("\ufeffin/a.png\n\ufeff\nin/b.JPG\n")) == ["in/a.png", "in/b.JPG"]
 
 
+def test_names_that_end_in_a_nul(folder):
+    (row,) = rows(["-"], stdin=io.StringIO("in/a.png\0in/b.JPG\0"))
+    assert "no such file (list one name a line" in str(row.error)
+
+
 def test_stdin_of_the_process(folder):
     code = "from imagist.images import rows; print([row.source for row in rows(['-'])])"
     out = subprocess.check_output([sys.executable, "-c", code], input="in/a.png\n", text=True)

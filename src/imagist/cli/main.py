@@ -130,6 +130,8 @@ def _dispatch(argv: list[str]) -> int:
         return _complain(f"no command {name!r}; {meant}")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character must not fail a run
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="surrogateescape")  # names of files need not be text
     say_notices()
     args = command_parser(name).parse_args(argv[1:])
     check_targets(args)

@@ -78,11 +78,13 @@ def not_found(source: str) -> SourceNotFound:
     if scheme := _SCHEME.match(source):
         remedy = "download it, or give an http(s) address"
         return SourceNotFound(f"{scheme[0]} addresses are not read", item=source, remedy=remedy)
+    if "\0" in source:
+        return SourceNotFound("no such file", item=source, remedy="list one name a line, without -print0 or -z")
     try:
         os.lstat(source)
     except PermissionError:
         return SourceNotFound("permission denied", item=source)
-    except (OSError, ValueError):  # ValueError: a NUL in the name
+    except OSError:
         pass
     likely = source.startswith(("//", "www."))
     return SourceNotFound("no such file", item=source, remedy="begin an address with https://" if likely else None)

@@ -26,6 +26,7 @@ from imagist.images.formats import ARCHIVES, has_image_suffix
 from imagist.images.manifests import check_manifest, images_held, manifest_rows
 from imagist.images.notices import notice_of
 from imagist.images.shards import check_shard, is_shard, shard_rows
+from imagist.images.stdin import names_on
 from imagist.images.stored import any_path, is_stored_file, stored_files
 from imagist.images.tables import is_table, open_table
 from imagist.images.tables.text import Line, lines
@@ -35,7 +36,6 @@ SLICE = 10_000
 """Rows of a Parquet table of images that are an `Archive`."""
 
 _STDIN = "-"
-_BOM = "\ufeff"
 _LISTS = (".txt", ".lst", ".list")
 _NO_IMAGES = {  # suffixes of files that users give in place of images or tables: what they are, and what to do
     ".json": ("a JSON object, not an image", "write a list of objects, or one a line in .jsonl"),
@@ -101,7 +101,8 @@ def rows(
         SettingError: There is no folder ``images``.
         OutputError: One is; raised here for files and globs, and when it is met for names on stdin.
         ManifestError: A table or shard among the sources cannot be used; raised here, before anything is read. One
-            that is met only later (in a glob, on stdin) becomes a row instead.
+            that is met only later (in a glob, on stdin) becomes a row instead. Raised by the iterator where stdin is
+            an image or a table itself.
     """
     if images is not None and not images.is_dir():
         raise SettingError("no such folder", item=str(images), remedy="name the folder of the images")
@@ -148,8 +149,7 @@ def _length(path: Path) -> int | None:
 def _listed(sources: Iterable[str], stdin: TextIO | None) -> Iterator[str]:
     for source in sources:
         if source == _STDIN:
-            names = (line.removeprefix(_BOM).rstrip("\r\n") for line in stdin or sys.stdin)
-            yield from (name for name in names if name.strip())
+            yield from names_on(stdin or sys.stdin)
         else:
             yield source
 

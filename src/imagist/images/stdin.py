@@ -1,0 +1,66 @@
+"""Names on stdin, one a line; what is no list of names is refused, with what to do instead."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import TextIO
+
+from imagist.errors import ManifestError
+from imagist.images.addresses import is_data, is_url
+from imagist.images.formats import MAGIC_BYTES, begins_like_image
+from imagist.images.tables import columns
+
+_BOM = "\ufeff"
+_FILES = {  # first bytes of what is no list, up to a line end
+    b"\x89PNG": "an image",
+    b"PK\3\4": "an archive or a workbook",
+    b"\x1f\x8b": "a packed file",
+    b"PAR1": "a Parquet table",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+
+def names_on(stdin: TextIO) -> Iterator[str]:
+    """The names, as they come, without blank lines.
+
+    Blanks around a name are no part of it, unless there is such a file.
+
+    Raises:
+        ManifestError: The first line is that of an image, a table or another file.
+    """
+    begun = False
+    for line in stdin:
+        name = line.removeprefix(_BOM).rstrip("\r\n")
+        if not name.strip():
+            continue
+        if not begun:
+            _check(name)
+            begun = True
+        yield name if _exists(name) else name.strip()
+
+
+def _check(first: str) -> None:
+    head = first.encode("utf-8", "surrogateescape")[:MAGIC_BYTES]
+    kind = next((kind for magic, kind in _FILES.items() if head.startswith(magic)), None)
+    kind = "an image" if kind is None and begins_like_image(head) else kind
+    kind = "a table" if kind is None and _is_table(first) else kind
+    if kind is not None:
+        remedy = "send text as UTF-8" if kind == "UTF-16" else "save it, and name the file"
+        raise ManifestError(f"stdin is {kind}, not a list of sources, one a line", item="-", remedy=remedy)
+
+
+def _is_table(first: str) -> bool:
+    """Whether a line is a header with a column of images, or a JSON object."""
+    if is_url(first) or is_data(first) or _exists(first):
+        return False
+    cells = [cell.strip(' "') for cell in re.split("[,;\t]", first)]
+    return first.lstrip().startswith(("{", "[{")) or (
+        len(cells) > 1 and columns.find(cells, columns.IMAGES) is not None
+    )
+
+
+def _exists(name: str) -> bool:
+    return os.path.lexists(name) if "\0" not in name else False
