@@ -260,6 +260,22 @@ def test_addresses_that_are_not_read_have_a_remedy(folder, source):
     assert re.search(r"http\(s\) address|https://", only_error(source).remedy)
 
 
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ('"in/a.png"', "leave out the quotes"),
+        ("\u201cin/a.png\u201d", "leave out the quotes"),
+        ("~/a.png", "write the path in full"),
+        ("in\\a.png", "write / between folders"),
+        ("in/b\\a.png", None),
+    ],
+)
+def test_names_that_are_no_file_s_have_a_remedy(folder, source, remedy):
+    found = only_error(source).remedy
+    assert (found or "").startswith(remedy or "") is True
+    assert (found is None) is (remedy is None)
+
+
 def test_stdin_is_read_as_it_comes():
     def lines():
         yield "http://a/1\n"

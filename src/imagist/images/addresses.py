@@ -12,6 +12,12 @@ from imagist.errors import SourceNotFound
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
+_FORMS = {  # of names that are no file's, and what to do
+    re.compile(r"//|www\.", re.IGNORECASE): "begin an address with https://",
+    re.compile(r"""(["'\u201c\u2018]).*["'\u201d\u2019]$"""): "leave out the quotes",
+    re.compile(r"~"): "write the path in full: ~ is read by a shell alone",
+    re.compile(r"(?!.*/).*\\"): "write / between folders",
+}
 _STORES = ("s3://", "gs://", "hf://")
 _URL_SAFE = str.maketrans("-_", "+/")
 _SHOWN = 32  # characters of a data address in messages and tables
@@ -86,5 +92,5 @@ def not_found(source: str) -> SourceNotFound:
         return SourceNotFound("permission denied", item=source)
     except OSError:
         pass
-    likely = source.startswith(("//", "www."))
-    return SourceNotFound("no such file", item=source, remedy="begin an address with https://" if likely else None)
+    known = next((remedy for form, remedy in _FORMS.items() if form.match(source)), None)
+    return SourceNotFound("no such file", item=source, remedy=known)

@@ -104,6 +104,9 @@ def test_columns_of_json_are_those_of_all_rows(tmp_path):
         ("a.tsv", "path,n\n1,2\n", ["path", "n"]),
         ("a.tsv", "path\n1\n", ["path"]),
         ("a.NDJSON", '{"path": 1}', ["path"]),
+        ("a.jsonl", '[{"path": 1},\n{"n": 2}]\n', ["path", "n"]),
+        ("a.jsonl", '[\n {"path": 1}\n]\n', ["path"]),
+        ("a.jsonl", '\ufeff{"path": 1}\n\ufeff{"n": 2}', ["path", "n"]),
         ("a.json", '\ufeff{"path": 1}\n{"n": 2}', ["path", "n"]),
     ],
 )

@@ -40,4 +40,7 @@ def test_every_column_has_a_name_of_its_own(names, expected):
 def test_the_message_about_missing_columns_lists_those_there_are():
     message = lacking(["column of images", "column 'de'"], ["a", "b"])
     assert message == "no column of images and no column 'de'; it has a, b"
+    many = lacking(["column of images"], ["a\0\n", "x" * 99, *map(str, range(30))])
+    assert many.startswith(f"no column of images; it has a\\x00\\x0a, {'x' * 60}..., 0, 1")
+    assert many.endswith(", 17, and 12 more")
     assert lacking(["column of images"], []) == "no column of images; it has none"

@@ -14,6 +14,8 @@ _ADDRESSES = (
 )
 _CONTENTS = ("image", "images", "img", "picture", "photo", "photograph", "imagebytes", "bytes")
 IMAGES = (*_CONTENTS, *_FILES, *_ADDRESSES, "link", "jpg", "jpeg", "png", "webp")
+_MOST_SHOWN = 20
+_LONGEST_SHOWN = 60  # characters
 IDS = ("imageid", "imgid", "cocoid", "id")
 NAMES = (*_FILES, *IDS)
 CAPTIONS = ("captions", "caption", "sentences", "sentence", "comments", "comment", "text", "tweettext", "raw")
@@ -54,5 +56,13 @@ def assign(
 
 
 def lacking(missing: Iterable[str], names: Iterable[str]) -> str:
-    """The message about columns that a table lacks, such as ``column of images``; it lists those there are."""
-    return f"no {' and no '.join(missing)}; it has {', '.join(names) or 'none'}"
+    """The message about columns that a table lacks, such as ``column of images``; it lists up to 20 there are."""
+    shown = [_shown(name) for name in names]
+    rest = [f"and {len(shown) - _MOST_SHOWN:,} more"] if len(shown) > _MOST_SHOWN else []
+    return f"no {' and no '.join(missing)}; it has {', '.join([*shown[:_MOST_SHOWN], *rest]) or 'none'}"
+
+
+def _shown(name: str) -> str:
+    """A name as a message has it: short, and without control characters."""
+    printable = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in name[:_LONGEST_SHOWN])
+    return printable + "..." * (len(name) > _LONGEST_SHOWN)

@@ -69,12 +69,16 @@ def is_parquet(path: AnyPath, head: bytes) -> bool:
 
 
 def is_json_lines(path: AnyPath, head: bytes) -> bool:
-    """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object."""
-    if _suffix(path) in _JSON_LINES:
-        return True
+    """Whether a file is JSON lines, by its suffix, or by several lines of which the first is an object.
+
+    One with the suffix that begins with a part of a list is the list.
+    """
     line, _, rest = decoded(head).partition("\n")
+    is_named = _suffix(path) in _JSON_LINES
+    if is_named and not line.startswith("["):
+        return True
     try:
-        return bool(rest.strip()) and isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line), dict | list) and (is_named or (bool(rest.strip()) and line[0] == "{"))
     except (ValueError, RecursionError):
         return False
 

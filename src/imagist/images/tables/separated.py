@@ -110,7 +110,7 @@ class _Rows:
             with _room_for(first.text):
                 cells = next(csv.reader(self._continued(first), delimiter=self.delimiter, strict=True))
         except csv.Error as error:
-            problem = str(error)
+            problem = str(error).partition(" - ")[0]
         else:
             if not self._takes_in_rows():
                 return cells, ""

@@ -18,6 +18,7 @@ from imagist.errors import ManifestError
 from imagist.images.formats import begins_like_image
 from imagist.images.stored import AnyPath, gunzipped
 
+BOM = "\ufeff"
 _GZIP = b"\x1f\x8b"
 _UNREADABLE = "\ufffd"
 HEAD = 1 << 16  # bytes of a file by which its format is detected
@@ -90,7 +91,7 @@ def opened(path: AnyPath) -> io.BufferedReader | gzip.GzipFile:
 
 
 def lines(path: AnyPath) -> Iterator[Line]:
-    r"""Every line of a file, without a byte order mark.
+    r"""Every line of a file, without byte order marks.
 
     Lines end with ``\n``; with ``\r`` in a file that begins without any ``\n``, as old spreadsheets write them.
 
@@ -107,7 +108,11 @@ def lines(path: AnyPath) -> Iterator[Line]:
             if isinstance(line, Exception):
                 yield Line(number, _UNREADABLE, f"cannot be read from line {number} on: {line}; get the file again")
                 return
-            escaped = None if line.isascii() else _ESCAPED.search(line)
+            if line.isascii():
+                yield Line(number, line, None)
+                continue
+            line = line.removeprefix(BOM)  # of each file that somebody put together
+            escaped = _ESCAPED.search(line)
             if escaped is None:
                 yield Line(number, line, None)
                 continue
