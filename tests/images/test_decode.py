@@ -319,9 +319,9 @@ def test_pages_have_a_remedy(content):
     [
         (
             b"PK\3\4" + bytes(50),
-            r"ZIP is not an image \(unpack it; .* that end in \.zip\)",
+            r"ZIP is not an image \(unpack it; .* named \.zip\)",
         ),
-        (bytes(257) + b"ustar" + bytes(99), r"TAR is not an image \(unpack it; .* that end in \.tar\)"),
+        (bytes(257) + b"ustar" + bytes(99), r"TAR is not an image \(unpack it; .* named \.tar\)"),
         (b"7z\xbc\xaf'\x1c", r"7z is not an image \(unpack it\)"),
     ],
 )
