@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 import tarfile
@@ -15,6 +16,7 @@ from typing import IO, cast
 from imagist.errors import CorruptImage, SourceNotFound
 from imagist.images.stored import AnyPath, gunzipped
 
+_MOST_LINKS = 40  # one after the other, as in Linux
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\3\4", b"PK\5\6")  # the second where it is empty
 _IS_UTF8 = 1 << 11  # a flag of a member of a zip archive
@@ -30,14 +32,12 @@ class Member:
         name: Its path in the archive, with ``/``.
         size: In bytes, as the archive states it; 0 for a link.
         read: Its first bytes, as many as asked for at most. Raises an `ItemError` where this member alone cannot be
-            read; errors of the archive otherwise.
-        is_link: Whether it is a link; ``read`` gives the bytes of the file that it leads to.
+            read; errors of the archive otherwise. A link gives the bytes of the file that it leads to.
     """
 
     name: str
     size: int
     read: Callable[[int], bytes]
-    is_link: bool = False
 
 
 def is_zip(path: AnyPath) -> bool:
@@ -75,7 +75,7 @@ def _tar_members(path: AnyPath) -> Iterator[Member]:
             if member.isreg():
                 yield Member(member.name, member.size, _FromStart(tar, member).read)
             elif member.issym() or member.islnk():
-                yield Member(member.name, 0, links.reader(member), is_link=True)
+                yield Member(member.name, 0, links.reader(member))
 
 
 class _FromStart:
@@ -140,9 +140,8 @@ def _zip_members(path: AnyPath) -> Iterator[Member]:
         for member in archive.infolist():
             if member.is_dir():
                 continue
-            is_link = stat.S_ISLNK(member.external_attr >> 16)
-            size = 0 if is_link else member.file_size
-            yield Member(_zip_name(member), size, _zip_reader(archive, member, is_link=is_link), is_link=is_link)
+            size = 0 if _is_link(member) else member.file_size
+            yield Member(_zip_name(member), size, _zip_reader(archive, member))
 
 
 def _zip_name(member: zipfile.ZipInfo) -> str:
@@ -155,13 +154,14 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
         return member.filename
 
 
-def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: bool) -> Callable[[int], bytes]:
+def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[int], bytes]:
     def read(length: int) -> bytes:
         try:
-            with _opened(archive, member, is_link=is_link) as file:
+            with _opened(archive, member) as file:
                 return file.read(length)
         except KeyError as error:
-            raise SourceNotFound(f"a link that leads to nothing: {error.args[0]}", item=member.filename) from error
+            problem, remedy = f"a link that leads to nothing: {error.args[0]}", "pack that file, too"
+            raise SourceNotFound(problem, item=member.filename, remedy=remedy) from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
             # damaged, compressed by an unknown method, or encrypted
             if member.flag_bits & _IS_ENCRYPTED:
@@ -173,8 +173,19 @@ def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: b
     return read
 
 
-def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_link: bool) -> IO[bytes]:
-    if not is_link:
-        return archive.open(member)
-    target = archive.read(member).decode("utf-8", "replace")
-    return archive.open(posixpath.normpath(posixpath.join(posixpath.dirname(member.filename), target)))
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """A member, or what it leads to by links.
+
+    Raises:
+        KeyError: They lead to nothing.
+    """
+    for _ in range(_MOST_LINKS):
+        if not _is_link(member):
+            return archive.open(member)
+        target = os.fsdecode(archive.read(member))
+        member = archive.getinfo(posixpath.normpath(posixpath.join(posixpath.dirname(member.filename), target)))
+    raise KeyError("too many links")
+
+
+def _is_link(member: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(member.external_attr >> 16)

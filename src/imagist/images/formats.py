@@ -229,9 +229,7 @@ def unknown(content: bytes) -> UnknownFormat:
         found = ("TAR", ".tar")
     if found is not None:
         name, suffix = found
-        remedy = (
-            f"unpack it; imagist.images.rows reads archives of images, on disks and in object stores, named {suffix}"
-        )
+        remedy = f"unpack it; imagist.images.rows reads archives of images, on disks and in stores, named {suffix}"
         remedy = remedy if suffix else "unpack it"
         return UnknownFormat(f"a file of type {name} is not an image", remedy=remedy)
     if _PAGE.match(content):
