@@ -36,6 +36,18 @@ def test_a_matcher_that_cannot_be_had_is_not_imported(unreachable):
         open_matcher("openai/nothing", kind="clip")
 
 
+def test_where_its_name_on_the_hub_is_not_known_any_copy_will_do(unreachable, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(BundleNotFound, match="hub cannot be reached and no copy is on disk"):
+        open_matcher("ViT-B-32/laion2b_s34b_b79k", kind="open_clip")
+    assert unreachable == [1]
+    (tmp_path / "hub/models--some--model").mkdir(parents=True)
+    (tmp_path / "hub/models--some--model/refs").touch()
+    hub.check_any("ViT-B-32/laion2b_s34b_b79k", "~/.cache/clip")
+    assert unreachable == [1]
+
+
 @pytest.mark.parametrize("model", [".", "no/such/folder", "https://example.org/model", ""])
 def test_the_hub_is_not_asked_for_what_is_no_name_on_it(unreachable, model):
     hub.check(model)

@@ -298,6 +298,11 @@ def test_a_byte_order_mark_on_stdin_is_no_part_of_the_name(folder):
     assert names("-", stdin=io.StringIO("\ufeffin/a.png\n\ufeff\nin/b.JPG\n")) == ["in/a.png", "in/b.JPG"]
 
 
+def test_a_member_of_an_archive_is_no_source(folder):
+    (folder / "a.zip").touch()
+    assert str(only_error("a.zip#b/c.jpg")).endswith("(an archive is read as a whole: a.zip)")
+
+
 def test_names_that_end_in_a_nul(folder):
     (row,) = rows(["-"], stdin=io.StringIO("in/a.png\0in/b.JPG\0"))
     assert "no such file (list one name a line" in str(row.error)

@@ -28,14 +28,15 @@ _LIBRARIES = ("huggingface_hub", "torch", "transformers")
 def answers() -> bool:
     """Whether the hub answers in time, whatever it answers; False in offline mode."""
     hub: Any = import_module("huggingface_hub")
+    settings: Any = import_module("huggingface_hub.constants")
     answered = Event()
 
     def ask() -> None:
         with suppress(Exception):  # of the HTTP client, which differs between versions of huggingface_hub
-            hub.get_session().head(hub.constants.ENDPOINT, timeout=TIMEOUT)
+            hub.get_session().head(settings.ENDPOINT, timeout=TIMEOUT)
             answered.set()
 
-    if not hub.constants.HF_HUB_OFFLINE:
+    if not settings.HF_HUB_OFFLINE:
         request = Thread(target=ask, daemon=True)  # its timeout holds for each address of the hub; join's for all
         request.start()
         request.join(TIMEOUT)
@@ -55,6 +56,24 @@ def check(model: str) -> None:
         return
     hub: Any = import_module("huggingface_hub")
     if not isinstance(hub.try_to_load_from_cache(model, "config.json"), str) and not answers():
+        raise not_found(model, UNREACHABLE)
+
+
+def check_any(model: str, *others: str) -> None:
+    """As `check` for a model whose name on the hub is not known yet: raises only where no model at all is on disk.
+
+    Args:
+        model: As a user names it; nothing is asked for a folder.
+        others: Folders besides the hub's own in which it may be.
+
+    Raises:
+        BundleNotFound: It cannot be had.
+    """
+    if Path(model).exists() or not all(map(find_spec, _LIBRARIES)):
+        return
+    settings: Any = import_module("huggingface_hub.constants")
+    folders = (Path(settings.HF_HUB_CACHE), *(Path(other).expanduser() for other in others))
+    if not any(any(folder.glob("*/*")) or any(folder.glob("*.*")) for folder in folders) and not answers():
         raise not_found(model, UNREACHABLE)
 
 

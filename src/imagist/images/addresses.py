@@ -9,6 +9,7 @@ from typing import TypeGuard
 from urllib.parse import unquote, unquote_to_bytes
 
 from imagist.errors import SourceNotFound
+from imagist.images.formats import ARCHIVES
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
@@ -92,5 +93,8 @@ def not_found(source: str) -> SourceNotFound:
         return SourceNotFound("permission denied", item=source)
     except OSError:
         pass
+    archive = source.partition("#")[0]
+    if archive != source and archive.lower().endswith(ARCHIVES) and os.path.isfile(archive):  # noqa: PTH113
+        return SourceNotFound("no such file", item=source, remedy=f"an archive is read as a whole: {archive}")
     known = next((remedy for form, remedy in _FORMS.items() if form.match(source)), None)
     return SourceNotFound("no such file", item=source, remedy=known)

@@ -34,6 +34,8 @@ def open_matcher(
         kind, model = folder.kind, folder.path
     if kind == "clip" and "/" in os.fspath(model):
         hub.check(os.fspath(model))
+    if kind == "open_clip" and "/" in os.fspath(model):
+        hub.check_any(os.fspath(model), "~/.cache/clip")
     matcher: Matcher = registry.find("matchers", kind)(os.fspath(model), chosen)
     return matcher
 
