@@ -216,6 +216,13 @@ def test_several_images_and_one(png, tmp_path):
     assert [*items(name for name in ("a", "b"))] == ["a", "b"]
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_first_are_no_image_and_not_several_grey_ones(channels):
+    (array,) = items(np.zeros((channels, 6, 8), np.uint8))
+    with pytest.raises(UnknownFormat, match=r"move channels to the end, array.transpose\(1, 2, 0\)"):
+        as_photo(array)
+
+
 def test_open_files_that_give_no_image(path, png):
     with path.open("rb") as file:
         pass

@@ -24,6 +24,9 @@ Item = Row | Photo | str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | 
 
 AnyItem = TypeVar("AnyItem", bound=Item)
 _CHANNELS = (1, 3, 4)
+_LAST = {(channels,) for channels in _CHANNELS}
+_SHAPES = "pass uint8, or floats in 0..1, as [H, W] or [H, W, 1|3|4]"
+_CHANNELS_LAST = "move channels to the end, array.transpose(1, 2, 0), or pass grey images in a list"
 _REMEDY = "pass a path, bytes, an open file, a Pillow image or an array, or several in a list"
 
 
@@ -93,7 +96,7 @@ def items(images: object) -> Iterable[Any]:
     match images:
         case Photo() | Row() | str() | os.PathLike() | bytes() | bytearray() | memoryview() | Image.Image():
             return [images]
-        case np.ndarray() if images.ndim < 3 or (images.ndim == 3 and images.shape[2] in _CHANNELS):
+        case np.ndarray() if images.ndim < 3 or images.shape[2:] in _LAST or _has_channels_first(images):
             return [images]
     if hasattr(images, "read"):
         return [images]
@@ -174,14 +177,21 @@ def _no_file(name: str, mode: int) -> SourceNotFound:
     return SourceNotFound("not a regular file", item=name)
 
 
+def _has_channels_first(array: NDArray[np.generic]) -> bool:
+    """Whether an array is rather one image of the wrong layout than a few grey ones."""
+    if array.ndim != 3 or array.shape[2] in _CHANNELS:
+        return False
+    return array.shape[0] in _CHANNELS and array.shape[0] < min(array.shape[1:])
+
+
 def _image(array: NDArray[np.generic]) -> Image.Image:
     unit_floats = array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1
-    shaped = array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS))
+    shaped = array.size and (array.ndim == 2 or array.shape[2:] in _LAST)
     if not shaped or not (unit_floats or array.dtype == np.uint8):
         raise UnknownFormat(
             f"an array of {array.dtype} {list(array.shape)} is not an image",
             item="<array>",
-            remedy="pass uint8, or floats in 0..1, as [H, W] or [H, W, 1|3|4]",
+            remedy=_CHANNELS_LAST if _has_channels_first(array) else _SHAPES,
         )
     if unit_floats:
         array = (array.astype(np.float32) * 255).round().astype(np.uint8)
