@@ -260,6 +260,21 @@ def test_addresses_that_are_not_read_have_a_remedy(folder, source):
     assert re.search(r"http\(s\) address|https://", only_error(source).remedy)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.zip", "a.txt", "a.jpg"])
+@pytest.mark.parametrize("source", ["{}", "a.*"])
+def test_pipes_are_not_opened(folder, name, source):
+    os.mkfifo(folder / name)
+    (row,) = rows([source.format(name)])
+    assert (row.source, row.error.message) == (name, "not a regular file")
+
+
+def test_links_that_lead_nowhere(folder):
+    (folder / "a.csv").symlink_to(folder / "gone.csv")
+    (folder / "b.csv").symlink_to(folder / "b.csv")
+    assert [str(row.error) for row in rows(["a.csv", "b.csv"])] == ["a.csv: no such file", "b.csv: no such file"]
+
+
 @pytest.mark.parametrize(
     ("source", "remedy"),
     [

@@ -114,6 +114,8 @@ class SourceFile:
         if self.is_folder:
             return b""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise DataError("not a regular file", item=str(self.path), remedy="save what it gives in one")
             head = head_of(self.path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"

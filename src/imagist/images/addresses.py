@@ -80,6 +80,11 @@ def placed(source: str, folder: str | os.PathLike[str]) -> str:
     return os.path.join(folder, source)  # noqa: PTH118  (a Path would add or drop "./")
 
 
+def not_regular(source: str) -> SourceNotFound:
+    """The error for a pipe or a device in place of a file."""
+    return SourceNotFound("not a regular file", item=source, remedy="save what it gives, and name that file")
+
+
 def not_found(source: str) -> SourceNotFound:
     """The error for a source that is no file, with what to do about it where its form tells."""
     if scheme := _SCHEME.match(source):

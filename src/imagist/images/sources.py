@@ -19,7 +19,17 @@ from imagist.errors import (
     UnknownFormat,
     UsageError,
 )
-from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, placed, shown
+from imagist.images.addresses import (
+    data_content,
+    is_data,
+    is_stored,
+    is_url,
+    local_path,
+    not_found,
+    not_regular,
+    placed,
+    shown,
+)
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
 from imagist.images.formats import ARCHIVES, has_image_suffix
@@ -286,8 +296,10 @@ def _expand(source: str) -> Iterator[str | Row]:
     source = local_path(source)
     if os.path.isdir(source):  # noqa: PTH112  (strings throughout, so that rows are named as the user wrote them)
         yield from folder_images(source)
-    elif os.path.lexists(source):
+    elif os.path.isfile(source):  # noqa: PTH113
         yield source
+    elif os.path.lexists(source):  # a pipe, which may never end, a device, or a link that leads nowhere
+        yield Row(source, error=not_regular(source) if os.path.exists(source) else not_found(source))  # noqa: PTH110
     elif glob.has_magic(source):
         yield from _glob(source)
     else:

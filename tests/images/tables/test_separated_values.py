@@ -103,9 +103,9 @@ def test_a_quote_that_a_later_row_happens_to_close_costs_its_line_alone(tmp_path
     assert [fault.split(" cannot")[0] for fault in faults] == [f"line {odd + 2}"]
 
 
-words = st.lists(st.sampled_from(["a", " ", ",", "\n", '"', "see b.jpg here", "\u00e9", "1,2", "\n\n"]), max_size=8).map(
-    "".join
-)
+words = st.lists(
+    st.sampled_from(["a", " ", ",", "\n", '"', "see b.jpg here", "\u00e9", "1,2", "\n\n"]), max_size=8
+).map("".join)
 
 
 @given(st.lists(st.tuples(images, words, words), min_size=1, max_size=4), st.permutations(["image", "text", "label"]))
