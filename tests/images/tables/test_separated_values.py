@@ -130,6 +130,13 @@ def test_a_row_with_an_open_quote_is_named_with_what_closes_it(tmp_path):
     assert (none.cells["text"], last.cells["label"]) == ("no image", 'd"')
 
 
+def test_rows_that_are_odd_for_themselves_do_not_hide_an_open_quote(tmp_path):
+    text = 'image,text,label\na.jpg,"open,a\nb.jpg,b\nc.jpg,c,c\nd.jpg,d,d,d\ne.jpg,e,e\nf.jpg,5",f\n'
+    _, rows, faults = read(tmp_path / "a.csv", text)
+    assert [cells["image"] for _, cells in rows] == ["b.jpg", "c.jpg", "e.jpg", "f.jpg"]
+    assert [fault.split(" ")[1] for fault in faults] == ["2", "5"]
+
+
 def test_several_images_of_a_quoted_cell_are_no_rows(tmp_path):
     for text in ('image,text\n"a.jpg\nb.jpg\nc.jpg",x\n', 'image\n"a.jpg\nb.jpg\nc.jpg"\n'):
         _, [(_, cells)], faults = read(tmp_path / "a.csv", text)

@@ -10,6 +10,7 @@ A quote that does not close, or that only a later row happens to close, costs it
 from __future__ import annotations
 
 import csv
+import operator
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from imagist.errors import ManifestError
 from imagist.images.addresses import is_stored, is_url
 from imagist.images.formats import has_image_suffix
 from imagist.images.stored import AnyPath
-from imagist.images.tables.cells import image
+from imagist.images.tables.cells import image, is_empty
 from imagist.images.tables.table import RAW, Table, TableRow, distinct
 from imagist.images.tables.text import Line, lines
 
@@ -125,22 +126,23 @@ class _Rows:
             yield line.text
 
     def _takes_in_rows(self) -> bool:
-        """Whether each line of a record is a row by itself: a cell for each column, and an image always in the same.
+        """Whether each line of a record is a row by itself: an image always in the same column, and a cell for each.
 
-        The first may have more cells; others may lack the image. In a header, any image is enough.
+        The first may have more cells; of the others fewer than half may have more or less, and some may lack the image.
+        In a header, any image is enough.
         """
         first, *others = [self._split(line) for line in self.taken if line.text.strip()]
         width = len(self.header)
         if not width:
             return any(map(_is_image, (cell for cells in others for cell in cells)))
-        if width == 1 or not others or len(first) < width or any(len(cells) != width for cells in others):
+        if width == 1 or len(first) < width or 2 * sum(len(cells) == width for cells in others) <= len(others):
             return False
-        return any(
-            _is_image(first[column])
-            and all(_is_image(cells[column]) or not cells[column].strip() for cells in others)
-            and any(_is_image(cells[column]) for cells in others)
-            for column in range(width)
-        )
+        for column in range(width):
+            named = [cells[column] if column < len(cells) else "no image" for cells in [first, *others]]
+            images = [_is_image(cell) for cell in named]
+            if images[0] and any(images[1:]) and all(map(operator.or_, images, map(is_empty, named))):
+                return True
+        return False
 
     def _row(self, of: Sequence[Line], cells: Sequence[str]) -> TableRow:
         place, problem = f"line {of[0].number}", next((line.problem for line in of if line.problem), None)
