@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagist.errors import SourceNotFound, UnknownFormat, UsageError
-from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, shown
+from imagist.images.addresses import data_content, is_data, is_stored, is_url, local_path, not_found, not_regular, shown
 from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits, decode, from_image
 from imagist.images.fetch import fetch
 from imagist.images.stored import read_stored
@@ -174,7 +174,7 @@ def read_file(path: str | os.PathLike[str], limits: DecodeLimits = DEFAULT_LIMIT
 def _no_file(name: str, mode: int) -> SourceNotFound:
     if stat.S_ISDIR(mode):
         return SourceNotFound("a folder", item=name, remedy="imagist.images.rows([folder]) lists its images")
-    return SourceNotFound("not a regular file", item=name)
+    return not_regular(name)
 
 
 def _has_channels_first(array: NDArray[np.generic]) -> bool:
