@@ -4,22 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagist.images.unicode_text import decoded
+from imagist.images.unicode_text import decoded, encoding_of
 
 MARKED = ("utf-8-sig", "utf-16", "utf-32")
+ENCODINGS = ("utf-8", *MARKED, *(f"utf-{bits}-{order}" for bits in (16, 32) for order in ("le", "be")))
+PRINTED = st.text(st.characters(exclude_categories=["C"]))
 
 
-@given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not text.startswith("\ufeff")))
+@given(PRINTED.filter(lambda text: not text.startswith("\ufeff")))
 def test_unicode_is_read_by_its_mark_and_without_one_as_utf_8(text):
     assert [decoded(text.encode(encoding)) for encoding in ("utf-8", *MARKED)] == [text] * 4
+
+
+@given(PRINTED)
+def test_utf_8_is_never_taken_for_another_encoding(text):
+    assert encoding_of(text.encode()) == "utf-8-sig"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_english_is_read_in_any_encoding(encoding):
+    assert decoded("two dogs, one café\n".encode(encoding)) == "two dogs, one café\n"
 
 
 @given(st.binary())
 def test_no_character_is_made_up(content):
     with suppress(ValueError):
         text = decoded(content)
-        encodings = ("utf-8", *MARKED) if content[:2] != b"\xfe\xff" else ("utf-16-be",)
-        assert any(text.encode(encoding) in (content, content[2:]) for encoding in encodings) or content[:2] == b"\0\0"
+        written = [text.encode(encoding) for encoding in ENCODINGS]
+        assert any(content in (each, content[:2] + each, content[:4] + each) for each in written)
 
 
 def test_the_first_byte_that_is_not_utf_8_is_named():

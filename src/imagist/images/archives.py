@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from imagist.errors import CorruptImage, SourceNotFound
+from imagist.images import first_bytes
 from imagist.images.stored import AnyPath, gunzipped
 
 _MOST_LINKS = 40  # one after the other, as in Linux
-_GZIP = b"\x1f\x8b"
-_ZIP = (b"PK\3\4", b"PK\5\6")  # the second where it is empty
+_HEAD = 512  # bytes that tell what an archive is
 _IS_UTF8 = 1 << 11  # a flag of a member of a zip archive
 _IS_ENCRYPTED = 1
-_TAR_MAGIC = slice(257, 262)
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,10 @@ def is_zip(path: AnyPath) -> bool:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(_TAR_MAGIC.stop)
-    is_tar = head.startswith(_GZIP) or head[_TAR_MAGIC] == b"ustar"
-    return head.startswith(_ZIP) or (path.suffix.lower() == ".zip" and not is_tar)
+        kind = first_bytes.kind_of(file.read(_HEAD))
+    return kind == first_bytes.ZIP or (
+        path.suffix.lower() == ".zip" and kind not in (first_bytes.GZIP, first_bytes.TAR)
+    )
 
 
 def members(path: AnyPath) -> Iterator[Member]:
@@ -63,7 +63,7 @@ def members(path: AnyPath) -> Iterator[Member]:
 
 def _tar_members(path: AnyPath) -> Iterator[Member]:
     with path.open("rb") as file:
-        packed = file.read(2) == _GZIP
+        packed = first_bytes.kind_of(file.read(_HEAD)) == first_bytes.GZIP
     # tarfile unpacks gzip streams, too, but takes a truncated one for a whole one
     with (
         closing(_TarLinks(path, packed=packed)) as links,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from imagist.errors import CorruptImage, UnknownFormat
+from imagist.images import first_bytes
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -154,16 +155,7 @@ _REFUSED = {
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"<svg": "SVG",
 }
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|script|title|meta)\b", re.IGNORECASE)
-_ARCHIVES = {  # first bytes: the type, and what its name ends in where it is read
-    b"PK\3\4": ("ZIP", ".zip"),
-    b"\x1f\x8b": ("gzip", ".tar.gz"),
-    b"7z\xbc\xaf": ("7z", None),
-    b"Rar!": ("RAR", None),
-    b"BZh": ("bzip2", None),
-    b"\xfd7zXZ": ("XZ", None),
-    b"\x28\xb5\x2f\xfd": ("Zstandard", None),
-}
+_ARCHIVES = {first_bytes.ZIP: ".zip", first_bytes.GZIP: ".tar.gz", first_bytes.TAR: ".tar"}  # those that are read
 ARCHIVES = (
     *(".zip", ".cbz", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"),
     *(".7z", ".rar", ".cbr"),
@@ -224,15 +216,12 @@ def begins_like_image(head: bytes) -> bool:
 
 def unknown(content: bytes) -> UnknownFormat:
     """The error for bytes of none of ``FORMATS``; names their type where it is a known one."""
-    found = next((each for magic, each in _ARCHIVES.items() if content.startswith(magic)), None)
-    if found is None and content[257:262] == b"ustar":
-        found = ("TAR", ".tar")
-    if found is not None:
-        name, suffix = found
-        remedy = f"unpack it; imagist.images.rows reads archives of images, on disks and in stores, named {suffix}"
-        remedy = remedy if suffix else "unpack it"
-        return UnknownFormat(f"a file of type {name} is not an image", remedy=remedy)
-    if _PAGE.match(content):
+    kind = first_bytes.kind_of(content)
+    if kind in _ARCHIVES or kind in first_bytes.PACKED:
+        read = f"; imagist.images.rows reads archives of images, on disks and in stores, named {_ARCHIVES.get(kind)}"
+        remedy = f"unpack it{read if kind in _ARCHIVES else ''}"
+        return UnknownFormat(f"a file of type {kind} is not an image", remedy=remedy)
+    if kind == first_bytes.HTML:
         remedy = "give the image itself, not the page that shows it"
         return UnknownFormat("a page (HTML), not an image", remedy=remedy)
     looks = next((name for magic, name in _REFUSED.items() if content.startswith(magic)), None)

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from imagist.errors import ManifestError
+from imagist.images import first_bytes
 from imagist.images.addresses import is_data, is_url
 from imagist.images.formats import MAGIC_BYTES, begins_like_image
 from imagist.images.tables import columns
 
 _BOM = "\ufeff"
-_FILES = {  # first bytes of what is no list, up to a line end
-    b"\x89PNG": "an image",
-    b"PK\3\4": "an archive or a workbook",
-    b"\x1f\x8b": "a packed file",
-    b"PAR1": "a Parquet table",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
+_FILES = {  # what is no list, up to a line end
+    first_bytes.ZIP: "an archive or a workbook",
+    first_bytes.GZIP: "a packed file",
+    first_bytes.PARQUET: "a Parquet table",
+    first_bytes.HTML: "a page of HTML",
 }
+_PNG = b"\x89PNG"  # a line end follows
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def names_on(stdin: TextIO) -> Iterator[str]:
@@ -44,8 +45,8 @@ def names_on(stdin: TextIO) -> Iterator[str]:
 
 def _check(first: str) -> None:
     head = first.encode("utf-8", "surrogateescape")[:MAGIC_BYTES]
-    kind = next((kind for magic, kind in _FILES.items() if head.startswith(magic)), None)
-    kind = "an image" if kind is None and begins_like_image(head) else kind
+    kind = "UTF-16" if head.startswith(_UTF_16) else _FILES.get(first_bytes.kind_of(head) or "")
+    kind = "an image" if kind is None and (head.startswith(_PNG) or begins_like_image(head)) else kind
     kind = "a table" if kind is None and _is_table(first) else kind
     if kind is not None:
         remedy = "send text as UTF-8" if kind == "UTF-16" else "save it, and name the file"

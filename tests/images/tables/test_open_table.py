@@ -11,7 +11,6 @@ from pyarrow import parquet as pq
 
 from imagist.errors import ManifestError
 from imagist.images.tables import TableRow, is_json_lines, is_parquet, is_table, open_table
-from imagist.images.tables.text import encoding_of
 
 
 def write(path, content):
@@ -174,11 +173,6 @@ def test_utf_16_that_ends_within_a_character_costs_its_line(tmp_path):
     first, last = table.rows()
     assert first.cells == {"path": "a.jpg", "n": "1"}
     assert (last.cells["path"], last.problem[:32]) == ("b.jpg", "line 3 has a byte 0x32 that is n")
-
-
-@given(st.text(st.characters(exclude_categories=["C"])))
-def test_text_of_utf8_is_never_taken_for_another_encoding(text):
-    assert encoding_of(text.encode()) == "utf-8-sig"
 
 
 @pytest.mark.parametrize(

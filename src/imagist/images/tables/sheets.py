@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from imagist.errors import ManifestError, MissingExtra
+from imagist.images import first_bytes
 from imagist.images.stored import AnyPath
 from imagist.images.tables.table import Table, TableRow, distinct
 
 SUFFIXES = (".xlsx", ".xlsm")
 MAX_TEXTS = 1 << 30  # bytes of the texts of all cells, which openpyxl holds in memory
-_ZIP = b"PK\3\4"
 _WORKBOOK = "xl/workbook.xml"
 _TEXTS = "xl/sharedStrings.xml"
 _REMEDY = "save it as CSV; one that is protected by a password, without it"
@@ -33,7 +33,7 @@ def is_sheet(path: AnyPath, head: bytes) -> bool:
     Raises:
         OSError: It cannot be read.
     """
-    if path.suffix.lower() in SUFFIXES or not head.startswith(_ZIP):
+    if path.suffix.lower() in SUFFIXES or first_bytes.kind_of(head) != first_bytes.ZIP:
         return path.suffix.lower() in SUFFIXES
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:

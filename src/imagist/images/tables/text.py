@@ -15,40 +15,27 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from imagist.errors import ManifestError
+from imagist.images import first_bytes
 from imagist.images.formats import begins_like_image
 from imagist.images.stored import AnyPath, gunzipped
+from imagist.images.unicode_text import encoding_of
 
 BOM = "\ufeff"
-_GZIP = b"\x1f\x8b"
 _UNREADABLE = "\ufffd"
 HEAD = 1 << 16  # bytes of a file by which its format is detected
-_MARKS = {  # the longer ones first: that of UTF-32 begins like that of UTF-16
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 _SAMPLE = 1 << 10  # bytes by which text without a byte order mark is told from other data
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
-_HTML = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
-_BINARY = {  # first bytes of files that are renamed, or given in place of a table: what they are, and what to do
-    b"PK\3\4": ("a ZIP archive", "unpack it; if it holds images, name it .zip"),
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook, old or protected", "save it as CSV, or as .xlsx without a password"),
-    b"PAR1": ("a Parquet table", "name it .parquet"),
-    _GZIP: ("packed twice", "unpack it"),
-    **dict.fromkeys(
-        (
-            b"\xfd7zXZ\0",
-            b"\x28\xb5\x2f\xfd",
-            b"7z\xbc\xaf",
-            b"Rar!\x1a",
-            *(b"BZh%d1AY" % level for level in range(1, 10)),
-        ),
-        ("a packed file", "unpack it, or pack it with gzip"),
-    ),
-    **dict.fromkeys((b"ARROW1\0\0", b"FEA1"), ("an Arrow file", "save it as Parquet")),
-    b"SQLite format 3\0": ("a data base of SQLite", "export the table as CSV"),
-    b"%PDF-": ("a PDF", "save its table as CSV"),
+_OTHERS = {  # files that are renamed, or given in place of a table: what they are, and what to do
+    first_bytes.ZIP: ("a ZIP archive", "unpack it; if it holds images, name it .zip"),
+    first_bytes.TAR: ("a tar archive", "name it .tar, or .tar.gz where it is packed"),
+    first_bytes.GZIP: ("packed twice", "unpack it"),
+    **dict.fromkeys(first_bytes.PACKED, ("a packed file", "unpack it, or pack it with gzip")),
+    first_bytes.OLD_EXCEL: ("an Excel workbook, old or protected", "save it as CSV, or as .xlsx without a password"),
+    first_bytes.PARQUET: ("a Parquet table", "name it .parquet"),
+    first_bytes.ARROW: ("an Arrow file", "save it as Parquet"),
+    first_bytes.SQLITE: ("a data base of SQLite", "export the table as CSV"),
+    first_bytes.PDF: ("a PDF", "save its table as CSV"),
+    first_bytes.HTML: ("a page of HTML", "get the table that the page is about"),
 }
 _ESCAPE = "imagist.images.tables.escape"
 _ESCAPED = re.compile("[\udc00-\udcff]")
@@ -86,7 +73,7 @@ def opened(path: AnyPath) -> io.BufferedReader | gzip.GzipFile:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        packed = file.read(2) == _GZIP
+        packed = first_bytes.kind_of(file.read(HEAD)) == first_bytes.GZIP
     return gunzipped(path) if packed else path.open("rb")
 
 
@@ -141,38 +128,10 @@ def decoded(head: bytes) -> str:
     return head.decode(encoding_of(head), "replace").lstrip()
 
 
-def encoding_of(head: bytes) -> str:
-    """The encoding of a text that begins with some bytes: UTF-8 where neither a byte order mark nor NULs tell.
-
-    In UTF-16 and UTF-32 without a mark each character of English, its punctuation and digits has NULs at the same
-    places, and a quarter of the first characters are taken to be such; no other text has NULs.
-    """
-    for mark, encoding in _MARKS.items():
-        if head.startswith(mark):
-            return encoding
-    sample = head[:_SAMPLE]
-    length = len(sample) // 4 * 4
-    first, second, third, fourth = (sample[place:length:4].count(0) for place in range(4))
-    most = length // 4
-    if not most:
-        return "utf-8-sig"
-    if fourth == most and third * 4 >= most and not first:
-        return "utf-32-le"
-    if first == most and second * 4 >= most and not fourth:
-        return "utf-32-be"
-    if (second + fourth) * 2 >= most and not first + third:
-        return "utf-16-le"
-    return "utf-16-be" if (first + third) * 2 >= most and not second + fourth else "utf-8-sig"
-
-
 def _check_text(path: AnyPath, head: bytes) -> None:
-    found = next((found for magic, found in _BINARY.items() if head.startswith(magic)), None)
+    found = _OTHERS.get(first_bytes.kind_of(head) or "")
     if found is None and begins_like_image(head):
         found = "an image", "give it the suffix of an image"
-    if found is None and _HTML.match(head):
-        found = "a page of HTML", "get the table that the page is about"
-    if found is None and head[257:262] == b"ustar":
-        found = "a tar archive", "name it .tar, or .tar.gz where it is packed"
     if found is None and encoding_of(head) == "utf-8-sig":
         sample = head[:_SAMPLE]
         if len(_CONTROLS.findall(sample)) * 10 > len(sample):
