@@ -76,7 +76,9 @@ class Posts:
             if len(getattr(self, name)) != count:
                 raise UsageError(f"{len(getattr(self, name))} {name} for {count} posts", item=name)
         known = {spelling(category): category for category in self.categories}
-        object.__setattr__(self, "labels", tuple(known.get(spelling(label), label) for label in self.labels))
+        known |= {category: category for category in self.categories}
+        named = (known.get(label) or known.get(spelling(label), label) for label in self.labels)
+        object.__setattr__(self, "labels", tuple(named))
         if len(self.embeddings) not in (0, count):
             raise UsageError(f"{len(self.embeddings)} embeddings for {count} posts", item="embeddings")
         if self.probabilities.shape != (count, len(self.categories)):
