@@ -94,6 +94,9 @@ class Handler(BaseHTTPRequestHandler):
     def get_brotli(self):
         self._packed("br", BODY)
 
+    def get_oftenpacked(self):
+        self._packed("gzip" + ", gzip" * 3, gzip.compress(BODY))
+
     def get_halfpacked(self):
         self._packed("gzip", gzip.compress(BODY)[:-20])
 
@@ -237,6 +240,7 @@ def test_spaces_and_letters_of_other_alphabets_are_encoded(server):
     ("path", "message"),
     [
         ("missing", "HTTP 404 Not Found"),
+        ("oftenpacked", "the body is packed 4 times"),
         ("short", r"complete message body.*; 120,000 of 240,000 bytes came"),
         ("junk", "illegal status line"),
         ("loop", "more than 10 redirects"),

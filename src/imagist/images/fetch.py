@@ -40,6 +40,7 @@ FIRST_WAIT_S = 0.5
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of a server that may answer later."""
 _PACKED = ("gzip", "x-gzip", "deflate")
+_MOST_PACKED = 3  # times
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or of zlib
 _ESCAPED_AMPERSAND = re.compile("&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _HEADERS = {"User-Agent": f"imagist/{__version__}", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
@@ -187,6 +188,8 @@ def _unpacked(body: bytes, encoding: str, url: str, limits: DecodeLimits) -> byt
     kinds = [kind for each in encoding.split(",") if (kind := each.strip().lower()) not in ("", "identity")]
     if other := next((kind for kind in kinds if kind not in _PACKED), None):
         raise ValueError(f"the body is packed by {other}, which is not read")
+    if len(kinds) > _MOST_PACKED:
+        raise ValueError(f"the body is packed {len(kinds)} times")
     while (header := _header(body, kinds[-1] if kinds else "gzip")) is not None:
         body = _unpacked_once(body, header, url, limits)
         if not kinds or not (kinds := kinds[:-1]):
