@@ -83,6 +83,7 @@ def test_notes_count_what_is_in_flight():
 
 
 def test_a_worker_notes_each_row_before_it_works_on_it_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # so that it is left again: a worker works in the driver's folder
     monkeypatch.setattr(ray_actors, "_ray", lambda: SimpleNamespace(get=lambda value: value))
     paths = [tmp_path / f"{n}.png" for n in range(8)]
     for path in paths:

@@ -290,7 +290,7 @@ def test_settings_that_do_not_go_together_with_naming_are_reported(data, tmp_pat
 def test_a_network_of_attention_is_not_quantized(data, tmp_path):
     save_file(timm.create_model("test_vit", pretrained=False).state_dict(), tmp_path / "w.safetensors")
     backbone = {"name": "test_vit", "weights": str(tmp_path / "w.safetensors"), "image_size": 160}
-    with pytest.raises(UsageError, match="quantize is for encoders of convolutions, and test_vit has matrices"):
+    with pytest.raises(UsageError, match="quantize: is for encoders of convolutions, and test_vit has matrices"):
         recipes.train(recipe(backbone=backbone, quantize=True), data, tmp_path / "run", data / "features")
 
 

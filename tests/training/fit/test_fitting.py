@@ -91,7 +91,7 @@ def test_one_image_a_label_moves_the_names_and_is_refused_without_them(tmp_path)
     opened = imagist.load(tmp_path / "mine", threads=1)
     assert opened.id == result.pipeline.id
     images = sorted((tmp_path / "images").rglob("*.png"))
-    assert [prediction.label for prediction in opened(images)] == ["blue", "red"]
+    assert [prediction.image_label for prediction in opened(images)] == ["blue", "red"]  # the captions are the same
 
 
 def test_names_are_not_tried_where_they_are_not_asked_for(tmp_path):

@@ -150,11 +150,14 @@ def train(
 
 
 def _check_convolutions(encoder: GridEncoder, name: str) -> None:
-    """Refuses networks with matrices, such as those of attention, whose sums nobody quantized well."""
-    if matrices := [of for of, weight in encoder.named_parameters() if weight.ndim == 2]:
+    """Refuses networks with matrices before the class head, such as those of attention: sums of these lose too much."""
+    heads = [module.get_classifier() for module in encoder.modules() if hasattr(module, "get_classifier")]  # of timm
+    apart = {id(weight) for head in heads if isinstance(head, nn.Module) for weight in head.parameters()}
+    matrices = [of for of, weight in encoder.named_parameters() if weight.ndim == 2 and id(weight) not in apart]
+    if matrices:
         raise UsageError(
-            f"quantize is for encoders of convolutions, and {name} has matrices, {matrices[0]} first",
-            item="quantize", remedy="leave quantize out; weights are float32 then",
+            f"is for encoders of convolutions, and {name} has matrices, {matrices[0]} first",
+            item="quantize", remedy="leave it out; weights are float32 then",
         )  # fmt: skip
 
 
