@@ -151,8 +151,9 @@ def train(
 
 def _check_convolutions(encoder: GridEncoder, name: str) -> None:
     """Refuses networks with matrices before the class head, such as those of attention: sums of these lose too much."""
-    heads = [module.get_classifier() for module in encoder.modules() if hasattr(module, "get_classifier")]  # of timm
-    apart = {id(weight) for head in heads if isinstance(head, nn.Module) for weight in head.parameters()}
+    found = [getattr(module, "get_classifier", None) for module in encoder.modules()]  # of timm
+    heads = [head for of in found if callable(of) and isinstance(head := of(), nn.Module)]
+    apart = {id(weight) for head in heads for weight in head.parameters()}
     matrices = [of for of, weight in encoder.named_parameters() if weight.ndim == 2 and id(weight) not in apart]
     if matrices:
         raise UsageError(
