@@ -195,6 +195,12 @@ def test_what_is_no_text_is_named_by_its_first_bytes(tmp_path, content, message,
     assert str(caught.value).startswith(f"{tmp_path / name}: {message}")
 
 
+def test_an_archive_that_is_named_so_is_not_to_be_named_so(tmp_path):
+    with pytest.raises(ManifestError) as caught:
+        open_table(write(tmp_path / "a.zip", b"PK\3\4 no workbook"))
+    assert str(caught.value).endswith("is a ZIP archive, not text (unpack it)")
+
+
 def test_parquet_and_workbooks_are_read_whatever_their_names(tmp_path):
     assert open_table(parquet(tmp_path / "a.csv", {"path": ["a.jpg"]})).length == 1
     openpyxl = pytest.importorskip("openpyxl")

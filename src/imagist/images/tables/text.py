@@ -137,7 +137,10 @@ def _check_text(path: AnyPath, head: bytes) -> None:
         if len(_CONTROLS.findall(sample)) * 10 > len(sample):
             found = "binary data", "give text, Parquet or .xlsx"
     if found:
-        raise ManifestError(f"is {found[0]}, not text", item=str(path), remedy=found[1])
+        what, remedy = found
+        if path.suffix.lower() == ".zip":
+            remedy = remedy.partition(";")[0]  # what comes behind is to name it so
+        raise ManifestError(f"is {what}, not text", item=str(path), remedy=remedy)
 
 
 def head_of(path: AnyPath) -> bytes:
