@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from imagist.errors import SourceNotFound
 from imagist.images.formats import ARCHIVES, MAGIC_BYTES, begins_like_image, has_image_suffix
-from imagist.images.notices import notice_of
+from imagist.images.notices import notice_of, notice_of_archives
 from imagist.records import Row
 
 _NOT_THE_USERS = frozenset({"__MACOSX", "@eaDir"})  # what macOS and Synology add to archives and folders
-_ARCHIVES = "archives in this folder"
+_ARCHIVES = "archives"
 _NOT_PERMITTED = "files without permission"
 _AS_NOW = os.access in os.supports_effective_ids
 
@@ -51,7 +51,7 @@ def folder_images(folder: str) -> Iterator[str | Row]:
             empty = False
             problem = f"cannot be listed: {error.strerror}"
             yield Row(place.path, error=SourceNotFound(problem, item=place.path))
-    notice_of(_ARCHIVES, left_out[_ARCHIVES], item=folder, remedy="name them as sources, too")
+    notice_of_archives(left_out[_ARCHIVES], folder)
     notice_of(_NOT_PERMITTED, left_out[_NOT_PERMITTED], item=folder, remedy="chmod +r, if they are images")
     if empty:
         problem = "no images in this folder; hidden files are left out"

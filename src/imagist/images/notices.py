@@ -26,6 +26,11 @@ def notice(message: str, *, item: str, remedy: str, once: str | None = None) -> 
         NOTICES.warning("%s", text)
 
 
+def notice_of_archives(names: Sequence[str], folder: str) -> None:
+    """Logs a warning of archives in a folder, on disk or in a store; none where there are none."""
+    notice_of("archives in this folder", names, item=folder, remedy="name them as sources, too")
+
+
 def notice_of(kind: str, names: Sequence[str], *, item: str, remedy: str) -> None:
     """Logs a warning of what is not read; none where that is nothing.
 

@@ -34,7 +34,7 @@ from imagist.images.decode import DEFAULT_LIMITS, DecodeLimits
 from imagist.images.folders import folder_images, is_image
 from imagist.images.formats import ARCHIVES, has_image_suffix
 from imagist.images.manifests import check_manifest, images_held, manifest_rows
-from imagist.images.notices import notice_of
+from imagist.images.notices import notice_of_archives
 from imagist.images.shards import check_shard, is_shard, shard_rows
 from imagist.images.stdin import names_on
 from imagist.images.stored import any_path, is_stored_file, stored_files
@@ -316,7 +316,7 @@ def _stored(address: str) -> Iterator[str | Row]:
                 yield found
             elif found.lower().endswith(ARCHIVES):
                 archives.append(found)
-        notice_of("archives in this folder", archives, item=address, remedy="name them as sources, too")
+        notice_of_archives(archives, address)
         if empty:
             yield _missing(address, "no images under this address")
     except (SourceNotFound, UsageError, MissingExtra) as error:

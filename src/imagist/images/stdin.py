@@ -12,8 +12,8 @@ from imagist.images import first_bytes
 from imagist.images.addresses import is_data, is_url
 from imagist.images.formats import MAGIC_BYTES, begins_like_image
 from imagist.images.tables import columns
+from imagist.images.tables.text import BOM
 
-_BOM = "\ufeff"
 _FILES = {  # what is no list, up to a line end
     first_bytes.ZIP: "an archive or a workbook",
     first_bytes.GZIP: "a packed file",
@@ -34,7 +34,7 @@ def names_on(stdin: TextIO) -> Iterator[str]:
     """
     begun = False
     for line in stdin:
-        name = line.removeprefix(_BOM).rstrip("\r\n")
+        name = line.removeprefix(BOM).rstrip("\r\n")
         if not name.strip():
             continue
         if not begun:

@@ -73,7 +73,7 @@ def opened(path: AnyPath) -> io.BufferedReader | gzip.GzipFile:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        packed = first_bytes.kind_of(file.read(HEAD)) == first_bytes.GZIP
+        packed = first_bytes.kind_of(file.read(2)) == first_bytes.GZIP
     return gunzipped(path) if packed else path.open("rb")
 
 
