@@ -18,16 +18,20 @@ class ImageSource:
     Attributes:
         path: A table, folder or shard, as ``imagist classify`` reads it, relative to the data folder.
         split: Only rows with this value in their ``split`` column; None takes every row.
-        without: Rows with any of these values in their columns are left out, such as ``{ source = "caltech101" }``.
+        without: Rows with any of these values in their columns are left out, such as ``{ source = "caltech101" }`` or
+            ``{ label = ["car", "bus"] }``.
     """
 
     path: str
     split: str | None = None
-    without: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     def takes(self, row: Row) -> bool:
         """Whether a row of the file is wanted."""
-        left_out = any(row.columns.get(column) == value for column, value in self.without.items())
+        left_out = any(
+            row.columns.get(column) in ((values,) if isinstance(values, str) else values)
+            for column, values in self.without.items()
+        )
         return not left_out and (self.split is None or row.columns.get("split") == self.split)
 
 

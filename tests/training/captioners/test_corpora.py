@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 torch = pytest.importorskip("torch")
@@ -18,7 +20,7 @@ from test_class_names import NAMES
 
 from imagist.datasets.entries import Example
 from imagist.errors import DataError, UsageError
-from imagist.training.captioners.corpora import labels_of, open_encoding, unlabelled_corpus
+from imagist.training.captioners.corpora import labels_of, open_encoding, unlabelled_corpus, windows
 from imagist.training.captioners.recipe import Alternative, Backbone, Data, UnlabelledCorpus
 from imagist.training.encoders.features import AnyOf, Grids
 from imagist.training.image_rows import ImageSource, read_rows
@@ -26,7 +28,7 @@ from imagist.training.image_rows import ImageSource, read_rows
 pytestmark = pytest.mark.torch
 
 CPU = torch.device("cpu")
-SOURCE = UnlabelledCorpus((ImageSource("images.parquet"),), views=2, sure=0.0)
+SOURCE = UnlabelledCorpus((ImageSource("images.parquet"),), views=2, wrong=0.0, least_worth=-1.0)
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +70,28 @@ def probabilities(**of):
 @pytest.mark.parametrize(
     ("row", "label"),
     [
-        (probabilities(c285=0.5, c151=0.3, c152=0.2), "285"),  # a sure class comes first
-        (probabilities(c285=0.4, c151=0.3, c152=0.3), "dog"),  # then a group
-        (probabilities(c285=0.3, c404=0.2, c151=0.2), "285"),  # then a likely class
-        (probabilities(c285=0.2, c404=0.2, c151=0.2), None),
+        (probabilities(c285=0.7, c151=0.2, c152=0.1), "285"),  # a likely class tells most
+        (probabilities(c285=0.1, c151=0.22, c200=0.22, c230=0.22, c250=0.24), "dog"),  # then what they have in common
+        (probabilities(c442=0.25, c483=0.2, c698=0.2, c663=0.2), "building"),  # which may be a general word
+        (probabilities(c285=0.2, c404=0.2, c966=0.2), None),
         (probabilities(c999=0.45), "999"),
     ],
 )
-def test_images_are_named_where_the_encoder_is_sure(row, label):
+def test_images_are_named_by_what_is_worth_most(row, label):
     assert labels_of(row[None], NAMES, UnlabelledCorpus(())) == [label]
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 2))
+def test_the_more_is_lost_where_a_word_is_wrong_the_more_general_the_words_are(seed, wrong):
+    rows = np.random.default_rng(seed).dirichlet(np.full(1000, 0.005), 5).astype(np.float32)
+
+    def specificity(label):
+        return NAMES.specificity([0] if label.isdigit() else NAMES.everyday[label])
+
+    bold, careful = (
+        labels_of(rows, NAMES, UnlabelledCorpus((), wrong=of, least_worth=-9)) for of in (wrong, wrong + 0.5)
+    )
+    assert all(specificity(one) >= specificity(other) for one, other in zip(bold, careful, strict=True))
 
 
 def test_names_and_probabilities_must_be_of_as_many_classes():
@@ -94,8 +109,28 @@ def test_probabilities_are_the_mean_over_encoders_and_mirror_images(encoding, fo
     assert both.shape == (5, 1000)
     np.testing.assert_allclose(both.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(both, (single[0] + single[1]) / 2, atol=1e-6)
-    assert corpus.labels == [str(row.argmax()) for row in both]
+    assert corpus.labels == labels_of(both, NAMES, SOURCE)
     assert "en" in {code for code, _ in corpus.sample(0, 3, np.random.default_rng(0))}
+
+
+def test_what_is_visible_is_what_a_part_shows(encoding, folder):
+    images = images_of(folder)
+    visible = encoding.visible_classes(images)
+    assert visible.shape == (5, 1000)
+    assert (visible >= encoding.class_probabilities(images) - 1e-6).all()
+    grids = torch.randn(2, 2, 49, 3)
+    parts = windows(grids)
+    assert parts.shape == (2, 20, 3)
+    torch.testing.assert_close(parts[:, :2], grids.mean(2))
+    corner = grids.reshape(2, 2, 7, 7, 3)[:, :, 3:, 3:].mean((2, 3))
+    torch.testing.assert_close(parts[:, -2:], corner)
+
+
+def test_a_detector_reads_the_whole_image_through_every_encoder(encoding, folder):
+    images = images_of(folder)
+    found = encoding.probabilities(images, lambda grids: grids.mean((1, 2)))
+    means = [each.whole(0, 5).mean((1, 2)) for each in encoding.features(images, 2).encoders]
+    np.testing.assert_allclose(found, torch.sigmoid((means[0] + means[1]) / 2).numpy(), rtol=1e-3)
 
 
 def test_images_of_which_nothing_is_sure_are_left_out(encoding):

@@ -18,7 +18,9 @@ from imagist.metrics.cider import CiderD
 from imagist.training import checkpoint
 from imagist.training.captioners import self_critical as critical
 from imagist.training.captioners.corpus import Corpus, until_end
-from imagist.training.captioners.self_critical import Reward, advantages, sample_captions, train_self_critical
+from imagist.training.captioners.recipe import NamingReward
+from imagist.training.captioners.rewards import Judged, Reward
+from imagist.training.captioners.self_critical import advantages, sample_captions, train_self_critical
 from imagist.training.captioners.vocabulary import UNKNOWN, build_vocabulary
 from imagist.training.networks.decoder import CaptionDecoder
 
@@ -252,3 +254,39 @@ def test_a_run_that_makes_nothing_better_changes_nothing(tiny, tmp_path):
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     trained = checkpoint.load(tmp_path / "self_critical.pt")["weights"]
     assert not torch.equal(trained["decoder.deep.weight"], before["decoder.deep.weight"])
+
+
+class LikesCars:
+    """Rewards one word, whatever the image."""
+
+    def __init__(self):
+        self.images = set()
+
+    def scores(self, texts, images):
+        self.images |= {*images.tolist()}
+        return np.array([float("car" in text.split()) for text in texts])
+
+
+def test_captions_of_further_images_are_judged_by_a_reward_of_their_own(tiny, tmp_path):
+    model, liked, found = tiny.model(dropout=0.0), LikesCars(), []
+    judged = Judged(grids(7, 8), liked, temperature=0.9, seed=3)
+    context = tiny.context(
+        tmp_path, evaluator=Pleased(), max_length=4, judged=judged, log_metrics=lambda *told: found.append(told[2])
+    )
+    config = replace(
+        tiny.self_critical, steps=60, batch_size=7, samples_per_image=8, learning_rate=3e-2, cross_entropy_weight=0.0,
+        ema_decay=0.5, eval_every=60, naming=NamingReward(share=1.0, weight=3.0),
+    )  # fmt: skip
+
+    def share():
+        torch.manual_seed(5)
+        given = judged.features.whole(0, 7)
+        sampled = sample_captions(model.decoder.eval(), given, 40, 4, context.vocabulary, "en")
+        texts = [context.vocabulary.decode(ids) for ids in sampled[:, :, 1:].flatten(0, 1).tolist()]
+        return np.mean(["car" in text.split() for text in texts])
+
+    before = share()
+    train_self_critical(model, context, config, tiny.cross_entropy)
+    assert share() > before + 0.3
+    assert liked.images == {*range(7)}
+    assert any({"reward", "naming"} <= told.keys() for told in found)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from imagist import settings
 from imagist.bundle import MODEL_CARD, open_bundle
+from imagist.captioning.hedging import DETECTOR, TABLE
 from imagist.classifiers.taxonomy import built_in, built_in_names
 from imagist.matching.zero_shot import NONE
 from imagist.pipeline import load
@@ -40,7 +41,7 @@ TINY = [
     "encoder.whole.image_sizes=[64]", "encoder.optimization.batch_size=2", "encoder.device=cpu",
     "captioner.backbone.image_size=64", "captioner.data.min_count=1",
     "captioner.decoder.width=16", "captioner.decoder.heads=2", "captioner.decoder.layers=1",
-    'captioner.data.unlabelled=[{sources=[{path="more.parquet"}], share=0.3, sure=0.0}]',
+    'captioner.data.unlabelled=[{sources=[{path="more.parquet"}], share=0.3, least_worth=-1.0}]',
     "captioner.data.sentences.framed=1", "captioner.data.sentences.exchanged=0", "captioner.backbone.views=2",
     "captioner.cross_entropy.epochs=2", "captioner.cross_entropy.batch_size=4", "captioner.self_critical.steps=1",
     "classifiers.text_classifier.min_df=1",
@@ -137,6 +138,7 @@ def test_a_tiny_model_is_trained_measured_and_not_trained_again(data, tmp_path, 
     assert prediction.label in {*built_in("sns4").labels, NONE}
     assert prediction.caption.text
     assert opened.has("matcher")
+    assert {TABLE, DETECTOR} <= {*opened.part("captioner").files}
     (named,) = load(bundle, labels=["dog", "car"])([image(1)["bytes"]])
     assert named.label in ("dog", "car", NONE)
 

@@ -7,6 +7,7 @@ import pytest
 
 from imagist.classifiers.image.imagenet import imagenet_labels
 from imagist.errors import DataError, UsageError
+from imagist.training.captioners.class_names import ClassNames
 from imagist.training.matchers.affinities import Affinities
 from imagist.training.matchers.recipe import Words
 from tiny_wordnet import kind_of
@@ -76,3 +77,12 @@ def test_classes_that_wordnet_does_not_have_are_named(wordnet, words):
 def test_classes_beyond_the_last_are_a_fault_of_the_recipe():
     with pytest.raises(UsageError, match="1,000 classes"):
         Words(groups={"moon": "1000"})
+
+
+def test_the_everyday_words_of_class_names_count_too(wordnet, words):
+    names = ClassNames({"dog": "151-268"}, {}, {"thing": ("{a}",)}, general={"building": "442, 483"})
+    affinities = Affinities(wordnet, imagenet_labels().names, words, names)
+    row, sure = affinities.of_noun("building")
+    assert np.flatnonzero(row).tolist() == [442, 483]
+    assert sure == 1
+    assert affinities.groups["pet"].tolist() == [*range(151, 156), *range(281, 286)]

@@ -63,7 +63,8 @@ def test_the_shipped_words_are_valid(pytestconfig):
     from imagist.training.matchers.recipe import MatcherRecipe
 
     recipe = settings.read(pytestconfig.rootpath / "configs" / "embedded" / "matcher.toml", MatcherRecipe)
-    assert len(recipe.data.words.groups) > 300
+    everyday = recipe.data.class_names.everyday
+    assert len({*recipe.data.words.groups, *everyday}) > 300
     assert [each.sources[0].without for each in recipe.data.named] == [{"source": "caltech101"}, {}]
     paths = [source.path for corpus in (*recipe.data.named, recipe.data.calibration) for source in corpus.sources]
     assert not [path for path in paths if "photos15" in path]

@@ -4,7 +4,8 @@ A captioner consists of two ONNX graphs, or three. ``begin.onnx`` turns an image
 takes these and a word, and returns the log-probabilities of the next words, the attention if any, and updated tensors
 (``new_`` before the old name). The updated tensors are the state of a beam; the others are the memory of an image.
 ``concepts.onnx`` returns the expected share of references that contain each phrase of ``concepts.txt``; these rerank
-hypotheses (see `imagist.captioning.reranking.concepts`).
+hypotheses (see `imagist.captioning.reranking.concepts`). With ``hedging.toml`` it says less where its encoder is not
+sure (see `imagist.captioning.hedging`).
 
 Shapes: N images, B beams, K candidates, L cells of the grid, D channels, T words.
 """
@@ -21,6 +22,7 @@ from imagist.arrays import AnyArray, Array, Floats, Ints
 from imagist.bundle import SPACE, Folder, open_part, write_part
 from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.decoding import FIELDS as DECODING
+from imagist.captioning.hedging import hedging_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
 from imagist.captioning.vocabulary import vocabulary_of
@@ -43,6 +45,7 @@ class StepwiseCaptioner:
         folder: Of the part.
         options: How to choose words, and the language.
         encoder: Computes the grids; shared with the image classifier where there is one.
+        hedging: Say less where the encoder is not sure, if the part knows how to.
 
     Raises:
         UsageError: The model does not write that language.
@@ -51,7 +54,7 @@ class StepwiseCaptioner:
     concurrent = True
     reads_grids = True
 
-    def __init__(self, folder: Folder, options: CaptionOptions, encoder: Encoder) -> None:
+    def __init__(self, folder: Folder, options: CaptionOptions, encoder: Encoder, hedging: bool = True) -> None:
         card = folder.card
         self.encoder = encoder
         self._folder = folder
@@ -74,6 +77,11 @@ class StepwiseCaptioner:
             self._concepts = concepts.from_lines(folder.lines("concepts.txt"), card["concepts"])
             self._detector = folder.session("concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
+        self._hedging = None
+        if encoder.has_classes and language == main and not options.decoding.mbr:
+            self._hedging = hedging_of(folder, folder.lines("vocabulary.txt"))
+        if self._hedging is not None and not hedging:
+            self._hedging, settings = None, f"{settings},hedging=no"
         undecided = {key: value for key, value in card.items() if key not in DECODING}
         self.id = f"{folder.kind}-{Folder(folder.path, undecided).version}({settings})"
 
@@ -94,7 +102,12 @@ class StepwiseCaptioner:
 
     def sentences(self, grids: Array, seeds: Sequence[int] | None = None) -> list[list[Sentence]]:
         """The n best sentences from float32 ``[N, L, D]``."""
-        return generate(_Beams(self, grids), len(grids), self._decoding, seeds, self._reranker_score(grids))
+        decoding, hedging = self._decoding, self._hedging
+        if hedging is None:
+            return generate(_Beams(self, grids), len(grids), decoding, seeds, self._reranker_score(grids))
+        found = generate(_Beams(self, grids), len(grids), decoding.returning(decoding.beam), seeds)
+        classes = self.encoder.classes(grids)
+        return hedging.hedged(found, grids, classes, decoding.length_penalty, decoding.nbest)
 
     def _reranker_score(self, grids: Array) -> RerankerScore | None:
         if (known := self._concepts) is None:
@@ -197,12 +210,17 @@ def _start(starts: Mapping[str, int], language: str, name: str) -> int:
     return int(starts[language])
 
 
-def load(model: str, options: CaptionOptions) -> StepwiseCaptioner:
+def load(model: str, options: CaptionOptions, *, hedging: bool = True) -> StepwiseCaptioner:
     """Loads the captioner of a model, by its name or folder, or of a part's folder.
+
+    Args:
+        model: The model.
+        options: What a user asked for.
+        hedging: Say less where the encoder is not sure, if the captioner knows how to.
 
     Raises:
         BundleError: It cannot be used.
         UsageError: A language that the model does not write.
     """
     folder = open_part(model, "captioner")
-    return StepwiseCaptioner(folder, options, encoder_of(folder, options))
+    return StepwiseCaptioner(folder, options, encoder_of(folder, options), hedging)

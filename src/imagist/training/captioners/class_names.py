@@ -5,13 +5,17 @@ Classes go by number, 0 to 999, in the order of `imagist.classifiers.image.image
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import TypeVar
 
 import numpy as np
 
+from imagist.arrays import Array
+from imagist.captioning.hedging import worth
 from imagist.classifiers.image.imagenet import imagenet_names
 from imagist.errors import UsageError
 from imagist.metrics.ptb import tokenize
@@ -19,7 +23,9 @@ from imagist.training.captioners.label_sentences import PLACE
 
 THING = "thing"  # the kind of classes that no other kind has
 FIRST_NAME = 0.75  # share of the sampled names that are the first one
+SPECIFIC = 1.5  # power of a word's share of the information that a class has: the higher, the sooner a class is named
 LONGEST_NAME = 3  # words of a further name, and of a name that is looked for
+T = TypeVar("T")
 _RANGE = re.compile(r"\s*(\d+)(?:-(\d+))?\s*")
 _CONSONANT = re.compile(r"(uni|eu|use|one)")  # a unicycle
 _VOWEL = re.compile(r"([aeiou]|hour|heir|honest)")  # an hourglass
@@ -50,6 +56,8 @@ class ClassNames:
 
     Attributes:
         groups: For each everyday word, the classes that it may mean; a class belongs to one group at most.
+        general: Further everyday words, such as *building*, and the classes that each may mean; a class may belong to
+            several. They name what an encoder is not sure of, and are not looked for in sentences without images.
         synonyms: Further words for a group: ``bike = "bicycle"``.
         names: For some classes, by number, the name that people use first; the others have WordNet's.
         ambiguous: Names of WordNet that mostly mean something else in captions; they are not looked for.
@@ -62,6 +70,7 @@ class ClassNames:
     groups: Mapping[str, str]
     kinds: Mapping[str, str]
     frames: Mapping[str, tuple[str, ...]]
+    general: Mapping[str, str] = field(default_factory=dict)
     synonyms: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     ambiguous: tuple[str, ...] = ()
@@ -72,6 +81,7 @@ class ClassNames:
         total = len(imagenet_names())
         for table, sets in (
             ("groups", self.groups),
+            ("general", self.general),
             ("kinds", self.kinds),
             ("names", {key: key for key in self.names}),
         ):
@@ -108,6 +118,43 @@ class ClassNames:
         """The classes of each group, ascending."""
         return {word: tuple(classes_of(text)) for word, text in self.groups.items()}
 
+    @cached_property
+    def everyday(self) -> dict[str, tuple[int, ...]]:
+        """The classes of each everyday word, ascending: of the general words, and of the groups."""
+        return self.group_classes | {word: tuple(classes_of(text)) for word, text in self.general.items()}
+
+    @cached_property
+    def meanings(self) -> dict[str, tuple[int, ...]]:
+        """All classes that a name or an everyday word may mean, ascending; for plurals, too."""
+        found = {word: {*numbers} for word, (numbers, _) in self._phrases.items()}
+        for word, numbers in self.everyday.items():
+            for form in (word, *_plurals(word)):
+                found.setdefault(form, set()).update(numbers)
+        return {word: tuple(sorted(numbers)) for word, numbers in found.items()}
+
+    def specificity(self, classes: Sequence[int]) -> float:
+        """How much a word tells that may mean these classes: 1 for a single one, 0 for all."""
+        return float((1 - math.log(len(classes)) / math.log(len(self))) ** SPECIFIC)
+
+    def labels(self, probabilities: Array, wrong: float, least_worth: float) -> list[str | None]:
+        """What is `worth` most for each of N images: a class by its number, or an everyday word.
+
+        Args:
+            probabilities: Of the classes, float ``[N, C]``.
+            wrong: What is lost where a word is wrong, 0 or more.
+            least_worth: None stands where nothing is worth as much.
+        """
+        words = [*map(str, range(len(self))), *self.everyday]
+        everyday = [probabilities[:, list(classes)].sum(1) for classes in self.everyday.values()]
+        specificity = [1.0] * len(self) + [self.specificity(classes) for classes in self.everyday.values()]
+        worths: Array = worth(np.array(specificity), np.column_stack([probabilities, *everyday]), wrong)
+        best = worths.argmax(1)
+        return [words[at] if row[at] >= least_worth else None for at, row in zip(best, worths, strict=True)]
+
+    def meant(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """What the names and everyday words in a tokenised sentence mean, in order, each once: their `meanings`."""
+        return [*dict.fromkeys(classes for _, _, classes in _longest(words, self.meanings))]
+
     def kind(self, number: int) -> str:
         """The kind of a class."""
         return self._kinds.get(number, THING)
@@ -131,16 +178,7 @@ class ClassNames:
 
         Plurals in ``s``, ``es`` and ``ies`` are found as well.
         """
-        found, at = [], 0
-        while at < len(words):
-            for number in range(min(LONGEST_NAME, len(words) - at), 0, -1):
-                known = self._phrases.get(" ".join(words[at : at + number]))
-                if known:
-                    found.append(Mention(at, number, *known))
-                    at += number - 1
-                    break
-            at += 1
-        return found
+        return [Mention(at, number, *known) for at, number, known in _longest(words, self._phrases)]
 
     @cached_property
     def _kinds(self) -> dict[int, str]:
@@ -181,6 +219,17 @@ def classes_of(text: str, item: str | None = None) -> Iterator[int]:
             )
         found |= {*range(int(match[1]), last + 1)}
     yield from sorted(found)
+
+
+def _longest(words: Sequence[str], table: Mapping[str, T]) -> Iterator[tuple[int, int, T]]:
+    """Place, words and entry of each phrase of a table in a sentence; of those that overlap the first and longest."""
+    at = 0
+    while at < len(words):
+        spans = ((n, table.get(" ".join(words[at : at + n]))) for n in range(min(LONGEST_NAME, len(words) - at), 0, -1))
+        number, known = next(((n, entry) for n, entry in spans if entry is not None), (1, None))
+        if known is not None:
+            yield at, number, known
+        at += number
 
 
 def article(name: str) -> str:

@@ -60,7 +60,7 @@ class NamesOfClasses:
         ]
 
     def _frames(self, label: str) -> tuple[str, ...]:
-        number = int(label) if label.isdigit() else self._names.group_classes[label][0]
+        number = int(label) if label.isdigit() else self._names.everyday[label][0]
         return self._names.frames[self._names.kind(number)]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from imagist.training.captioners.corpus import Corpus, sample_batch
 from imagist.training.captioners.evaluator import CaptionEvaluator
+from imagist.training.captioners.rewards import Judged
 from imagist.training.captioners.texts import Texts
 from imagist.training.captioners.vocabulary import Vocabulary
 
@@ -37,6 +38,7 @@ class TrainingContext:
         corpus_shares: Images of each corpus in a batch, relative to the first; 1 for the first.
         texts: Sentences without images, if any.
         text_share: Sentences in a batch, relative to the images of the first corpus.
+        judged: Images without references whose captions phase 2 judges, if any.
         seed: Seed of all random numbers.
         encoder_rate: The encoder's learning rate, as a multiple of the decoder's.
         bf16: Compute matrix products in bfloat16.
@@ -52,6 +54,7 @@ class TrainingContext:
     corpus_shares: Sequence[float] = (1.0,)
     texts: Texts | None = None
     text_share: float = 1.0
+    judged: Judged | None = None
     seed: int = 0
     encoder_rate: float = 0.05
     bf16: bool = True

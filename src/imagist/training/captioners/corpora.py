@@ -6,15 +6,16 @@ Shapes: N images, V views, L cells, D channels, C classes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from imagist.arrays import Array
+from imagist.arrays import Array, Halves
 from imagist.datasets.entries import Example, Record
 from imagist.datasets.labels import read_all as read_labelled
 from imagist.errors import DataError, UsageError
@@ -25,10 +26,11 @@ from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.recipe import Backbone, Data, LabelledCorpus, Recipe, UnlabelledCorpus
 from imagist.training.captioners.vocabulary import tokenised
 from imagist.training.encoders.backbone import open_backbone, open_class_head
-from imagist.training.encoders.features import AnyOf, Features, Grids, Images
+from imagist.training.encoders.features import AnyOf, Change, Features, Grids, Images
 from imagist.training.encoders.grid_cache import cached_grids
 from imagist.training.encoders.grid_encoder import GridEncoder
 from imagist.training.encoders.views import Views
+from imagist.training.image_rows import ImageSource as ImageFiles
 from imagist.training.image_rows import read_rows
 
 log = logging.getLogger("imagist.training")
@@ -71,29 +73,77 @@ class Encoding:
         made = self._views(views)
         if self.backbone.finetune:
             return Images(images, made)
-        every = [Grids(cached_grids(encoder, images, made, self.cache, self.device)) for encoder in encoders]
+        every = [Grids(grids) for grids in self._grids(images, made, encoders)]
         return every[0] if len(every) == 1 else AnyOf(every)
 
     def _views(self, number: int) -> Views:
         config = self.backbone
         return Views(config.image_size, number, config.min_crop_area, config.coarse, config.mirror)
 
-    @torch.no_grad()
+    def _grids(self, images: Sequence[ImageSource], views: Views, encoders: Sequence[GridEncoder]) -> Iterator[Halves]:
+        return (cached_grids(encoder, images, views, self.cache, self.device) for encoder in encoders)
+
     def class_probabilities(self, images: Sequence[ImageSource]) -> Array:
         """Float32 ``[N, C]``, the mean over all encoders, and over each image and its mirror image.
 
         Raises:
             UsageError: An encoder has no classes.
         """
-        views = Views(self.backbone.image_size, 2)
-        found = []
-        for config, encoder in zip(self.backbone.every(), self.encoders, strict=True):
-            head = open_class_head(config, self.data)
-            grids = cached_grids(encoder, images, views, self.cache, self.device)
-            means = (grids[i : i + BATCH].astype(np.float32).mean(2) for i in range(0, len(images), BATCH))
-            found.append(torch.cat([head(torch.from_numpy(rows)).softmax(-1).mean(1) for rows in means]))
-        rows: Array = torch.stack(found).mean(0).numpy()
+        rows: Array = np.mean(self._of_both(images, [_class_probabilities(head) for head in self._heads()]), 0)
         return rows
+
+    def visible_classes(self, images: Sequence[ImageSource]) -> Array:
+        """How probable each class is where it is most so, float32 ``[N, C]``: of all encoders, in the image and parts.
+
+        The parts are nine overlapping windows of the grid, of half its height and width. Rows may sum to more than 1.
+
+        Raises:
+            UsageError: An encoder has no classes.
+        """
+        rows: Array = np.max(self._of_both(images, [_visible_classes(head) for head in self._heads()]), 0)
+        return rows
+
+    def probabilities(self, images: Sequence[ImageSource], detector: nn.Module) -> Array:
+        """The sigmoid of what a detector says of N images, float32 ``[N]``, of the mean over all encoders.
+
+        Args:
+            images: N of them.
+            detector: Grids ``[N, L, D]`` to logits ``[N]``.
+        """
+        logits = np.mean(self._of_both(images, [lambda grids: detector(grids[:, 0])] * len(self.encoders)), 0)
+        rows: Array = 1 / (1 + np.exp(-logits))
+        return rows
+
+    def _heads(self) -> list[nn.Linear]:
+        return [open_class_head(config, self.data) for config in self.backbone.every()]
+
+    @torch.no_grad()
+    def _of_both(self, images: Sequence[ImageSource], computes: Sequence[Change]) -> list[Array]:
+        """What a function for each encoder makes of the grids ``[n, 2, L, D]`` of images and mirror images."""
+        found = []
+        views = Views(self.backbone.image_size, 2)
+        for compute, grids in zip(computes, self._grids(images, views, self.encoders), strict=True):
+            batches = (torch.from_numpy(grids[i : i + BATCH].astype(np.float32)) for i in range(0, len(images), BATCH))
+            found.append(torch.cat([compute(batch) for batch in batches]).numpy())
+        return found
+
+
+def _class_probabilities(head: nn.Linear) -> Change:
+    return lambda grids: head(grids.mean(2)).softmax(-1).mean(1)
+
+
+def _visible_classes(head: nn.Linear) -> Change:
+    return lambda grids: head(windows(grids)).softmax(-1).amax(1)
+
+
+def windows(grids: Tensor) -> Tensor:
+    """Means over each grid and nine overlapping windows of it: ``[N, V, L, D]`` to ``[N, 10 V, D]``."""
+    side = math.isqrt(grids.shape[2])
+    size = (side + 1) // 2
+    square = grids.reshape(*grids.shape[:2], side, side, -1)
+    places = [round(share * (side - size)) for share in (0, 0.5, 1)]
+    found = [square[:, :, y : y + size, x : x + size].mean((2, 3)) for y in places for x in places]
+    return torch.cat([grids.mean(2), *found], 1)
 
 
 def open_encoding(backbone: Backbone, data: Path, cache: Path, device: torch.device) -> Encoding:
@@ -152,9 +202,17 @@ def learnt_images(recipe: Recipe, records: Sequence[Record], data: Path) -> list
         DataError: Faults of the files.
     """
     labelled = [source.within(data) for corpus in recipe.data.labelled for source in corpus.sources]
-    rows = [row for corpus in recipe.data.unlabelled for row in read_rows(corpus.sources, data)]
-    unlabelled = [Example(row.source, "", row.content) for row in rows]
+    unlabelled = [image for corpus in recipe.data.unlabelled for image in images_of(corpus.sources, data)]
     return [*records, *(read_labelled(labelled) if labelled else ()), *unlabelled]
+
+
+def images_of(sources: Sequence[ImageFiles], data: Path) -> list[ImageSource]:
+    """The images that some sources name, in order.
+
+    Raises:
+        DataError: A source cannot be read or has no image.
+    """
+    return [Example(row.source, "", row.content) for row in read_rows(sources, data)]
 
 
 def labelled_corpus(data: Data, corpus: LabelledCorpus, encoding: Encoding) -> Corpus:
@@ -171,7 +229,7 @@ def labelled_corpus(data: Data, corpus: LabelledCorpus, encoding: Encoding) -> C
 
 
 def unlabelled_corpus(data: Data, corpus: UnlabelledCorpus, encoding: Encoding) -> Corpus:
-    """The images of an unlabelled corpus that the encoders recognise, labelled by class or group.
+    """The images of an unlabelled corpus that the encoders recognise, labelled by class or everyday word.
 
     Raises:
         DataError: The files cannot be read, or no image is recognised.
@@ -179,13 +237,13 @@ def unlabelled_corpus(data: Data, corpus: UnlabelledCorpus, encoding: Encoding) 
     """
     if data.class_names is None:
         raise UsageError("missing; unlabelled corpora need it", item="data.class_names")
-    images = [Example(row.source, "", row.content) for row in read_rows(corpus.sources, encoding.data)]
+    images = images_of(corpus.sources, encoding.data)
     labels = labels_of(encoding.class_probabilities(images), data.class_names, corpus)
     sure = [image for image, label in zip(images, labels, strict=True) if label is not None]
     log.info("%d of %d unlabelled images are recognised", len(sure), len(images))
     if not sure:
         raise DataError(
-            "no image of which the encoders are sure", item=corpus.sources[0].path, remedy="lower the probabilities"
+            "no image of which the encoders are sure", item=corpus.sources[0].path, remedy="lower least_worth"
         )
     features = encoding.features(sure, corpus.views)
     names = NamesOfClasses(data.class_names)
@@ -193,25 +251,16 @@ def unlabelled_corpus(data: Data, corpus: UnlabelledCorpus, encoding: Encoding) 
 
 
 def labels_of(probabilities: Array, names: ClassNames, corpus: UnlabelledCorpus) -> list[str | None]:
-    """What each of N images is called: a class by its number, a group by its word, or None where nothing is sure.
+    """What each of N images is called: a class by its number, an everyday word, or None where nothing is worth enough.
 
     Args:
         probabilities: Of the classes, float ``[N, C]``.
-        names: Names and groups of the C classes.
-        corpus: The least probabilities.
+        names: Names of the C classes and everyday words.
+        corpus: What is worth enough.
 
     Raises:
         UsageError: The numbers of classes differ.
     """
     if probabilities.shape[1] != len(names):
         raise UsageError(f"name {len(names):,} classes, not {probabilities.shape[1]:,}", item="data.class_names")
-    words, groups = [*names.group_classes], [*names.group_classes.values()]
-    of_groups = np.stack([probabilities[:, list(classes)].sum(1) for classes in groups], 1)
-    found: list[str | None] = []
-    for row, group_row in zip(probabilities, of_groups, strict=True):
-        best, group = int(row.argmax()), int(group_row.argmax())
-        if row[best] < corpus.sure and group_row[group] >= corpus.sure_group:
-            found.append(words[group])
-        else:
-            found.append(str(best) if row[best] >= min(corpus.sure, corpus.likely) else None)
-    return found
+    return names.labels(probabilities, corpus.wrong, corpus.least_worth)

@@ -39,24 +39,22 @@ class LabelledCorpus:
 class UnlabelledCorpus:
     """Images without captions and labels, named by the encoders' own classes.
 
-    An image is named by its most probable class where that is sure, else by its most probable group of classes, else by
-    a likely class. Other images are left out.
+    An image is named by the class or the everyday word that is `worth` most
+    (`imagist.captioning.hedging`). Images for which nothing is worth enough are left out.
 
     Attributes:
         sources: Tables, folders or shards of images.
         share: Images of this corpus in a batch, relative to those of ``train``.
         views: V, views of each image.
-        sure: Least probability of a sure class.
-        sure_group: Least probability of a group.
-        likely: Least probability of a likely class.
+        wrong: What is lost where a word is wrong. The more, the sooner a general word is preferred.
+        least_worth: Of the word that names an image, up to 1.
     """
 
     sources: tuple[ImageSource, ...]
     share: PositiveFloat = 1.0
     views: PositiveInt = 1
-    sure: Share = 0.45
-    sure_group: Share = 0.5
-    likely: Share = 0.25
+    wrong: NonNegativeFloat = 0.2
+    least_worth: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,9 @@ class Data:
         unlabelled: Further corpora, of images without captions and labels.
         sentences: Text without images.
         class_names: Names of the classes in sentences, and of those that an encoder recognises in unlabelled images.
+        nobody: Images without persons. From them, from labels and from what captions speak of it is learnt where
+            somebody is to be seen.
+        nobody_images: At most so many of each source, evenly spaced.
         dev: Files of captions for evaluation during training.
         language: ISO 639-1 code of the captions.
         languages: Further languages, from the files' translations; one decoder is trained for all of them.
@@ -115,6 +116,8 @@ class Data:
     unlabelled: tuple[UnlabelledCorpus, ...] = ()
     sentences: TextCorpus | None = None
     class_names: ClassNames | None = None
+    nobody: tuple[ImageSource, ...] = ()
+    nobody_images: PositiveInt = 3500
     min_count: PositiveInt = 4
     max_length: PositiveInt = 20
 
@@ -250,6 +253,48 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True)
+class NamingReward:
+    """Reward in phase 2 of captions that have no references: of the labelled and the unlabelled images.
+
+    A caption is worth what the best of its names and everyday words is `worth`, by the encoders' class probabilities.
+
+    Attributes:
+        share: Images in a step, relative to ``batch_size``; 0 leaves the reward out.
+        weight: Of the loss.
+        temperature: As of phase 2, for these images.
+        wrong: As of `UnlabelledCorpus`.
+        unseen: What is lost for each name of which no part of the image shows anything.
+        invented: What is lost for words for persons where nobody is to be seen.
+        person: Specificity of words for persons, 0 to 1.
+        unfinished: What is lost where a caption is too long or ends like *a photo of a*.
+    """
+
+    share: NonNegativeFloat = 0.0
+    weight: NonNegativeFloat = 2.0
+    temperature: PositiveFloat = 0.8
+    wrong: NonNegativeFloat = 0.2
+    unseen: NonNegativeFloat = 0.15
+    invented: NonNegativeFloat = 0.6
+    person: Share = 0.35
+    unfinished: NonNegativeFloat = 0.6
+
+
+@dataclass(frozen=True)
+class HedgingSettings:
+    """How the captioner says less where its encoder is not sure; see `imagist.captioning.hedging`.
+
+    Attributes:
+        margin: By how much a general word must be `worth` more than the name of a class.
+        wrong: As of `UnlabelledCorpus`.
+        invented: What a hypothesis about persons loses, as log-probability per word, where nobody is to be seen.
+    """
+
+    margin: NonNegativeFloat = 0.09
+    wrong: NonNegativeFloat = 0.2
+    invented: NonNegativeFloat = 0.9
+
+
+@dataclass(frozen=True)
 class SelfCritical:
     """Phase 2: self-critical sequence training on CIDEr-D.
 
@@ -268,6 +313,7 @@ class SelfCritical:
         bleu_weight: Weight of BLEU-4 in the reward; CIDEr-D alone favours short captions.
         cross_entropy_weight: Weight of the cross-entropy loss of phase 1, which is added to the loss.
         weights: Weights of the corpora in that loss.
+        naming: Reward of the captions of further images.
         max_grad_norm: Gradients are clipped to this norm.
         ema_decay: Decay of the moving average of the weights.
     """
@@ -283,6 +329,7 @@ class SelfCritical:
     bleu_weight: NonNegativeFloat = 0.0
     cross_entropy_weight: NonNegativeFloat = 0.0
     weights: CorpusWeights = CorpusWeights()
+    naming: NamingReward = NamingReward()
     max_grad_norm: PositiveFloat = 1.0
     ema_decay: Share = 0.99
 
@@ -328,6 +375,8 @@ class Recipe:
         cross_entropy: Phase 1.
         self_critical: Phase 2.
         concepts: Phase 3.
+        hedging: How the bundle says less where its encoder is not sure; needs `Data.class_names` and an encoder with
+            classes. Without it the captioner says what it found.
         search: How the bundle decodes captions; evaluations on dev use it too, except that those of phases 1 and 2
             use a plain search where phase 3 follows.
         seed: Seed of all random numbers.
@@ -343,6 +392,7 @@ class Recipe:
     cross_entropy: CrossEntropy = field(default_factory=CrossEntropy)
     self_critical: SelfCritical = field(default_factory=SelfCritical)
     concepts: ConceptDetection = field(default_factory=ConceptDetection)
+    hedging: HedgingSettings | None = None
     search: Decoding = field(default_factory=Decoding)
     seed: int = 0
     device: str = "auto"

@@ -1,4 +1,4 @@
-"""Phase 2 of a captioner's training: self-critical sequence training on CIDEr-D and, optionally, BLEU-4.
+"""Phase 2 of a captioner's training: self-critical sequence training on CIDEr-D and, optionally, BLEU-4 and naming.
 
 Rennie et al. 2017, "Self-critical Sequence Training for Image Captioning"; the baseline of a sample is the mean reward
 of the image's other samples (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
@@ -8,21 +8,18 @@ Shapes: N images, B samples per image, T words, L cells, D channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imagist.arrays import Floats, Ints
-from imagist.metrics.captions import bleu_rows, smoothed_bleu_items
-from imagist.metrics.cider import CiderD
+from imagist.arrays import Ints
 from imagist.training.captioners.context import TrainingContext
 from imagist.training.captioners.corpus import batch_images, until_end
 from imagist.training.captioners.cross_entropy import corpora_loss
 from imagist.training.captioners.evaluator import CaptionModel
 from imagist.training.captioners.recipe import CrossEntropy, SelfCritical
+from imagist.training.captioners.rewards import END_WORD, Judged, Reward, Scorer
 from imagist.training.captioners.run import TrainingRun
 from imagist.training.captioners.vocabulary import Vocabulary
 from imagist.training.networks.decoder import CaptionDecoder, beams_of
@@ -30,7 +27,6 @@ from imagist.training.progress import Progress
 from imagist.training.schedules import warmup_cosine
 
 PHASE = "self_critical"
-_END = "<end>"  # counts as a word in the reward; otherwise captions learn to stop after an article
 
 
 def train_self_critical(
@@ -38,7 +34,8 @@ def train_self_critical(
 ) -> None:
     """Trains the model in place. It leaves with the averaged weights of the best evaluation on dev.
 
-    With ``config.cross_entropy_weight`` the loss of phase 1 is added, on all corpora. It keeps the words of corpora
+    Captions of images without references are judged, too, where the context has such. With
+    ``config.cross_entropy_weight`` the loss of phase 1 is added, on all corpora. It keeps the words of corpora
     without references in use, and captions of the others do not get worse on dev.
     """
     if config.patch_keep_rate is not None:
@@ -51,77 +48,65 @@ def train_self_critical(
         context.log_metrics(PHASE, 0, run.evaluate(context.evaluator))
     language = next(iter(context.vocabulary.starts))
     references = context.corpora[0].references(language)
-    reward = Reward([[f"{text} {_END}" for text in texts] for texts in references], config.bleu_weight)
+    reward = Reward([[f"{text} {END_WORD}" for text in texts] for texts in references], config.bleu_weight)
+    captioned = Judged(context.corpora[0].features, reward, config.temperature)
     progress = Progress(PHASE, config.steps, run.step)
     for step in range(run.step, config.steps):
-        loss, rewards = policy_loss(model, run, step, reward, context, config)
+        loss, rewards = policy_loss(model, run, step, captioned, config.batch_size, context, config)
+        told = {"reward": rewards}
+        if context.judged is not None:
+            size = max(1, round(config.batch_size * config.naming.share))
+            further, told["naming"] = policy_loss(model, run, step, context.judged, size, context, config)
+            loss = loss + config.naming.weight * further
         if config.cross_entropy_weight:
             batch = context.batch(config.batch_size, cross_entropy.captions_per_image, step)
             known = corpora_loss(run.wrapped, batch, config.weights, context, cross_entropy)
             loss = loss + config.cross_entropy_weight * known
         run.update(loss, warmup_cosine(config.learning_rate, step, config.steps, warmup_steps=config.warmup_steps))
-        if progress.step(rewards.numel(), reward=float(rewards.mean())):
-            context.log_metrics(PHASE, run.step, {"reward": float(rewards.mean())})
+        means = {name: float(each.mean()) for name, each in told.items()}
+        if progress.step(sum(each.numel() for each in told.values()), **means):
+            context.log_metrics(PHASE, run.step, means)
         if run.step % config.eval_every == 0 or run.step == config.steps:
             context.log_metrics(PHASE, run.step, run.evaluate(context.evaluator))
     run.load_best()
 
 
 def policy_loss(
-    model: CaptionModel, run: TrainingRun, step: int, reward: Reward, context: TrainingContext, config: SelfCritical
-) -> tuple[Tensor, Tensor]:
-    """Samples captions of a step's images; each sample's log-probability is weighted by its advantage.
+    model: CaptionModel, run: TrainingRun, step: int, judged: Judged, size: int, context: TrainingContext,
+    config: SelfCritical,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Samples captions of ``size`` images of a step; each sample's log-probability is weighted by its advantage.
 
     Returns:
         The mean loss per word, and the rewards of this process's samples ``[n, B]``.
     """
-    corpus, vocabulary = context.corpora[0], context.vocabulary
-    rng = np.random.default_rng((context.seed, 2, step))
-    images = batch_images(corpus, step, config.batch_size, context.seed + 1)
-    inputs = context.local(corpus.features.some(images, rng))
+    vocabulary = context.vocabulary
+    rng = np.random.default_rng((context.seed, 2 + judged.seed, step))
+    images = batch_images(judged, step, size, context.seed + 1 + judged.seed)
+    inputs = context.local(judged.features.some(images, rng))
     own = images[context.accelerator.process_index :: context.accelerator.num_processes]
-    dropout_seed = context.step_seed(500_000 + step)
+    dropout_seed = context.step_seed(500_000 * (1 + judged.seed) + step)
     model.train()  # with dropout: without it the images would be memorised, and dev would get worse
     torch.manual_seed(dropout_seed)
     with torch.no_grad(), context.autocast():
         grid = model.encoder(inputs)
         sampled = sample_captions(
             model.decoder, grid, config.samples_per_image, context.max_length, vocabulary,
-            next(iter(vocabulary.starts)), config.temperature,
+            next(iter(vocabulary.starts)), judged.temperature,
         )  # fmt: skip
-    advantage, rewards = advantages(reward, sampled, own, vocabulary)
+    advantage, rewards = advantages(judged.reward, sampled, own, vocabulary)
     in_caption = until_end(sampled[:, :, 1:], vocabulary.end)
     sampled = sampled[:, :, : 1 + int(in_caption.sum(-1).max())]
     target, counted = sampled[:, :, 1:], in_caption[:, :, : sampled.shape[2] - 1]
     torch.manual_seed(dropout_seed)  # the same cells and units as when the captions were sampled
     with context.autocast():
         logits, _ = run.wrapped(inputs, sampled[:, :, :-1], counted)
-    chosen = F.log_softmax(logits.float() / config.temperature, -1).gather(1, target[counted][:, None])[:, 0]
+    chosen = F.log_softmax(logits.float() / judged.temperature, -1).gather(1, target[counted][:, None])[:, 0]
     weight = advantage.to(chosen)[..., None].expand(counted.shape)[counted]
     return -(weight * chosen).sum() / context.mean_over_processes(counted.sum()), rewards
 
 
-class Reward:
-    """Reward of a caption: its CIDEr-D plus its weighted BLEU-4.
-
-    Args:
-        references: Of each training image.
-        bleu_weight: Weight of BLEU-4.
-    """
-
-    def __init__(self, references: Sequence[Sequence[str]], bleu_weight: float = 0.0) -> None:
-        self._references, self._bleu_weight, self._cider = references, bleu_weight, CiderD(references)
-
-    def scores(self, texts: Sequence[str], images: Ints) -> Floats:
-        """Rewards float64 ``[N]`` of captions of the images with these numbers, int64 ``[N]``."""
-        scores: Floats = self._cider.scores(texts, images)
-        if self._bleu_weight:
-            rows = bleu_rows(texts, [self._references[image] for image in images])
-            scores = scores + self._bleu_weight * smoothed_bleu_items(rows)
-        return scores
-
-
-def advantages(reward: Reward, sampled: Tensor, images: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+def advantages(reward: Scorer, sampled: Tensor, images: Ints, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
     """Advantages and rewards of samples, both float32 ``[N, B]``.
 
     The advantage is the reward minus the mean reward of the image's other samples.
@@ -136,7 +121,7 @@ def advantages(reward: Reward, sampled: Tensor, images: Ints, vocabulary: Vocabu
     texts = []
     for ids in sampled[:, :, 1:].flatten(0, 1).tolist():
         text = vocabulary.decode(ids)
-        texts.append(f"{text} {_END}" if vocabulary.end in ids else text)
+        texts.append(f"{text} {END_WORD}" if vocabulary.end in ids else text)
     rewards = torch.from_numpy(reward.scores(texts, np.repeat(images, samples)).reshape(number, samples)).float()
     return rewards - (rewards.sum(1, keepdim=True) - rewards) / (samples - 1), rewards
 

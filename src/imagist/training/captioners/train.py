@@ -43,6 +43,9 @@ from imagist.training.captioners.corpora import (
 )
 from imagist.training.captioners.corpus import Corpus
 from imagist.training.captioners.evaluator import CaptionEvaluator, CaptionModel
+from imagist.training.captioners.hedging_files import hedging_files
+from imagist.training.captioners.naming_reward import judged_images
+from imagist.training.captioners.persons import PersonDetector, person_detector
 from imagist.training.captioners.phases import train_phases
 from imagist.training.captioners.recipe import Data, Recipe
 from imagist.training.captioners.texts import Texts, read_texts
@@ -112,10 +115,8 @@ def train(
     device = device_of(recipe.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
 
-    splits = {
-        "train": [source.within(data) for source in recipe.data.train],
-        "dev": [source.within(data) for source in recipe.data.dev],
-    }
+    named_sources = {"train": recipe.data.train, "dev": recipe.data.dev}
+    splits = {split: [source.within(data) for source in sources] for split, sources in named_sources.items()}
     records = read_all(splits, languages=recipe.data.languages)
     encoding = open_encoding(recipe.backbone, data, features, device)
     encoder = encoding.encoders[0]
@@ -125,6 +126,8 @@ def train(
         corpus = corpus_of(recipe.data, records["train"], encoding.features(records["train"], recipe.backbone.views))
         dev = corpus_of(recipe.data, records["dev"], encoding.whole(records["dev"]))
         named = named_corpora(recipe, encoding)
+        detector = person_detector(recipe, encoding, [corpus, *named[: len(recipe.data.labelled)]])
+        judged = judged_images(recipe, encoding, detector)
     texts = read_texts(recipe.data, data, recipe.seed)
 
     vocabulary, decoder = build_decoder(recipe, [corpus, *named], texts, encoding)
@@ -133,8 +136,8 @@ def train(
     evaluator = CaptionEvaluator(dev, vocabulary, _search_in_training(recipe))
     context = TrainingContext(
         [corpus, *named], vocabulary, recipe.data.max_length, evaluator, folder, accelerator,
-        recipe.data.shares(), texts, recipe.data.sentences.share if recipe.data.sentences else 0.0, seed=recipe.seed,
-        encoder_rate=recipe.backbone.learning_rate_factor, bf16=recipe.bf16, log_metrics=log_metrics,
+        recipe.data.shares(), texts, recipe.data.sentences.share if recipe.data.sentences else 0.0, judged,
+        recipe.seed, recipe.backbone.learning_rate_factor, recipe.bf16, log_metrics,
     )  # fmt: skip
     train_phases(model, context, recipe.cross_entropy, recipe.self_critical)
     if not accelerator.is_main_process:
@@ -146,7 +149,7 @@ def train(
             corpus, model.encoder, recipe.data.language, recipe.concepts, folder / "concepts.pt", seed=recipe.seed,
             device=accelerator.device,
         )  # fmt: skip
-    return _finish(recipe, model, encoder, evaluator, reranker, records, data, folder, began)
+    return _finish(recipe, model, encoder, evaluator, reranker, detector, records, data, folder, began)
 
 
 def _check_convolutions(encoder: GridEncoder, name: str) -> None:
@@ -164,14 +167,14 @@ def _check_convolutions(encoder: GridEncoder, name: str) -> None:
 
 def _finish(
     recipe: Recipe, model: CaptionModel, encoder: GridEncoder, evaluator: CaptionEvaluator, reranker: Reranker | None,
-    records: Mapping[str, Sequence[Record]], data: Path, folder: Path, began: float,
+    detector: PersonDetector | None, records: Mapping[str, Sequence[Record]], data: Path, folder: Path, began: float,
 ) -> Outcome:  # fmt: skip
     """Writes the bundle, compares it with the torch modules and evaluates it on dev."""
     kind, size, vocabulary = str(recipe.decoder["kind"]), recipe.backbone.image_size, evaluator.vocabulary
     whole = (model.encoder if recipe.backbone.finetune else encoder).cpu()
     parts = assemble.Parts(
         recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
-        recipe.search, reranker, encoder.space,
+        recipe.search, reranker, encoder.space, hedging_of(recipe, detector),
     )  # fmt: skip
     every = max(1, len(records["train"]) // CALIBRATION)
     calibration = square_pixels(records["train"][::every], size) if recipe.quantize else None
@@ -194,6 +197,13 @@ def _finish(
     }
     (folder / "measured.json").write_text(json.dumps(measured, indent=1, default=vars), "utf-8")
     return Outcome(folder, measured, _samples(captions, records["dev"], pixels))
+
+
+def hedging_of(recipe: Recipe, detector: PersonDetector | None) -> Mapping[str, bytes]:
+    """The files by which the captioner says less where its encoder is not sure; none where the recipe asks for none."""
+    if recipe.hedging is None or detector is None or recipe.data.class_names is None:
+        return {}
+    return hedging_files(recipe.data.class_names, detector, recipe.hedging)
 
 
 def build_decoder(
@@ -228,7 +238,7 @@ def vocabulary_of(data: Data, corpora: Sequence[Corpus], texts: Texts | None) ->
     always = [text for each in corpora if each.label_sentences for text in each.label_sentences.all(each.labels)]
     if texts is not None and data.class_names is not None:
         names = data.class_names
-        always += NamesOfClasses(names).all([*map(str, range(len(names))), *names.groups])
+        always += NamesOfClasses(names).all([*map(str, range(len(names))), *names.everyday])
     further, least = (texts.words, data.sentences.min_count) if texts and data.sentences else ((), 1)
     return build_vocabulary(captions, (data.language, *data.languages), data.min_count, always, further, least)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -51,6 +52,7 @@ class Parts:
         search: How captions are decoded.
         reranker: Reranks hypotheses by their concepts; None where there is none.
         space: Of the grids; with one, other encoders of it serve the captioner, too, and the encoder has classes.
+        hedging: Files by which the captioner says less where its encoder is not sure, by name.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Parts:
     search: Decoding
     reranker: Reranker | None = None
     space: Space | None = None
+    hedging: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def export_bundle(parts: Parts, folder: Path, calibration: Pixels | None = None) -> Bundle:
@@ -97,6 +100,8 @@ def export_bundle(parts: Parts, folder: Path, calibration: Pixels | None = None)
                 model = export.to_onnx(graph)
                 write(quantize(model, feeds[name]) if name in feeds else model, path / name)
             (path / "vocabulary.txt").write_text("\n".join(parts.vocabulary.lines) + "\n", "utf-8")
+            for name, content in parts.hedging.items():
+                (path / name).write_bytes(content)
             if parts.reranker:
                 (path / "concepts.txt").write_text(concepts.to_lines(parts.reranker.concepts), "utf-8")
 
@@ -156,7 +161,9 @@ def parity(parts: Parts, folder: Path, photos: Pixels) -> dict[str, float]:
     encoder = GraphEncoder(bundle.encoder)
     settings = replace(parts.search, nbest=1)
     inputs = [Photo(pixels) for pixels in photos]
-    captions = StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(settings), encoder).caption(inputs)
+    captions = StepwiseCaptioner(bundle.part("captioner"), CaptionOptions(settings), encoder, hedging=False).caption(
+        inputs
+    )
     with torch.no_grad():
         pixels = torch.from_numpy(np.concatenate([square(p.pixels, encoder.side) for p in inputs]))
         grid = torch.cat([parts.encoder(x) for x in torch.split(pixels, 50)])

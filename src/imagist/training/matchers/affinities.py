@@ -19,7 +19,7 @@ import numpy as np
 
 from imagist.arrays import Array, Ints
 from imagist.errors import DataError
-from imagist.training.captioners.class_names import classes_of
+from imagist.training.captioners.class_names import ClassNames, classes_of
 from imagist.training.matchers.recipe import Words
 from imagist.training.matchers.wordnet import WordNet
 
@@ -45,6 +45,7 @@ class Affinities:
         wordnet: Nouns and their meanings.
         classes: The wnids of the C classes, such as ``n01440764``.
         words: Everyday words and lists of words that are no nouns or tell little.
+        names: Further everyday words.
 
     Attributes:
         groups: The classes of each everyday word, ascending.
@@ -53,9 +54,12 @@ class Affinities:
         DataError: A class is no meaning in this WordNet.
     """
 
-    def __init__(self, wordnet: WordNet, classes: Sequence[str], words: Words) -> None:
+    def __init__(self, wordnet: WordNet, classes: Sequence[str], words: Words, names: ClassNames | None = None) -> None:
         self._wordnet, self._words, self._size = wordnet, words, len(classes)
-        self.groups = {word: np.array([*classes_of(text)]) for word, text in words.groups.items()}
+        everyday = (names.everyday if names else {}) | {
+            word: [*classes_of(text)] for word, text in words.groups.items()
+        }
+        self.groups = {word: np.array(numbers) for word, numbers in everyday.items()}
         synsets = [int(wnid[1:]) for wnid in classes]
         if unknown := [wnid for wnid, number in zip(classes, synsets, strict=True) if number not in wordnet.synsets]:
             raise DataError(

@@ -117,7 +117,7 @@ def open_sources(recipe: MatcherRecipe, data: Path, cache: Path) -> Sources:
         ImagistError: The encoders or the teacher cannot be opened.
     """
     device, wordnet = device_of(recipe.device), read_wordnet(data / recipe.wordnet)
-    affinities = Affinities(wordnet, imagenet_labels().names, recipe.data.words)
+    affinities = Affinities(wordnet, imagenet_labels().names, recipe.data.words, recipe.data.class_names)
     records = read_all({"train": [source.within(data) for source in recipe.data.captions]})["train"]
     named = name_sentences(recipe.data.class_names, [*affinities.groups])
     encoders = open_encoders(recipe.backbone, data, cache, device)
@@ -150,7 +150,7 @@ def text_tower(sources: Sources, path: Path, curves: Curves) -> tuple[TextTower,
 def looked_up(texts: Sequence[str], sources: Sources) -> Halves:
     """The classes that the nouns of M texts mean, and how sure that is: float16 ``[M, C + 1]``, computed once."""
     classes, affinities = len(imagenet_labels()), sources.affinities
-    key = digest_of(texts, sources.recipe.data.words, sources.recipe.wordnet)
+    key = digest_of(texts, sources.recipe.data.words, sources.recipe.data.class_names, sources.recipe.wordnet)
     rows = RowCache(sources.cache / f"affinities-{key}.npy", (len(texts), classes + 1))
 
     def compute(start: int, end: int) -> Array:
