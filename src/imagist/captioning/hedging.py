@@ -6,13 +6,13 @@ encoder's classes make that one worth more: a word is worth what it tells where 
 is wrong (Deng et al. 2012, "Hedging Your Bets: Optimizing Accuracy-Specificity Trade-offs in Large Scale Visual
 Recognition"). Sentences about persons are left as they are: the classes say little of what persons hold.
 
-Shapes: N images, L cells of the grid, D channels, C classes, G general words, T words.
+Shapes: N images, L cells of the grid, D channels, C classes.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -26,12 +26,38 @@ from imagist.errors import BundleError
 TABLE, DETECTOR = "hedging.toml", "persons.npz"
 """The files of a captioner's part."""
 
-LONGEST_NAME = 3  # words of a class's name that is looked for
+LONGEST_NAME = 3  # words of a name that is looked for
 NEIGHBOURS = 3  # side of the square of cells over which scores are averaged
 SHARPNESS = 2.0  # of the soft maximum over these means
 ARTICLES = ("a", "an")
 
+Key = TypeVar("Key", bound=Hashable)
+Known = TypeVar("Known")
 Number = TypeVar("Number", float, Array)
+Word = TypeVar("Word")
+
+
+def longest_phrases(
+    words: Sequence[Word], table: Mapping[Key, Known], key: Callable[[Sequence[Word]], Key]
+) -> Iterator[tuple[int, int, Known]]:
+    """The phrases of a table in a sentence, in order; of those that overlap the first and longest.
+
+    Args:
+        words: The sentence.
+        table: What is known of each phrase; not None.
+        key: Makes a key of the table of 1 to `LONGEST_NAME` words.
+
+    Yields:
+        The place of a phrase's first word, the number of its words, and its entry.
+    """
+    at = 0
+    while at < len(words):
+        lengths = range(min(LONGEST_NAME, len(words) - at), 0, -1)
+        spans = ((number, table.get(key(words[at : at + number]))) for number in lengths)
+        number, known = next(((number, entry) for number, entry in spans if entry is not None), (1, None))
+        if known is not None:
+            yield at, number, known
+        at += number
 
 
 def worth(specificity: Number, probability: Number, wrong: float) -> Number:
@@ -136,7 +162,7 @@ class Hedging:
         if self.speaks_of_persons(sentence.words):
             return sentence
         words, attention = sentence.words.tolist(), sentence.attention
-        for at, number, name in reversed([*self._mentions(words)]):
+        for at, number, name in reversed([*longest_phrases(words, self.names, tuple)]):
             best = self._better(name, classes)
             if best is None:
                 continue
@@ -148,17 +174,6 @@ class Hedging:
             words[begin : at + number] = new
         return replace(sentence, words=np.array(words, np.int64), attention=attention)
 
-    def _mentions(self, words: Sequence[int]) -> list[tuple[int, int, int]]:
-        """Place, number of words and class of each name; of those that overlap the first and longest."""
-        found, at = [], 0
-        while at < len(words):
-            spans = ((n, self.names.get(tuple(words[at : at + n]))) for n in range(LONGEST_NAME, 0, -1))
-            number, name = next(((n, name) for n, name in spans if name is not None), (1, None))
-            if name is not None:
-                found.append((at, number, name))
-            at += number
-        return found
-
     def _better(self, name: int, classes: Array) -> General | None:
         """The general word that is worth most for a class, if that is enough more than its name."""
         own = worth(1.0, float(classes[name]), self.wrong) + self.margin
@@ -167,14 +182,12 @@ class Hedging:
         return known[int(np.argmax(worths))] if worths and max(worths) > own else None
 
 
-def hedging_of(folder: Folder, vocabulary: Sequence[str]) -> Hedging | None:
-    """That of a captioner's part; None where it has none. Words that the captioner does not have are left out.
+def hedging_of(folder: Folder, vocabulary: Sequence[str]) -> Hedging:
+    """That of a captioner's part which has the files for it. Words that the captioner does not have are left out.
 
     Raises:
-        BundleError: Its files cannot be understood.
+        BundleError: The files cannot be understood.
     """
-    if TABLE not in folder.files:
-        return None
     places = {word: place for place, word in enumerate(vocabulary)}
 
     def ids(phrase: str) -> tuple[int, ...] | None:

@@ -22,7 +22,7 @@ from imagist.arrays import AnyArray, Array, Floats, Ints
 from imagist.bundle import SPACE, Folder, open_part, write_part
 from imagist.captioning.decoding import END, START, RerankerScore, Sentence, generate, seeds_of
 from imagist.captioning.decoding import FIELDS as DECODING
-from imagist.captioning.hedging import hedging_of
+from imagist.captioning.hedging import TABLE, hedging_of
 from imagist.captioning.options import CaptionOptions
 from imagist.captioning.reranking import concepts
 from imagist.captioning.vocabulary import vocabulary_of
@@ -59,7 +59,8 @@ class StepwiseCaptioner:
         self.encoder = encoder
         self._folder = folder
         self._decoding = options.decoding
-        self._vocabulary = vocabulary_of(folder.lines("vocabulary.txt"), card.get("tokens", "words"))
+        lines = folder.lines("vocabulary.txt")
+        self._vocabulary = vocabulary_of(lines, card.get("tokens", "words"))
         self._begin = folder.session("begin.onnx", options.threads)
         self._step = folder.session("step.onnx", options.threads)
         self._first_names = [part.name for part in self._begin.get_outputs()]
@@ -78,10 +79,9 @@ class StepwiseCaptioner:
             self._detector = folder.session("concepts.onnx", options.threads)
             settings += f",concepts={self._concepts.weight:g}^{self._concepts.power:g}"
         self._hedging = None
-        if encoder.has_classes and language == main and not options.decoding.mbr:
-            self._hedging = hedging_of(folder, folder.lines("vocabulary.txt"))
-        if self._hedging is not None and not hedging:
-            self._hedging, settings = None, f"{settings},hedging=no"
+        if TABLE in folder.files and encoder.has_classes and language == main and not options.decoding.mbr:
+            self._hedging = hedging_of(folder, lines) if hedging else None
+            settings += "" if hedging else ",hedging=no"
         undecided = {key: value for key, value in card.items() if key not in DECODING}
         self.id = f"{folder.kind}-{Folder(folder.path, undecided).version}({settings})"
 

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TypeVar
 
 import numpy as np
 
 from imagist.arrays import Array
-from imagist.captioning.hedging import worth
+from imagist.captioning.hedging import LONGEST_NAME, longest_phrases, worth
 from imagist.classifiers.image.imagenet import imagenet_names
 from imagist.errors import UsageError
 from imagist.metrics.ptb import tokenize
@@ -24,8 +23,6 @@ from imagist.training.captioners.label_sentences import PLACE
 THING = "thing"  # the kind of classes that no other kind has
 FIRST_NAME = 0.75  # share of the sampled names that are the first one
 SPECIFIC = 1.5  # power of a word's share of the information that a class has: the higher, the sooner a class is named
-LONGEST_NAME = 3  # words of a further name, and of a name that is looked for
-T = TypeVar("T")
 _RANGE = re.compile(r"\s*(\d+)(?:-(\d+))?\s*")
 _CONSONANT = re.compile(r"(uni|eu|use|one)")  # a unicycle
 _VOWEL = re.compile(r"([aeiou]|hour|heir|honest)")  # an hourglass
@@ -153,7 +150,7 @@ class ClassNames:
 
     def meant(self, words: Sequence[str]) -> list[tuple[int, ...]]:
         """What the names and everyday words in a tokenised sentence mean, in order, each once: their `meanings`."""
-        return [*dict.fromkeys(classes for _, _, classes in _longest(words, self.meanings))]
+        return [*dict.fromkeys(classes for _, _, classes in longest_phrases(words, self.meanings, " ".join))]
 
     def kind(self, number: int) -> str:
         """The kind of a class."""
@@ -178,7 +175,7 @@ class ClassNames:
 
         Plurals in ``s``, ``es`` and ``ies`` are found as well.
         """
-        return [Mention(at, number, *known) for at, number, known in _longest(words, self._phrases)]
+        return [Mention(at, number, *known) for at, number, known in longest_phrases(words, self._phrases, " ".join)]
 
     @cached_property
     def _kinds(self) -> dict[int, str]:
@@ -219,17 +216,6 @@ def classes_of(text: str, item: str | None = None) -> Iterator[int]:
             )
         found |= {*range(int(match[1]), last + 1)}
     yield from sorted(found)
-
-
-def _longest(words: Sequence[str], table: Mapping[str, T]) -> Iterator[tuple[int, int, T]]:
-    """Place, words and entry of each phrase of a table in a sentence; of those that overlap the first and longest."""
-    at = 0
-    while at < len(words):
-        spans = ((n, table.get(" ".join(words[at : at + n]))) for n in range(min(LONGEST_NAME, len(words) - at), 0, -1))
-        number, known = next(((n, entry) for n, entry in spans if entry is not None), (1, None))
-        if known is not None:
-            yield at, number, known
-        at += number
 
 
 def article(name: str) -> str:

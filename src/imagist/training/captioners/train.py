@@ -174,7 +174,7 @@ def _finish(
     whole = (model.encoder if recipe.backbone.finetune else encoder).cpu()
     parts = assemble.Parts(
         recipe.name, f"{kind} captions over {recipe.backbone.name}", kind, whole, size, model.decoder.cpu(), vocabulary,
-        recipe.search, reranker, encoder.space, hedging_of(recipe, detector),
+        recipe.search, reranker, encoder.space, _hedging(recipe, detector),
     )  # fmt: skip
     every = max(1, len(records["train"]) // CALIBRATION)
     calibration = square_pixels(records["train"][::every], size) if recipe.quantize else None
@@ -199,7 +199,7 @@ def _finish(
     return Outcome(folder, measured, _samples(captions, records["dev"], pixels))
 
 
-def hedging_of(recipe: Recipe, detector: PersonDetector | None) -> Mapping[str, bytes]:
+def _hedging(recipe: Recipe, detector: PersonDetector | None) -> Mapping[str, bytes]:
     """The files by which the captioner says less where its encoder is not sure; none where the recipe asks for none."""
     if recipe.hedging is None or detector is None or recipe.data.class_names is None:
         return {}
